@@ -1,0 +1,30 @@
+using System.Text;
+
+namespace OciRuntime.Linux;
+
+/// <summary>NUL-terminated UTF-8 for one system call in the parent, on the caller's stack where it fits.</summary>
+internal static class CString
+{
+    /// <summary>Encodes <paramref name="text"/> with its NUL into <paramref name="buffer"/>, or into a new array when it does not fit.</summary>
+    /// <exception cref="ArgumentException">The text has an embedded NUL: the kernel would see a shorter path than was checked.</exception>
+    public static ReadOnlySpan<byte> Encode(string text, Span<byte> buffer)
+    {
+        if (text.Contains('\0')) throw new ArgumentException("embedded NUL character", nameof(text));
+        if (Encoding.UTF8.TryGetBytes(text, buffer[..^1], out int written))
+        {
+            buffer[written] = 0;
+            return buffer;
+        }
+        byte[] bytes = new byte[Encoding.UTF8.GetByteCount(text) + 1];
+        Encoding.UTF8.GetBytes(text, bytes);
+        return bytes;
+    }
+
+    /// <summary>Length of a NUL-terminated string in bytes, without the NUL.</summary>
+    public static unsafe int Length(byte* text)
+    {
+        int n = 0;
+        while (text[n] != 0) n++;
+        return n;
+    }
+}

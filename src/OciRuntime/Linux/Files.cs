@@ -1,0 +1,164 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
+
+namespace OciRuntime.Linux;
+
+/// <summary>openat2(2) argument.</summary>
+[StructLayout(LayoutKind.Sequential)]
+internal struct OpenHow
+{
+    public ulong Flags, Mode, Resolve;
+}
+
+/// <summary>statx(2) result (include/uapi/linux/stat.h), as far as it is read here; padded to the kernel's 256 bytes.</summary>
+[StructLayout(LayoutKind.Explicit, Size = 256)]
+internal struct Statx
+{
+    [FieldOffset(0)] public uint Mask;
+    [FieldOffset(20)] public uint Uid;
+    [FieldOffset(24)] public uint Gid;
+    [FieldOffset(28)] public ushort Mode;
+    [FieldOffset(32)] public ulong Inode;
+    [FieldOffset(40)] public ulong Size;
+    [FieldOffset(128)] public uint RdevMajor;
+    [FieldOffset(132)] public uint RdevMinor;
+    [FieldOffset(136)] public uint DevMajor;
+    [FieldOffset(140)] public uint DevMinor;
+    [FieldOffset(144)] public ulong MountId;
+
+    /// <summary>The S_IF… type bits of the mode.</summary>
+    public readonly int Type => Mode & Files.S_IFMT;
+    public readonly bool IsDirectory => Type == Files.S_IFDIR;
+    public readonly bool IsSymlink => Type == Files.S_IFLNK;
+}
+
+/// <summary>statfs(2) result on 64-bit Linux.</summary>
+[StructLayout(LayoutKind.Sequential)]
+internal unsafe struct Statfs
+{
+    public long Type, BlockSize;
+    public ulong Blocks, BlocksFree, BlocksAvailable, Files, FilesFree;
+    public long FsId, NameLength, FragmentSize, Flags;
+    private fixed long spare[4];
+}
+
+/// <summary>Files and directories: every call takes a directory fd, so that nothing depends on the working directory.</summary>
+internal static unsafe partial class Files
+{
+    public const int AT_FDCWD = -100, AT_SYMLINK_NOFOLLOW = 0x100, AT_REMOVEDIR = 0x200, AT_EACCESS = 0x200, AT_SYMLINK_FOLLOW = 0x400,
+        AT_EMPTY_PATH = 0x1000, AT_RECURSIVE = 0x8000;
+    public const int O_RDONLY = 0, O_WRONLY = 1, O_RDWR = 2, O_CREAT = 0x40, O_EXCL = 0x80, O_NOCTTY = 0x100, O_TRUNC = 0x200,
+        O_APPEND = 0x400, O_NONBLOCK = 0x800, O_CLOEXEC = 0x80000, O_PATH = 0x200000;
+#if ARM64
+    public const int O_DIRECTORY = 0x4000, O_NOFOLLOW = 0x8000;
+#else
+    public const int O_DIRECTORY = 0x10000, O_NOFOLLOW = 0x20000;
+#endif
+    public const int S_IFMT = 0xF000, S_IFSOCK = 0xC000, S_IFLNK = 0xA000, S_IFREG = 0x8000, S_IFBLK = 0x6000, S_IFDIR = 0x4000, S_IFCHR = 0x2000, S_IFIFO = 0x1000;
+    public const ulong RESOLVE_NO_XDEV = 1, RESOLVE_NO_MAGICLINKS = 2, RESOLVE_NO_SYMLINKS = 4, RESOLVE_BENEATH = 8, RESOLVE_IN_ROOT = 16;
+    public const int STATX_BASIC_STATS = 0x7ff, STATX_MNT_ID = 0x1000;
+    public const int X_OK = 1, W_OK = 2, R_OK = 4;
+    public const long PROC_SUPER_MAGIC = 0x9fa0, TMPFS_MAGIC = 0x01021994, CGROUP_SUPER_MAGIC = 0x27e0eb, CGROUP2_SUPER_MAGIC = 0x63677270,
+        DEVPTS_SUPER_MAGIC = 0x1cd1, OVERLAYFS_SUPER_MAGIC = 0x794c7630, SYSFS_MAGIC = 0x62656572, NSFS_MAGIC = 0x6e736673;
+    public const int LOCK_SH = 1, LOCK_EX = 2, LOCK_NB = 4, LOCK_UN = 8;
+    public const int F_DUPFD = 0, F_GETFD = 1, F_SETFD = 2, F_GETFL = 3, F_SETFL = 4, F_DUPFD_CLOEXEC = 1030, F_ADD_SEALS = 1033, F_GET_SEALS = 1034, FD_CLOEXEC = 1;
+    public const uint CLOSE_RANGE_CLOEXEC = 4;
+
+    public static long OpenAt(int dirfd, byte* path, int flags, uint mode = 0) =>
+        Kernel.Call(SyscallNumber.Openat, dirfd, (nint)path, flags | O_CLOEXEC, (nint)mode);
+
+    /// <summary>Opens a path the way <paramref name="resolve"/> limits it (openat2(2)); always close-on-exec.</summary>
+    public static long OpenAt2(int dirfd, byte* path, int flags, ulong resolve, uint mode = 0)
+    {
+        OpenHow how = new() { Flags = (uint)(flags | O_CLOEXEC), Mode = mode, Resolve = resolve };
+        return Kernel.Call(SyscallNumber.Openat2, dirfd, (nint)path, (nint)(&how), sizeof(OpenHow));
+    }
+
+    public static long Close(int fd) => Kernel.Call(SyscallNumber.Close, fd);
+
+    public static long Read(int fd, byte* buffer, int count) => Kernel.CallBlocking(SyscallNumber.Read, fd, (nint)buffer, count);
+
+    public static long Write(int fd, byte* buffer, int count) => Kernel.CallBlocking(SyscallNumber.Write, fd, (nint)buffer, count);
+
+    public static long MakeDirectoryAt(int dirfd, byte* path, uint mode) => Kernel.Call(SyscallNumber.Mkdirat, dirfd, (nint)path, (nint)mode);
+
+    public static long MakeNodeAt(int dirfd, byte* path, uint mode, ulong device) =>
+        Kernel.Call(SyscallNumber.Mknodat, dirfd, (nint)path, (nint)mode, (nint)device);
+
+    public static long SymlinkAt(byte* target, int dirfd, byte* path) => Kernel.Call(SyscallNumber.Symlinkat, (nint)target, dirfd, (nint)path);
+
+    public static long UnlinkAt(int dirfd, byte* path, int flags = 0) => Kernel.Call(SyscallNumber.Unlinkat, dirfd, (nint)path, flags);
+
+    public static long RenameAt(int oldDir, byte* oldPath, int newDir, byte* newPath) =>
+        Kernel.Call(SyscallNumber.Renameat2, oldDir, (nint)oldPath, newDir, (nint)newPath);
+
+    public static long ReadLinkAt(int dirfd, byte* path, byte* buffer, int size) =>
+        Kernel.Call(SyscallNumber.Readlinkat, dirfd, (nint)path, (nint)buffer, size);
+
+    public static long Chmod(int fd, uint mode) => Kernel.Call(SyscallNumber.Fchmod, fd, (nint)mode);
+
+    public static long ChmodAt(int dirfd, byte* path, uint mode) => Kernel.Call(SyscallNumber.Fchmodat, dirfd, (nint)path, (nint)mode);
+
+    public static long Chown(int fd, uint uid, uint gid) => Kernel.Call(SyscallNumber.Fchown, fd, (nint)uid, (nint)gid);
+
+    public static long ChownAt(int dirfd, byte* path, uint uid, uint gid, int flags) =>
+        Kernel.Call(SyscallNumber.Fchownat, dirfd, (nint)path, (nint)uid, (nint)gid, flags);
+
+    public static long StatAt(int dirfd, byte* path, int flags, out Statx result, int mask = STATX_BASIC_STATS)
+    {
+        fixed (Statx* p = &result)
+        {
+            return Kernel.Call(SyscallNumber.Statx, dirfd, (nint)path, flags, mask, (nint)p);
+        }
+    }
+
+    /// <summary>statx(2) of an open fd, O_PATH fds included.</summary>
+    public static long Stat(int fd, out Statx result, int mask = STATX_BASIC_STATS)
+    {
+        byte empty = 0;
+        return StatAt(fd, &empty, AT_EMPTY_PATH, out result, mask);
+    }
+
+    public static long StatFs(int fd, out Statfs result)
+    {
+        fixed (Statfs* p = &result) return Kernel.Call(SyscallNumber.Fstatfs, fd, (nint)p);
+    }
+
+    public static long StatFs(byte* path, out Statfs result)
+    {
+        fixed (Statfs* p = &result) return Kernel.Call(SyscallNumber.Statfs, (nint)path, (nint)p);
+    }
+
+    public static long AccessAt(int dirfd, byte* path, int mode, int flags) => Kernel.Call(SyscallNumber.Faccessat2, dirfd, (nint)path, mode, flags);
+
+    public static long Fcntl(int fd, int command, nint argument = 0) => Kernel.Call(SyscallNumber.Fcntl, fd, command, argument);
+
+    public static long Flock(int fd, int operation) => Kernel.CallBlocking(SyscallNumber.Flock, fd, operation);
+
+    public static long Duplicate(int fd, int target, int flags = 0) => Kernel.Call(SyscallNumber.Dup3, fd, target, flags);
+
+    /// <summary>Marks every fd from <paramref name="first"/> on close-on-exec (close_range(2), Linux 5.11), or closes it.</summary>
+    public static long CloseRange(uint first, uint last, uint flags) => Kernel.Call(SyscallNumber.CloseRange, (nint)first, (nint)last, (nint)flags);
+
+    public static long Pipe(int* fds, int flags) => Kernel.Call(SyscallNumber.Pipe2, (nint)fds, flags | O_CLOEXEC);
+
+    public static long ChangeDirectory(byte* path) => Kernel.Call(SyscallNumber.Chdir, (nint)path);
+
+    public static long ChangeDirectory(int fd) => Kernel.Call(SyscallNumber.Fchdir, fd);
+
+    /// <summary>getcwd(2): the length with the NUL. An unreachable directory gives a path that does not begin with '/'.</summary>
+    public static long WorkingDirectory(byte* buffer, int size) => Kernel.Call(SyscallNumber.Getcwd, (nint)buffer, size);
+
+    public static uint SetUmask(uint mask) => (uint)Kernel.Call(SyscallNumber.Umask, (nint)mask);
+
+    public static long GetDents(int fd, byte* buffer, int size) => Kernel.Call(SyscallNumber.Getdents64, fd, (nint)buffer, size);
+
+    public static long Ioctl(int fd, uint request, nint argument) => Kernel.Call(SyscallNumber.Ioctl, fd, (nint)request, argument);
+
+    /// <summary>Encodes a device number the way mknod(2) takes it on Linux (huge_encode_dev of glibc's makedev).</summary>
+    public static ulong MakeDevice(uint major, uint minor) =>
+        ((ulong)(major & 0xfffff000) << 32) | ((ulong)(major & 0xfff) << 8) | ((ulong)(minor & 0xffffff00) << 12) | (minor & 0xff);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static bool IsType(int mode, int type) => (mode & S_IFMT) == type;
+}

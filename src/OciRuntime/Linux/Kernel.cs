@@ -1,0 +1,40 @@
+using System.Runtime.InteropServices;
+
+namespace OciRuntime.Linux;
+
+/// <summary>
+/// The one door to the kernel: raw system calls that return what the kernel returns, a value or a negated errno.
+/// Nothing here allocates, throws or locks, so the same wrappers serve the parent and the child after clone3(2).
+/// </summary>
+internal static unsafe class Kernel
+{
+    /// <summary>The longest path the kernel accepts, with its NUL (limits.h PATH_MAX).</summary>
+    public const int PathMax = 4096;
+
+    // No GC transition: a launch makes hundreds of these calls, and clone3 must not overlap a collection.
+    [DllImport("libc", EntryPoint = "syscall"), SuppressGCTransition]
+    private static extern nint Raw(nint number, nint a, nint b, nint c, nint d, nint e, nint f);
+
+    [DllImport("libc", EntryPoint = "syscall")]
+    private static extern nint RawBlocking(nint number, nint a, nint b, nint c, nint d, nint e, nint f);
+
+    [DllImport("libc", EntryPoint = "__errno_location"), SuppressGCTransition]
+    private static extern int* ErrnoLocation();
+
+    /// <summary>Makes a system call that does not wait for others. Returns its result, or a negated errno.</summary>
+    public static long Call(nint number, nint a = 0, nint b = 0, nint c = 0, nint d = 0, nint e = 0, nint f = 0)
+    {
+        nint result = Raw(number, a, b, c, d, e, f);
+        return result == -1 ? -*ErrnoLocation() : result;
+    }
+
+    /// <summary>As <see cref="Call"/>, for calls that may sleep (poll, wait, read): a collection on another thread need not wait for them.</summary>
+    public static long CallBlocking(nint number, nint a = 0, nint b = 0, nint c = 0, nint d = 0, nint e = 0, nint f = 0)
+    {
+        nint result = RawBlocking(number, a, b, c, d, e, f);
+        return result == -1 ? -*ErrnoLocation() : result;
+    }
+
+    /// <summary>True for a result that is a negated errno.</summary>
+    public static bool Failed(long result) => result < 0;
+}

@@ -1,0 +1,59 @@
+using System.Runtime.InteropServices;
+
+namespace OciRuntime.Linux;
+
+/// <summary>mount_setattr(2) argument.</summary>
+[StructLayout(LayoutKind.Sequential)]
+internal struct MountAttr
+{
+    public ulong Set, Clear, Propagation, UserNamespace;
+}
+
+/// <summary>Mounts: the fd-based calls of Linux 5.2 and later, and mount(2) where only it will do.</summary>
+internal static unsafe class Mounts
+{
+    public const ulong MS_RDONLY = 1, MS_NOSUID = 2, MS_NODEV = 4, MS_NOEXEC = 8, MS_SYNCHRONOUS = 16, MS_REMOUNT = 32, MS_MANDLOCK = 64, MS_DIRSYNC = 128,
+        MS_NOSYMFOLLOW = 256, MS_NOATIME = 1024, MS_NODIRATIME = 2048, MS_BIND = 4096, MS_MOVE = 8192, MS_REC = 16384, MS_SILENT = 32768, MS_POSIXACL = 1 << 16,
+        MS_UNBINDABLE = 1 << 17, MS_PRIVATE = 1 << 18, MS_SLAVE = 1 << 19, MS_SHARED = 1 << 20, MS_RELATIME = 1 << 21, MS_I_VERSION = 1 << 23,
+        MS_STRICTATIME = 1 << 24, MS_LAZYTIME = 1 << 25;
+    public const ulong MOUNT_ATTR_RDONLY = 1, MOUNT_ATTR_NOSUID = 2, MOUNT_ATTR_NODEV = 4, MOUNT_ATTR_NOEXEC = 8, MOUNT_ATTR__ATIME = 0x70,
+        MOUNT_ATTR_RELATIME = 0, MOUNT_ATTR_NOATIME = 0x10, MOUNT_ATTR_STRICTATIME = 0x20, MOUNT_ATTR_NODIRATIME = 0x80, MOUNT_ATTR_IDMAP = 0x100000,
+        MOUNT_ATTR_NOSYMFOLLOW = 0x200000;
+    public const uint OPEN_TREE_CLONE = 1, OPEN_TREE_CLOEXEC = 0x80000;
+    public const uint MOVE_MOUNT_F_EMPTY_PATH = 4, MOVE_MOUNT_T_EMPTY_PATH = 0x40;
+    public const uint FSOPEN_CLOEXEC = 1, FSMOUNT_CLOEXEC = 1;
+    public const uint FSCONFIG_SET_FLAG = 0, FSCONFIG_SET_STRING = 1, FSCONFIG_CMD_CREATE = 6;
+    public const int MNT_DETACH = 2, UMOUNT_NOFOLLOW = 8;
+
+    public static long OpenTree(int dirfd, byte* path, uint flags) => Kernel.Call(SyscallNumber.OpenTree, dirfd, (nint)path, (nint)(flags | OPEN_TREE_CLOEXEC));
+
+    /// <summary>Attaches the mount behind <paramref name="fd"/> on the object behind <paramref name="target"/>: no path is resolved, so none can be swapped.</summary>
+    public static long Move(int fd, int target)
+    {
+        byte empty = 0;
+        return Kernel.Call(SyscallNumber.MoveMount, fd, (nint)(&empty), target, (nint)(&empty), (nint)(MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH));
+    }
+
+    public static long FsOpen(byte* type) => Kernel.Call(SyscallNumber.Fsopen, (nint)type, (nint)FSOPEN_CLOEXEC);
+
+    public static long FsConfig(int fd, uint command, byte* key, byte* value) => Kernel.Call(SyscallNumber.Fsconfig, fd, (nint)command, (nint)key, (nint)value);
+
+    public static long FsMount(int fd, ulong attributes) => Kernel.Call(SyscallNumber.Fsmount, fd, (nint)FSMOUNT_CLOEXEC, (nint)attributes);
+
+    /// <summary>Changes attributes or propagation of the mount whose root is behind <paramref name="fd"/>; AT_RECURSIVE for the tree.</summary>
+    public static long SetAttributes(int fd, MountAttr attributes, bool recursive)
+    {
+        byte empty = 0;
+        int flags = Files.AT_EMPTY_PATH | (recursive ? Files.AT_RECURSIVE : 0);
+        return Kernel.Call(SyscallNumber.MountSetattr, fd, (nint)(&empty), flags, (nint)(&attributes), sizeof(MountAttr));
+    }
+
+    public static long Mount(byte* source, byte* target, byte* type, ulong flags, byte* data = null) =>
+        Kernel.Call(SyscallNumber.Mount, (nint)source, (nint)target, (nint)type, (nint)flags, (nint)data);
+
+    public static long Unmount(byte* target, int flags) => Kernel.Call(SyscallNumber.Umount2, (nint)target, flags);
+
+    public static long PivotRoot(byte* newRoot, byte* putOld) => Kernel.Call(SyscallNumber.PivotRoot, (nint)newRoot, (nint)putOld);
+
+    public static long ChangeRoot(byte* path) => Kernel.Call(SyscallNumber.Chroot, (nint)path);
+}

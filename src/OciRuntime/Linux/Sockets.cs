@@ -1,0 +1,93 @@
+using System.Runtime.InteropServices;
+
+namespace OciRuntime.Linux;
+
+/// <summary>struct msghdr on 64-bit Linux.</summary>
+[StructLayout(LayoutKind.Sequential)]
+internal unsafe struct MessageHeader
+{
+    public void* Name;
+    public uint NameLength;
+    public IoVector* Vectors;
+    public nuint VectorCount;
+    public void* Control;
+    public nuint ControlLength;
+    public int Flags;
+}
+
+/// <summary>struct iovec.</summary>
+[StructLayout(LayoutKind.Sequential)]
+internal unsafe struct IoVector
+{
+    public void* Base;
+    public nuint Length;
+}
+
+/// <summary>A control message that carries one file descriptor (cmsg(3): 16 bytes of header, 4 of fd, 4 of padding).</summary>
+[StructLayout(LayoutKind.Sequential)]
+internal struct FdControl
+{
+    public nuint Length;
+    public int Level, Type, Fd, Padding;
+}
+
+/// <summary>struct sockaddr_un.</summary>
+[StructLayout(LayoutKind.Sequential)]
+internal unsafe struct UnixAddress
+{
+    public ushort Family;
+    public fixed byte Path[108];
+}
+
+/// <summary>Unix sockets, with and without a passed descriptor.</summary>
+internal static unsafe class Sockets
+{
+    public const int AF_UNIX = 1, SOCK_STREAM = 1, SOCK_DGRAM = 2, SOCK_SEQPACKET = 5, SOCK_CLOEXEC = 0x80000, SOCK_NONBLOCK = 0x800,
+        SOL_SOCKET = 1, SCM_RIGHTS = 1, MSG_NOSIGNAL = 0x4000, MSG_CMSG_CLOEXEC = 0x40000000, MSG_DONTWAIT = 0x40, SO_SNDTIMEO = 21, SO_RCVTIMEO = 20;
+
+    public static long Pair(int type, int* fds) => Kernel.Call(SyscallNumber.Socketpair, AF_UNIX, type | SOCK_CLOEXEC, 0, (nint)fds);
+
+    public static long Create(int type) => Kernel.Call(SyscallNumber.Socket, AF_UNIX, type | SOCK_CLOEXEC);
+
+    public static long Connect(int fd, string path) => WithAddress(SyscallNumber.Connect, fd, path);
+
+    public static long Bind(int fd, string path) => WithAddress(SyscallNumber.Bind, fd, path);
+
+    public static long Listen(int fd, int backlog) => Kernel.Call(SyscallNumber.Listen, fd, backlog);
+
+    public static long Accept(int fd) => Kernel.CallBlocking(SyscallNumber.Accept4, fd, 0, 0, SOCK_CLOEXEC);
+
+    /// <summary>Sends bytes and, unless <paramref name="passed"/> is negative, one descriptor. SIGPIPE is never raised.</summary>
+    public static long Send(int fd, void* data, int length, int passed = -1)
+    {
+        IoVector vector = new() { Base = data, Length = (nuint)length };
+        FdControl control = new() { Length = 20, Level = SOL_SOCKET, Type = SCM_RIGHTS, Fd = passed };
+        MessageHeader header = new() { Vectors = &vector, VectorCount = 1 };
+        if (passed >= 0)
+        {
+            header.Control = &control;
+            header.ControlLength = (nuint)sizeof(FdControl);
+        }
+        return Kernel.CallBlocking(SyscallNumber.Sendmsg, fd, (nint)(&header), MSG_NOSIGNAL);
+    }
+
+    /// <summary>Receives one message; <paramref name="passed"/> is the descriptor that came with it, or -1.</summary>
+    public static long Receive(int fd, void* data, int length, out int passed)
+    {
+        IoVector vector = new() { Base = data, Length = (nuint)length };
+        FdControl control = default;
+        MessageHeader header = new() { Vectors = &vector, VectorCount = 1, Control = &control, ControlLength = (nuint)sizeof(FdControl) };
+        long result = Kernel.CallBlocking(SyscallNumber.Recvmsg, fd, (nint)(&header), MSG_CMSG_CLOEXEC);
+        passed = result >= 0 && header.ControlLength >= 20 && control.Level == SOL_SOCKET && control.Type == SCM_RIGHTS ? control.Fd : -1;
+        return result;
+    }
+
+    private static long WithAddress(int call, int fd, string path)
+    {
+        UnixAddress address = new() { Family = AF_UNIX };
+        ReadOnlySpan<byte> bytes = System.Text.Encoding.UTF8.GetBytes(path);
+        if (bytes.Length >= 108) return -Errno.ENAMETOOLONG;
+        bytes.CopyTo(new Span<byte>(address.Path, 108));
+        return Kernel.Call(call, fd, (nint)(&address), 2 + bytes.Length + 1);
+    }
+}
