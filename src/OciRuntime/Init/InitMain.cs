@@ -1,0 +1,106 @@
+using OciRuntime.Linux;
+
+namespace OciRuntime.Init;
+
+/// <summary>
+/// The child after clone3(2): walks the plan. Rule of this folder: system calls, spans, stack and plan memory only. No managed allocation, no
+/// locks, no exceptions for control flow, nothing of System.IO: the other threads of the runtime do not exist here, and a lock one of
+/// them held would never be released.
+/// </summary>
+internal static unsafe class InitMain
+{
+    /// <summary>Runs the plan. Does not return: the last step is execve(2), and a failure is reported and ends the process.</summary>
+    public static void Run(InitPlan* plan)
+    {
+        InitState s = new(plan) { AllocatedAtStart = GC.GetAllocatedBytesForCurrentThread() };
+        Prepare(ref s);
+        for (int i = 0; i < plan->StepCount; i++)
+        {
+            s.StepIndex = i;
+            s.Detail = InitDetail.None;
+            s.TextLength = 0;
+            long result = Execute(ref s, plan->Steps + i);
+            if (result < 0) Sync.Fail(ref s, result);
+        }
+        Processes.Exit(0);
+    }
+
+    /// <summary>Dies with the parent while the set-up lasts; notices a parent that died before the death signal was asked for.</summary>
+    public static long TieToParent(ref InitState s)
+    {
+        long result = Processes.Prctl(Processes.PR_SET_PDEATHSIG, Processes.SIGKILL);
+        PollFd poll = new() { Fd = s.Plan->SyncFd, Events = Processes.POLLIN };
+        if (Processes.Poll(&poll, 1, 0) > 0 && (poll.Returned & Processes.POLLHUP) != 0) Processes.Exit(1);
+        return result;
+    }
+
+    /// <summary>Default action for every signal, ignored ones included, and none blocked: both would survive execve (signal(7)).</summary>
+    public static void DefaultSignals()
+    {
+        for (int signal = 1; signal <= Processes.SignalCount; signal++)
+        {
+            if (signal is not (Processes.SIGKILL or Processes.SIGSTOP)) Processes.ResetSignal(signal);
+        }
+        Processes.SetSignalMask(Processes.SIG_SETMASK, 0, out _);
+    }
+
+    private static void Prepare(ref InitState s)
+    {
+        for (int i = 0; i < s.Plan->CloseRangeCount; i++) Files.CloseRange(s.Plan->CloseRanges[2 * i], s.Plan->CloseRanges[2 * i + 1], 0);
+        TieToParent(ref s);
+        Files.SetUmask(0);
+        fixed (byte* name = "ocirun:[init]\0"u8) Processes.Prctl(Processes.PR_SET_NAME, (nint)name);
+    }
+
+    private static long Execute(ref InitState s, InitStep* step) => step->Op switch
+    {
+        InitOp.OomScoreAdjust => ProcessSteps.OomScore(ref s, step),
+        InitOp.EnterCgroup => ProcessSteps.EnterCgroup(ref s, step),
+        InitOp.JoinNamespaces => NamespaceSteps.Join(ref s, step),
+        InitOp.Unshare => Processes.Unshare((ulong)step->A),
+        InitOp.TimeOffsets => NamespaceSteps.Time(ref s, step),
+        InitOp.AwaitIdMaps => Sync.Ask(ref s, SyncKind.IdMaps, 0),
+        InitOp.BecomeRoot => NamespaceSteps.BecomeRoot(ref s, step),
+        InitOp.ForkIntoPidNamespace => NamespaceSteps.Fork(ref s),
+        InitOp.Undumpable => Processes.Prctl(Processes.PR_SET_DUMPABLE, 0),
+        InitOp.NewSession => Processes.SetSession(),
+        InitOp.SessionKeyring => ProcessSteps.SessionKeyring(step),
+        InitOp.LoopbackUp => NamespaceSteps.LoopbackUp(),
+        InitOp.HostPropagation => RootSteps.HostPropagation(ref s, step),
+        InitOp.BindRootfs => RootSteps.BindRootfs(ref s, step),
+        InitOp.MountFilesystem => MountSteps.Filesystem(ref s, step),
+        InitOp.MountBind => MountSteps.Bind(ref s, step),
+        InitOp.SetMountAttributes => MountSteps.SetAttributes(ref s, step),
+        InitOp.DeviceNode => DeviceSteps.Node(ref s, step),
+        InitOp.DeviceBind => DeviceSteps.Bind(ref s, step),
+        InitOp.Symlink => DeviceSteps.Link(ref s, step),
+        InitOp.AwaitHooks => Sync.Ask(ref s, SyncKind.Hooks, 0),
+        InitOp.Console => ConsoleStep.Open(ref s, step),
+        InitOp.MakeDirectory => RootSteps.MakeDirectory(ref s, step),
+        InitOp.MaskPath => MountSteps.Mask(ref s, step),
+        InitOp.ReadonlyPath => MountSteps.Readonly(ref s, step),
+        InitOp.PivotRoot => RootSteps.Pivot(ref s),
+        InitOp.MoveRoot => RootSteps.Move(ref s),
+        InitOp.ChangeRoot => RootSteps.ChangeRoot(ref s, step),
+        InitOp.DetachMount => RootSteps.DetachMount(step),
+        InitOp.RootPropagation => RootSteps.Propagate(step),
+        InitOp.Hostname => Kernel.Call(SyscallNumber.Sethostname, (nint)step->Text1, CString.Length(step->Text1)),
+        InitOp.Domainname => Kernel.Call(SyscallNumber.Setdomainname, (nint)step->Text1, CString.Length(step->Text1)),
+        InitOp.Sysctl => s.WriteProc(step->Text1, step->Text2, CString.Length(step->Text2)),
+        InitOp.NoNewPrivileges => Processes.Prctl(Processes.PR_SET_NO_NEW_PRIVS, 1),
+        InitOp.ResourceLimit => Processes.SetLimit(0, (int)step->A, new ResourceLimit { Soft = (ulong)step->B, Hard = (ulong)step->C }),
+        InitOp.AwaitLimits => Sync.Ask(ref s, SyncKind.Limits, 0),
+        InitOp.BoundingSet => ProcessSteps.BoundingSet(step),
+        InitOp.SetUser => ProcessSteps.SetUser(ref s, step),
+        InitOp.ChangeDirectory => ProcessSteps.ChangeDirectory(ref s, step),
+        InitOp.Capabilities => ProcessSteps.Capabilities(ref s, step),
+        InitOp.Umask => Files.SetUmask((uint)step->A),
+        InitOp.HomeDirectory => HomeDirectory.Find(ref s, step),
+        InitOp.FindExecutable => ProcessSteps.FindExecutable(ref s, step),
+        InitOp.Ready => StartSteps.Ready(ref s),
+        InitOp.AwaitStart => StartSteps.AwaitStart(ref s),
+        InitOp.StartHook => StartSteps.Hook(ref s, step),
+        InitOp.Execute => StartSteps.Execute(ref s),
+        _ => -Errno.ENOSYS,
+    };
+}

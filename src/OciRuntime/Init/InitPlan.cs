@@ -1,0 +1,251 @@
+using System.Runtime.InteropServices;
+
+namespace OciRuntime.Init;
+
+/// <summary>What one step does. The fields of <see cref="InitStep"/> that a step uses are listed with it.</summary>
+internal enum InitOp
+{
+    /// <summary>oom_score_adj. A: value.</summary>
+    OomScoreAdjust,
+
+    /// <summary>Moves this single thread into a cgroup v1 hierarchy. A: slot of the hierarchy's open <c>tasks</c> file in <see cref="InitPlan.Fds"/>.</summary>
+    EnterCgroup,
+
+    /// <summary>Joins namespaces by path. Data: <see cref="NamespaceJoin"/>[Count].</summary>
+    JoinNamespaces,
+
+    /// <summary>unshare(2). A: CLONE_NEW… flags.</summary>
+    Unshare,
+
+    /// <summary>Offsets of the time namespace just unshared, then enters it. Text1: lines of timens_offsets.</summary>
+    TimeOffsets,
+
+    /// <summary>Waits until the parent wrote the id maps.</summary>
+    AwaitIdMaps,
+
+    /// <summary>Becomes uid and gid 0 of the user namespace. Flags: <see cref="InitFlags.DenySetgroups"/>.</summary>
+    BecomeRoot,
+
+    /// <summary>Clones once more, so that the new pid namespace belongs to the joined user namespace; the first process ends.</summary>
+    ForkIntoPidNamespace,
+
+    /// <summary>Not dumpable, so that nothing in a joined namespace can trace the runtime or open its descriptors (CVE-2016-9962).</summary>
+    Undumpable,
+
+    /// <summary>setsid(2).</summary>
+    NewSession,
+
+    /// <summary>New session keyring. Text1: name. A: permission bits to add.</summary>
+    SessionKeyring,
+
+    /// <summary>Sets the loopback interface up.</summary>
+    LoopbackUp,
+
+    /// <summary>Propagation of the whole tree before anything is mounted. A: MS_… flags. Text1: rootfs, whose parent mount becomes private.</summary>
+    HostPropagation,
+
+    /// <summary>Clones the rootfs tree onto itself and keeps it as the root of every later look-up. Text1: rootfs.</summary>
+    BindRootfs,
+
+    /// <summary>A new file system. Text1: type, Text2: destination, Data: <see cref="TextPair"/>[Count] of fsconfig, A: MOUNT_ATTR_…, B: propagation words, packed (see <see cref="Propagation"/>).</summary>
+    MountFilesystem,
+
+    /// <summary>A bind mount. Text1: source, Text2: destination, Data: <see cref="BindAttributes"/>.</summary>
+    MountBind,
+
+    /// <summary>Changes attributes of the mount at Text1. A: MOUNT_ATTR_… to set.</summary>
+    SetMountAttributes,
+
+    /// <summary>A device node. Text1: path, A: mode with type, B: device number, C: uid | gid &lt;&lt; 32.</summary>
+    DeviceNode,
+
+    /// <summary>A device of the host, bound. Text1: host path, Text2: path.</summary>
+    DeviceBind,
+
+    /// <summary>A symbolic link. Text1: its target, Text2: path. Flags: <see cref="InitFlags.Replace"/>.</summary>
+    Symlink,
+
+    /// <summary>Waits until the parent ran the prestart, createRuntime and createContainer hooks.</summary>
+    AwaitHooks,
+
+    /// <summary>The container's terminal. A: rows | columns &lt;&lt; 16, or 0.</summary>
+    Console,
+
+    /// <summary>The working directory, made if missing. Text1: path.</summary>
+    MakeDirectory,
+
+    /// <summary>Hides a path. Text1: path.</summary>
+    MaskPath,
+
+    /// <summary>Makes a path read-only. Text1: path.</summary>
+    ReadonlyPath,
+
+    /// <summary>Makes the rootfs "/" and leaves nothing of the host's tree behind.</summary>
+    PivotRoot,
+
+    /// <summary>--no-pivot: moves the rootfs over "/".</summary>
+    MoveRoot,
+
+    /// <summary>Without a mount namespace: chroot(2) only.</summary>
+    ChangeRoot,
+
+    /// <summary>Detaches a full proc or sysfs of the host that --no-pivot would leave reachable. Text1: path.</summary>
+    DetachMount,
+
+    /// <summary>Final propagation of "/". A: MS_… flags.</summary>
+    RootPropagation,
+
+    /// <summary>sethostname(2). Text1.</summary>
+    Hostname,
+
+    /// <summary>setdomainname(2). Text1.</summary>
+    Domainname,
+
+    /// <summary>Writes a sysctl. Text1: path below /proc, Text2: value.</summary>
+    Sysctl,
+
+    /// <summary>PR_SET_NO_NEW_PRIVS.</summary>
+    NoNewPrivileges,
+
+    /// <summary>prlimit64(2). A: resource, B: soft, C: hard.</summary>
+    ResourceLimit,
+
+    /// <summary>Waits until the parent set the limits, for which a user namespace has no privilege.</summary>
+    AwaitLimits,
+
+    /// <summary>Drops every capability that is not in A from the bounding set. B: highest capability.</summary>
+    BoundingSet,
+
+    /// <summary>Supplementary groups, gid, uid. A: uid, B: gid, Data: uint[Count]. Flags: <see cref="InitFlags.DenySetgroups"/>.</summary>
+    SetUser,
+
+    /// <summary>Enters the working directory and checks that it lies inside the container (CVE-2024-21626). Text1: path.</summary>
+    ChangeDirectory,
+
+    /// <summary>Capability sets. A: effective, B: permitted, C: inheritable, Data: ulong[1] ambient.</summary>
+    Capabilities,
+
+    /// <summary>umask(2). A.</summary>
+    Umask,
+
+    /// <summary>HOME from the container's /etc/passwd, into the slot the environment keeps for it. A: uid, Data: buffer[Count].</summary>
+    HomeDirectory,
+
+    /// <summary>Finds the program. Data: byte*[Count] of candidate paths.</summary>
+    FindExecutable,
+
+    /// <summary>Everything is set up: the parent records it and lets the child go.</summary>
+    Ready,
+
+    /// <summary>Waits for `start` on the start socket.</summary>
+    AwaitStart,
+
+    /// <summary>A startContainer hook. Data: <see cref="HookCall"/>.</summary>
+    StartHook,
+
+    /// <summary>execve(2).</summary>
+    Execute,
+}
+
+/// <summary>Variations of a step.</summary>
+[Flags]
+internal enum InitFlags
+{
+    None = 0,
+
+    /// <summary>The destination must be a real directory: a symlinked /proc or /sys would land masks and labels elsewhere (CVE-2023-27561).</summary>
+    RealDirectory = 1,
+
+    /// <summary>The destination is one of the few below /proc that may be covered.</summary>
+    InsideProc = 2,
+
+    /// <summary>A bind on /proc must itself be procfs (CVE-2019-19921).</summary>
+    SourceIsProc = 4,
+
+    /// <summary>tmpfs: takes the mode of the directory it covers, as no mode= was given.</summary>
+    InheritMode = 8,
+
+    /// <summary>Copy the tree below, not only the mount.</summary>
+    Recursive = 16,
+
+    /// <summary>An existing file of that name is removed first.</summary>
+    Replace = 32,
+
+    /// <summary>setgroups(2) is denied in this user namespace.</summary>
+    DenySetgroups = 64,
+
+    /// <summary>cgroup2 or sysfs that a user namespace may not mount: bind <see cref="InitStep.Fallback"/> instead.</summary>
+    BindFallback = 128,
+
+    /// <summary>A missing source or destination is skipped.</summary>
+    SkipMissing = 256,
+
+    /// <summary>A refusal is no failure yet: a later step tries again, as another user.</summary>
+    Retry = 512,
+}
+
+/// <summary>One step, in unmanaged memory: the child reads nothing else.</summary>
+[StructLayout(LayoutKind.Sequential)]
+internal unsafe struct InitStep
+{
+    public InitOp Op;
+    public InitFlags Flags;
+    public long A, B, C;
+    public byte* Text1, Text2, Fallback;
+    public void* Data;
+    public int Count;
+}
+
+/// <summary>A key with a value, or without one (null).</summary>
+[StructLayout(LayoutKind.Sequential)]
+internal unsafe struct TextPair
+{
+    public byte* Key, Value;
+}
+
+/// <summary>Mount attributes of a bind, for its top mount and for the whole tree (the recursive option words), and its propagation words in order.</summary>
+[StructLayout(LayoutKind.Sequential)]
+internal struct BindAttributes
+{
+    public ulong Set, Clear, TreeSet, TreeClear, PropagationWords;
+}
+
+/// <summary>A namespace to join: a slot of <see cref="InitPlan.Fds"/> and its CLONE_NEW… flag.</summary>
+[StructLayout(LayoutKind.Sequential)]
+internal struct NamespaceJoin
+{
+    public int Slot, Joined;
+    public ulong Flag;
+}
+
+/// <summary>A hook that the child itself runs.</summary>
+[StructLayout(LayoutKind.Sequential)]
+internal unsafe struct HookCall
+{
+    public byte* Path;
+    public byte** Arguments, Environment;
+    public int TimeoutSeconds;
+}
+
+/// <summary>Everything the child needs, filled by the parent before clone3(2).</summary>
+[StructLayout(LayoutKind.Sequential)]
+internal unsafe struct InitPlan
+{
+    public InitStep* Steps;
+    public int StepCount;
+
+    /// <summary>Descriptors the steps name by slot: cgroup <c>tasks</c> files, namespaces.</summary>
+    public int* Fds;
+
+    /// <summary>Pairs of first and last descriptor to close at once: a copy of the parent's lock or socket end would outlive the parent.</summary>
+    public uint* CloseRanges;
+    public int CloseRangeCount;
+
+    /// <summary>The child's end of the sync socket, the start socket, the console socket and the memfd with the state for hooks; -1 where there is none.</summary>
+    public int SyncFd, StartFd, ConsoleFd, StateFd;
+
+    /// <summary>Number of descriptors from 3 on that the container keeps.</summary>
+    public int PreservedFds;
+
+    public byte** Arguments, Environment;
+}

@@ -1,0 +1,239 @@
+using OciRuntime.Linux;
+
+namespace OciRuntime.Init;
+
+/// <summary>Mounts, each made detached, configured by descriptor and attached to a descriptor: no path is resolved twice.</summary>
+internal static unsafe class MountSteps
+{
+    /// <summary>A new file system at its destination.</summary>
+    public static long Filesystem(ref InitState s, InitStep* step)
+    {
+        long target = OpenTarget(ref s, step, directory: true);
+        if (target < 0) return target;
+        long mount = CreateFilesystem(ref s, step, (int)target);
+        if (mount < 0 && step->Fallback != null && (mount == -Errno.EPERM || mount == -Errno.EBUSY))
+        {
+            mount = Mounts.OpenTree(Files.AT_FDCWD, step->Fallback, Mounts.OPEN_TREE_CLONE | Files.AT_RECURSIVE);
+            if (mount >= 0) mount = WithAttributes(ref s, (int)mount, (ulong)step->A, 0, recursive: true);
+        }
+        return Attach(ref s, mount, (int)target, (ulong)step->B);
+    }
+
+    /// <summary>A bind mount.</summary>
+    public static long Bind(ref InitState s, InitStep* step)
+    {
+        long tree = CloneSource(ref s, step);
+        if (tree == -Errno.ENOENT && (step->Flags & InitFlags.SkipMissing) != 0) return 0;
+        if (tree < 0) return tree;
+        Statx stat = default;
+        long target = Files.Stat((int)tree, out stat);
+        if (target >= 0) target = CheckProcSource(ref s, step, (int)tree);
+        if (target >= 0) target = OpenTarget(ref s, step, stat.IsDirectory);
+        if (target < 0)
+        {
+            Files.Close((int)tree);
+            return target;
+        }
+        BindAttributes* attributes = (BindAttributes*)step->Data;
+        tree = WithAttributes(ref s, (int)tree, attributes->Set, attributes->Clear, recursive: false);
+        if (tree >= 0) tree = WithAttributes(ref s, (int)tree, attributes->TreeSet, attributes->TreeClear, recursive: true);
+        return Attach(ref s, tree, (int)target, attributes->PropagationWords);
+    }
+
+    /// <summary>Later attributes of an existing mount, for example a /dev that had to be writable until now.</summary>
+    public static long SetAttributes(ref InitState s, InitStep* step)
+    {
+        long fd = RootPath.Open(s.RootFd, step->Text1, Files.O_PATH);
+        if (fd < 0) return fd;
+        long result = WithAttributes(ref s, (int)fd, (ulong)step->A, 0, recursive: false);
+        if (result >= 0) Files.Close((int)fd);
+        return result < 0 ? result : 0;
+    }
+
+    /// <summary>
+    /// Hides a file behind the host's /dev/null and a directory behind one shared empty tmpfs. The null device is the host's and its number
+    /// is checked: an image's own /dev/null may be a link to anything (CVE-2025-31133).
+    /// </summary>
+    public static long Mask(ref InitState s, InitStep* step)
+    {
+        long target = RootPath.Open(s.RootFd, step->Text1, Files.O_PATH);
+        if (target is -Errno.ENOENT or -Errno.ENOTDIR) return 0;
+        if (target < 0) return target;
+        long result = Files.Stat((int)target, out Statx stat);
+        if (result >= 0) result = stat.IsDirectory ? EmptyDirectory(ref s) : NullFile(ref s);
+        return Attach(ref s, result, (int)target, 0);
+    }
+
+    /// <summary>Binds a path onto itself, read-only with everything below it.</summary>
+    public static long Readonly(ref InitState s, InitStep* step)
+    {
+        long target = RootPath.Open(s.RootFd, step->Text1, Files.O_PATH);
+        if (target is -Errno.ENOENT or -Errno.ENOTDIR) return 0;
+        if (target < 0) return target;
+        byte empty = 0;
+        long tree = Mounts.OpenTree((int)target, &empty, Mounts.OPEN_TREE_CLONE | Files.AT_EMPTY_PATH | Files.AT_RECURSIVE);
+        if (tree >= 0) tree = WithAttributes(ref s, (int)tree, Mounts.MOUNT_ATTR_RDONLY, 0, recursive: true);
+        return Attach(ref s, tree, (int)target, 0);
+    }
+
+    /// <summary>Opens the destination in the image, making it where missing, and refuses to cover a procfs that the plan did not mean.</summary>
+    public static long OpenTarget(ref InitState s, InitStep* step, bool directory)
+    {
+        bool strict = (step->Flags & (InitFlags.RealDirectory | InitFlags.InsideProc)) != 0;
+        ulong resolve = strict ? Files.RESOLVE_NO_SYMLINKS : 0;
+        s.Detail = InitDetail.Target;
+        long fd = directory ? RootPath.OpenDirectory(s.RootFd, step->Text2, resolve) : RootPath.OpenFile(s.RootFd, step->Text2, resolve);
+        if (fd == -Errno.ELOOP && strict) s.Detail = InitDetail.TargetIsSymlink;
+        if (fd < 0 || (step->Flags & InitFlags.InsideProc) != 0) return fd;
+        long result = Files.StatFs((int)fd, out Statfs fs);
+        if (result >= 0 && fs.Type != Files.PROC_SUPER_MAGIC) return fd;
+        s.Detail = InitDetail.TargetInProc;
+        Files.Close((int)fd);
+        return result < 0 ? result : -Errno.EPERM;
+    }
+
+    private static long CreateFilesystem(ref InitState s, InitStep* step, int target)
+    {
+        s.Detail = InitDetail.FilesystemType;
+        long context = Mounts.FsOpen(step->Text1);
+        if (context < 0) return context;
+        long result = Configure(ref s, step, (int)context, target);
+        if (result >= 0)
+        {
+            s.Detail = InitDetail.MountObject;
+            result = Mounts.FsMount((int)context, (ulong)step->A);
+        }
+        if (result < 0) ReadKernelMessage(ref s, (int)context);
+        Files.Close((int)context);
+        return result;
+    }
+
+    private static long Configure(ref InitState s, InitStep* step, int context, int target)
+    {
+        s.Detail = InitDetail.Option;
+        TextPair* options = (TextPair*)step->Data;
+        for (int i = 0; i < step->Count; i++)
+        {
+            uint command = options[i].Value == null ? Mounts.FSCONFIG_SET_FLAG : Mounts.FSCONFIG_SET_STRING;
+            long set = Mounts.FsConfig(context, command, options[i].Key, options[i].Value);
+            if (set < 0) return set;
+        }
+        if ((step->Flags & InitFlags.InheritMode) != 0)
+        {
+            long inherited = InheritMode(context, target);
+            if (inherited < 0) return inherited;
+        }
+        s.Detail = InitDetail.Superblock;
+        return Mounts.FsConfig(context, Mounts.FSCONFIG_CMD_CREATE, null, null);
+    }
+
+    private static long InheritMode(int context, int target)
+    {
+        long result = Files.Stat(target, out Statx stat);
+        if (result < 0) return result;
+        byte* mode = stackalloc byte[24];
+        InitText.Number(mode, stat.Mode & 0xfff, radix: 8);
+        fixed (byte* key = "mode\0"u8) return Mounts.FsConfig(context, Mounts.FSCONFIG_SET_STRING, key, mode);
+    }
+
+    /// <summary>The file system context says in words what it did not like (fsopen(2)): "e tmpfs: Bad value for 'size'".</summary>
+    private static void ReadKernelMessage(ref InitState s, int context)
+    {
+        fixed (byte* text = s.Text)
+        {
+            long n = Files.Read(context, text, SyncMessage.TextSize);
+            s.TextLength = n > 0 ? (int)n : 0;
+        }
+    }
+
+    private static long CloneSource(ref InitState s, InitStep* step)
+    {
+        s.Detail = InitDetail.Source;
+        uint flags = Mounts.OPEN_TREE_CLONE | ((step->Flags & InitFlags.Recursive) != 0 ? (uint)Files.AT_RECURSIVE : 0);
+        long tree = Mounts.OpenTree(Files.AT_FDCWD, step->Text1, flags);
+        // Root of a user namespace may lack the way to a volume that its owner may well give it.
+        return tree == -Errno.EACCES ? Sync.Ask(ref s, SyncKind.Source, 0) : tree;
+    }
+
+    private static long CheckProcSource(ref InitState s, InitStep* step, int tree)
+    {
+        if ((step->Flags & InitFlags.SourceIsProc) == 0) return 0;
+        s.Detail = InitDetail.SourceNotProc;
+        long result = Files.StatFs(tree, out Statfs fs);
+        return result < 0 ? result : fs.Type == Files.PROC_SUPER_MAGIC ? 0 : -Errno.EPERM;
+    }
+
+    private static long EmptyDirectory(ref InitState s)
+    {
+        byte empty = 0;
+        if (s.EmptyFd >= 0) return Mounts.OpenTree(s.EmptyFd, &empty, Mounts.OPEN_TREE_CLONE | Files.AT_EMPTY_PATH);
+        fixed (byte* type = "tmpfs\0"u8, blocks = "nr_blocks\0"u8, inodes = "nr_inodes\0"u8, one = "1\0"u8)
+        {
+            s.Detail = InitDetail.Superblock;
+            long context = Mounts.FsOpen(type);
+            if (context < 0) return context;
+            long result = Mounts.FsConfig((int)context, Mounts.FSCONFIG_SET_STRING, blocks, one);
+            if (result >= 0) result = Mounts.FsConfig((int)context, Mounts.FSCONFIG_SET_STRING, inodes, one);
+            if (result >= 0) result = Mounts.FsConfig((int)context, Mounts.FSCONFIG_CMD_CREATE, null, null);
+            if (result >= 0) result = Mounts.FsMount((int)context, Mounts.MOUNT_ATTR_RDONLY | Mounts.MOUNT_ATTR_NOSUID | Mounts.MOUNT_ATTR_NODEV | Mounts.MOUNT_ATTR_NOEXEC);
+            Files.Close((int)context);
+            if (result < 0) return result;
+            s.EmptyFd = (int)result;
+            return Files.Fcntl(s.EmptyFd, Files.F_DUPFD_CLOEXEC, 3);
+        }
+    }
+
+    private static long NullFile(ref InitState s)
+    {
+        s.Detail = InitDetail.Source;
+        if (s.NullFd < 0)
+        {
+            fixed (byte* path = "/dev/null\0"u8)
+            {
+                long fd = Files.OpenAt(Files.AT_FDCWD, path, Files.O_PATH | Files.O_NOFOLLOW);
+                if (fd < 0) return fd;
+                s.NullFd = (int)fd;
+            }
+            long result = Files.Stat(s.NullFd, out Statx stat);
+            if (result < 0) return result;
+            if (stat.Type != Files.S_IFCHR || stat.RdevMajor != 1 || stat.RdevMinor != 3)
+            {
+                s.Detail = InitDetail.NotADevice;
+                return -Errno.ENODEV;
+            }
+        }
+        byte empty = 0;
+        return Mounts.OpenTree(s.NullFd, &empty, Mounts.OPEN_TREE_CLONE | Files.AT_EMPTY_PATH);
+    }
+
+    /// <summary>Applies attributes and gives the mount back, or closes it and gives the errno.</summary>
+    private static long WithAttributes(ref InitState s, int mount, ulong set, ulong clear, bool recursive)
+    {
+        if ((set | clear) == 0) return mount;
+        s.Detail = InitDetail.Attributes;
+        long result = Mounts.SetAttributes(mount, new MountAttr { Set = set, Clear = clear }, recursive);
+        if (result >= 0) return mount;
+        Files.Close(mount);
+        return result;
+    }
+
+    /// <summary>Attaches a mount (or passes on its errno), sets its propagation and closes both descriptors.</summary>
+    public static long Attach(ref InitState s, long mount, int target, ulong propagation)
+    {
+        long result = mount;
+        if (mount >= 0)
+        {
+            s.Detail = InitDetail.Attach;
+            result = Mounts.Move((int)mount, target);
+            while (result >= 0 && propagation != 0)
+            {
+                s.Detail = InitDetail.Propagation;
+                propagation = Propagation.Next(propagation, out ulong flag, out bool recursive);
+                result = Mounts.SetAttributes((int)mount, new MountAttr { Propagation = flag }, recursive);
+            }
+            Files.Close((int)mount);
+        }
+        Files.Close(target);
+        return result < 0 ? result : 0;
+    }
+}

@@ -1,0 +1,105 @@
+using OciRuntime.Linux;
+
+namespace OciRuntime.Init;
+
+/// <summary>Entering namespaces. The child is single-threaded, which the parent, a .NET process, never is.</summary>
+internal static unsafe class NamespaceSteps
+{
+    private const int AF_INET = 2;
+    private const uint SIOCGIFFLAGS = 0x8913, SIOCSIFFLAGS = 0x8914;
+    private const byte IFF_UP = 1;
+
+    /// <summary>
+    /// Joins in three passes: all but the user namespace with the privilege of the caller, then the user namespace, then those that only its
+    /// owner may join.
+    /// </summary>
+    public static long Join(ref InitState s, InitStep* step)
+    {
+        // A joined mount namespace has somebody else's /proc: keep the host's.
+        long proc = s.HostProc();
+        if (proc < 0) return proc;
+        NamespaceJoin* joins = (NamespaceJoin*)step->Data;
+        for (int pass = 0; pass < 3; pass++)
+        {
+            for (int i = 0; i < step->Count; i++)
+            {
+                bool user = joins[i].Flag == Processes.CLONE_NEWUSER;
+                if (joins[i].Joined != 0 || user != (pass == 1)) continue;
+                long result = Processes.SetNamespace(s.Plan->Fds[joins[i].Slot], joins[i].Flag);
+                if (result == -Errno.EPERM && pass == 0) continue;
+                if (result < 0)
+                {
+                    s.TextLength = InitText.Number(s.TextBuffer(), (long)joins[i].Flag, radix: 16);
+                    return result;
+                }
+                joins[i].Joined = 1;
+            }
+        }
+        return 0;
+    }
+
+    /// <summary>Writes the clock offsets, which the kernel accepts only before the first process, and enters: setns needs no second fork here.</summary>
+    public static long Time(ref InitState s, InitStep* step)
+    {
+        long result = 0;
+        fixed (byte* offsets = "self/timens_offsets\0"u8, children = "self/ns/time_for_children\0"u8)
+        {
+            int length = CString.Length(step->Text1);
+            if (length > 0) result = s.WriteProc(offsets, step->Text1, length);
+            if (result < 0) return result;
+            result = s.HostProc();
+            if (result >= 0) result = Files.OpenAt((int)result, children, Files.O_RDONLY);
+            if (result < 0) return result;
+            int fd = (int)result;
+            result = Processes.SetNamespace(fd, Processes.CLONE_NEWTIME);
+            Files.Close(fd);
+            return result;
+        }
+    }
+
+    /// <summary>Takes the ids 0 of the user namespace: until then every file operation is made by the overflow uid.</summary>
+    public static long BecomeRoot(ref InitState s, InitStep* step)
+    {
+        long result = 0;
+        if ((step->Flags & InitFlags.DenySetgroups) == 0)
+        {
+            s.Detail = InitDetail.Groups;
+            result = Credentials.SetSupplementaryGroups(null, 0);
+        }
+        s.Detail = InitDetail.Gid;
+        if (result >= 0) result = Credentials.SetGroups(0);
+        s.Detail = InitDetail.Uid;
+        return result < 0 ? result : Credentials.SetUsers(0);
+    }
+
+    /// <summary>
+    /// A pid namespace belongs to the user namespace of whoever makes it, so one for a joined user namespace needs a process that is
+    /// already inside. CLONE_PARENT makes the new one the runtime's child; this one ends and is reaped by the runtime.
+    /// </summary>
+    public static long Fork(ref InitState s)
+    {
+        long pid = Processes.Clone(new CloneArgs { Flags = Processes.CLONE_PARENT | Processes.CLONE_NEWPID });
+        if (pid < 0) return pid;
+        if (pid == 0) return InitMain.TieToParent(ref s);
+        Sync.Tell(ref s, SyncKind.Forked, pid);
+        Processes.Exit(0);
+        return 0;
+    }
+
+    /// <summary>A new network namespace has "lo", but down.</summary>
+    public static long LoopbackUp()
+    {
+        long socket = Kernel.Call(SyscallNumber.Socket, AF_INET, Sockets.SOCK_DGRAM | Sockets.SOCK_CLOEXEC);
+        if (socket < 0) return socket;
+        // struct ifreq: 16 bytes of name, then a union that begins with the flags.
+        byte* request = stackalloc byte[40];
+        new Span<byte>(request, 40).Clear();
+        request[0] = (byte)'l';
+        request[1] = (byte)'o';
+        long result = Files.Ioctl((int)socket, SIOCGIFFLAGS, (nint)request);
+        request[16] |= IFF_UP;
+        if (result >= 0) result = Files.Ioctl((int)socket, SIOCSIFFLAGS, (nint)request);
+        Files.Close((int)socket);
+        return result;
+    }
+}

@@ -1,0 +1,128 @@
+using OciRuntime.Linux;
+
+namespace OciRuntime.Init;
+
+/// <summary>From the host's tree to the container's: propagation, the rootfs as a mount of its own, and the switch.</summary>
+internal static unsafe class RootSteps
+{
+    /// <summary>
+    /// Propagation of the host's tree in this namespace. With a shared one the rootfs's parent mount must be private, as pivot_root(2)
+    /// refuses a shared parent and the bind below would appear on the host; the parent is found by walking up until the kernel agrees
+    /// that the path is a mount point.
+    /// </summary>
+    public static long HostPropagation(ref InitState s, InitStep* step)
+    {
+        fixed (byte* root = "/\0"u8)
+        {
+            long result = Mounts.Mount(null, root, null, (ulong)step->A);
+            if (result < 0 || ((ulong)step->A & Mounts.MS_SHARED) == 0) return result;
+        }
+        s.Detail = InitDetail.Parent;
+        byte* path = stackalloc byte[Kernel.PathMax];
+        int length = InitText.Append(path, 0, Kernel.PathMax, step->Text1);
+        while (length > 0)
+        {
+            long result = Mounts.Mount(null, path, null, Mounts.MS_PRIVATE);
+            if (result != -Errno.EINVAL || length == 1) return result;
+            do length--;
+            while (length > 1 && path[length] != '/');
+            path[length] = 0;
+        }
+        return -Errno.ENAMETOOLONG;
+    }
+
+    /// <summary>Clones the rootfs tree and attaches it over itself, so that it is a mount that pivot_root accepts; keeps its root open.</summary>
+    public static long BindRootfs(ref InitState s, InitStep* step)
+    {
+        long place = Files.OpenAt(Files.AT_FDCWD, step->Text1, Files.O_PATH | Files.O_DIRECTORY);
+        if (place < 0) return place;
+        byte empty = 0;
+        long tree = Mounts.OpenTree((int)place, &empty, Mounts.OPEN_TREE_CLONE | Files.AT_EMPTY_PATH | Files.AT_RECURSIVE);
+        if (tree >= 0)
+        {
+            s.Detail = InitDetail.Attach;
+            long moved = Mounts.Move((int)tree, (int)place);
+            if (moved < 0)
+            {
+                Files.Close((int)tree);
+                tree = moved;
+            }
+        }
+        Files.Close((int)place);
+        if (tree < 0) return tree;
+        s.RootFd = (int)tree;
+        return 0;
+    }
+
+    /// <summary>pivot_root(".", ".") stacks the old root on the new one, so no directory for it is needed in the image; then it is detached.</summary>
+    public static long Pivot(ref InitState s)
+    {
+        fixed (byte* root = "/\0"u8, dot = ".\0"u8)
+        {
+            long old = Files.OpenAt(Files.AT_FDCWD, root, Files.O_PATH | Files.O_DIRECTORY);
+            if (old < 0) return old;
+            long result = Files.ChangeDirectory(s.RootFd);
+            if (result >= 0) result = Mounts.PivotRoot(dot, dot);
+            s.Detail = InitDetail.OldRoot;
+            if (result >= 0) result = Files.ChangeDirectory((int)old);
+            // The detach must not propagate to the host; slave first, private would pin mounts the host unmounts meanwhile.
+            if (result >= 0) result = Mounts.Mount(null, dot, null, Mounts.MS_SLAVE | Mounts.MS_REC);
+            if (result >= 0) result = Mounts.Unmount(dot, Mounts.MNT_DETACH);
+            if (result >= 0) result = Files.ChangeDirectory(root);
+            Files.Close((int)old);
+            return result;
+        }
+    }
+
+    /// <summary>Without pivot_root (root on initramfs): the rootfs covers "/". The host's tree stays below, unreachable by path.</summary>
+    public static long Move(ref InitState s)
+    {
+        fixed (byte* root = "/\0"u8, dot = ".\0"u8)
+        {
+            long place = Files.OpenAt(Files.AT_FDCWD, root, Files.O_PATH | Files.O_DIRECTORY);
+            if (place < 0) return place;
+            long result = Mounts.Move(s.RootFd, (int)place);
+            Files.Close((int)place);
+            if (result >= 0) result = Files.ChangeDirectory(s.RootFd);
+            if (result >= 0) result = Mounts.ChangeRoot(dot);
+            return result < 0 ? result : Files.ChangeDirectory(root);
+        }
+    }
+
+    /// <summary>Without a mount namespace there is nothing to move: chroot only.</summary>
+    public static long ChangeRoot(ref InitState s, InitStep* step)
+    {
+        long fd = Files.OpenAt(Files.AT_FDCWD, step->Text1, Files.O_PATH | Files.O_DIRECTORY);
+        if (fd < 0) return fd;
+        s.RootFd = (int)fd;
+        fixed (byte* root = "/\0"u8, dot = ".\0"u8)
+        {
+            long result = Files.ChangeDirectory(s.RootFd);
+            if (result >= 0) result = Mounts.ChangeRoot(dot);
+            return result < 0 ? result : Files.ChangeDirectory(root);
+        }
+    }
+
+    /// <summary>A host mount that must not stay reachable below a moved root; one the kernel has locked is covered instead.</summary>
+    public static long DetachMount(InitStep* step)
+    {
+        long result = Mounts.Unmount(step->Text1, Mounts.MNT_DETACH);
+        if (result is not (-Errno.EINVAL or -Errno.EPERM)) return result;
+        fixed (byte* type = "tmpfs\0"u8) return Mounts.Mount(type, step->Text1, type, Mounts.MS_RDONLY | Mounts.MS_NOSUID | Mounts.MS_NODEV | Mounts.MS_NOEXEC);
+    }
+
+    /// <summary>Propagation of the container's own "/", after the switch: unbindable would have made the binds impossible.</summary>
+    public static long Propagate(InitStep* step)
+    {
+        fixed (byte* root = "/\0"u8) return Mounts.Mount(null, root, null, (ulong)step->A);
+    }
+
+    /// <summary>The working directory, made where missing.</summary>
+    public static long MakeDirectory(ref InitState s, InitStep* step)
+    {
+        long fd = RootPath.OpenDirectory(s.RootFd, step->Text1);
+        if (fd < 0) return fd;
+        Files.Close((int)fd);
+        return 0;
+    }
+}

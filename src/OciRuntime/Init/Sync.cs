@@ -1,0 +1,47 @@
+using OciRuntime.Linux;
+
+namespace OciRuntime.Init;
+
+/// <summary>The child's side of the conversation with the parent.</summary>
+internal static unsafe class Sync
+{
+    /// <summary>Sends a message, with a descriptor where <paramref name="passed"/> is not negative.</summary>
+    public static long Tell(ref InitState s, SyncKind kind, long value, int passed = -1)
+    {
+        SyncMessage message = default;
+        message.Kind = kind;
+        message.Step = s.StepIndex;
+        message.Value = value;
+        return Sockets.Send(s.ReportFd, &message, sizeof(SyncMessage), passed);
+    }
+
+    /// <summary>
+    /// Sends a request and waits for its answer: 0, the descriptor that came with it, or a negated errno. A parent that is gone ends the
+    /// child: nobody is left who could clean up after it.
+    /// </summary>
+    public static long Ask(ref InitState s, SyncKind kind, long value, int passed = -1)
+    {
+        long result = Tell(ref s, kind, value, passed);
+        if (result < 0) return result;
+        SyncMessage answer = default;
+        do result = Sockets.Receive(s.ReportFd, &answer, sizeof(SyncMessage), out passed);
+        while (result == -Errno.EINTR);
+        if (result != sizeof(SyncMessage)) Processes.Exit(1);
+        if (answer.Errno != 0) return -answer.Errno;
+        return passed >= 0 ? passed : 0;
+    }
+
+    /// <summary>Reports the failed step and ends the child.</summary>
+    public static void Fail(ref InitState s, long result)
+    {
+        SyncMessage message = default;
+        message.Kind = SyncKind.Error;
+        message.Step = s.StepIndex;
+        message.Errno = (int)-result;
+        message.Detail = s.Detail;
+        message.TextLength = s.TextLength;
+        for (int i = 0; i < s.TextLength; i++) message.Text[i] = s.Text[i];
+        Sockets.Send(s.ReportFd, &message, sizeof(SyncMessage));
+        Processes.Exit(1);
+    }
+}

@@ -1,0 +1,54 @@
+using System.Runtime.InteropServices;
+
+namespace OciRuntime.Init;
+
+/// <summary>What the child tells the parent, over a SOCK_SEQPACKET pair: one message, one datagram.</summary>
+internal enum SyncKind
+{
+    /// <summary>A step failed; the child is about to exit.</summary>
+    Error = 1,
+
+    /// <summary>Write my id maps.</summary>
+    IdMaps,
+
+    /// <summary>Set my resource limits.</summary>
+    Limits,
+
+    /// <summary>Run the hooks that come before pivot_root.</summary>
+    Hooks,
+
+    /// <summary>Open the source of this bind mount for me: a user namespace hides it from me. Answered with a descriptor.</summary>
+    Source,
+
+    /// <summary>Here is the master of my terminal (foreground only).</summary>
+    Console,
+
+    /// <summary>I cloned the real init; its pid is in Value.</summary>
+    Forked,
+
+    /// <summary>All is set up. Value: bytes of managed memory allocated by the child, which must be 0.</summary>
+    Ready,
+}
+
+/// <summary>Which part of a step failed; the parent turns it into words.</summary>
+internal enum InitDetail
+{
+    None, Target, TargetIsSymlink, TargetInProc, CreateTarget, Source, SourceNotProc, FilesystemType, Option, Superblock, MountObject, Attributes,
+    Attach, Propagation, ProcMissing, NotADevice, ExistingNode, Parent, Groups, Gid, Uid, KeepCaps, Ambient, OutsideRoot, NotRegular,
+    HookFork, HookExecute, HookStatus, HookSignal, HookTimeout, Write, Verify, OldRoot, SendConsole, ControllingTerminal, ConsoleNode, BadProcFile,
+}
+
+/// <summary>The one message format in both directions.</summary>
+[StructLayout(LayoutKind.Sequential)]
+internal unsafe struct SyncMessage
+{
+    /// <summary>Room for the kernel's own words, for example a file system's "Unknown parameter".</summary>
+    public const int TextSize = 232;
+
+    public SyncKind Kind;
+    public int Step, Errno;
+    public InitDetail Detail;
+    public long Value;
+    public int TextLength, Reserved;
+    public fixed byte Text[TextSize];
+}
