@@ -1,0 +1,48 @@
+using System.Collections;
+using System.Diagnostics.CodeAnalysis;
+using CommandLine;
+
+namespace OciRuntime.Cli;
+
+/// <summary>Reads the attributes of options classes. Reflection, and therefore only for help and error messages, never on the way to a launch.</summary>
+public static class VerbDescription
+{
+    /// <summary>The line about the command in the list of commands.</summary>
+    public static string Summary(VerbDefinition verb) => AttributeFacts.Of<VerbAttribute>(verb.OptionsType)?.Text(nameof(VerbAttribute.HelpText)) ?? "";
+
+    public static OptionDescription[] GlobalOptions() => OptionsOf(typeof(GlobalOptions));
+
+    /// <summary>The options by long name: the order of reflection promises nothing.</summary>
+    public static OptionDescription[] OptionsOf([DynamicallyAccessedMembers(DynamicallyAccessedMemberTypes.PublicProperties)] Type type) =>
+    [
+        .. from property in type.GetProperties()
+           let option = AttributeFacts.Of<OptionAttribute>(property)
+           where option is not null
+           let name = option.ConstructorArguments.OfType<string>().Single()
+           orderby name
+           select new OptionDescription(
+               option.ConstructorArguments.OfType<char>().Select(c => c.ToString()).SingleOrDefault(),
+               name,
+               property.PropertyType == typeof(bool) ? null : option.Text(nameof(OptionAttribute.MetaValue)),
+               option.Text(nameof(OptionAttribute.HelpText)),
+               option.Typed(nameof(OptionAttribute.Default)),
+               option.Switch(nameof(OptionAttribute.Hidden))),
+    ];
+
+    /// <summary>The arguments in their order.</summary>
+    public static ArgumentDescription[] ArgumentsOf([DynamicallyAccessedMembers(DynamicallyAccessedMemberTypes.PublicProperties)] Type type) =>
+    [
+        .. from property in type.GetProperties()
+           let value = AttributeFacts.Of<ValueAttribute>(property)
+           where value is not null
+           orderby (int)value.ConstructorArguments.Single()!
+           select new ArgumentDescription(
+               value.Text(nameof(ValueAttribute.MetaName)),
+               value.Switch(nameof(ValueAttribute.Required)),
+               IsList(property.PropertyType),
+               value.Text(nameof(ValueAttribute.HelpText)),
+               value.Typed(nameof(ValueAttribute.Default))),
+    ];
+
+    private static bool IsList(Type type) => type != typeof(string) && type.IsAssignableTo(typeof(IEnumerable));
+}
