@@ -1,0 +1,85 @@
+using System.Globalization;
+
+namespace OciRuntime.Cli;
+
+/// <summary>
+/// The place in a command line where reading has got to. An option's <see cref="OptionSet.Accept"/> draws its value here, and by the way
+/// it draws (<see cref="Flag"/>, <see cref="Value"/>, …) says whether it takes one.
+/// </summary>
+public ref struct ArgumentCursor(ReadOnlySpan<string> arguments)
+{
+    private readonly ReadOnlySpan<string> _arguments = arguments;
+    private int _next;
+
+    // What stands behind the option within the same word: "=value", or in a cluster like -dt the remaining letters; null when nothing does.
+    private string? _tail;
+
+    /// <summary>The option being read, as the user would recognise it: <c>--bundle</c> or <c>-b</c>.</summary>
+    public string Spelling { get; private set; } = "";
+
+    internal readonly bool AtEnd => _next >= _arguments.Length;
+
+    internal readonly string? Tail => _tail;
+
+    internal string Take() => _arguments[_next++];
+
+    internal void Enter(string spelling, string? tail)
+    {
+        Spelling = spelling;
+        _tail = tail;
+    }
+
+    /// <summary>The option's value: what follows <c>=</c>, or the next word, whatever it looks like.</summary>
+    public string Value()
+    {
+        if (_tail is { } tail)
+        {
+            _tail = null;
+            return tail[0] == '=' ? tail[1..] : GluedValue(tail);
+        }
+
+        // podman recognises this text.
+        return AtEnd ? throw new UsageException($"flag needs an argument: {Spelling}") : Take();
+    }
+
+    /// <summary>A switch: present means true, and <c>=true</c> or <c>=false</c> are understood.</summary>
+    public bool Flag()
+    {
+        if (_tail is not ['=', ..])
+        {
+            return true;
+        }
+
+        string text = _tail[1..];
+        _tail = null;
+        return text switch
+        {
+            // The spellings of Go's strconv.ParseBool, which runc's clients rely on.
+            "1" or "t" or "T" or "true" or "TRUE" or "True" => true,
+            "0" or "f" or "F" or "false" or "FALSE" or "False" => false,
+            _ => throw Invalid(text, "true or false"),
+        };
+    }
+
+    /// <summary>A whole number that is not negative.</summary>
+    public int Count()
+    {
+        string text = Value();
+        return int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out int number) ? number : throw Invalid(text, "a number of 0 or more");
+    }
+
+    /// <summary>A whole number.</summary>
+    public long Number()
+    {
+        string text = Value();
+        return long.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out long number) ? number : throw Invalid(text, "a number");
+    }
+
+    /// <summary>The error for a value the option cannot take, to be thrown by the caller.</summary>
+    public readonly UsageException Invalid(string value, string expected) =>
+        new($"invalid value \"{value}\" for flag {Spelling}: expected {expected}");
+
+    // getopt reads -bundel as -b undel. A misspelt long option is the likelier meaning, so a glued value must not start with a letter: -b/run/x, -b. are fine.
+    private readonly string GluedValue(string tail) =>
+        char.IsLetter(tail[0]) ? throw new UsageException($"unknown flag \"{Spelling}{tail}\"; to give {Spelling} the value \"{tail}\" write {Spelling}={tail}") : tail;
+}

@@ -1,0 +1,49 @@
+using CommandLine;
+
+namespace OciRuntime.Cli;
+
+[Verb("kill", HelpText = "send a signal to a container")]
+public sealed class KillOptions : ContainerOptions
+{
+    public const string DefaultSignal = "SIGTERM";
+
+    [Option('a', "all", HelpText = "signal every process of the container, not only its first")]
+    public bool All { get; set; }
+
+    [Option('r', "regex", HelpText = "take container-id as a regular expression and signal every container it matches")]
+    public bool Regex { get; set; }
+
+    [Value(1, MetaName = "signal", Default = DefaultSignal, HelpText = "number or name, with or without SIG, in any case")]
+    public string Signal { get; set; } = DefaultSignal;
+
+    public override Arity Arity => new(1, 2);
+
+    public override void AcceptArgument(int index, string value)
+    {
+        if (index == 0)
+        {
+            Id = value;
+        }
+        else
+        {
+            Signal = value;
+        }
+    }
+
+    public override bool Accept(string name, ref ArgumentCursor a)
+    {
+        switch (name)
+        {
+            case "all" or "a": All = a.Flag(); return true;
+            case "regex" or "r": Regex = a.Flag(); return true;
+            default: return base.Accept(name, ref a);
+        }
+    }
+
+    public override VerbHelp Describe() => new(
+        "Sends a signal to the first process of a container, or with --all to every one of them.",
+        [
+            new("Ask the container web to end", "ocirun kill web"),
+            new("End all of its processes, no questions asked", "ocirun kill --all web KILL"),
+        ]);
+}

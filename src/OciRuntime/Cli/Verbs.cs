@@ -1,0 +1,33 @@
+namespace OciRuntime.Cli;
+
+/// <summary>The commands of this program, in the order the help lists them. A new command is a new options class and one line here.</summary>
+public static class Verbs
+{
+    public static VerbDefinition[] All { get; } =
+    [
+        VerbDefinition.Of<CreateOptions>("create"),
+        VerbDefinition.Of<StartOptions>("start"),
+        VerbDefinition.Of<RunOptions>("run"),
+        VerbDefinition.Of<StateOptions>("state"),
+        VerbDefinition.Of<ListOptions>("list"),
+        VerbDefinition.Of<KillOptions>("kill"),
+        VerbDefinition.Of<DeleteOptions>("delete"),
+        VerbDefinition.Of<SpecOptions>("spec"),
+        VerbDefinition.Of<ExplainOptions>("explain"),
+        VerbDefinition.Of<FeaturesOptions>("features"),
+        VerbDefinition.Of<HelpOptions>("help"),
+    ];
+
+    public static VerbDefinition? Find(string name)
+    {
+        foreach (VerbDefinition verb in All)
+        {
+            if (verb.Name == name)
+            {
+                return verb;
+            }
+        }
+
+        return null;
+    }
+}
