@@ -11,31 +11,36 @@ public ref struct ArgumentCursor(ReadOnlySpan<string> arguments)
     private readonly ReadOnlySpan<string> _arguments = arguments;
     private int _next;
 
-    // What stands behind the option within the same word: "=value", or in a cluster like -dt the remaining letters; null when nothing does.
-    private string? _tail;
-
     /// <summary>The option being read, as the user would recognise it: <c>--bundle</c> or <c>-b</c>.</summary>
     public string Spelling { get; private set; } = "";
 
     internal readonly bool AtEnd => _next >= _arguments.Length;
 
-    internal readonly string? Tail => _tail;
+    /// <summary>What stands behind the option within the same word and is not drawn yet: <c>=value</c>, or the remaining letters of a cluster like -dt.</summary>
+    internal string? Tail { get; private set; }
+
+    /// <summary>
+    /// True when a value glued to a short option starts with a letter. getopt reads -bundel as -b undel; a misspelt long option is the likelier
+    /// meaning, and running the wrong bundle is worse than an error. -b/run/x and -b. are beyond doubt.
+    /// </summary>
+    internal bool HasDubiousValue { get; private set; }
 
     internal string Take() => _arguments[_next++];
 
     internal void Enter(string spelling, string? tail)
     {
         Spelling = spelling;
-        _tail = tail;
+        Tail = tail;
     }
 
     /// <summary>The option's value: what follows <c>=</c>, or the next word, whatever it looks like.</summary>
     public string Value()
     {
-        if (_tail is { } tail)
+        if (Tail is { } tail)
         {
-            _tail = null;
-            return tail[0] == '=' ? tail[1..] : GluedValue(tail);
+            Tail = null;
+            HasDubiousValue |= char.IsLetter(tail[0]);
+            return tail[0] == '=' ? tail[1..] : tail;
         }
 
         // podman recognises this text.
@@ -45,13 +50,13 @@ public ref struct ArgumentCursor(ReadOnlySpan<string> arguments)
     /// <summary>A switch: present means true, and <c>=true</c> or <c>=false</c> are understood.</summary>
     public bool Flag()
     {
-        if (_tail is not ['=', ..])
+        if (Tail is not ['=', ..])
         {
             return true;
         }
 
-        string text = _tail[1..];
-        _tail = null;
+        string text = Tail[1..];
+        Tail = null;
         return text switch
         {
             // The spellings of Go's strconv.ParseBool, which runc's clients rely on.
@@ -78,8 +83,4 @@ public ref struct ArgumentCursor(ReadOnlySpan<string> arguments)
     /// <summary>The error for a value the option cannot take, to be thrown by the caller.</summary>
     public readonly UsageException Invalid(string value, string expected) =>
         new($"invalid value \"{value}\" for flag {Spelling}: expected {expected}");
-
-    // getopt reads -bundel as -b undel. A misspelt long option is the likelier meaning, so a glued value must not start with a letter: -b/run/x, -b. are fine.
-    private readonly string GluedValue(string tail) =>
-        char.IsLetter(tail[0]) ? throw new UsageException($"unknown flag \"{Spelling}{tail}\"; to give {Spelling} the value \"{tail}\" write {Spelling}={tail}") : tail;
 }

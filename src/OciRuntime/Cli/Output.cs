@@ -1,3 +1,7 @@
+using System.Runtime.InteropServices;
+using System.Text;
+using OciRuntime.Linux;
+
 namespace OciRuntime.Cli;
 
 /// <summary>
@@ -5,16 +9,55 @@ namespace OciRuntime.Cli;
 /// </summary>
 public static class Output
 {
+    public const int StandardOutput = 1;
+    public const int StandardError = 2;
+
     /// <summary>Writes to standard output. Throws <see cref="IOException"/> when that fails: a truncated document must not look like success.</summary>
-    public static void Write(string text) => throw new NotImplementedException();
+    public static void Write(string text) => Write(Encoding.UTF8.GetBytes(text));
 
     /// <inheritdoc cref="Write(string)"/>
-    public static void Write(ReadOnlySpan<byte> utf8) => throw new NotImplementedException();
+    public static void Write(ReadOnlySpan<byte> utf8)
+    {
+        int errno = WriteAll(StandardOutput, utf8);
+        if (errno != 0)
+        {
+            throw new IOException($"write standard output: {ErrnoText.Describe(errno)}");
+        }
+    }
 
     /// <summary>Writes to standard error. A failure is ignored: there is nobody left to tell.</summary>
-    public static void WriteError(string text) => throw new NotImplementedException();
+    public static void WriteError(string text) => WriteAll(StandardError, Encoding.UTF8.GetBytes(text));
 
     /// <summary>Writes everything to <paramref name="fd"/>, through interruptions and full non-blocking pipes.</summary>
     /// <returns>0, or the errno of the failed write.</returns>
-    public static int WriteAll(int fd, ReadOnlySpan<byte> data) => throw new NotImplementedException();
+    public static unsafe int WriteAll(int fd, ReadOnlySpan<byte> data)
+    {
+        fixed (byte* start = data)
+        {
+            nint done = 0;
+            while (done < data.Length)
+            {
+                nint written = LibC.Write(fd, start + done, data.Length - done);
+                if (written >= 0)
+                {
+                    done += written;
+                    continue;
+                }
+
+                int errno = Marshal.GetLastPInvokeError();
+                if (errno == LibC.EAGAIN)
+                {
+                    // The descriptor is shared with whoever made it non-blocking (conmon does), so its mode is not ours to change.
+                    LibC.PollFd poll = new() { Fd = fd, Events = LibC.POLLOUT };
+                    _ = LibC.Poll(&poll, 1, -1);
+                }
+                else if (errno != LibC.EINTR)
+                {
+                    return errno;
+                }
+            }
+        }
+
+        return 0;
+    }
 }

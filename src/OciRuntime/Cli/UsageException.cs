@@ -8,4 +8,7 @@ public sealed class UsageException(string message) : Exception(message)
 
     /// <summary>The command whose help would help, or null.</summary>
     public string? VerbName { get; internal set; }
+
+    /// <summary>False when reading the help would not help.</summary>
+    public bool HelpHelps { get; init; } = true;
 }

@@ -1,14 +1,33 @@
+using System.Runtime.InteropServices;
+using System.Text;
+using OciRuntime.Linux;
+
 namespace OciRuntime.Cli;
 
 /// <summary>Writes log records in the form that container engines parse.</summary>
 public sealed class Logger : IDisposable
 {
-    private Logger(LogLevel level) => Level = level;
+    private readonly LogFormat _format;
+    private readonly bool _toFile;
+    private int _fd;
+
+    private Logger(LogLevel level, LogFormat format, int? file)
+    {
+        Level = level;
+        _format = format;
+        _toFile = file is not null;
+        _fd = file ?? Output.StandardError;
+    }
 
     public LogLevel Level { get; }
 
     /// <summary>Opens, and if need be creates, the log that the global options name. Throws <see cref="UsageException"/> when it cannot.</summary>
-    public static Logger Open(GlobalOptions globals) => new(globals.LogLevel);
+    /// <remarks>To be called early: containerd and docker miss a log file that does not exist, also when there is nothing in it, and commands change directory.</remarks>
+    public static Logger Open(GlobalOptions globals)
+    {
+        int? file = string.IsNullOrEmpty(globals.Log) ? null : OpenFile(LogDestination.PathOf(globals.Log));
+        return new(globals.Debug ? LogLevel.Debug : globals.LogLevel, globals.LogFormat, file);
+    }
 
     public bool IsEnabled(LogLevel level) => level <= Level;
 
@@ -16,13 +35,56 @@ public sealed class Logger : IDisposable
     /// The one record of a failing command. With a log file, the bare message also goes to standard error.
     /// Call it once per process: podman parses the whole file as a single JSON document.
     /// </summary>
-    public void Error(string message) => throw new NotImplementedException();
+    public void Error(string message)
+    {
+        Append(LogLevel.Error, message);
+        if (_toFile)
+        {
+            Output.WriteError(message + "\n");
+        }
+    }
 
-    public void Warning(string message) => throw new NotImplementedException();
+    public void Warning(string message) => Append(LogLevel.Warning, message);
 
-    public void Info(string message) => throw new NotImplementedException();
+    public void Info(string message) => Append(LogLevel.Info, message);
 
-    public void Debug(string message) => throw new NotImplementedException();
+    public void Debug(string message) => Append(LogLevel.Debug, message);
 
-    public void Dispose() => throw new NotImplementedException();
+    public void Dispose()
+    {
+        if (_toFile && _fd >= 0)
+        {
+            _ = LibC.Close(_fd);
+            _fd = -1;
+        }
+    }
+
+    /// <summary>Writes a record to the log and nothing anywhere else. One write(2) per record, so that lines of several processes do not mix.</summary>
+    internal void Append(LogLevel level, string message)
+    {
+        if (IsEnabled(level))
+        {
+            // A full disk must not turn the command's outcome into another one.
+            Output.WriteAll(_fd, LogRecord.Format(_format, level, message, DateTime.UtcNow));
+        }
+    }
+
+    private static unsafe int OpenFile(string path)
+    {
+        const int Flags = LibC.O_WRONLY | LibC.O_CREAT | LibC.O_APPEND | LibC.O_CLOEXEC | LibC.O_NOCTTY;
+        const uint OwnerWritesAllRead = 0x1A4;
+        fixed (byte* name = Encoding.UTF8.GetBytes(path + "\0"))
+        {
+            int fd;
+            int errno = 0;
+            do
+            {
+                fd = LibC.Open(name, Flags, OwnerWritesAllRead);
+                errno = fd < 0 ? Marshal.GetLastPInvokeError() : 0;
+            }
+            while (errno == LibC.EINTR);
+
+            return fd >= 0 ? fd : throw new UsageException($"open log file {path}: {ErrnoText.Describe(errno)}") { HelpHelps = false };
+        }
+    }
 }

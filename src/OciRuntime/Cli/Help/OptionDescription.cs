@@ -1,0 +1,16 @@
+namespace OciRuntime.Cli;
+
+/// <summary>An option as help, man pages and completions show it.</summary>
+/// <param name="Short">One-letter name, or null.</param>
+/// <param name="Long">Long name, without dashes.</param>
+/// <param name="MetaValue">What stands for the value (<c>DIR</c>); null for a switch.</param>
+/// <param name="Text">What it does, with the default if that is not in <paramref name="Default"/>.</param>
+/// <param name="Default">The default value as one would type it, or null.</param>
+/// <param name="Hidden">Accepted for compatibility; not shown.</param>
+public sealed record OptionDescription(string? Short, string Long, string? MetaValue, string Text, string? Default, bool Hidden);
+
+/// <summary>An argument as help, man pages and completions show it.</summary>
+public sealed record ArgumentDescription(string Name, bool Required, bool Repeated, string Text, string? Default)
+{
+    public string Usage => (Required ? $"<{Name}>" : $"[{Name}]") + (Repeated ? "..." : "");
+}
