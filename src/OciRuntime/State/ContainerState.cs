@@ -56,8 +56,11 @@ internal sealed partial class ContainerState
     /// <summary>Absolute paths of the container's cgroups: one on v2, one per hierarchy on v1.</summary>
     public string[] CgroupDirectories { get; set; } = [];
 
-    /// <summary>Which of <see cref="CgroupDirectories"/> (and their parents) this container made, deepest first: those are removed with it.</summary>
-    public string[] CgroupsCreated { get; set; } = [];
+    /// <summary>
+    /// Which of <see cref="CgroupDirectories"/> did not exist before: those are removed with the container. Null means all of them.
+    /// A cgroup that somebody else prepared is somebody else's to remove.
+    /// </summary>
+    public string[]? CgroupsCreated { get; set; }
 
     /// <summary>The systemd scope that holds the container, or null.</summary>
     public string? SystemdUnit { get; set; }
