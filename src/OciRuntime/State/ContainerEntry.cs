@@ -1,0 +1,145 @@
+using OciRuntime.Linux;
+
+namespace OciRuntime.State;
+
+/// <summary>One container's directory below the state root, held open so that it cannot be swapped for another one under the same name.</summary>
+internal sealed class ContainerEntry : IDisposable
+{
+    /// <summary>The socket on which the created container waits for <c>start</c>; its presence is what "created" means.</summary>
+    public const string StartSocketName = "start.sock";
+
+    internal const string JournalName = "state.json";
+    private const string TemporaryJournalName = ".state.json";
+
+    // Annotations and hooks come from config.json, whose reader has a limit of its own; this one only bounds what a broken file can cost.
+    private const int MaxJournalBytes = 64 << 20;
+
+    private readonly Fd _directory;
+
+    internal ContainerEntry(string id, string path, Fd directory)
+    {
+        Id = id;
+        Path = path;
+        _directory = directory;
+    }
+
+    public string Id { get; }
+
+    /// <summary>Absolute path of the directory.</summary>
+    public string Path { get; }
+
+    /// <summary>O_PATH descriptor of the directory.</summary>
+    public int Directory => _directory.Number;
+
+    /// <summary>The start socket by way of the descriptor: with a long ID its plain path does not fit sockaddr_un (108 bytes).</summary>
+    public string StartSocketPath => $"/proc/self/fd/{Directory}/{StartSocketName}";
+
+    /// <summary>The lock, while this process holds it.</summary>
+    public ContainerLock? Lock { get; private set; }
+
+    /// <summary>Takes the container's lock, waiting a bounded time for whoever holds it.</summary>
+    /// <param name="verb">What this process is about to do, for others' messages.</param>
+    /// <param name="waitMilliseconds">How long to wait for another holder.</param>
+    /// <exception cref="OciException">"busy: held by pid N (create)"; or "container does not exist" when it was deleted meanwhile.</exception>
+    public void Acquire(string verb, int waitMilliseconds = ContainerLock.DefaultWaitMilliseconds)
+    {
+        if (!TryAcquire(verb, waitMilliseconds)) throw ContainerStore.DoesNotExist();
+    }
+
+    /// <summary>As <see cref="Acquire"/>; false when the container was deleted meanwhile.</summary>
+    public bool TryAcquire(string verb, int waitMilliseconds)
+    {
+        ContainerLock? taken = ContainerLock.Take(Directory, Id, verb, waitMilliseconds);
+        if (taken != null && !IsInPlace())
+        {
+            taken.Dispose();
+            taken = null;
+        }
+        Lock = taken;
+        return taken != null;
+    }
+
+    /// <summary>The journal, or null when there is none yet (or no more).</summary>
+    public ContainerState? TryReadState()
+    {
+        byte[]? json = Files.ReadFileAt(Directory, JournalName, MaxJournalBytes, out long error);
+        if (json != null) return ContainerState.Parse(json, Id);
+        return error == -Errno.ENOENT ? null : throw OciException.FromResult(error, $"read {Path}/{JournalName}");
+    }
+
+    /// <summary>The journal.</summary>
+    /// <exception cref="OciException">"container does not exist" when there is none; or that it cannot be understood.</exception>
+    public ContainerState ReadState() => TryReadState() ?? throw ContainerStore.DoesNotExist();
+
+    /// <summary>
+    /// Replaces the journal as a whole (temporary file, then rename): a reader sees the old one or the new one. Not synced: /run is a tmpfs,
+    /// and what a power failure leaves on another file system is about processes that no longer exist.
+    /// </summary>
+    public void WriteState(ContainerState state)
+    {
+        long fd = Files.OpenAt(Directory, TemporaryJournalName, Files.O_WRONLY | Files.O_CREAT | Files.O_TRUNC | Files.O_NOFOLLOW, 0x180);
+        OciException.Check(fd, $"create {Path}/{TemporaryJournalName}");
+        long written = Files.WriteAll((int)fd, state.ToJson());
+        // A full quota or a network file system reports a failed write as late as in close(2).
+        long closed = Files.Close((int)fd);
+        long result = written < 0 ? written : closed;
+        if (result >= 0) result = Files.RenameAt(Directory, TemporaryJournalName, Directory, JournalName);
+        if (result >= 0) return;
+        Files.UnlinkAt(Directory, TemporaryJournalName);
+        throw OciException.FromResult(result, $"write {Path}/{JournalName}");
+    }
+
+    /// <summary>What the container is doing now.</summary>
+    public ContainerStatus Probe(ContainerState state) => StatusProbe.Probe(this, state);
+
+    /// <summary>True from the end of create until <c>start</c>.</summary>
+    public bool HasStartSocket => Files.StatAt(Directory, StartSocketName, Files.AT_SYMLINK_NOFOLLOW, out _) == 0;
+
+    /// <summary>
+    /// Removes the directory with all that is in it. The lock must be held; it ends with the directory. The journal goes after everything
+    /// it might be needed for, so that a removal that is interrupted can be repeated.
+    /// </summary>
+    public void Remove()
+    {
+        Clear();
+        Unlink(ContainerLock.FileName);
+        long root = OciException.Check(Files.OpenAt(Files.AT_FDCWD, System.IO.Path.GetDirectoryName(Path)!, Files.O_PATH | Files.O_DIRECTORY), $"open the parent of {Path}");
+        long result = Files.UnlinkAt((int)root, Id, Files.AT_REMOVEDIR);
+        Files.Close((int)root);
+        // Without the lock file the name is free: a create that found the directory may have made it its own by now.
+        if (result < 0 && result is not (-Errno.ENOENT or -Errno.ENOTEMPTY or -Errno.EEXIST)) throw OciException.FromResult(result, $"rmdir {Path}");
+        Lock?.Dispose();
+        Lock = null;
+    }
+
+    /// <summary>Empties the directory but for the lock.</summary>
+    internal void Clear()
+    {
+        using Fd list = new((int)OciException.Check(Files.OpenAt(Directory, ".", Files.O_RDONLY | Files.O_DIRECTORY), $"open {Path}"));
+        List<string> names = Files.ListDirectory(list.Number, out long error);
+        OciException.Check(error, $"read directory {Path}");
+        foreach (string name in names)
+        {
+            if (name is not (JournalName or ContainerLock.FileName)) DirectoryTree.Remove(Directory, name, $"{Path}/{name}");
+        }
+        Unlink(JournalName);
+    }
+
+    /// <summary>Whether the directory is still what its path leads to.</summary>
+    private bool IsInPlace() =>
+        Files.Stat(Directory, out Statx mine) == 0
+        && Files.StatAt(Files.AT_FDCWD, Path, Files.AT_SYMLINK_NOFOLLOW, out Statx present) == 0
+        && mine.Inode == present.Inode && mine.DevMajor == present.DevMajor && mine.DevMinor == present.DevMinor;
+
+    private void Unlink(string name)
+    {
+        long result = Files.UnlinkAt(Directory, name);
+        if (result < 0 && result != -Errno.ENOENT) throw OciException.FromResult(result, $"unlink {Path}/{name}");
+    }
+
+    public void Dispose()
+    {
+        Lock?.Dispose();
+        _directory.Dispose();
+    }
+}

@@ -1,0 +1,88 @@
+using OciRuntime.Spec;
+
+namespace OciRuntime.State;
+
+/// <summary>How far <c>create</c> got.</summary>
+internal enum ContainerPhase
+{
+    /// <summary>Written before the first side effect. Whoever finds it, with its creator dead, may undo it.</summary>
+    Creating,
+
+    /// <summary>Written when create succeeds.</summary>
+    Created,
+}
+
+/// <summary>
+/// What is known of a container between two runs of the program, and what must be known to undo it: the contents of state.json.
+/// </summary>
+/// <remarks>A new field is a property here, a line in <c>ContainerState.Reader.cs</c> and one in <c>ContainerState.Writer.cs</c>.</remarks>
+internal sealed partial class ContainerState
+{
+    /// <summary>The version this build writes, and the highest it reads. Raised only when an old reader would do harm.</summary>
+    public const int CurrentVersion = 1;
+
+    public int Version { get; set; } = CurrentVersion;
+
+    public string Id { get; set; } = "";
+
+    /// <summary>The version of the runtime specification that the state document conforms to.</summary>
+    public string OciVersion { get; set; } = "1.3.0";
+
+    public ContainerPhase Phase { get; set; }
+
+    /// <summary>The container's first process; <see cref="ProcessIdentity.None"/> until it is cloned.</summary>
+    public ProcessIdentity Init { get; set; }
+
+    /// <summary>The runtime process that makes the container.</summary>
+    public ProcessIdentity Creator { get; set; }
+
+    /// <summary>RFC 3339 with nanoseconds, UTC; see <see cref="Timestamp"/>.</summary>
+    public string Created { get; set; } = "";
+
+    /// <summary>Absolute path of the bundle.</summary>
+    public string Bundle { get; set; } = "";
+
+    /// <summary>Absolute path of the root file system.</summary>
+    public string Rootfs { get; set; } = "";
+
+    /// <summary>Absolute path of the configuration that was used, or null for the bundle's config.json.</summary>
+    public string? ConfigPath { get; set; }
+
+    public SortedDictionary<string, string> Annotations { get; set; } = new(StringComparer.Ordinal);
+
+    /// <summary>"cgroupfs", "systemd" or "disabled": clients name the manager to create only.</summary>
+    public string CgroupManager { get; set; } = "cgroupfs";
+
+    /// <summary>Absolute paths of the container's cgroups: one on v2, one per hierarchy on v1.</summary>
+    public string[] CgroupDirectories { get; set; } = [];
+
+    /// <summary>
+    /// Which of <see cref="CgroupDirectories"/> did not exist before: those are removed with the container. Null means all of them.
+    /// A cgroup that somebody else prepared is somebody else's to remove.
+    /// </summary>
+    public string[]? CgroupsCreated { get; set; }
+
+    /// <summary>The systemd scope that holds the container, or null.</summary>
+    public string? SystemdUnit { get; set; }
+
+    /// <summary>True when the container has its own pid namespace: then all its processes die with the first.</summary>
+    public bool PrivatePidNamespace { get; set; }
+
+    /// <summary>True when nobody waits for the container in the foreground.</summary>
+    public bool Detached { get; set; }
+
+    /// <summary><c>run --keep</c>: the state outlives the process.</summary>
+    public bool Keep { get; set; }
+
+    /// <summary>Effective user of create.</summary>
+    public uint OwnerUid { get; set; }
+
+    /// <summary>Where systemd's readiness message is to be forwarded to (create's $NOTIFY_SOCKET), or null.</summary>
+    public string? NotifySocket { get; set; }
+
+    /// <summary>What <c>start</c> must run after the program has started.</summary>
+    public Hook[] Poststart { get; set; } = [];
+
+    /// <summary>What <c>delete</c> must run after all else is gone; empty once that has happened.</summary>
+    public Hook[] Poststop { get; set; } = [];
+}

@@ -1,0 +1,112 @@
+using OciRuntime.Linux;
+
+namespace OciRuntime.State;
+
+/// <summary>Undoes what an interrupted create did, as its journal tells. The entry's lock is held.</summary>
+internal delegate void LeftoverCleanup(ContainerEntry entry, ContainerState state);
+
+/// <summary>The containers below one state root.</summary>
+internal sealed class ContainerStore(StateRoot root)
+{
+    // Each retry means that somebody deleted the container in the instant between two of our calls.
+    private const int ClaimAttempts = 100;
+
+    public StateRoot Root { get; } = root;
+
+    /// <summary>The error that clients match (containerd, CRI-O, BuildKit).</summary>
+    public static OciException DoesNotExist() => new("container does not exist", Errno.ENOENT);
+
+    private static OciException AlreadyExists() => new("container with given ID already exists", Errno.EEXIST);
+
+    /// <summary>
+    /// Makes the ID ours, atomically, and takes its lock; then the directory is empty but for the lock. The caller writes the journal next,
+    /// and only then begins to do things. What an earlier create, killed half-way, left under the ID is undone by <paramref name="cleanup"/> first.
+    /// </summary>
+    /// <param name="id">The ID.</param>
+    /// <param name="verb">For the messages of those who wait for the lock: "create" or "run".</param>
+    /// <param name="cleanup">Undoes a leftover; the directory itself is cleared here.</param>
+    /// <exception cref="OciException">"container with given ID already exists".</exception>
+    public ContainerEntry Claim(string id, string verb, LeftoverCleanup cleanup)
+    {
+        ContainerId.Validate(id);
+        using Fd directory = Root.OpenOrCreate();
+        for (int attempt = 0; attempt < ClaimAttempts; attempt++)
+        {
+            // mkdir(2) settles who made the directory. Whose it is, the lock settles: the maker may be killed before it took it.
+            long made = Files.MakeDirectoryAt(directory.Number, id, 0x1c0);
+            if (made < 0 && made != -Errno.EEXIST) throw OciException.FromResult(made, $"mkdir {Root.Path}/{id}");
+            ContainerEntry? entry = OpenIn(directory.Number, id);
+            if (entry == null) continue;
+            try
+            {
+                if (TakeOver(entry, verb, cleanup)) return entry;
+                entry.Dispose();
+            }
+            catch
+            {
+                entry.Dispose();
+                // Without inodes for a lock there is nothing in the directory either; one that somebody uses is not empty.
+                if (made == 0) Files.UnlinkAt(directory.Number, id, Files.AT_REMOVEDIR);
+                throw;
+            }
+        }
+        throw AlreadyExists();
+    }
+
+    /// <summary>Opens an existing container.</summary>
+    /// <exception cref="OciException">"container does not exist", or the ID is malformed.</exception>
+    public ContainerEntry Open(string id) => TryOpen(id) ?? throw DoesNotExist();
+
+    /// <summary>Opens an existing container, or gives null. A malformed ID is an error all the same.</summary>
+    public ContainerEntry? TryOpen(string id)
+    {
+        ContainerId.Validate(id);
+        return OpenIn(Files.AT_FDCWD, id);
+    }
+
+    /// <summary>The IDs, sorted. What cannot be a container (hidden names, files) is left out.</summary>
+    /// <exception cref="OciException">The root was named by the user and does not exist.</exception>
+    public List<string> List()
+    {
+        long fd = Files.OpenAt(Files.AT_FDCWD, Root.Path, Files.O_RDONLY | Files.O_DIRECTORY);
+        if (fd == -Errno.ENOENT && !Root.IsExplicit) return [];
+        using Fd directory = new((int)OciException.Check(fd, $"open {Root.Path}"));
+        List<string> names = Files.ListDirectory(directory.Number, out long error);
+        OciException.Check(error, $"read directory {Root.Path}");
+        names.RemoveAll(name => !ContainerId.IsValid(name) || !IsDirectory(directory.Number, name));
+        names.Sort(StringComparer.Ordinal);
+        return names;
+    }
+
+    private static bool IsDirectory(int root, string name) =>
+        Files.StatAt(root, name, Files.AT_SYMLINK_NOFOLLOW, out Statx stat) == 0 && stat.IsDirectory;
+
+    private ContainerEntry? OpenIn(int root, string id)
+    {
+        string path = $"{Root.Path}/{id}";
+        long fd = Files.OpenAt(root, root == Files.AT_FDCWD ? path : id, Files.O_PATH | Files.O_DIRECTORY | Files.O_NOFOLLOW);
+        // ENOTDIR, ELOOP: a file or a link of that name is nothing we made.
+        if (fd is -Errno.ENOENT or -Errno.ENOTDIR or -Errno.ELOOP) return null;
+        return new ContainerEntry(id, path, new Fd((int)OciException.Check(fd, $"open {path}")));
+    }
+
+    /// <summary>True when the entry is ours, false when it vanished; throws when somebody else has it.</summary>
+    private static bool TakeOver(ContainerEntry entry, string verb, LeftoverCleanup cleanup)
+    {
+        try
+        {
+            if (!entry.TryAcquire(verb, 0)) return false;
+        }
+        catch (OciException e) when (e.Errno == Errno.EBUSY)
+        {
+            throw AlreadyExists();
+        }
+        if (entry.TryReadState() is { } state)
+        {
+            if (state.Phase != ContainerPhase.Creating || entry.Probe(state) != ContainerStatus.Stopped) throw AlreadyExists();
+            cleanup(entry, state);
+        }
+        entry.Clear();
+        return true;
+    }
+}

@@ -1,0 +1,128 @@
+using OciRuntime.Linux;
+
+namespace OciRuntime.State;
+
+/// <summary>Who asks for the state root; what <see cref="StateRoot.Resolve(string?)"/> decides on.</summary>
+/// <param name="EffectiveUid">geteuid(2).</param>
+/// <param name="InUserNamespace">Whether user IDs are mapped, that is, root is not the machine's root.</param>
+/// <param name="XdgRuntimeDir">$XDG_RUNTIME_DIR; null and empty are the same (podman passes it empty to a rootful runtime).</param>
+/// <param name="User">$USER, or null.</param>
+internal readonly record struct RootFacts(uint EffectiveUid, bool InUserNamespace, string? XdgRuntimeDir, string? User);
+
+/// <summary>The directory that holds one directory per container.</summary>
+internal sealed class StateRoot
+{
+    public const string Default = "/run/ocirun";
+
+    private StateRoot(string path, bool isExplicit, bool isXdg)
+    {
+        Path = path;
+        IsExplicit = isExplicit;
+        IsXdg = isXdg;
+    }
+
+    /// <summary>Absolute and clean.</summary>
+    public string Path { get; }
+
+    /// <summary>True when the user named it (<c>--root</c>): then <c>list</c> reports that it is missing.</summary>
+    public bool IsExplicit { get; }
+
+    /// <summary>True when it lies below $XDG_RUNTIME_DIR, where old files may be pruned.</summary>
+    public bool IsXdg { get; }
+
+    /// <summary>Decides by <c>--root</c>, the environment and who runs the program. Nothing is made.</summary>
+    public static StateRoot Resolve(string? rootOption)
+    {
+        if (rootOption != null) return Resolve(rootOption, default);
+        string? xdg = Environment.GetEnvironmentVariable("XDG_RUNTIME_DIR");
+        if (string.IsNullOrEmpty(xdg)) return new StateRoot(Default, false, false);
+        uint euid = Processes.EffectiveUid();
+        return Resolve(null, new RootFacts(euid, euid == 0 && RunsInUserNamespace(), xdg, Environment.GetEnvironmentVariable("USER")));
+    }
+
+    /// <summary>As <see cref="Resolve(string?)"/>, with the facts given.</summary>
+    public static StateRoot Resolve(string? rootOption, RootFacts facts)
+    {
+        if (rootOption != null)
+        {
+            if (rootOption.Length == 0) throw new OciException("Option --root argument should not be empty");
+            string path = Clean(rootOption);
+            return path == "/" ? throw new OciException("Option --root argument should not be set to /") : new StateRoot(path, true, false);
+        }
+        return HonoursXdg(facts)
+            ? new StateRoot(Clean(facts.XdgRuntimeDir + "/ocirun"), false, true)
+            : new StateRoot(Default, false, false);
+    }
+
+    /// <summary>Opens the root (O_PATH), or gives null when it does not exist.</summary>
+    public Fd? TryOpen()
+    {
+        long fd = Files.OpenAt(Files.AT_FDCWD, Path, Files.O_PATH | Files.O_DIRECTORY);
+        if (fd == -Errno.ENOENT) return null;
+        return new Fd((int)OciException.Check(fd, $"open state directory {Path}"));
+    }
+
+    /// <summary>Opens the root, making it (mode 0700: it tells about every container) and its parents where they are missing.</summary>
+    public Fd OpenOrCreate()
+    {
+        if (TryOpen() is { } existing) return existing;
+        for (int slash = Path.IndexOf('/', 1); slash > 0; slash = Path.IndexOf('/', slash + 1)) MakeDirectory(Path[..slash]);
+        bool made = MakeDirectory(Path);
+        Fd root = TryOpen() ?? throw new OciException($"open state directory {Path}: it was removed while it was being made", Errno.ENOENT);
+        if (made && IsXdg)
+        {
+            SetSticky();
+        }
+        return root;
+    }
+
+    /// <summary>The XDG base directory specification: what lives longer than six hours carries the sticky bit, or may be pruned.</summary>
+    private unsafe void SetSticky()
+    {
+        fixed (byte* path = CString.Encode(Path, stackalloc byte[Kernel.PathMax]))
+        {
+            OciException.Check(Files.ChmodAt(Files.AT_FDCWD, path, 0x3c0), $"chmod {Path}");
+        }
+    }
+
+    private static bool MakeDirectory(string path)
+    {
+        long result = Files.MakeDirectoryAt(Files.AT_FDCWD, path, 0x1c0);
+        if (result == -Errno.EEXIST) return false;
+        // A read-only or forbidden parent says so even when the directory is there; opening it in the end is what counts.
+        if (result is -Errno.EROFS or -Errno.EACCES && Files.StatAt(Files.AT_FDCWD, path, 0, out _) == 0) return false;
+        OciException.Check(result, $"mkdir {path}");
+        return true;
+    }
+
+    private static bool HonoursXdg(RootFacts facts)
+    {
+        if (string.IsNullOrEmpty(facts.XdgRuntimeDir)) return false;
+        // runc's rule: "root" of a user namespace is an ordinary user, unless the namespace was entered the way su does.
+        return facts.EffectiveUid != 0 || (facts.InUserNamespace && facts.User != "root");
+    }
+
+    /// <summary>The initial user namespace maps every ID onto itself in one line (user_namespaces(7)).</summary>
+    private static bool RunsInUserNamespace()
+    {
+        byte[]? map = Files.ReadFileAt(Files.AT_FDCWD, "/proc/self/uid_map", 65536, out _);
+        return map != null && !IsIdentityMap(map);
+    }
+
+    internal static bool IsIdentityMap(ReadOnlySpan<byte> map)
+    {
+        Span<char> text = stackalloc char[64];
+        if (map.Length > text.Length) return false;
+        int length = System.Text.Encoding.UTF8.GetChars(map, text);
+        ReadOnlySpan<char> rest = text[..length].Trim();
+        Span<Range> words = stackalloc Range[4];
+        int count = rest.SplitAny(words, " \n", StringSplitOptions.RemoveEmptyEntries);
+        return count == 3 && rest[words[0]] is "0" && rest[words[1]] is "0" && rest[words[2]] is "4294967295";
+    }
+
+    private static string Clean(string path)
+    {
+        string full = System.IO.Path.GetFullPath(path).TrimEnd('/');
+        return full.Length == 0 ? "/" : full;
+    }
+}
