@@ -1,0 +1,44 @@
+using OciRuntime.Linux;
+
+namespace OciRuntime.Host;
+
+/// <summary>What this process may do on this machine, as far as a plan depends on it.</summary>
+internal sealed class HostFacts
+{
+    /// <summary>The kernel's highest capability.</summary>
+    public int LastCapability { get; init; }
+
+    /// <summary>Capabilities this process has and can therefore give.</summary>
+    public ulong Permitted { get; init; }
+
+    /// <summary>Effective ids of the runtime.</summary>
+    public uint Uid { get; init; }
+
+    public uint Gid { get; init; }
+
+    /// <summary>The runtime itself runs in a user namespace that is not the initial one: device nodes cannot be made.</summary>
+    public bool InUserNamespace { get; init; }
+
+    /// <summary>Asks the kernel; a handful of system calls.</summary>
+    public static HostFacts Probe()
+    {
+        Credentials.GetPermitted(out ulong permitted);
+        return new HostFacts
+        {
+            LastCapability = FindLastCapability(),
+            Permitted = permitted,
+            Uid = Processes.EffectiveUid(),
+            Gid = Processes.EffectiveGid(),
+            InUserNamespace = UserNamespace.IsNested(),
+        };
+    }
+
+    // Linux has had 41 capabilities since 5.9; the loops run only on kernels that have fewer or more.
+    private static int FindLastCapability()
+    {
+        int last = 40;
+        while (last > 0 && Processes.Prctl(Processes.PR_CAPBSET_READ, last) < 0) last--;
+        while (last < 62 && Processes.Prctl(Processes.PR_CAPBSET_READ, last + 1) >= 0) last++;
+        return last;
+    }
+}

@@ -1,0 +1,29 @@
+namespace OciRuntime.Plan;
+
+/// <summary>Paths inside the container, as the child wants them: relative to the root, without "." and "..".</summary>
+internal static class ContainerPath
+{
+    /// <summary>Cleans a path by its text: ".." never leaves the root. The root itself becomes ".".</summary>
+    public static string Clean(string path)
+    {
+        if (IsClean(path)) return path.Length == 1 ? "." : path[1..];
+        List<string> kept = [];
+        foreach (string part in path.Split('/', StringSplitOptions.RemoveEmptyEntries))
+        {
+            if (part == ".") continue;
+            if (part != "..") kept.Add(part);
+            else if (kept.Count > 0) kept.RemoveAt(kept.Count - 1);
+        }
+        return kept.Count == 0 ? "." : string.Join('/', kept);
+    }
+
+    /// <summary>True for the path itself and everything below it, by component.</summary>
+    public static bool IsBelow(string path, string parent) =>
+        path.StartsWith(parent, StringComparison.Ordinal) && (path.Length == parent.Length || path[parent.Length] == '/');
+
+    /// <summary>A host path, relative ones below <paramref name="directory"/>.</summary>
+    public static string OnHost(string directory, string path) => path.StartsWith('/') ? path : $"{directory}/{path}";
+
+    private static bool IsClean(string path) =>
+        path.Length > 0 && path[0] == '/' && (path.Length == 1 || path[^1] != '/') && !path.Contains("//", StringComparison.Ordinal) && !path.Contains("/.", StringComparison.Ordinal);
+}

@@ -1,0 +1,35 @@
+namespace OciRuntime.Plan;
+
+/// <summary>What clone3(2), the parent and the child will do, in order. Immutable; printed by `explain`, compiled by <see cref="PlanCompiler"/>.</summary>
+internal sealed class LaunchPlan
+{
+    /// <summary>CLONE_NEW… flags for clone3. Namespaces that must belong to a joined user namespace are unshared by the child instead.</summary>
+    public required ulong CloneFlags { get; init; }
+
+    /// <summary>A pid namespace to join: the parent's thread enters it around clone3, as it takes effect for children only.</summary>
+    public required NamespacePath? PidNamespace { get; init; }
+
+    /// <summary>A new user namespace: the parent writes its id maps when the child asks.</summary>
+    public required bool NewUserNamespace { get; init; }
+
+    /// <summary>The container has a pid namespace that is not the runtime's: killing its init ends all of it.</summary>
+    public required bool PrivatePidNamespace { get; init; }
+
+    /// <summary>The child's steps.</summary>
+    public required List<PlanStep> Steps { get; init; }
+
+    /// <summary>argv of the program.</summary>
+    public required string[] Arguments { get; init; }
+
+    /// <summary>Its environment, duplicates removed.</summary>
+    public required List<string> Environment { get; init; }
+
+    /// <summary>HOME is not in the environment and is looked up in the image.</summary>
+    public required bool HomeFromImage { get; init; }
+
+    /// <summary>Settings that cannot be fulfilled and that the specification says to warn about.</summary>
+    public required List<string> Warnings { get; init; }
+
+    /// <summary>Joined namespaces in slot order: their descriptors follow the <c>tasks</c> files.</summary>
+    public required List<NamespacePath> Joins { get; init; }
+}

@@ -1,0 +1,144 @@
+using static OciRuntime.Linux.Mounts;
+
+namespace OciRuntime.Plan;
+
+/// <summary>The options of one mount, sorted into what each does (runtime-spec config-linux.md, "mount options"; mount_setattr(2)).</summary>
+internal ref struct MountOptions
+{
+    /// <summary>Attributes of the mount itself.</summary>
+    public ulong Set, Clear;
+
+    /// <summary>Attributes of it and everything below it (the words that begin with r).</summary>
+    public ulong TreeSet, TreeClear;
+
+    /// <summary>Packed as <see cref="Init.Propagation"/> says.</summary>
+    public ulong Propagation;
+
+    private int _propagationWords;
+
+    public bool Bind, Recursive, Remount;
+
+    /// <summary>Options of the file system, in order; superblock flags such as "sync" among them.</summary>
+    public List<KeyValuePair<string, string?>>? Data;
+
+    /// <summary>The option that asks for something this version does not do, or null.</summary>
+    public string? Unsupported;
+
+    /// <summary>Sorts all options.</summary>
+    public static MountOptions Parse(string[] options)
+    {
+        MountOptions result = default;
+        foreach (string option in options)
+        {
+            if (!result.Word(option)) result.AddData(option);
+        }
+        return result;
+    }
+
+    private bool Word(string word)
+    {
+        switch (word)
+        {
+            case "defaults" or "silent" or "loud" or "async" or "noiversion" or "nolazytime" or "nomand": return true;
+            case "ro": return Attribute(MOUNT_ATTR_RDONLY, 0);
+            case "rw": return Attribute(0, MOUNT_ATTR_RDONLY);
+            case "nosuid": return Attribute(MOUNT_ATTR_NOSUID, 0);
+            case "suid": return Attribute(0, MOUNT_ATTR_NOSUID);
+            case "nodev": return Attribute(MOUNT_ATTR_NODEV, 0);
+            case "dev": return Attribute(0, MOUNT_ATTR_NODEV);
+            case "noexec": return Attribute(MOUNT_ATTR_NOEXEC, 0);
+            case "exec": return Attribute(0, MOUNT_ATTR_NOEXEC);
+            case "nodiratime": return Attribute(MOUNT_ATTR_NODIRATIME, 0);
+            case "diratime": return Attribute(0, MOUNT_ATTR_NODIRATIME);
+            case "noatime": return Attribute(MOUNT_ATTR_NOATIME, MOUNT_ATTR__ATIME);
+            case "strictatime": return Attribute(MOUNT_ATTR_STRICTATIME, MOUNT_ATTR__ATIME);
+            case "relatime" or "atime" or "nostrictatime": return Attribute(MOUNT_ATTR_RELATIME, MOUNT_ATTR__ATIME);
+            case "norelatime": return Attribute(MOUNT_ATTR_STRICTATIME, MOUNT_ATTR__ATIME);
+            case "nosymfollow": return Attribute(MOUNT_ATTR_NOSYMFOLLOW, 0);
+            case "symfollow": return Attribute(0, MOUNT_ATTR_NOSYMFOLLOW);
+            case "rro": return Tree(MOUNT_ATTR_RDONLY, 0);
+            case "rrw": return Tree(0, MOUNT_ATTR_RDONLY);
+            case "rnosuid": return Tree(MOUNT_ATTR_NOSUID, 0);
+            case "rsuid": return Tree(0, MOUNT_ATTR_NOSUID);
+            case "rnodev": return Tree(MOUNT_ATTR_NODEV, 0);
+            case "rdev": return Tree(0, MOUNT_ATTR_NODEV);
+            case "rnoexec": return Tree(MOUNT_ATTR_NOEXEC, 0);
+            case "rexec": return Tree(0, MOUNT_ATTR_NOEXEC);
+            case "rnodiratime": return Tree(MOUNT_ATTR_NODIRATIME, 0);
+            case "rdiratime": return Tree(0, MOUNT_ATTR_NODIRATIME);
+            case "rnoatime": return Tree(MOUNT_ATTR_NOATIME, MOUNT_ATTR__ATIME);
+            case "rstrictatime": return Tree(MOUNT_ATTR_STRICTATIME, MOUNT_ATTR__ATIME);
+            case "rrelatime" or "ratime" or "rnostrictatime": return Tree(MOUNT_ATTR_RELATIME, MOUNT_ATTR__ATIME);
+            case "rnorelatime": return Tree(MOUNT_ATTR_STRICTATIME, MOUNT_ATTR__ATIME);
+            case "rnosymfollow": return Tree(MOUNT_ATTR_NOSYMFOLLOW, 0);
+            case "rsymfollow": return Tree(0, MOUNT_ATTR_NOSYMFOLLOW);
+            case "private": return Propagate(Init.Propagation.Private);
+            case "shared": return Propagate(Init.Propagation.Shared);
+            case "slave": return Propagate(Init.Propagation.Slave);
+            case "unbindable": return Propagate(Init.Propagation.Unbindable);
+            case "rprivate": return Propagate(Init.Propagation.Private | Init.Propagation.Recursive);
+            case "rshared": return Propagate(Init.Propagation.Shared | Init.Propagation.Recursive);
+            case "rslave": return Propagate(Init.Propagation.Slave | Init.Propagation.Recursive);
+            case "runbindable": return Propagate(Init.Propagation.Unbindable | Init.Propagation.Recursive);
+            case "bind": return Bind = true;
+            case "rbind": return Bind = Recursive = true;
+            case "remount": return Remount = true;
+            case "tmpcopyup" or "idmap" or "ridmap" or "copy-symlink" or "src-nofollow" or "dest-nofollow":
+                Unsupported = word;
+                return true;
+            default: return false;
+        }
+    }
+
+    // A later word wins over an earlier one, as with mount(8).
+    private bool Attribute(ulong set, ulong clear)
+    {
+        Set = (Set & ~clear) | set;
+        Clear = (Clear & ~set) | clear;
+        return true;
+    }
+
+    private bool Tree(ulong set, ulong clear)
+    {
+        TreeSet = (TreeSet & ~clear) | set;
+        TreeClear = (TreeClear & ~set) | clear;
+        return true;
+    }
+
+    private bool Propagate(ulong word)
+    {
+        if (_propagationWords < 16) Propagation |= word << (4 * _propagationWords++);
+        return true;
+    }
+
+    /// <summary>Splits at commas as mount(2) does for its data string, but not inside quotes (SELinux contexts have commas).</summary>
+    private void AddData(string option)
+    {
+        Data ??= [];
+        int start = 0;
+        bool quoted = false;
+        for (int i = 0; i <= option.Length; i++)
+        {
+            if (i < option.Length && option[i] == '"') quoted = !quoted;
+            if (i < option.Length && (option[i] != ',' || quoted)) continue;
+            if (i > start) AddPair(option[start..i]);
+            start = i + 1;
+        }
+    }
+
+    private readonly void AddPair(string text)
+    {
+        int equals = text.IndexOf('=');
+        Data!.Add(equals < 0 ? new(text, null) : new(text[..equals], text[(equals + 1)..].Trim('"')));
+    }
+
+    /// <summary>Every word with a meaning of its own, sorted, for `features`.</summary>
+    public static string[] Words { get; } =
+    [
+        "async", "atime", "bind", "defaults", "dev", "diratime", "dirsync", "exec", "iversion", "lazytime", "loud", "mand", "noatime", "nodev",
+        "nodiratime", "noexec", "noiversion", "nolazytime", "nomand", "norelatime", "nostrictatime", "nosuid", "nosymfollow", "private", "ratime",
+        "rbind", "rdev", "rdiratime", "relatime", "remount", "rexec", "rnoatime", "rnodev", "rnodiratime", "rnoexec", "rnorelatime",
+        "rnostrictatime", "rnosuid", "rnosymfollow", "ro", "rprivate", "rrelatime", "rro", "rrw", "rshared", "rslave", "rstrictatime", "rsuid",
+        "rsymfollow", "runbindable", "rw", "shared", "silent", "slave", "strictatime", "suid", "symfollow", "sync", "unbindable",
+    ];
+}

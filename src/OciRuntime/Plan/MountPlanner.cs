@@ -1,0 +1,174 @@
+using OciRuntime.Init;
+using OciRuntime.Linux;
+using OciRuntime.Spec;
+
+namespace OciRuntime.Plan;
+
+/// <summary>The mounts of config.json as steps.</summary>
+internal sealed class MountPlanner(PlanRequest request, NamespacePlan namespaces, List<PlanStep> steps)
+{
+    /// <summary>Read-only remounts that come last, because something has still to be made inside.</summary>
+    private readonly List<PlanStep> _late = [];
+
+    /// <summary>/dev is a bind mount: its devices are its owner's affair.</summary>
+    public bool DevIsBound { get; private set; }
+
+    /// <summary>Adds a step for every mount.</summary>
+    public void AddMounts()
+    {
+        Mount[] mounts = request.Spec.Mounts;
+        for (int i = 0; i < mounts.Length; i++) Add(mounts[i], new("/mounts", i));
+    }
+
+    /// <summary>Adds the read-only remounts.</summary>
+    public void AddLateRemounts() => steps.AddRange(_late);
+
+    private void Add(Mount mount, Origin origin)
+    {
+        MountOptions options = MountOptions.Parse(mount.Options);
+        if (options.Unsupported != null) throw Refuse(origin, mount, $"option \"{options.Unsupported}\" is not supported yet");
+        string target = ContainerPath.Clean(mount.Destination);
+        if (target == ".") throw Refuse(origin, mount, "the root itself cannot be a mount destination");
+        if (options.Remount) steps.Add(new(InitOp.SetMountAttributes, origin) { Text1 = target, A = (long)options.Set });
+        else if (options.Bind || mount.Type == "bind") AddBind(mount, origin, target, ref options);
+        else if (mount.Type is "cgroup" or "cgroup2") AddCgroup(mount, origin, target, ref options);
+        else AddFilesystem(mount, origin, target, ref options);
+    }
+
+    private void AddBind(Mount mount, Origin origin, string target, ref MountOptions options)
+    {
+        if (string.IsNullOrEmpty(mount.Source)) throw Refuse(origin, mount, "a bind mount needs a source");
+        if (options.Data != null) throw Refuse(origin, mount, $"bind mounts cannot have any filesystem-specific options applied: {options.Data[0].Key}");
+        if (target == "dev") DevIsBound = true;
+        steps.Add(new(InitOp.MountBind, origin)
+        {
+            Text1 = ContainerPath.OnHost(request.Bundle, mount.Source),
+            Text2 = target,
+            Flags = (options.Recursive ? InitFlags.Recursive : 0) | ProcFlags(mount, origin, target, isProc: false) | (target == "proc" ? InitFlags.SourceIsProc : 0),
+            Bind = new() { Set = options.Set, Clear = options.Clear, TreeSet = options.TreeSet, TreeClear = options.TreeClear, PropagationWords = options.Propagation },
+        });
+    }
+
+    private void AddFilesystem(Mount mount, Origin origin, string target, ref MountOptions options)
+    {
+        string type = mount.Type ?? throw Refuse(origin, mount, "needs a type, or the option bind or rbind");
+        List<KeyValuePair<string, string?>> data = options.Data ?? [];
+        if (!string.IsNullOrEmpty(mount.Source)) data.Insert(0, new("source", mount.Source));
+        ulong attributes = options.Set | options.TreeSet;
+        bool readOnly = (attributes & Mounts.MOUNT_ATTR_RDONLY) != 0;
+        // A read-only device needs a read-only superblock; the kernel's own file systems share theirs, so only the mount is.
+        if (readOnly && !IsVirtual(type)) data.Add(new("ro", null));
+        bool late = readOnly && (type == "tmpfs" || target == "dev");
+        if (late) _late.Add(new(InitOp.SetMountAttributes, origin) { Text1 = target, A = (long)Mounts.MOUNT_ATTR_RDONLY });
+        InitFlags flags = type is "proc" or "sysfs" ? InitFlags.RealDirectory : 0;
+        if (type == "tmpfs" && !data.Exists(static o => o.Key == "mode")) flags |= InitFlags.InheritMode;
+        steps.Add(new(InitOp.MountFilesystem, origin)
+        {
+            Text1 = type,
+            Text2 = target,
+            Flags = flags | ProcFlags(mount, origin, target, type == "proc"),
+            A = (long)(late ? attributes & ~Mounts.MOUNT_ATTR_RDONLY : attributes),
+            B = (long)options.Propagation,
+            Options = data,
+            // Without a network namespace of its own, a user namespace may not mount sysfs; the host's can still be bound.
+            Fallback = type == "sysfs" && namespaces.Has(Processes.CLONE_NEWUSER) ? "/sys" : null,
+        });
+    }
+
+    private static bool IsVirtual(string type) =>
+        type is "proc" or "sysfs" or "tmpfs" or "devpts" or "mqueue" or "cgroup" or "cgroup2" or "ramfs" or "securityfs" or "debugfs" or "tracefs" or "bpf" or "devtmpfs" or "overlay";
+
+    private void AddCgroup(Mount mount, Origin origin, string target, ref MountOptions options)
+    {
+        CgroupView unified = default;
+        bool v1 = false;
+        foreach (CgroupView view in request.Cgroups)
+        {
+            if (view.Hierarchy.Unified) unified = view;
+            else v1 = true;
+        }
+        if (v1) AddCgroupV1(origin, target, ref options);
+        else AddCgroupV2(mount, origin, target, unified, ref options);
+    }
+
+    private void AddCgroupV2(Mount mount, Origin origin, string target, CgroupView unified, ref MountOptions options)
+    {
+        string own = unified.Path ?? Host.CgroupHost.Root;
+        steps.Add(new(InitOp.MountFilesystem, origin)
+        {
+            Text1 = "cgroup2",
+            Text2 = target,
+            A = (long)options.Set,
+            B = (long)options.Propagation,
+            Options = options.Data ?? [],
+            Flags = ProcFlags(mount, origin, target, isProc: false),
+            // Not permitted in a user namespace without a cgroup namespace of its own: bind what the container may see.
+            Fallback = namespaces.Has(Processes.CLONE_NEWCGROUP) ? own : Host.CgroupHost.Root,
+        });
+    }
+
+    /// <summary>
+    /// v1: a tmpfs with one mount per hierarchy under its usual name. With a cgroup namespace each is mounted anew and shows the container's
+    /// cgroup as its root; without one the container's directory is bound.
+    /// </summary>
+    private void AddCgroupV1(Origin origin, string target, ref MountOptions options)
+    {
+        ulong attributes = options.Set & ~Mounts.MOUNT_ATTR_RDONLY;
+        steps.Add(new(InitOp.MountFilesystem, origin)
+        {
+            Text1 = "tmpfs", Text2 = target, A = (long)attributes, Options = [new("source", "tmpfs"), new("mode", "755")],
+        });
+        foreach (CgroupView view in request.Cgroups)
+        {
+            if (view.Hierarchy.Unified) continue;
+            string name = view.Hierarchy.MountPoint[(view.Hierarchy.MountPoint.LastIndexOf('/') + 1)..];
+            if (namespaces.Has(Processes.CLONE_NEWCGROUP)) steps.Add(MountHierarchy(origin, view, $"{target}/{name}", options.Set));
+            else steps.Add(BindHierarchy(origin, view, $"{target}/{name}", options.Set));
+            if (view.Hierarchy.Controllers.Length < 2) continue;
+            foreach (string controller in view.Hierarchy.Controllers)
+            {
+                if (controller != name) steps.Add(new(InitOp.Symlink, origin) { Text1 = name, Text2 = $"{target}/{controller}" });
+            }
+        }
+        if ((options.Set & Mounts.MOUNT_ATTR_RDONLY) != 0)
+        {
+            steps.Add(new(InitOp.SetMountAttributes, origin) { Text1 = target, A = (long)Mounts.MOUNT_ATTR_RDONLY });
+        }
+    }
+
+    private static PlanStep MountHierarchy(Origin origin, CgroupView view, string target, ulong attributes)
+    {
+        List<KeyValuePair<string, string?>> data = [new("source", "cgroup")];
+        if (view.Hierarchy.Name != null)
+        {
+            data.Add(new("none", null));
+            data.Add(new("name", view.Hierarchy.Name));
+        }
+        foreach (string controller in view.Hierarchy.Controllers) data.Add(new(controller, null));
+        return new(InitOp.MountFilesystem, origin) { Text1 = "cgroup", Text2 = target, A = (long)attributes, Options = data, Fallback = view.Path };
+    }
+
+    private static PlanStep BindHierarchy(Origin origin, CgroupView view, string target, ulong attributes) =>
+        new(InitOp.MountBind, origin) { Text1 = view.Path, Text2 = target, Bind = new() { Set = attributes } };
+
+    /// <summary>
+    /// /proc may only be covered by procfs, and below it only the files that container managers fake may be: a fake /proc/self/attr would
+    /// swallow security labels (CVE-2019-16884).
+    /// </summary>
+    private static InitFlags ProcFlags(Mount mount, Origin origin, string target, bool isProc)
+    {
+        if (!ContainerPath.IsBelow(target, "proc")) return InitFlags.None;
+        if (target == "proc")
+        {
+            return isProc || mount.Type == "bind" || IsBind(mount) ? InitFlags.None : throw Refuse(origin, mount, "only proc, or a bind of it, can be mounted on /proc");
+        }
+        return target is "proc/cpuinfo" or "proc/diskstats" or "proc/meminfo" or "proc/stat" or "proc/swaps" or "proc/uptime" or "proc/loadavg"
+            or "proc/slabinfo" or "proc/sys/kernel/ns_last_pid" or "proc/sys/crypto/fips_enabled"
+            ? InitFlags.InsideProc
+            : throw Refuse(origin, mount, "is inside /proc, where only cpuinfo, diskstats, meminfo, stat, swaps, uptime, loadavg, slabinfo, sys/kernel/ns_last_pid and sys/crypto/fips_enabled can be covered");
+    }
+
+    private static bool IsBind(Mount mount) => Array.Exists(mount.Options, static o => o is "bind" or "rbind");
+
+    private static OciException Refuse(Origin origin, Mount mount, string why) => new($"{origin} {mount.Destination}: {why}");
+}

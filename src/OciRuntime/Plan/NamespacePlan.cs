@@ -1,0 +1,104 @@
+using OciRuntime.Init;
+using OciRuntime.Linux;
+using OciRuntime.Spec;
+
+namespace OciRuntime.Plan;
+
+/// <summary>
+/// How the container comes by its namespaces. Usually clone3(2) makes all new ones at once. When a user namespace is joined, or a new one is
+/// combined with joined ones, the child joins first, then makes the rest itself, so that each belongs to the right user namespace.
+/// </summary>
+internal sealed class NamespacePlan
+{
+    private readonly List<NamespacePath> _joins = [];
+
+    /// <summary>Flags of the new namespaces, by whoever they are made.</summary>
+    public ulong New { get; private set; }
+
+    /// <summary>Joined ones other than the pid namespace, which the parent enters.</summary>
+    public List<NamespacePath> Joins => _joins;
+
+    public NamespacePath? Pid { get; private set; }
+
+    /// <summary>Flags of all namespaces that are not the runtime's own.</summary>
+    public ulong Separate { get; private set; }
+
+    public bool NewUser => (New & Processes.CLONE_NEWUSER) != 0;
+
+    /// <summary>The child makes its namespaces itself, after it joined others.</summary>
+    public bool InChild { get; private set; }
+
+    /// <summary>Flags for clone3. Never a cgroup namespace, whose root would be the runtime's cgroup, nor a time one, whose offsets could no longer be set.</summary>
+    public ulong CloneFlags => InChild ? 0 : New & ~(Processes.CLONE_NEWCGROUP | Processes.CLONE_NEWTIME);
+
+    public bool Has(ulong flag) => (Separate & flag) != 0;
+
+    public static NamespacePlan Build(LinuxConfig? linux)
+    {
+        NamespacePlan plan = new();
+        LinuxNamespace[] all = linux?.Namespaces ?? [];
+        for (int i = 0; i < all.Length; i++) plan.Add(all[i], i);
+        bool joinsUser = plan.Has(Processes.CLONE_NEWUSER) && !plan.NewUser;
+        plan.InChild = joinsUser || (plan.NewUser && plan._joins.Count > 0);
+        return plan;
+    }
+
+    private void Add(LinuxNamespace item, int index)
+    {
+        ulong flag = Flag(item.Type);
+        Separate |= flag;
+        if (string.IsNullOrEmpty(item.Path)) New |= flag;
+        else if (flag == Processes.CLONE_NEWPID) Pid = new(item.Type, flag, item.Path, index);
+        else _joins.Add(new(item.Type, flag, item.Path, index));
+    }
+
+    /// <summary>The steps that bring the child into its namespaces, from the first join to being root there.</summary>
+    public void AddSteps(List<PlanStep> steps, LinuxConfig? linux, bool denySetgroups)
+    {
+        Origin origin = new("/linux/namespaces");
+        InitFlags deny = denySetgroups ? InitFlags.DenySetgroups : InitFlags.None;
+        if (_joins.Count > 0) steps.Add(new(InitOp.JoinNamespaces, origin) { Joins = _joins });
+        if (InChild && NewUser) steps.Add(new(InitOp.Unshare, origin) { A = (long)Processes.CLONE_NEWUSER });
+        if (NewUser) steps.Add(new(InitOp.AwaitIdMaps, new("/linux/uidMappings")));
+        if (Has(Processes.CLONE_NEWUSER)) steps.Add(new(InitOp.BecomeRoot, origin) { Flags = deny });
+        ulong rest = New & (Processes.CLONE_NEWCGROUP | (InChild ? ~(Processes.CLONE_NEWUSER | Processes.CLONE_NEWPID | Processes.CLONE_NEWTIME) : 0));
+        if (rest != 0) steps.Add(new(InitOp.Unshare, origin) { A = (long)rest });
+        if (InChild && (New & Processes.CLONE_NEWPID) != 0) steps.Add(new(InitOp.ForkIntoPidNamespace, origin));
+        if ((New & Processes.CLONE_NEWTIME) == 0) return;
+        steps.Add(new(InitOp.Unshare, origin) { A = (long)Processes.CLONE_NEWTIME });
+        steps.Add(new(InitOp.TimeOffsets, new("/linux/timeOffsets")) { Text1 = OffsetLines(linux!.TimeOffsets) });
+    }
+
+    // "<clock> <seconds> <nanoseconds>" per line, both clocks in one write (time_namespaces(7)).
+    private static string OffsetLines(SpecMap<TimeOffset> offsets)
+    {
+        string lines = "";
+        foreach (KeyValuePair<string, TimeOffset> offset in offsets) lines += $"{offset.Key} {offset.Value.Secs} {offset.Value.Nanosecs}\n";
+        return lines;
+    }
+
+    /// <summary>CLONE_NEW… flag of the spec's word; 0 for an unknown one, which the validator refused.</summary>
+    public static ulong Flag(string type) => type switch
+    {
+        "pid" => Processes.CLONE_NEWPID,
+        "network" => Processes.CLONE_NEWNET,
+        "mount" => Processes.CLONE_NEWNS,
+        "ipc" => Processes.CLONE_NEWIPC,
+        "uts" => Processes.CLONE_NEWUTS,
+        "user" => Processes.CLONE_NEWUSER,
+        "cgroup" => Processes.CLONE_NEWCGROUP,
+        "time" => Processes.CLONE_NEWTIME,
+        _ => 0,
+    };
+
+    /// <summary>The spec's words of a set of flags, for `explain`.</summary>
+    public static string Names(ulong flags)
+    {
+        string names = "";
+        foreach (string type in (ReadOnlySpan<string>)["user", "pid", "network", "mount", "ipc", "uts", "cgroup", "time"])
+        {
+            if ((flags & Flag(type)) != 0) names += names.Length == 0 ? type : ", " + type;
+        }
+        return names;
+    }
+}

@@ -1,0 +1,41 @@
+using OciRuntime.Host;
+using OciRuntime.Spec;
+
+namespace OciRuntime.Plan;
+
+/// <summary>Everything a plan depends on.</summary>
+internal sealed class PlanRequest
+{
+    public required RuntimeSpec Spec { get; init; }
+    public required HostFacts Host { get; init; }
+    public required string Id { get; init; }
+
+    /// <summary>Absolute path of the bundle: relative sources are relative to it.</summary>
+    public required string Bundle { get; init; }
+
+    /// <summary>Absolute path of the root file system.</summary>
+    public required string Rootfs { get; init; }
+
+    /// <summary>The child waits for `start` (create), instead of going on when the parent lets it (run).</summary>
+    public bool WaitForStart { get; init; }
+
+    public bool NoPivot { get; init; }
+    public bool NewKeyring { get; init; } = true;
+
+    /// <summary>LISTEN_FDS of the caller: the first descriptors from 3 on, announced to the program (sd_listen_fds(3)).</summary>
+    public int ListenFds { get; init; }
+
+    /// <summary>Host directory for the notify socket, or null.</summary>
+    public string? NotifyDirectory { get; init; }
+
+    /// <summary>The container's cgroups, for mounts of type cgroup; the first <see cref="TasksFiles"/> v1 ones are entered through <c>tasks</c>.</summary>
+    public IReadOnlyList<CgroupView> Cgroups { get; init; } = [];
+
+    /// <summary>Number of <c>tasks</c> files the child writes itself into, in the first slots of <see cref="Init.InitPlan.Fds"/>.</summary>
+    public int TasksFiles { get; init; }
+}
+
+/// <summary>A cgroup of the container, for a cgroup mount and for `explain`.</summary>
+/// <param name="Hierarchy">The mounted hierarchy.</param>
+/// <param name="Path">The container's directory in it, on the host.</param>
+internal readonly record struct CgroupView(CgroupHierarchy Hierarchy, string Path);

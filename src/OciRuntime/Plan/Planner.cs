@@ -1,0 +1,176 @@
+using OciRuntime.Init;
+using OciRuntime.Linux;
+using OciRuntime.Spec;
+
+namespace OciRuntime.Plan;
+
+/// <summary>
+/// Spec and host in, plan out: all the thinking that can be done before clone3(2). The order of the steps is the order of a container's birth
+/// and each comment gives the reason where it is not free.
+/// </summary>
+internal sealed class Planner
+{
+    private readonly PlanRequest _request;
+    private readonly RuntimeSpec _spec;
+    private readonly LinuxConfig _linux;
+    private readonly NamespacePlan _namespaces;
+    private readonly List<PlanStep> _steps = new(96);
+    private readonly List<string> _warnings = [];
+
+    private Planner(PlanRequest request)
+    {
+        _request = request;
+        _spec = request.Spec;
+        _linux = _spec.Linux ?? new LinuxConfig();
+        _namespaces = NamespacePlan.Build(_linux);
+    }
+
+    /// <summary>Plans a launch. The spec must be valid and have a process.</summary>
+    /// <exception cref="OciException">Something cannot be done on this host or by this version; the message has the JSON pointer.</exception>
+    public static LaunchPlan Build(PlanRequest request) => new Planner(request).Build();
+
+    private bool HasMountNamespace => _namespaces.Has(Processes.CLONE_NEWNS);
+    private bool HasUserNamespace => _namespaces.Has(Processes.CLONE_NEWUSER);
+
+    // An ordinary user may write a gid map only after giving setgroups up (user_namespaces(7)).
+    private bool DenySetgroups => HasUserNamespace && _request.Host.Uid != 0 && _spec.Process!.User.AdditionalGids.Length == 0;
+
+    private LaunchPlan Build()
+    {
+        AddHostSteps();
+        _namespaces.AddSteps(_steps, _linux, DenySetgroups);
+        AddSessionSteps();
+        if (HasMountNamespace) AddRootSteps();
+        else Add(InitOp.ChangeRoot, new("/root/path"), _request.Rootfs);
+        AddKernelSettings();
+        ProcessPlanner process = new(_request, _namespaces, _steps, _warnings);
+        process.AddSteps(DenySetgroups);
+        AddEnd();
+        return new LaunchPlan
+        {
+            CloneFlags = _namespaces.CloneFlags,
+            PidNamespace = _namespaces.Pid,
+            NewUserNamespace = _namespaces.NewUser,
+            PrivatePidNamespace = _namespaces.Has(Processes.CLONE_NEWPID),
+            Joins = _namespaces.Joins,
+            Steps = _steps,
+            Arguments = _spec.Process!.Args,
+            Environment = process.Environment,
+            HomeFromImage = process.HomeFromImage,
+            Warnings = _warnings,
+        };
+    }
+
+    /// <summary>What needs the host's view: the score is written while /proc/self is still ours, cgroups before a cgroup namespace takes its root from them.</summary>
+    private void AddHostSteps()
+    {
+        if (_spec.Process!.OomScoreAdj is { } score) _steps.Add(new(InitOp.OomScoreAdjust, new("/process/oomScoreAdj")) { A = score });
+        for (int i = 0; i < _request.TasksFiles; i++) _steps.Add(new(InitOp.EnterCgroup, new("/linux/cgroupsPath")) { A = i });
+        // Before the first setns: from then on others may see this process. A new user namespace has no others, and its id maps are out
+        // of an ordinary user's reach while their process is not dumpable.
+        if (!_namespaces.NewUser) Add(InitOp.Undumpable);
+    }
+
+    private void AddSessionSteps()
+    {
+        if (_namespaces.NewUser) Add(InitOp.Undumpable);
+        Add(InitOp.NewSession);
+        // Key permissions (keyctl_setperm(3)): search for others when a user namespace changes who "user" is, else for the user.
+        if (_request.NewKeyring) _steps.Add(new(InitOp.SessionKeyring, Origin.Runtime) { Text1 = "_ses." + _request.Id, A = HasUserNamespace ? 0x8 : 0x80000 });
+        if ((_namespaces.New & Processes.CLONE_NEWNET) != 0) Add(InitOp.LoopbackUp, new("/linux/namespaces"));
+    }
+
+    private void AddRootSteps()
+    {
+        ulong propagation = Propagation();
+        bool late = (propagation & Mounts.MS_UNBINDABLE) != 0;
+        ulong first = propagation == 0 ? Mounts.MS_SLAVE | Mounts.MS_REC : late ? Mounts.MS_PRIVATE | Mounts.MS_REC : propagation;
+        _steps.Add(new(InitOp.HostPropagation, new("/linux/rootfsPropagation")) { A = (long)first, Text1 = _request.Rootfs });
+        Add(InitOp.BindRootfs, new("/root/path"), _request.Rootfs);
+        MountPlanner mounts = new(_request, _namespaces, _steps);
+        mounts.AddMounts();
+        if (_request.NotifyDirectory != null)
+        {
+            _steps.Add(new(InitOp.MountBind, Origin.Runtime) { Text1 = _request.NotifyDirectory, Text2 = "run/notify", Bind = new() { Set = Mounts.MOUNT_ATTR_RDONLY | Mounts.MOUNT_ATTR_NOSUID | Mounts.MOUNT_ATTR_NODEV | Mounts.MOUNT_ATTR_NOEXEC } });
+        }
+        if (!mounts.DevIsBound) DevicePlanner.AddSteps(_request, bind: HasUserNamespace || _request.Host.InUserNamespace, _steps);
+        if (HooksBeforePivot(_spec.Hooks)) Add(InitOp.AwaitHooks, new("/hooks"));
+        if (_spec.Process!.Terminal) _steps.Add(new(InitOp.Console, new("/process/terminal")) { A = WindowSize(_spec.Process.ConsoleSize) });
+        Add(InitOp.MakeDirectory, new("/process/cwd"), ContainerPath.Clean(_spec.Process.Cwd));
+        // Masks before the switch: their sources are the host's, and clones of detached mounts need Linux 6.15.
+        AddPaths(InitOp.ReadonlyPath, "/linux/readonlyPaths", _linux.ReadonlyPaths);
+        AddPaths(InitOp.MaskPath, "/linux/maskedPaths", _linux.MaskedPaths);
+        mounts.AddLateRemounts();
+        if (_spec.Root!.Readonly) _steps.Add(new(InitOp.SetMountAttributes, new("/root/readonly")) { Text1 = ".", A = (long)Mounts.MOUNT_ATTR_RDONLY });
+        AddSwitch();
+        if ((propagation & (Mounts.MS_SHARED | Mounts.MS_UNBINDABLE)) != 0) _steps.Add(new(InitOp.RootPropagation, new("/linux/rootfsPropagation")) { A = (long)propagation });
+    }
+
+    private void AddSwitch()
+    {
+        if (!_request.NoPivot)
+        {
+            Add(InitOp.PivotRoot, new("/root/path"));
+            return;
+        }
+        // A full proc or sysfs below the moved root would let the container undo its masks (runc, msMoveRoot).
+        foreach (string path in Host.FullMounts.ProcAndSysfs(_request.Rootfs)) Add(InitOp.DetachMount, new("/root/path"), path);
+        Add(InitOp.MoveRoot, new("/root/path"));
+    }
+
+    private void AddKernelSettings()
+    {
+        if (!string.IsNullOrEmpty(_spec.Hostname)) Add(InitOp.Hostname, new("/hostname"), _spec.Hostname);
+        if (!string.IsNullOrEmpty(_spec.Domainname)) Add(InitOp.Domainname, new("/domainname"), _spec.Domainname);
+        foreach (KeyValuePair<string, string> sysctl in _linux.Sysctl)
+        {
+            _steps.Add(new(InitOp.Sysctl, new("/linux/sysctl", Member: sysctl.Key)) { Text1 = "sys/" + SysctlPath(sysctl.Key), Text2 = sysctl.Value });
+        }
+    }
+
+    private void AddEnd()
+    {
+        Add(InitOp.Ready);
+        if (_request.WaitForStart) Add(InitOp.AwaitStart);
+        Hook[] hooks = _spec.Hooks?.StartContainer ?? [];
+        for (int i = 0; i < hooks.Length; i++) _steps.Add(new(InitOp.StartHook, new("/hooks/startContainer", i)) { Hook = hooks[i] });
+        Add(InitOp.Execute, new("/process/args"), _spec.Process!.Args[0]);
+    }
+
+    private void Add(InitOp op, Origin? origin = null, string? text = null) => _steps.Add(new(op, origin ?? Origin.Runtime) { Text1 = text });
+
+    private void AddPaths(InitOp op, string section, string[] paths)
+    {
+        for (int i = 0; i < paths.Length; i++)
+        {
+            string path = ContainerPath.Clean(paths[i]);
+            // The whole root as a masked path would cover the container; a repeated path would be covered twice.
+            if (path != "." && Array.IndexOf(paths, paths[i]) == i) _steps.Add(new(op, new(section, i)) { Text1 = path });
+        }
+    }
+
+    /// <summary>True when hooks have to run while the child waits before pivot_root.</summary>
+    private static bool HooksBeforePivot(Hooks? hooks) => hooks != null && hooks.Prestart.Length + hooks.CreateRuntime.Length + hooks.CreateContainer.Length > 0;
+
+    private static long WindowSize(ConsoleSize? size) => size == null ? 0 : (size.Height & 0xffff) | ((long)(size.Width & 0xffff) << 16);
+
+    // The first separator decides what separates: net.ipv4.conf.eth0/1 or net/ipv4/conf/eth0.1 (sysctl.d(5)).
+    private static string SysctlPath(string key)
+    {
+        int first = key.AsSpan().IndexOfAny('.', '/');
+        if (first < 0 || key[first] == '/') return key;
+        return string.Create(key.Length, key, static (span, source) =>
+        {
+            for (int i = 0; i < span.Length; i++) span[i] = source[i] == '.' ? '/' : source[i] == '/' ? '.' : source[i];
+        });
+    }
+
+    private ulong Propagation() => _linux.RootfsPropagation switch
+    {
+        "shared" or "rshared" => Mounts.MS_SHARED | Mounts.MS_REC,
+        "slave" or "rslave" => Mounts.MS_SLAVE | Mounts.MS_REC,
+        "private" or "rprivate" => Mounts.MS_PRIVATE | Mounts.MS_REC,
+        "unbindable" or "runbindable" => Mounts.MS_UNBINDABLE | Mounts.MS_REC,
+        _ => 0,
+    };
+}

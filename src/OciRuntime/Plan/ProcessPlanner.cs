@@ -1,0 +1,89 @@
+using OciRuntime.Init;
+using OciRuntime.Linux;
+using OciRuntime.Spec;
+
+namespace OciRuntime.Plan;
+
+/// <summary>What the process becomes, from its limits to its program.</summary>
+internal sealed class ProcessPlanner(PlanRequest request, NamespacePlan namespaces, List<PlanStep> steps, List<string> warnings)
+{
+    private readonly Process _process = request.Spec.Process!;
+
+    public List<string> Environment { get; private set; } = [];
+    public bool HomeFromImage { get; private set; }
+
+    /// <summary>Privileges are given up in an order in which each step still has what it needs; see the comments.</summary>
+    public void AddSteps(bool denySetgroups)
+    {
+        User user = _process.User;
+        bool userNamespace = namespaces.Has(Processes.CLONE_NEWUSER);
+        ulong available = userNamespace ? ulong.MaxValue >> (63 - request.Host.LastCapability) : request.Host.Permitted;
+        CapabilitySets sets = CapabilitySets.Build(_process.Capabilities, available, warnings);
+        if (_process.NoNewPrivileges) steps.Add(new(InitOp.NoNewPrivileges, new("/process/noNewPrivileges")));
+        AddLimits(userNamespace);
+        // CAP_SETPCAP is needed to shrink the bounding set, so that comes before anything is dropped.
+        steps.Add(new(InitOp.BoundingSet, new("/process/capabilities/bounding")) { A = (long)sets.Bounding, B = request.Host.LastCapability });
+        // Before the user switch, because root may enter what the user may not; again after it for the opposite (a private home on NFS).
+        Origin cwd = new("/process/cwd");
+        string directory = "/" + ContainerPath.Clean(_process.Cwd).TrimStart('.');
+        steps.Add(new(InitOp.ChangeDirectory, cwd) { Text1 = directory, Flags = InitFlags.Retry });
+        steps.Add(new(InitOp.SetUser, new("/process/user"))
+        {
+            A = user.Uid, B = user.Gid, Groups = user.AdditionalGids, Flags = denySetgroups ? InitFlags.DenySetgroups : 0,
+        });
+        steps.Add(new(InitOp.ChangeDirectory, cwd) { Text1 = directory });
+        steps.Add(new(InitOp.Capabilities, new("/process/capabilities"))
+        {
+            A = (long)sets.Effective, B = (long)sets.Permitted, C = (long)sets.Inheritable, Bind = new() { Set = sets.Ambient },
+        });
+        steps.Add(new(InitOp.Umask, new("/process/user/umask")) { A = user.Umask ?? 0x12 });
+        AddProgram();
+    }
+
+    private void AddLimits(bool userNamespace)
+    {
+        if (_process.Rlimits.Length == 0) return;
+        // Raising a hard limit takes CAP_SYS_RESOURCE in the initial user namespace, which only the parent can have.
+        if (userNamespace)
+        {
+            steps.Add(new(InitOp.AwaitLimits, new("/process/rlimits")));
+            return;
+        }
+        for (int i = 0; i < _process.Rlimits.Length; i++)
+        {
+            Rlimit limit = _process.Rlimits[i];
+            steps.Add(new(InitOp.ResourceLimit, new("/process/rlimits", i))
+            {
+                Text1 = limit.Type, A = ResourceNames.Number(limit.Type), B = (long)limit.Soft, C = (long)limit.Hard,
+            });
+        }
+    }
+
+    private void AddProgram()
+    {
+        Environment = EnvironmentPlanner.Build(_process.Env, out bool hasHome);
+        HomeFromImage = !hasHome;
+        if (HomeFromImage) steps.Add(new(InitOp.HomeDirectory, Origin.Runtime) { A = _process.User.Uid });
+        if (request.ListenFds > 0)
+        {
+            Environment.Add($"LISTEN_FDS={request.ListenFds}");
+            Environment.Add("LISTEN_PID=1");
+        }
+        if (request.NotifyDirectory != null) Environment.Add("NOTIFY_SOCKET=/run/notify/notify.sock");
+        steps.Add(new(InitOp.FindExecutable, new("/process/args", 0)) { Text1 = _process.Args[0], Candidates = Candidates() });
+    }
+
+    /// <summary>A name with a slash stands for itself, any other for itself in each directory of the container's PATH.</summary>
+    private string[] Candidates()
+    {
+        string name = _process.Args[0];
+        if (name.Contains('/')) return [name];
+        string path = EnvironmentPlanner.Find(Environment, "PATH") ?? "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+        string[] directories = path.Split(':');
+        for (int i = 0; i < directories.Length; i++)
+        {
+            directories[i] = directories[i].Length == 0 ? $"./{name}" : $"{directories[i]}/{name}";
+        }
+        return directories;
+    }
+}
