@@ -1,0 +1,102 @@
+using FluentAssertions;
+using NUnit.Framework;
+using OciRuntime.Spec;
+
+namespace OciRuntime.Tests.Spec;
+
+public sealed class SpecFixtureTests
+{
+    [TestCaseSource(typeof(SpecFixtures), nameof(SpecFixtures.Valid))]
+    public void Valid_file_has_no_errors(string name)
+    {
+        var problems = new SpecProblems();
+        var spec = SpecReader.Parse(SpecFixtures.Read(name), problems);
+        SpecValidator.Validate(spec, problems);
+        problems.ToString().Should().BeEmpty();
+    }
+
+    /// <summary>Each line of NAME.expected is the beginning of exactly one reported error, in order.</summary>
+    [TestCaseSource(typeof(SpecFixtures), nameof(SpecFixtures.Invalid))]
+    public void Invalid_file_is_refused_for_the_expected_reasons_and_no_others(string name)
+    {
+        var problems = new SpecProblems();
+        var spec = SpecReader.Parse(SpecFixtures.Read("invalid/" + name), problems);
+        if (!problems.HasErrors)
+            SpecValidator.Validate(spec, problems);
+        var expected = File.ReadAllLines(SpecFixtures.PathOf($"invalid/{name}.expected"));
+        var actual = problems.Errors.Select(problem => problem.ToString()).ToList();
+        actual.Should().HaveCount(expected.Length, "the errors are:\n{0}", problems.ToString());
+        foreach (var line in expected)
+            actual.Should().Contain(error => error.StartsWith(line, StringComparison.Ordinal), "{0} is expected", line);
+        actual.Should().OnlyContain(error => !error.Any(char.IsControl), "a problem is one line");
+    }
+
+    [TestCase("minimal")]
+    [TestCase("runc-default")]
+    [TestCase("rootless")]
+    public void Everyday_files_need_nothing_unsupported(string name)
+    {
+        var problems = new SpecProblems();
+        UnsupportedFeatures.Check(SpecFixtures.Parse(name), problems);
+        problems.ToString().Should().BeEmpty();
+    }
+
+    [Test]
+    public void Full_file_lists_every_unsupported_feature()
+    {
+        var problems = new SpecProblems();
+        UnsupportedFeatures.Check(SpecFixtures.Parse("full"), problems);
+        problems.Errors.Select(problem => problem.Pointer).Should().BeEquivalentTo(
+            "/process/apparmorProfile", "/process/selinuxLabel", "/process/scheduler", "/process/ioPriority",
+            "/mounts/1/uidMappings", "/mounts/1/options/2",
+            "/linux/seccomp", "/linux/mountLabel", "/linux/personality", "/linux/memoryPolicy", "/linux/intelRdt", "/linux/netDevices",
+            "/linux/resources/memory/kernel", "/linux/resources/memory/kernelTCP", "/linux/resources/memory/swappiness",
+            "/linux/resources/memory/checkBeforeUpdate",
+            "/linux/resources/cpu/burst", "/linux/resources/cpu/realtimeRuntime", "/linux/resources/cpu/realtimePeriod",
+            "/linux/resources/blockIO/weight", "/linux/resources/blockIO/leafWeight", "/linux/resources/blockIO/weightDevice",
+            "/linux/resources/blockIO/throttleReadBpsDevice", "/linux/resources/blockIO/throttleWriteBpsDevice",
+            "/linux/resources/blockIO/throttleReadIOPSDevice", "/linux/resources/blockIO/throttleWriteIOPSDevice",
+            "/linux/resources/hugepageLimits", "/linux/resources/network/classID", "/linux/resources/network/priorities",
+            "/linux/resources/rdma", "/linux/resources/unified");
+    }
+
+    [Test]
+    public void Unset_values_that_engines_write_are_not_unsupported()
+    {
+        const string json = """
+            {"ociVersion":"1.0.2","root":{"path":"r"},"process":{"cwd":"/","args":["a"],"apparmorProfile":"","selinuxLabel":""},
+             "linux":{"mountLabel":"","seccomp":{"defaultAction":"","syscalls":[]},"resources":{"memory":{"kernel":0,"kernelTCP":0,"swappiness":null,"disableOOMKiller":false,"useHierarchy":false},
+             "cpu":{"burst":0,"realtimeRuntime":0,"realtimePeriod":0,"idle":0},"blockIO":{"weight":0,"leafWeight":0,"weightDevice":null},
+             "hugepageLimits":[],"network":{},"rdma":{},"unified":null}}}
+            """;
+        var problems = new SpecProblems();
+        UnsupportedFeatures.Check(SpecReader.Parse(System.Text.Encoding.UTF8.GetBytes(json), problems), problems);
+        problems.ToString().Should().BeEmpty();
+    }
+
+    [Test]
+    public void Warnings_do_not_refuse()
+    {
+        const string json = """
+            {"ociVersion":"1.0.2","root":{"path":"r"},"process":{"cwd":"/","args":["a"],"capabilities":{"bounding":["CAP_KILL","CAP_FUTURE"]}},
+             "mounts":[{"destination":"data","type":"tmpfs"}],
+             "linux":{"namespaces":[{"type":"mount"}],"personality":{"domain":"LINUX","flags":["X"]},"resources":{"cpu":{"shares":1}}}}
+            """;
+        var problems = new SpecProblems();
+        SpecValidator.Validate(SpecReader.Parse(System.Text.Encoding.UTF8.GetBytes(json), problems), problems);
+        problems.ToString().Should().BeEmpty();
+        problems.Warnings.Select(warning => warning.Pointer).Should().Equal(
+            "/mounts/0/destination", "/process/capabilities/bounding/1", "/linux/resources/cpu/shares", "/linux/personality/flags/0");
+    }
+
+    [Test]
+    public void Process_is_required_only_to_start()
+    {
+        var spec = SpecFixtures.Parse("minimal");
+        var problems = new SpecProblems();
+        SpecValidator.Validate(spec, problems);
+        problems.HasErrors.Should().BeFalse();
+        SpecValidator.RequireProcess(spec, problems);
+        problems.ToString().Should().Be("/process: is required to start a container");
+    }
+}
