@@ -31,7 +31,7 @@ public sealed class OptionDeclarationTests
 
         set.Accept(name, ref a).Should().BeTrue();
 
-        property.GetValue(set).Should().Be(expected);
+        property.GetValue(set).Should().BeEquivalentTo(expected);
         a.AtEnd.Should().Be(property.PropertyType != typeof(bool), "exactly the switches take no value");
     }
 
@@ -136,6 +136,11 @@ public sealed class OptionDeclarationTests
         {
             object last = Enum.GetValues(underlying).Cast<object>().Last();
             return (last.ToString()!.ToLowerInvariant(), last);
+        }
+
+        if (type.IsAssignableTo(typeof(IEnumerable<string>)) && type != typeof(string))
+        {
+            return ("word", new[] { "word" });
         }
 
         return underlying == typeof(bool) ? ("word", true) : underlying == typeof(int) ? ("7", 7) : underlying == typeof(long) ? ("7", 7L) : ("word", "word");
