@@ -36,29 +36,35 @@ public static class CommandLineReader
         }
     }
 
-    /// <summary>Tells the user, and the log file if the command line named one, what is wrong with the command line.</summary>
+    /// <summary>Tells the user what is wrong with the command line; or, when the command line got as far as naming a log file, the client.</summary>
     /// <returns>The exit code.</returns>
     public static int Report(UsageException mistake)
     {
-        if (mistake.Globals is { Log.Length: > 0 } globals)
+        if (mistake.Globals is not { Log.Length: > 0 } globals || !TryLog(mistake, globals))
         {
-            try
-            {
-                using Logger log = Logger.Open(globals);
-                log.Append(LogLevel.Error, mistake.Message);
-            }
-            catch (UsageException)
-            {
-                // The log may be the very thing that is wrong.
-            }
+            string hint = !mistake.HelpHelps ? "" : $"Run '{ProgramName}{(mistake.VerbName is { } verb ? " " + verb : "")} --help' for usage.\n";
+            Output.WriteError($"{ProgramName}: {mistake.Message}\n{hint}");
         }
 
-        string hint = !mistake.HelpHelps ? "" : $"Run '{ProgramName}{(mistake.VerbName is { } verb ? " " + verb : "")} --help' for usage.\n";
-        Output.WriteError($"{ProgramName}: {mistake.Message}\n{hint}");
         return ExitCodes.Failure;
     }
 
     internal const string ProgramName = "ocirun";
+
+    private static bool TryLog(UsageException mistake, GlobalOptions globals)
+    {
+        try
+        {
+            using Logger log = Logger.Open(globals);
+            log.Error(mistake.Message);
+            return true;
+        }
+        catch (UsageException)
+        {
+            // The log may be the very thing that is wrong.
+            return false;
+        }
+    }
 
     private static ParsedCommandLine Result(GlobalOptions globals, VerbOptions verb, VerbDefinition definition)
     {
@@ -110,7 +116,7 @@ public static class CommandLineReader
         return null;
     }
 
-    private static void ReadVerb(VerbDefinition definition, VerbOptions verb, ref ArgumentCursor a)
+    internal static void ReadVerb(VerbDefinition definition, VerbOptions verb, ref ArgumentCursor a)
     {
         Arity arity = verb.Arity;
         int arguments = 0;

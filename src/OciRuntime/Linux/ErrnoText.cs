@@ -144,6 +144,7 @@ public static class ErrnoText
         130 => ("EOWNERDEAD", "owner died"),
         131 => ("ENOTRECOVERABLE", "state not recoverable"),
         132 => ("ERFKILL", "operation not possible due to RF-kill"),
+        133 => ("EHWPOISON", "memory page has hardware error"),
 
         // Not for user space, yet bpf(2) and some drivers let it escape. Go has no text for it.
         524 => ("ENOTSUPP", "errno 524"),

@@ -46,7 +46,7 @@ public static class HelpPrinter
         help.Heading("Options:").Columns(Rows(VerbDescription.OptionsOf(verb.OptionsType)));
         help.Heading("Examples:").Examples(prose.Examples);
         help.Heading("Exit codes:").Columns((prose.ExitCodes ?? UsualExitCodes).Select(c => (c.Code, c.Meaning)));
-        return help.Heading($"Global options such as --root and --log go before the command: see '{Program} --help'.").ToString();
+        return help.Heading($"Global options go before the command: see '{Program} --help'.").ToString();
     }
 
     private static IEnumerable<(string, string)> Rows(OptionDescription[] options) =>

@@ -1,6 +1,5 @@
 using System.Collections;
 using System.Diagnostics.CodeAnalysis;
-using System.Reflection;
 using CommandLine;
 
 namespace OciRuntime.Cli;
@@ -9,7 +8,7 @@ namespace OciRuntime.Cli;
 public static class VerbDescription
 {
     /// <summary>The line about the command in the list of commands.</summary>
-    public static string Summary(VerbDefinition verb) => verb.OptionsType.GetCustomAttribute<VerbAttribute>()?.HelpText ?? "";
+    public static string Summary(VerbDefinition verb) => AttributeFacts.Of<VerbAttribute>(verb.OptionsType)?.Text(nameof(VerbAttribute.HelpText)) ?? "";
 
     public static OptionDescription[] GlobalOptions() => OptionsOf(typeof(GlobalOptions));
 
@@ -17,30 +16,33 @@ public static class VerbDescription
     public static OptionDescription[] OptionsOf([DynamicallyAccessedMembers(DynamicallyAccessedMemberTypes.PublicProperties)] Type type) =>
     [
         .. from property in type.GetProperties()
-           let option = property.GetCustomAttribute<OptionAttribute>()
+           let option = AttributeFacts.Of<OptionAttribute>(property)
            where option is not null
-           orderby option.LongName
+           let name = option.ConstructorArguments.OfType<string>().Single()
+           orderby name
            select new OptionDescription(
-               option.ShortName.Length == 0 ? null : option.ShortName,
-               option.LongName,
-               property.PropertyType == typeof(bool) ? null : option.MetaValue.Length == 0 ? "VALUE" : option.MetaValue,
-               option.HelpText,
-               Typed(option.Default),
-               option.Hidden),
+               option.ConstructorArguments.OfType<char>().Select(c => c.ToString()).SingleOrDefault(),
+               name,
+               property.PropertyType == typeof(bool) ? null : option.Text(nameof(OptionAttribute.MetaValue)),
+               option.Text(nameof(OptionAttribute.HelpText)),
+               option.Typed(nameof(OptionAttribute.Default)),
+               option.Switch(nameof(OptionAttribute.Hidden))),
     ];
 
     /// <summary>The arguments in their order.</summary>
     public static ArgumentDescription[] ArgumentsOf([DynamicallyAccessedMembers(DynamicallyAccessedMemberTypes.PublicProperties)] Type type) =>
     [
         .. from property in type.GetProperties()
-           let value = property.GetCustomAttribute<ValueAttribute>()
+           let value = AttributeFacts.Of<ValueAttribute>(property)
            where value is not null
-           orderby value.Index
-           select new ArgumentDescription(value.MetaName, value.Required, IsList(property.PropertyType), value.HelpText, Typed(value.Default)),
+           orderby (int)value.ConstructorArguments.Single()!
+           select new ArgumentDescription(
+               value.Text(nameof(ValueAttribute.MetaName)),
+               value.Switch(nameof(ValueAttribute.Required)),
+               IsList(property.PropertyType),
+               value.Text(nameof(ValueAttribute.HelpText)),
+               value.Typed(nameof(ValueAttribute.Default))),
     ];
 
     private static bool IsList(Type type) => type != typeof(string) && type.IsAssignableTo(typeof(IEnumerable));
-
-    // Enumeration members are written in lower case on the command line.
-    private static string? Typed(object? value) => value is Enum ? value.ToString()!.ToLowerInvariant() : value?.ToString();
 }

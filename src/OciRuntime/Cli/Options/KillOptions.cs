@@ -13,7 +13,7 @@ public sealed class KillOptions : ContainerOptions
     [Option('r', "regex", HelpText = "take container-id as a regular expression and signal every container it matches")]
     public bool Regex { get; set; }
 
-    [Value(1, MetaName = "signal", Default = DefaultSignal, HelpText = "number or name, with or without SIG, in any case")]
+    [Value(1, MetaName = "signal", Default = DefaultSignal, HelpText = "number or name; SIG and case do not matter")]
     public string Signal { get; set; } = DefaultSignal;
 
     public override Arity Arity => new(1, 2);

@@ -27,7 +27,7 @@ public sealed class ListOptions : VerbOptions
         "Lists the containers below the state directory (--root), with process id, status, bundle, creation time and owner.",
         [
             new("All containers", "ocirun list"),
-            new("The containers that Docker keeps", "ocirun --root /run/docker/runtime-runc/moby list"),
+            new("Those that Docker started with ocirun", "ocirun --root /run/docker/runtime-runc/moby list"),
             new("For scripts", "ocirun list --format json"),
         ]);
 

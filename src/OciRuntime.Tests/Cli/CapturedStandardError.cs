@@ -1,0 +1,27 @@
+using Mono.Unix.Native;
+
+namespace OciRuntime.Tests.Cli;
+
+/// <summary>Points file descriptor 2 at a file, because the code under test writes to the descriptor and not through Console.</summary>
+internal sealed class CapturedStandardError : IDisposable
+{
+    private readonly TemporaryFile _file = new();
+    private readonly int _original;
+
+    public CapturedStandardError()
+    {
+        _original = Ok.Call(Syscall.dup(2));
+        int fd = Ok.Call(Syscall.open(_file.Path, OpenFlags.O_CREAT | OpenFlags.O_WRONLY | OpenFlags.O_APPEND, FilePermissions.S_IRUSR | FilePermissions.S_IWUSR));
+        Ok.Call(Syscall.dup2(fd, 2));
+        Ok.Call(Syscall.close(fd));
+    }
+
+    public string Text => File.ReadAllText(_file.Path);
+
+    public void Dispose()
+    {
+        Ok.Call(Syscall.dup2(_original, 2));
+        Ok.Call(Syscall.close(_original));
+        _file.Dispose();
+    }
+}

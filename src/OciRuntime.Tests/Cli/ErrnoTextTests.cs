@@ -1,0 +1,45 @@
+using System.Runtime.InteropServices;
+using FluentAssertions;
+using Mono.Unix.Native;
+using NUnit.Framework;
+using OciRuntime.Linux;
+
+namespace OciRuntime.Tests.Cli;
+
+public sealed class ErrnoTextTests
+{
+    [TestCase(1, "EPERM", "operation not permitted")]
+    [TestCase(2, "ENOENT", "no such file or directory")]
+    [TestCase(3, "ESRCH", "no such process")]
+    [TestCase(11, "EAGAIN", "resource temporarily unavailable")]
+    [TestCase(13, "EACCES", "permission denied")]
+    [TestCase(20, "ENOTDIR", "not a directory")]
+    [TestCase(21, "EISDIR", "is a directory")]
+    [TestCase(40, "ELOOP", "too many levels of symbolic links")]
+    [TestCase(95, "EOPNOTSUPP", "operation not supported")]
+    [TestCase(524, "ENOTSUPP", "errno 524")]
+    [TestCase(999, "errno 999", "errno 999")]
+    public void Known_texts(int errno, string name, string text)
+    {
+        ErrnoText.Name(errno).Should().Be(name);
+        ErrnoText.Describe(errno).Should().Be(text);
+    }
+
+    // Go made its table from the C library's texts by this very rule (mkerrors.sh).
+    [Test]
+    public void All_texts_are_the_c_library_s_with_a_small_first_letter([Range(1, 133)] int errno)
+    {
+        string text = Marshal.GetPInvokeErrorMessage(errno);
+        Assume.That(text, Does.Not.StartWith("Unknown error"));
+        string expected = char.IsUpper(text[0]) && char.IsLower(text[1]) ? char.ToLowerInvariant(text[0]) + text[1..] : text;
+        ErrnoText.Describe(errno).Should().Be(expected);
+    }
+
+    [Test]
+    public void All_names_are_those_of_Mono([Range(1, 133)] int errno)
+    {
+        string[] names = [.. Enum.GetNames<Errno>().Where(n => (int)Enum.Parse<Errno>(n) == errno)];
+        Assume.That(names, Is.Not.Empty);
+        names.Should().Contain(ErrnoText.Name(errno));
+    }
+}
