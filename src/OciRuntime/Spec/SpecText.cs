@@ -1,0 +1,110 @@
+using System.Globalization;
+
+namespace OciRuntime.Spec;
+
+/// <summary>Small questions about strings of a config.json, and their rendering in messages.</summary>
+internal static class SpecText
+{
+    private const int MaxShownChars = 64;
+
+    /// <summary>A string as a message shows it: quoted, shortened, always on one line.</summary>
+    public static string Quote(string value)
+    {
+        var shown = value.Length > MaxShownChars ? value[..MaxShownChars] + "..." : value;
+        if (shown.Any(char.IsControl))
+            shown = string.Concat(shown.Select(c => char.IsControl(c) ? $"\\u{(int)c:x4}" : c.ToString()));
+        return "\"" + shown + "\"";
+    }
+
+    /// <summary>An environment entry: only its name, because values may be secrets and messages end up in logs.</summary>
+    public static string QuoteEnv(string entry) => entry.IndexOf('=') is var at and > 0 ? Quote(entry[..at]) : Quote(entry);
+
+    public static string Show(long value) => value.ToString(CultureInfo.InvariantCulture);
+
+    public static string Show(ulong value) => value.ToString(CultureInfo.InvariantCulture);
+
+    public static bool IsAbsolute(string path) => path.StartsWith('/');
+
+    /// <summary>Whether a path means "/" once ".", ".." and doubled slashes are gone; relative ones count from "/".</summary>
+    public static bool IsRootDirectory(string path)
+    {
+        var depth = 0;
+        foreach (var part in path.AsSpan().Split('/'))
+        {
+            depth = path.AsSpan()[part] switch
+            {
+                "" or "." => depth,
+                ".." => Math.Max(0, depth - 1),
+                _ => depth + 1,
+            };
+        }
+        return depth == 0;
+    }
+
+    public static bool HasParentStep(string path)
+    {
+        foreach (var part in path.AsSpan().Split('/'))
+        {
+            if (path.AsSpan()[part] is "..")
+                return true;
+        }
+        return false;
+    }
+
+    /// <summary>The list format of cpuset(7): "0-3,7", also with strides "0-31:2/16" and blanks around the parts.</summary>
+    public static bool IsCpuList(string list)
+    {
+        foreach (var part in list.AsSpan().Split(','))
+        {
+            var item = list.AsSpan()[part].Trim();
+            if (item.IsEmpty)
+                continue;
+            var stride = item.IndexOf(':');
+            if (stride >= 0 && !IsPair(item[(stride + 1)..], '/'))
+                return false;
+            var range = stride >= 0 ? item[..stride] : item;
+            if (!(range.Contains('-') ? IsPair(range, '-') : uint.TryParse(range, NumberStyles.None, CultureInfo.InvariantCulture, out _)))
+                return false;
+        }
+        return true;
+    }
+
+    /// <summary>
+    /// A sysctl as a path below /proc/sys. As in sysctl.d(5) the first separator decides: "net.ipv4.conf.eth0" has its dots and slashes swapped,
+    /// "net/ipv4/conf/eth0.100" stays.
+    /// </summary>
+    public static string SysctlPath(string key)
+    {
+        var first = key.AsSpan().IndexOfAny('.', '/');
+        return first < 0 || key[first] == '/' ? key : string.Create(key.Length, key, static (path, k) =>
+        {
+            for (var i = 0; i < k.Length; i++)
+                path[i] = k[i] switch { '.' => '/', '/' => '.', var c => c };
+        });
+    }
+
+    /// <summary>Every part a real name, so that the path cannot leave the directory it is used in.</summary>
+    public static bool IsPlainRelativePath(string path)
+    {
+        foreach (var part in path.AsSpan().Split('/'))
+        {
+            if (path.AsSpan()[part] is "" or "." or "..")
+                return false;
+        }
+        return true;
+    }
+
+    /// <summary>What dev_valid_name() of the kernel takes: 1 to 15 bytes, no "/", ":" or white space, not "." or "..".</summary>
+    public static bool IsInterfaceName(string name) =>
+        name is not ("" or "." or "..") && System.Text.Encoding.UTF8.GetByteCount(name) <= 15
+        && name.AsSpan().IndexOfAny('/', ':') < 0 && !name.Any(char.IsWhiteSpace);
+
+    private static bool IsPair(ReadOnlySpan<char> text, char separator)
+    {
+        var at = text.IndexOf(separator);
+        return at > 0
+            && uint.TryParse(text[..at].Trim(), NumberStyles.None, CultureInfo.InvariantCulture, out var first)
+            && uint.TryParse(text[(at + 1)..].Trim(), NumberStyles.None, CultureInfo.InvariantCulture, out var second)
+            && (separator == '/' ? first <= second && second > 0 : first <= second);
+    }
+}

@@ -1,0 +1,126 @@
+namespace OciRuntime.Spec;
+
+public static partial class SpecValidator
+{
+    // (uid_t)-1 means "leave alone" to setresuid(2) and chown(2), so it can never be an id.
+    private const uint NoId = uint.MaxValue;
+
+    private static void CheckProcess(Process process, string at, SpecProblems problems)
+    {
+        if (!SpecText.IsAbsolute(process.Cwd))
+            problems.Error($"{at}/cwd", process.Cwd.Length == 0 ? null : SpecText.Quote(process.Cwd), "must be an absolute path");
+        if (process.Args.Length == 0)
+            problems.Error($"{at}/args", null, "must have at least one entry");
+        CheckEnv(process.Env, $"{at}/env", problems);
+        CheckUser(process.User, at, problems);
+        CheckCapabilities(process.Capabilities, at, problems);
+        CheckRlimits(process.Rlimits, at, problems);
+        if (process.OomScoreAdj is < -1000 or > 1000)
+            problems.Error($"{at}/oomScoreAdj", SpecText.Show(process.OomScoreAdj.Value), "must be from -1000 to 1000");
+        if (process.Terminal && process.ConsoleSize is { } size)
+            CheckConsoleSize(size, at, problems);
+        if (process.Scheduler is not null)
+            CheckScheduler(process.Scheduler, $"{at}/scheduler", problems);
+        if (process.IoPriority is not null)
+            CheckIoPriority(process.IoPriority, $"{at}/ioPriority", problems);
+        CheckCpuList(process.ExecCPUAffinity?.Initial, $"{at}/execCPUAffinity/initial", problems);
+        CheckCpuList(process.ExecCPUAffinity?.Final, $"{at}/execCPUAffinity/final", problems);
+    }
+
+    private static void CheckUser(User user, string at, SpecProblems problems)
+    {
+        if (user.Uid == NoId)
+            problems.Error($"{at}/user/uid", SpecText.Show(user.Uid), "must be less than 4294967295");
+        if (user.Gid == NoId)
+            problems.Error($"{at}/user/gid", SpecText.Show(user.Gid), "must be less than 4294967295");
+        if (Array.IndexOf(user.AdditionalGids, NoId) is var bad and >= 0)
+            problems.Error($"{at}/user/additionalGids/{bad}", SpecText.Show(NoId), "must be less than 4294967295");
+        // NGROUPS_MAX, credentials(7).
+        if (user.AdditionalGids.Length > 65536)
+            problems.Error($"{at}/user/additionalGids", null, "must not have more than 65536 entries");
+        if (user.Umask is > 0x1ff)
+            problems.Error($"{at}/user/umask", SpecText.Show(user.Umask.Value), "must be from 0 to 511 (0777 octal)");
+    }
+
+    private static void CheckCapabilities(ProcessCapabilities? sets, string at, SpecProblems problems)
+    {
+        if (sets is null)
+            return;
+        CheckCapabilitySet(sets.Bounding, "bounding", at, problems);
+        CheckCapabilitySet(sets.Effective, "effective", at, problems);
+        CheckCapabilitySet(sets.Inheritable, "inheritable", at, problems);
+        CheckCapabilitySet(sets.Permitted, "permitted", at, problems);
+        CheckCapabilitySet(sets.Ambient, "ambient", at, problems);
+    }
+
+    // config.md: a capability the runtime cannot map to the kernel's must be logged as a warning, and must not fail the container.
+    private static void CheckCapabilitySet(string[] set, string name, string at, SpecProblems problems)
+    {
+        for (var i = 0; i < set.Length; i++)
+        {
+            if (!SpecWords.Has(SpecWords.Capabilities, set[i]))
+                problems.Warn($"{at}/capabilities/{name}/{i}", SpecText.Quote(set[i]), "is not a known capability and is ignored");
+        }
+    }
+
+    private static void CheckRlimits(Rlimit[] limits, string at, SpecProblems problems)
+    {
+        var seen = 0u;
+        for (var i = 0; i < limits.Length; i++)
+        {
+            var limit = limits[i];
+            if (limit.Soft > limit.Hard)
+                problems.Error($"{at}/rlimits/{i}/soft", SpecText.Show(limit.Soft), $"must not be more than hard ({SpecText.Show(limit.Hard)})");
+            if (Array.IndexOf(SpecWords.Rlimits, limit.Type) is var word && word < 0)
+            {
+                CheckWord(limit.Type, SpecWords.Rlimits, $"{at}/rlimits/{i}/type", problems);
+                continue;
+            }
+            if ((seen & (1u << word)) != 0)
+                problems.Error($"{at}/rlimits/{i}/type", SpecText.Quote(limit.Type), "appears twice");
+            seen |= 1u << word;
+        }
+    }
+
+    // struct winsize has 16 bits per dimension (ioctl_tty(2)).
+    private static void CheckConsoleSize(ConsoleSize size, string at, SpecProblems problems)
+    {
+        if (size.Height > ushort.MaxValue)
+            problems.Error($"{at}/consoleSize/height", SpecText.Show(size.Height), "must be from 0 to 65535");
+        if (size.Width > ushort.MaxValue)
+            problems.Error($"{at}/consoleSize/width", SpecText.Show(size.Width), "must be from 0 to 65535");
+    }
+
+    // sched_setattr(2), and what runc refuses.
+    private static void CheckScheduler(Scheduler scheduler, string at, SpecProblems problems)
+    {
+        CheckWord(scheduler.Policy, SpecWords.SchedulerPolicies, $"{at}/policy", problems);
+        CheckWords(scheduler.Flags, SpecWords.SchedulerFlags, $"{at}/flags", problems);
+        if (scheduler.Nice is < -20 or > 19)
+            problems.Error($"{at}/nice", SpecText.Show(scheduler.Nice.Value), "must be from -20 to 19");
+
+        var isRealTime = scheduler.Policy is "SCHED_FIFO" or "SCHED_RR";
+        var priority = scheduler.Priority ?? 0;
+        if (isRealTime && priority is (< 1 or > 99))
+            problems.Error($"{at}/priority", SpecText.Show(priority), $"must be from 1 to 99 for {scheduler.Policy}");
+        else if (!isRealTime && priority != 0)
+            problems.Error($"{at}/priority", SpecText.Show(priority), "is only for SCHED_FIFO and SCHED_RR");
+
+        var hasDeadline = (scheduler.Runtime ?? 0) != 0 || (scheduler.Deadline ?? 0) != 0 || (scheduler.Period ?? 0) != 0;
+        if (hasDeadline && scheduler.Policy != "SCHED_DEADLINE")
+            problems.Error(at, null, "has runtime, deadline or period, which are only for SCHED_DEADLINE");
+    }
+
+    private static void CheckIoPriority(IoPriority priority, string at, SpecProblems problems)
+    {
+        CheckWord(priority.Class, SpecWords.IoPriorityClasses, $"{at}/class", problems);
+        if (priority.Priority is < 0 or > 7)
+            problems.Error($"{at}/priority", SpecText.Show(priority.Priority), "must be from 0 to 7");
+    }
+
+    private static void CheckCpuList(string? list, string pointer, SpecProblems problems)
+    {
+        if (list is not null && !SpecText.IsCpuList(list))
+            problems.Error(pointer, SpecText.Quote(list), "must be a list like 0-3,7");
+    }
+}
