@@ -92,6 +92,9 @@ internal sealed class ContainerEntry : IDisposable
     /// <summary>What the container is doing now.</summary>
     public ContainerStatus Probe(ContainerState state) => StatusProbe.Probe(this, state);
 
+    /// <summary>Whether create has got so far as to say what it is about to do.</summary>
+    public bool HasJournal => Files.StatAt(Directory, JournalName, Files.AT_SYMLINK_NOFOLLOW, out _) == 0;
+
     /// <summary>True from the end of create until <c>start</c>.</summary>
     public bool HasStartSocket => Files.StatAt(Directory, StartSocketName, Files.AT_SYMLINK_NOFOLLOW, out _) == 0;
 

@@ -10,6 +10,7 @@ internal sealed partial class ContainerState
     /// <summary>Reads what <see cref="ToJson"/> wrote. Unknown fields are ignored, a newer version is refused.</summary>
     /// <param name="json">The contents of state.json.</param>
     /// <param name="id">The container it was found in; a journal that names another one is not trusted.</param>
+    /// <exception cref="OciException">With errno EPROTO when it is damaged, EOPNOTSUPP when it is of a newer version.</exception>
     public static ContainerState Parse(ReadOnlySpan<byte> json, string id)
     {
         ContainerState state;
@@ -21,14 +22,15 @@ internal sealed partial class ContainerState
         {
             throw Unreadable(id, e.Message);
         }
-        if (state.Version is < 1 or > CurrentVersion)
+        if (state.Version > CurrentVersion)
         {
-            throw Unreadable(id, $"version {state.Version}, this ocirun knows {CurrentVersion}");
+            throw Unreadable(id, $"version {state.Version}, written by a newer ocirun; this one knows {CurrentVersion}", Errno.EOPNOTSUPP);
         }
+        if (state.Version < 1) throw Unreadable(id, "it has no version");
         return state.Id == id ? state : throw Unreadable(id, $"it is about container \"{state.Id}\"");
     }
 
-    private static OciException Unreadable(string id, string reason) => new($"state of container {id} cannot be read: {reason}");
+    private static OciException Unreadable(string id, string reason, int errno = Errno.EPROTO) => new($"state of container {id} cannot be read: {reason}", errno);
 
     private static ContainerState Read(ReadOnlySpan<byte> json)
     {

@@ -1,0 +1,26 @@
+using System.Buffers;
+using System.Text.Json;
+using OciRuntime.Cli;
+using OciRuntime.State;
+
+namespace OciRuntime.Commands;
+
+/// <summary><c>ocirun state ID</c>.</summary>
+internal static class StateCommand
+{
+    public static int Run(GlobalOptions g, StateOptions o)
+    {
+        ContainerStore store = new(StateRoot.Resolve(g.Root));
+        using ContainerEntry entry = store.Open(o.Id);
+        // No lock: the journal is replaced as a whole, and clients poll this verb while others are at work.
+        ContainerState state = entry.ReadState();
+        ContainerStatus status = entry.Probe(state);
+
+        ArrayBufferWriter<byte> buffer = new(1024);
+        using Utf8JsonWriter w = new(buffer, ContainerState.Compact with { Indented = true });
+        StateDocument.Write(w, state, status, owner: ""); // Empty as runc prints it.
+        w.Flush();
+        Output.Write(buffer.WrittenSpan);
+        return ExitCodes.Success;
+    }
+}

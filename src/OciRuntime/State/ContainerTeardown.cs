@@ -1,0 +1,92 @@
+using OciRuntime.Cgroups;
+using OciRuntime.Linux;
+
+namespace OciRuntime.State;
+
+/// <summary>Runs the poststop hooks that a journal holds; failures are its own to report, they stop nothing.</summary>
+internal delegate void PoststopRunner(ContainerState state);
+
+/// <summary>
+/// Takes a container apart: by delete, by a create that failed, and by the next create of an ID whose creator was killed. Every step
+/// may be repeated, and the journal goes last, so that a teardown that is killed is finished by the next one.
+/// </summary>
+internal static class ContainerTeardown
+{
+    private const int KillTimeoutMilliseconds = 10_000;
+    private static readonly TimeSpan CgroupTimeout = TimeSpan.FromSeconds(10);
+
+    /// <summary>Everything, the directory included. The entry's lock is held.</summary>
+    public static void Run(ContainerEntry entry, ContainerState state, PoststopRunner poststop)
+    {
+        Undo(entry, state, poststop);
+        entry.Remove();
+    }
+
+    /// <summary>Everything but the directory, which keeps the ID taken.</summary>
+    public static void Undo(ContainerEntry entry, ContainerState state, PoststopRunner poststop)
+    {
+        EndProcesses(state);
+        RemoveCgroups(state);
+        RunPoststop(entry, state, poststop);
+    }
+
+    /// <summary>Kills the first process and, where others can outlive it, all that the cgroup still holds.</summary>
+    public static void EndProcesses(ContainerState state)
+    {
+        // Without a first process nothing of ours was ever in the cgroup: what is there, in a journal that was written ahead, is another's.
+        if (state.Init.IsNone) return;
+        CgroupControl cgroup = new(state.CgroupDirectories);
+        long pidfd = state.Init.OpenPidFd();
+        if (pidfd >= 0)
+        {
+            using Fd init = new((int)pidfd);
+            long sent = Processes.PidFdSendSignal(init.Number, Processes.SIGKILL);
+            if (sent != -Errno.ESRCH) OciException.Check(sent, $"kill process {state.Init.Pid} of container {state.Id}");
+            // A v1 freezer holds even the killed.
+            if (state.CgroupDirectories.Length > 0 && cgroup.IsFrozen()) cgroup.Thaw();
+            if (!WaitForEnd(init.Number, KillTimeoutMilliseconds)) throw new OciException("container init still running", Errno.EBUSY);
+        }
+        else if (pidfd != -Errno.ESRCH)
+        {
+            throw OciException.FromResult(pidfd, $"open process {state.Init.Pid} of container {state.Id}");
+        }
+        // The end of a pid namespace's first process is the end of them all (pid_namespaces(7)); in a shared one they go on.
+        if (!state.PrivatePidNamespace && state.CgroupDirectories.Length > 0) cgroup.KillAll(Processes.SIGKILL);
+    }
+
+    /// <summary>Waits until the process behind a pidfd has ended: then the descriptor is readable, a zombie's too (pidfd_open(2)).</summary>
+    public static unsafe bool WaitForEnd(int pidfd, int milliseconds)
+    {
+        long deadline = Environment.TickCount64 + milliseconds;
+        while (true)
+        {
+            PollFd poll = new() { Fd = pidfd, Events = Processes.POLLIN };
+            long ready = Processes.Poll(&poll, 1, (int)Math.Max(0, deadline - Environment.TickCount64));
+            if (ready > 0) return true;
+            if (ready < 0 && ready != -Errno.EINTR) throw OciException.FromResult(ready, "wait for the container's process");
+            if (Environment.TickCount64 >= deadline) return false;
+        }
+    }
+
+    private static void RemoveCgroups(ContainerState state)
+    {
+        string[] directories = state.CgroupsCreated ?? state.CgroupDirectories;
+        if (directories.Length > 0) new CgroupControl(directories).Remove(CgroupTimeout);
+    }
+
+    private static void RunPoststop(ContainerEntry entry, ContainerState state, PoststopRunner poststop)
+    {
+        if (state.Poststop.Length == 0) return;
+        poststop(state);
+        state.Poststop = [];
+        try
+        {
+            // So that they are not run again should the directory prove hard to remove.
+            entry.WriteState(state);
+        }
+        catch (OciException)
+        {
+            // On a full disk they may be run twice; a container that cannot be deleted would be worse.
+        }
+    }
+}

@@ -1,0 +1,56 @@
+using System.Buffers;
+using System.Text.Json;
+
+namespace OciRuntime.State;
+
+/// <summary>The state of a container as others read it: runc's output of <c>state</c> and <c>list</c>, and what hooks get on standard input.</summary>
+internal static class StateDocument
+{
+    /// <summary>
+    /// One object with runc's keys in runc's order. CRI-O decodes it over a struct of its own, so no key may be called
+    /// started, finished, exitCode, error or initPid.
+    /// </summary>
+    public static void Write(Utf8JsonWriter w, ContainerState state, ContainerStatus status, string owner)
+    {
+        w.WriteStartObject();
+        w.WriteString("ociVersion"u8, state.OciVersion);
+        w.WriteString("id"u8, state.Id);
+        w.WriteNumber("pid"u8, Pid(state, status));
+        w.WriteString("status"u8, status.Name());
+        w.WriteString("bundle"u8, state.Bundle);
+        w.WriteString("rootfs"u8, state.Rootfs);
+        // Clients parse it as RFC 3339 whatever the status is; a failing parse is a failing `state`.
+        w.WriteString("created"u8, state.Created.Length > 0 ? state.Created : Timestamp.Zero);
+        WriteAnnotations(w, state);
+        w.WriteString("owner"u8, owner);
+        w.WriteEndObject();
+    }
+
+    /// <summary>The state that the runtime specification promises to hooks, compact.</summary>
+    public static ReadOnlySpan<byte> ForHooks(ContainerState state, ContainerStatus status)
+    {
+        ArrayBufferWriter<byte> buffer = new(1024);
+        using Utf8JsonWriter w = new(buffer, ContainerState.Compact);
+        w.WriteStartObject();
+        w.WriteString("ociVersion"u8, state.OciVersion);
+        w.WriteString("id"u8, state.Id);
+        w.WriteString("status"u8, status.Name());
+        if (Pid(state, status) is var pid and > 0) w.WriteNumber("pid"u8, pid);
+        w.WriteString("bundle"u8, state.Bundle);
+        WriteAnnotations(w, state);
+        w.WriteEndObject();
+        w.Flush();
+        return buffer.WrittenSpan;
+    }
+
+    /// <summary>The pid of a stopped container may belong to somebody else by now: it is 0.</summary>
+    public static int Pid(ContainerState state, ContainerStatus status) => status == ContainerStatus.Stopped ? 0 : state.Init.Pid;
+
+    private static void WriteAnnotations(Utf8JsonWriter w, ContainerState state)
+    {
+        if (state.Annotations.Count == 0) return;
+        w.WriteStartObject("annotations"u8);
+        foreach (KeyValuePair<string, string> annotation in state.Annotations) w.WriteString(annotation.Key, annotation.Value);
+        w.WriteEndObject();
+    }
+}
