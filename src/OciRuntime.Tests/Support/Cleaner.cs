@@ -35,6 +35,15 @@ internal static class Cleaner
         }
     }
 
+    /// <summary>Kills what runs below this process.</summary>
+    internal static void KillDescendants()
+    {
+        foreach (int pid in ProcessTree.DescendantsOf(Environment.ProcessId))
+        {
+            _ = Libc.kill(pid, Libc.SIGKILL);
+        }
+    }
+
     /// <summary>Removes the empty cgroups that lie above the containers' own: runtimes leave parents alone.</summary>
     internal static void RemoveEmptyParents(string token)
     {

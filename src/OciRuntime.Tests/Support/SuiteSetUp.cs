@@ -33,6 +33,7 @@ public sealed class SuiteSetUp
         IReadOnlyList<string> left = [.. Leaks.Take(), .. _before?.DiffNow(TimeSpan.FromSeconds(5)) ?? []];
         Cleaner.RemoveEmptyParents(TestRun.Token);
         Cleaner.RemoveCgroups(TestRun.Token);
+        Cleaner.KillDescendants();
         Cleaner.UnmountBelow(TestRun.Root);
         Cleaner.DeleteTree(TestRun.Root);
         if (left.Count > 0)

@@ -60,9 +60,18 @@ public sealed class TestContainer : IDisposable, IAsyncDisposable
     /// <summary>`create` and `start`; fails the test when one of them fails.</summary>
     public TestContainer Started(params string[] createOptions)
     {
-        Create(createOptions).ShouldSucceed();
-        Start().ShouldSucceed();
-        return this;
+        try
+        {
+            Create(createOptions).ShouldSucceed();
+            Start().ShouldSucceed();
+            return this;
+        }
+        catch
+        {
+            // In `using var c = new TestContainer(…).Started()` nothing is assigned yet, so nobody else would dispose it.
+            Dispose();
+            throw;
+        }
     }
 
     /// <summary>`state ID`.</summary>
