@@ -1,0 +1,77 @@
+# shellcheck shell=bash
+# Sourced by build.sh: the test run, with its result as the last line.
+
+test_project=$repo/src/OciRuntime.Tests
+test_results=$out/test-results
+
+# The suite must stay below 25 minutes; what takes longer hangs.
+test_time_limit=23m
+
+run_tests() {
+  quietly "Compiling the tests" dotnet build "$test_project" -c Release
+  rm -rf "$test_results"
+  mkdir -p "$test_results"
+  say "Testing out/ocirun"
+  local status=0
+  test_command "$@" 2>&1 | tee "$out/test.log" | show_progress || status=$?
+  report_result "$status"
+}
+
+test_command() {
+  local options=(--no-build -c Release --results-directory "$test_results"
+    --logger 'trx;LogFileName=tests.trx' --logger 'console;verbosity=normal'
+    # One test that hangs harder than its own time-out ends the run, with its name, instead of stalling it.
+    --blame-hang-timeout 5m --blame-hang-dump-type none)
+  if [[ $# -gt 0 ]]; then options+=(--filter "$(filter_expression "$1")"); fi
+  OCIRUN_LEAK_REPORT=$test_results/leaks timeout --kill-after=30s "$test_time_limit" dotnet test "$test_project" "${options[@]}"
+}
+
+filter_expression() {
+  case $1 in
+    *[=~]*) printf '%s' "$1" ;;
+    *) printf 'FullyQualifiedName~%s' "$1" ;;
+  esac
+}
+
+# Passed tests are only counted; failures and skips are shown as they come.
+show_progress() {
+  local line passed=0
+  while IFS= read -r line; do
+    if [[ $line =~ ^\ +Passed\  ]]; then
+      passed=$((passed + 1))
+      if ((passed % 25 == 0)); then say "  $passed passed so far"; fi
+    elif is_worth_showing "$line"; then
+      say "$line"
+    fi
+  done
+}
+
+# The runner's own summary is left out, because the last line says the same.
+is_worth_showing() {
+  case $1 in
+    '' | 'Test run for '* | 'VSTest version'* | 'Starting test execution'* | 'A total of '* | 'NUnit Adapter'* | 'Results File:'*) return 1 ;;
+    'Running all tests'* | 'Running selected tests'* | '   NUnit3TestExecutor'* | 'Test Run '* | 'Total tests:'*) return 1 ;;
+    '     Passed: '* | '     Failed: '* | '    Skipped: '* | ' Total time:'*) return 1 ;;
+    *'   at FluentAssertions.'* | *'   at NUnit.Framework.'*) return 1 ;;
+  esac
+}
+
+counter() { sed -n "s/.*<Counters[^>]* $1=\"\([0-9]*\)\".*/\1/p" "$test_results/tests.trx"; }
+
+report_result() {
+  local status=$1 total=0 executed=0 passed=0 failed=0
+  if [[ -e $test_results/tests.trx ]]; then
+    total=$(counter total) executed=$(counter executed) passed=$(counter passed)
+    failed=$((executed - passed))
+  fi
+  # The adapter only warns when the check at the end of the suite fails.
+  if [[ -e $test_results/leaks ]]; then
+    cat "$test_results/leaks"
+    failed=$((failed + 1))
+  fi
+  if ((total == 0)); then say "no test was run; see $out/test.log"; fi
+  # A crash or time-out of the test process is a failure that no test reports.
+  if ((failed == 0 && (status != 0 || total == 0))); then failed=1; fi
+  say "$passed passed, $failed failed, $((total - executed)) skipped"
+  ((failed == 0))
+}

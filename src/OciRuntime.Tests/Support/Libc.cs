@@ -1,0 +1,183 @@
+using System.Runtime.InteropServices;
+
+namespace OciRuntime.Tests.Support;
+
+/// <summary>The few libc calls the harness needs. Deliberately not the runtime's own bindings: a bug there must not hide itself.</summary>
+internal static unsafe partial class Libc
+{
+    internal const int EINTR = 4, EIO = 5, EAGAIN = 11, ECHILD = 10;
+    internal const int O_RDWR = 2, O_CLOEXEC = 0x80000;
+    internal const uint MFD_CLOEXEC = 1;
+    internal const int WNOHANG = 1;
+    internal const int SIGKILL = 9, SIGSTOP = 19;
+    internal const int PR_SET_CHILD_SUBREAPER = 36;
+    internal const int F_DUPFD_CLOEXEC = 1030;
+    internal const short POLLIN = 1;
+    internal const short POSIX_SPAWN_SETSIGDEF = 4, POSIX_SPAWN_SETSIGMASK = 8, POSIX_SPAWN_SETSID = 0x80;
+    internal const ulong TIOCGWINSZ = 0x5413, TIOCSWINSZ = 0x5414;
+    internal const int SOL_SOCKET = 1, SCM_RIGHTS = 1, MSG_CMSG_CLOEXEC = 0x40000000;
+    internal const int MNT_DETACH = 2;
+    private const long PidfdOpenNumber = 434; // the same on every architecture, like all calls newer than Linux 5.1
+
+    [StructLayout(LayoutKind.Sequential)]
+    internal struct PollFd
+    {
+        internal int Fd;
+        internal short Events;
+        internal short Revents;
+    }
+
+    [StructLayout(LayoutKind.Sequential)]
+    internal struct IoVec
+    {
+        internal void* Base;
+        internal nuint Length;
+    }
+
+    [StructLayout(LayoutKind.Sequential)]
+    internal struct MsgHdr
+    {
+        internal void* Name;
+        internal uint NameLength;
+        internal IoVec* Iov;
+        internal nuint IovLength;
+        internal void* Control;
+        internal nuint ControlLength;
+        internal int Flags;
+    }
+
+    [StructLayout(LayoutKind.Sequential)]
+    internal struct CmsgHdr
+    {
+        internal nuint Length;
+        internal int Level;
+        internal int Type;
+    }
+
+    [StructLayout(LayoutKind.Sequential)]
+    internal struct WinSize
+    {
+        internal ushort Rows;
+        internal ushort Columns;
+        internal ushort XPixels;
+        internal ushort YPixels;
+    }
+
+    [LibraryImport("libc", SetLastError = true)]
+    internal static partial int prctl(int option, nuint arg2, nuint arg3, nuint arg4, nuint arg5);
+
+    [LibraryImport("libc", StringMarshalling = StringMarshalling.Utf8, SetLastError = true)]
+    internal static partial int memfd_create(string name, uint flags);
+
+    [LibraryImport("libc", StringMarshalling = StringMarshalling.Utf8, SetLastError = true)]
+    internal static partial int open(string path, int flags, int mode);
+
+    [LibraryImport("libc", SetLastError = true)]
+    internal static partial int close(int fd);
+
+    [LibraryImport("libc", SetLastError = true)]
+    internal static partial nint read(int fd, byte* buffer, nuint count);
+
+    [LibraryImport("libc", SetLastError = true)]
+    internal static partial nint write(int fd, byte* buffer, nuint count);
+
+    [LibraryImport("libc", SetLastError = true)]
+    internal static partial nint pread(int fd, byte* buffer, nuint count, long offset);
+
+    [LibraryImport("libc", SetLastError = true)]
+    internal static partial long lseek(int fd, long offset, int whence);
+
+    [LibraryImport("libc", SetLastError = true)]
+    internal static partial int fcntl(int fd, int command, nint argument);
+
+    [LibraryImport("libc", SetLastError = true)]
+    internal static partial int poll(PollFd* fds, nuint count, int timeoutMilliseconds);
+
+    [LibraryImport("libc", SetLastError = true)]
+    internal static partial int waitpid(int pid, out int status, int options);
+
+    [LibraryImport("libc", SetLastError = true)]
+    internal static partial int kill(int pid, int signal);
+
+    [LibraryImport("libc", SetLastError = true)]
+    internal static partial int ioctl(int fd, ulong request, WinSize* size);
+
+    [LibraryImport("libc", SetLastError = true)]
+    internal static partial nint recvmsg(int fd, MsgHdr* message, int flags);
+
+    [LibraryImport("libc", StringMarshalling = StringMarshalling.Utf8, SetLastError = true)]
+    internal static partial int link(string target, string path);
+
+    [LibraryImport("libc", StringMarshalling = StringMarshalling.Utf8, SetLastError = true)]
+    internal static partial int umount2(string path, int flags);
+
+    [LibraryImport("libc", EntryPoint = "syscall", SetLastError = true)]
+    private static partial long Syscall2(long number, nint first, nint second);
+
+    [LibraryImport("libc")]
+    internal static partial int posix_spawnp(out int pid, byte* file, void* actions, void* attributes, byte** argv, byte** envp);
+
+    [LibraryImport("libc")]
+    internal static partial int posix_spawn_file_actions_init(void* actions);
+
+    [LibraryImport("libc")]
+    internal static partial int posix_spawn_file_actions_destroy(void* actions);
+
+    [LibraryImport("libc")]
+    internal static partial int posix_spawn_file_actions_adddup2(void* actions, int fd, int newFd);
+
+    [LibraryImport("libc")]
+    internal static partial int posix_spawn_file_actions_addclosefrom_np(void* actions, int from);
+
+    [LibraryImport("libc", StringMarshalling = StringMarshalling.Utf8)]
+    internal static partial int posix_spawn_file_actions_addchdir_np(void* actions, string path);
+
+    [LibraryImport("libc")]
+    internal static partial int posix_spawnattr_init(void* attributes);
+
+    [LibraryImport("libc")]
+    internal static partial int posix_spawnattr_destroy(void* attributes);
+
+    [LibraryImport("libc")]
+    internal static partial int posix_spawnattr_setflags(void* attributes, short flags);
+
+    [LibraryImport("libc")]
+    internal static partial int posix_spawnattr_setsigdefault(void* attributes, void* set);
+
+    [LibraryImport("libc")]
+    internal static partial int posix_spawnattr_setsigmask(void* attributes, void* set);
+
+    [LibraryImport("libc")]
+    internal static partial int sigemptyset(void* set);
+
+    [LibraryImport("libc")]
+    internal static partial int sigdelset(void* set, int signal);
+
+    internal static int PidfdOpen(int pid) => (int)Syscall2(PidfdOpenNumber, pid, 0);
+
+    internal static int LastErrno => Marshal.GetLastPInvokeError();
+
+    /// <summary>Throws with the errno of the last call when <paramref name="result"/> says it failed.</summary>
+    internal static int Check(long result, string what) =>
+        result >= 0 ? (int)result : throw new IOException($"{what}: {Marshal.GetPInvokeErrorMessage(LastErrno)} (errno {LastErrno})");
+
+    /// <summary>Waits for input or hang-up; false when the time is over.</summary>
+    internal static bool WaitReadable(int fd, TimeSpan timeout)
+    {
+        long end = Environment.TickCount64 + (long)timeout.TotalMilliseconds;
+        while (true)
+        {
+            var one = new PollFd { Fd = fd, Events = POLLIN };
+            int left = (int)Math.Clamp(end - Environment.TickCount64, 0, int.MaxValue);
+            int ready = poll(&one, 1, left);
+            if (ready >= 0)
+            {
+                return ready > 0;
+            }
+            if (LastErrno != EINTR)
+            {
+                throw new IOException($"poll: errno {LastErrno}");
+            }
+        }
+    }
+}
