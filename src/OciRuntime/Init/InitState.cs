@@ -29,7 +29,9 @@ internal unsafe struct InitState
     public byte* Executable;
     public long AllocatedAtStart;
 
+    /// <summary>What went wrong in detail: the part of the step, a number, words.</summary>
     public InitDetail Detail;
+    public long Value;
     public int TextLength;
     public fixed byte Text[SyncMessage.TextSize];
 
@@ -40,8 +42,11 @@ internal unsafe struct InitState
         ReportFd = plan->SyncFd;
     }
 
-    /// <summary>The error text, which the caller fills and sets the length of.</summary>
-    public byte* TextBuffer() => (byte*)System.Runtime.CompilerServices.Unsafe.AsPointer(ref Text[0]);
+    /// <summary>Keeps words for an error report, cut to what a message holds.</summary>
+    public void SetText(byte* text)
+    {
+        for (TextLength = 0; TextLength < SyncMessage.TextSize && text[TextLength] != 0; TextLength++) Text[TextLength] = text[TextLength];
+    }
 
     /// <summary>The host's /proc, or a negated errno.</summary>
     public long HostProc()

@@ -29,7 +29,7 @@ internal static unsafe class NamespaceSteps
                 if (result == -Errno.EPERM && pass == 0) continue;
                 if (result < 0)
                 {
-                    s.TextLength = InitText.Number(s.TextBuffer(), (long)joins[i].Flag, radix: 16);
+                    s.Value = i;
                     return result;
                 }
                 joins[i].Joined = 1;

@@ -46,6 +46,7 @@ internal static unsafe class StartSteps
         int pidfd = -1;
         CloneArgs args = new() { Flags = Processes.CLONE_PIDFD, PidFd = (ulong)&pidfd, ExitSignal = Processes.SIGCHLD };
         s.Detail = InitDetail.HookFork;
+        s.SetText(hook->Path);
         long pid = Processes.Clone(args);
         if (pid < 0) return pid;
         if (pid == 0) RunHook(ref s, hook);
@@ -65,7 +66,7 @@ internal static unsafe class StartSteps
         if (status == 0) return 0;
         bool signalled = (status & 0x7f) != 0;
         s.Detail = signalled ? InitDetail.HookSignal : InitDetail.HookStatus;
-        s.TextLength = InitText.Number(s.TextBuffer(), signalled ? status & 0x7f : status >> 8 & 0xff);
+        s.Value = signalled ? status & 0x7f : status >> 8 & 0xff;
         return -Errno.EPROTO;
     }
 
@@ -93,6 +94,7 @@ internal static unsafe class StartSteps
         long result = Files.CloseRange((uint)(3 + kept), uint.MaxValue, Files.CLOSE_RANGE_CLOEXEC);
         if (result < 0) return result;
         InitMain.DefaultSignals();
+        s.SetText(s.Executable);
         return Processes.Execute(s.Executable, s.Plan->Arguments, s.Plan->Environment);
     }
 }

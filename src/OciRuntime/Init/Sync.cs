@@ -39,6 +39,8 @@ internal static unsafe class Sync
         message.Step = s.StepIndex;
         message.Errno = (int)-result;
         message.Detail = s.Detail;
+        message.Op = s.Plan->Steps[s.StepIndex].Op;
+        message.Value = s.Value;
         message.TextLength = s.TextLength;
         for (int i = 0; i < s.TextLength; i++) message.Text[i] = s.Text[i];
         Sockets.Send(s.ReportFd, &message, sizeof(SyncMessage));

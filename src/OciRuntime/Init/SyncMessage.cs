@@ -48,7 +48,12 @@ internal unsafe struct SyncMessage
     public SyncKind Kind;
     public int Step, Errno;
     public InitDetail Detail;
+
+    /// <summary>A number that goes with the kind or the detail: a pid, an exit status.</summary>
     public long Value;
-    public int TextLength, Reserved;
+    public int TextLength;
+
+    /// <summary>The step's operation: `start` reads errors without having the plan.</summary>
+    public InitOp Op;
     public fixed byte Text[TextSize];
 }

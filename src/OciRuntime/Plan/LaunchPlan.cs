@@ -12,7 +12,7 @@ internal sealed class LaunchPlan
     /// <summary>A new user namespace: the parent writes its id maps when the child asks.</summary>
     public required bool NewUserNamespace { get; init; }
 
-    /// <summary>The container has a pid namespace that is not the runtime's: killing its init ends all of it.</summary>
+    /// <summary>The container has a pid namespace of its own: killing its init ends all of it.</summary>
     public required bool PrivatePidNamespace { get; init; }
 
     /// <summary>The child's steps.</summary>

@@ -51,7 +51,7 @@ internal sealed class Planner
             CloneFlags = _namespaces.CloneFlags,
             PidNamespace = _namespaces.Pid,
             NewUserNamespace = _namespaces.NewUser,
-            PrivatePidNamespace = _namespaces.Has(Processes.CLONE_NEWPID),
+            PrivatePidNamespace = (_namespaces.New & Processes.CLONE_NEWPID) != 0,
             Joins = _namespaces.Joins,
             Steps = _steps,
             Arguments = _spec.Process!.Args,

@@ -1,0 +1,142 @@
+using System.Text;
+using OciRuntime.Init;
+using OciRuntime.Linux;
+using OciRuntime.Plan;
+
+namespace OciRuntime.Launch;
+
+/// <summary>A program that the runtime starts on its own side: a hook.</summary>
+internal sealed class HelperProgram
+{
+    public required string Path { get; init; }
+    public required string[] Arguments { get; init; }
+
+    /// <summary>Exactly this; nothing of the caller's environment (a hook runs with the host's privileges).</summary>
+    public required string[] Environment { get; init; }
+
+    /// <summary>What it reads on stdin, as a rewound file.</summary>
+    public required int Input { get; init; }
+
+    /// <summary>Seconds until it is killed; 0 for no limit.</summary>
+    public int TimeoutSeconds { get; init; }
+
+    /// <summary>Runs in the namespaces of this process (pidfd), or -1.</summary>
+    public int NamespacesOf { get; init; } = -1;
+    public ulong NamespaceFlags { get; init; }
+    public string? Directory { get; init; }
+}
+
+/// <summary>How a helper ended.</summary>
+/// <param name="Status">wait(2) status.</param>
+/// <param name="Errno">Why it could not be executed, or 0.</param>
+/// <param name="TimedOut">It was killed for taking too long.</param>
+/// <param name="Output">The beginning of what it printed.</param>
+internal readonly record struct HelperResult(int Status, int Errno, bool TimedOut, string Output)
+{
+    public bool Succeeded => Status == 0 && Errno == 0 && !TimedOut;
+}
+
+/// <summary>Starts a helper by clone3 and execve, and waits for it on its pidfd: System.Diagnostics.Process would reap children behind our back.</summary>
+internal static unsafe class HelperProcess
+{
+    // Output beyond this is read and dropped, so that a chatty hook neither blocks nor fills memory.
+    private const int MaxOutput = 8192;
+
+    /// <summary>Runs the program to its end. A pending request to end kills it and throws.</summary>
+    public static HelperResult Run(HelperProgram program, Interruption interruption)
+    {
+        int* pipes = stackalloc int[4];
+        OciException.Check(Files.Pipe(pipes, 0), "pipe");
+        using Fd outputRead = new(pipes[0]), outputWrite = new(pipes[1]);
+        OciException.Check(Files.Pipe(pipes + 2, 0), "pipe");
+        using Fd reportRead = new(pipes[2]), reportWrite = new(pipes[3]);
+        SpawnPlan* plan = Compile(program, outputWrite.Number, reportWrite.Number);
+        int pid = Start(plan, program, out int pidfdNumber);
+        using Fd pidfd = new(pidfdNumber);
+        outputWrite.Dispose();
+        reportWrite.Dispose();
+        int errno = 0;
+        // The write end is close-on-exec: end of file means that the program runs.
+        Files.Read(reportRead.Number, (byte*)&errno, sizeof(int));
+        StringBuilder output = new();
+        bool timedOut;
+        try
+        {
+            timedOut = !Wait(pidfd.Number, outputRead.Number, program.TimeoutSeconds, interruption, output);
+        }
+        catch (InterruptedException)
+        {
+            Kill(pid, pidfd.Number);
+            throw;
+        }
+        if (timedOut) Kill(pid, pidfd.Number);
+        int status;
+        while (Processes.Wait(pid, out status, 0) == -Errno.EINTR) { }
+        return new HelperResult(status, errno, timedOut, output.ToString().TrimEnd());
+    }
+
+    private static SpawnPlan* Compile(HelperProgram program, int output, int report)
+    {
+        NativeArena arena = new();
+        SpawnPlan* plan = (SpawnPlan*)arena.Allocate(sizeof(SpawnPlan));
+        plan->Path = arena.Text(program.Path);
+        plan->Arguments = arena.Texts(program.Arguments);
+        plan->Environment = arena.Texts(program.Environment);
+        plan->Input = program.Input;
+        plan->Output = output;
+        plan->Report = report;
+        plan->NamespacesOf = program.NamespacesOf;
+        plan->NamespaceFlags = program.NamespaceFlags & ~Processes.CLONE_NEWPID;
+        plan->Directory = arena.Text(program.Directory);
+        return plan;
+    }
+
+    private static int Start(SpawnPlan* plan, HelperProgram program, out int pidfd)
+    {
+        bool joinPid = (program.NamespaceFlags & Processes.CLONE_NEWPID) != 0;
+        using PidNamespaceScope scope = new(joinPid ? program.NamespacesOf : -1, "join the container's pid namespace");
+        int fd = -1;
+        Kernel.Call(SyscallNumber.Lseek, plan->Input, 0, 0);
+        long pid = Processes.Clone(new CloneArgs { Flags = Processes.CLONE_PIDFD, PidFd = (ulong)&fd, ExitSignal = Processes.SIGCHLD });
+        if (pid == 0) Spawn.Run(plan);
+        OciException.Check(pid, "clone");
+        pidfd = fd;
+        return (int)pid;
+    }
+
+    /// <summary>Reads output until the program ends; what its own children still write is not waited for. False on time-out.</summary>
+    private static bool Wait(int pidfd, int output, int timeoutSeconds, Interruption interruption, StringBuilder text)
+    {
+        long deadline = timeoutSeconds > 0 ? Environment.TickCount64 + timeoutSeconds * 1000L : long.MaxValue;
+        PollFd* fds = stackalloc PollFd[3];
+        while (true)
+        {
+            fds[0] = new PollFd { Fd = pidfd, Events = Processes.POLLIN };
+            fds[1] = new PollFd { Fd = interruption.Descriptor, Events = Processes.POLLIN };
+            fds[2] = new PollFd { Fd = output, Events = Processes.POLLIN };
+            int left = deadline == long.MaxValue ? -1 : (int)Math.Clamp(deadline - Environment.TickCount64, 0, int.MaxValue);
+            long ready = Processes.Poll(fds, output < 0 ? 2 : 3, left);
+            if (ready == -Errno.EINTR) continue;
+            OciException.Check(ready, "poll");
+            if (ready == 0) return false;
+            if (fds[1].Returned != 0) interruption.Check();
+            if (output >= 0 && fds[2].Returned != 0 && !ReadSome(output, text)) output = -1;
+            else if (fds[0].Returned != 0) return true;
+        }
+    }
+
+    private static bool ReadSome(int fd, StringBuilder text)
+    {
+        byte* buffer = stackalloc byte[1024];
+        long n = Files.Read(fd, buffer, 1024);
+        if (n > 0 && text.Length < MaxOutput) text.Append(Encoding.UTF8.GetString(buffer, (int)n));
+        return n > 0 || n == -Errno.EINTR;
+    }
+
+    /// <summary>Kills the program and the group it leads, and takes its status.</summary>
+    private static void Kill(int pid, int pidfd)
+    {
+        Processes.Kill(-pid, Processes.SIGKILL);
+        Processes.PidFdSendSignal(pidfd, Processes.SIGKILL);
+    }
+}

@@ -1,0 +1,23 @@
+using OciRuntime.Linux;
+
+namespace OciRuntime.Launch;
+
+/// <summary>A small anonymous file: what is read on stdin by hooks. Unlike a pipe it never blocks the writer and ends by itself.</summary>
+internal static unsafe class MemoryFile
+{
+    public static Fd Create(ReadOnlySpan<byte> content)
+    {
+        long fd;
+        fixed (byte* name = "ocirun-state\0"u8) fd = Kernel.Call(SyscallNumber.MemfdCreate, (nint)name, 1 /* MFD_CLOEXEC */);
+        Fd file = new((int)OciException.Check(fd, "memfd_create"));
+        Write(file.Number, content);
+        return file;
+    }
+
+    /// <summary>Replaces the content of an empty file and rewinds it.</summary>
+    public static void Write(int fd, ReadOnlySpan<byte> content)
+    {
+        OciException.Check(Files.WriteAll(fd, content), "write state for hooks");
+        Kernel.Call(SyscallNumber.Lseek, fd, 0, 0);
+    }
+}

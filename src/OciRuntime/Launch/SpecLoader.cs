@@ -1,0 +1,47 @@
+using OciRuntime.Linux;
+using OciRuntime.Spec;
+
+namespace OciRuntime.Launch;
+
+/// <summary>Reads config.json from a bundle and refuses what is wrong with it, all of it at once.</summary>
+internal static class SpecLoader
+{
+    /// <summary>The configuration of <paramref name="bundle"/>, valid and within what this version can do.</summary>
+    /// <exception cref="OciException">It cannot be read, or the list of what is wrong.</exception>
+    public static RuntimeSpec Load(string bundle, string config)
+    {
+        string path = config.StartsWith('/') ? config : $"{bundle}/{config}";
+        byte[]? bytes = Files.ReadFileAt(Files.AT_FDCWD, path, SpecReader.MaxBytes, out long error);
+        if (bytes == null)
+        {
+            throw error switch
+            {
+                -Errno.ENOENT => new OciException($"JSON specification file {config} not found: open {path}: no such file or directory", Errno.ENOENT),
+                -Errno.EOVERFLOW => new OciException($"{path}: larger than {SpecReader.MaxBytes} bytes"),
+                _ => OciException.FromResult(error, $"read {path}"),
+            };
+        }
+        SpecProblems problems = new();
+        RuntimeSpec spec = SpecReader.Parse(bytes, problems);
+        if (!problems.HasErrors) SpecValidator.Validate(spec, problems);
+        if (!problems.HasErrors) UnsupportedFeatures.Check(spec, problems);
+        return problems.HasErrors ? throw new OciException($"{path}: {problems}") : spec;
+    }
+
+    /// <summary>The bundle as an absolute path without symlinks, so that state and hooks name it the same way whatever the caller's directory.</summary>
+    public static string ResolveBundle(string? bundle)
+    {
+        string path = bundle ?? ".";
+        using Fd directory = new((int)OciException.Check(Files.OpenAt(Files.AT_FDCWD, path, Files.O_PATH | Files.O_DIRECTORY), $"bundle {path}"));
+        return Files.ReadLinkAt(Files.AT_FDCWD, $"/proc/self/fd/{directory.Number}", out long error) ?? throw OciException.FromResult(error, $"bundle {path}");
+    }
+
+    /// <summary>The root file system as an absolute path without symlinks: the image's owner must not choose where it is.</summary>
+    public static string ResolveRootfs(RuntimeSpec spec, string bundle)
+    {
+        string given = spec.Root!.Path!;
+        string path = given.StartsWith('/') ? given : $"{bundle}/{given}";
+        using Fd directory = new((int)OciException.Check(Files.OpenAt(Files.AT_FDCWD, path, Files.O_PATH | Files.O_DIRECTORY), $"/root/path \"{given}\": {path}"));
+        return Files.ReadLinkAt(Files.AT_FDCWD, $"/proc/self/fd/{directory.Number}", out long error) ?? throw OciException.FromResult(error, $"/root/path \"{given}\"");
+    }
+}
