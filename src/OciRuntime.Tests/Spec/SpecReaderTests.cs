@@ -65,6 +65,13 @@ public sealed class SpecReaderTests
     }
 
     [Test]
+    public void Message_stays_on_one_line_whatever_the_file_says()
+    {
+        Problems("{\"annotations\":{\"a\\nforged\":1,\"b\":{},\"c\u0085\":2},\"root\":{\"path\":7,\"readonly\":\"x\u0085y\"}}"u8)
+            .Errors.Should().HaveCount(5).And.OnlyContain(problem => !problem.ToString().Any(char.IsControl));
+    }
+
+    [Test]
     public void File_over_the_limit_is_refused_by_name()
     {
         Problems(new byte[SpecReader.MaxBytes + 1]).ToString().Should().Be("config.json: is 16777217 bytes long, more than the 16777216 that ocirun reads");

@@ -258,5 +258,5 @@ internal ref struct JsonCursor
     };
 
     private static string Shorten(ReadOnlySpan<byte> raw) =>
-        raw.Length <= MaxShownBytes ? Encoding.UTF8.GetString(raw) : Encoding.UTF8.GetString(raw[..MaxShownBytes]) + "...";
+        SpecText.OneLine(raw.Length <= MaxShownBytes ? Encoding.UTF8.GetString(raw) : Encoding.UTF8.GetString(raw[..MaxShownBytes]) + "...");
 }

@@ -106,7 +106,6 @@ internal static class JsonPointer
     {
         if (token.Length > MaxShownChars)
             token = token[..MaxShownChars] + "...";
-        token = token.Replace("~", "~0", StringComparison.Ordinal).Replace("/", "~1", StringComparison.Ordinal);
-        return token.Any(char.IsControl) ? string.Concat(token.Select(c => char.IsControl(c) ? '\ufffd' : c)) : token;
+        return SpecText.OneLine(token.Replace("~", "~0", StringComparison.Ordinal).Replace("/", "~1", StringComparison.Ordinal));
     }
 }

@@ -16,8 +16,9 @@ internal static class SpecText
         return "\"" + shown + "\"";
     }
 
-    /// <summary>An environment entry: only its name, because values may be secrets and messages end up in logs.</summary>
-    public static string QuoteEnv(string entry) => entry.IndexOf('=') is var at and > 0 ? Quote(entry[..at]) : Quote(entry);
+    /// <summary>Control characters replaced: text of a hostile file must not forge lines of a log.</summary>
+    public static string OneLine(string text) =>
+        text.Any(char.IsControl) ? string.Concat(text.Select(c => char.IsControl(c) ? '\ufffd' : c)) : text;
 
     public static string Show(long value) => value.ToString(CultureInfo.InvariantCulture);
 

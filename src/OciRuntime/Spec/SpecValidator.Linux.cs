@@ -200,7 +200,7 @@ public static partial class SpecValidator
             : null;
         if (needed is null)
             return "is not in a separate kernel namespace";
-        return namespaces.Has(needed) ? null : $"needs a {needed} namespace in linux.namespaces";
+        return namespaces.Has(needed) ? null : $"needs {(needed == "ipc" ? "an" : "a")} {needed} namespace in linux.namespaces";
     }
 
     private static void CheckPaths(string[] paths, string at, in NamespaceFacts namespaces, SpecProblems problems)
