@@ -49,7 +49,7 @@ show_progress() {
 # The runner's own summary is left out, because the last line says the same.
 is_worth_showing() {
   case $1 in
-    '' | 'Test run for '* | 'VSTest version'* | 'Starting test execution'* | 'A total of '* | 'NUnit Adapter'* | 'Results File:'*) return 1 ;;
+    '' | 'Data collector '* | 'Test run for '* | 'VSTest version'* | 'Starting test execution'* | 'A total of '* | 'NUnit Adapter'* | 'Results File:'*) return 1 ;;
     'Running all tests'* | 'Running selected tests'* | '   NUnit3TestExecutor'* | 'Test Run '* | 'Total tests:'*) return 1 ;;
     '     Passed: '* | '     Failed: '* | '    Skipped: '* | ' Total time:'*) return 1 ;;
     *'   at FluentAssertions.'* | *'   at NUnit.Framework.'*) return 1 ;;
