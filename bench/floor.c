@@ -1,6 +1,6 @@
 // floor: what the kernel alone takes for the default bundle and /bin/true. No configuration is read, nothing is checked,
 // every path is constant: only the system calls that no runtime can avoid, and a child that enters its cgroups itself,
-// which is the cheapest way (no other process is moved). Usage: floor ROOTFS
+// which is the cheapest way (no other process is moved). On v2 the device program is left out. Usage: floor ROOTFS
 #define _GNU_SOURCE
 #include <dirent.h>
 #include <errno.h>
@@ -22,7 +22,7 @@
 #include <unistd.h>
 
 static const char cgroup_root[] = "/sys/fs/cgroup";
-static const char cgroup_name[] = "ocirun-floor";
+static char cgroup_name[32];
 
 static char hierarchy[32][256]; // the container's directory in each hierarchy
 static int hierarchies;
@@ -246,6 +246,7 @@ int main(int argc, char **argv)
     int status = 1;
     if (argc != 2)
         return 2;
+    snprintf(cgroup_name, sizeof cgroup_name, "ocirun-floor-%d", getpid());
     find_hierarchies();
     make_cgroups();
     long pid = syscall(SYS_clone3, &args, sizeof args);

@@ -48,29 +48,37 @@ bench_versions() {
 bench_run() {
   local title=$1 gap=$2
   heading "$title"
-  candidates @ run --bundle "$work/bundle" bench
+  candidates @ run --bundle "$work/bundle" "$id"
   "$work/timeit" -n "$runs" -g "$gap" "${arguments[@]}" "${floor[@]}"
 }
 
 bench_cycle() {
   heading "create + start + delete --force, back to back"
-  candidates @ create --bundle "$work/bundle" bench ';' @ start bench ';' @ delete --force bench
+  candidates @ create --bundle "$work/bundle" "$id" ';' @ start "$id" ';' @ delete --force "$id"
   "$work/timeit" -n "$runs" "${arguments[@]}"
 }
 
-clean_up() { rm -rf --one-file-system "$work"; }
+# Also after an interruption, when a container may be half made.
+clean_up() {
+  local name
+  for name in "${names[@]}"; do
+    "${paths[$name]}" --root "$work/state-$name" delete --force "$id" >/dev/null 2>&1 || true
+  done
+  rm -rf --one-file-system "$work"
+}
 
 main() {
   enter_private_namespace
   work=$(mktemp -d /tmp/ocirun-bench.XXXXXX)
-  trap clean_up EXIT
+  id=ocirun-bench-$$
   declare -gA paths=([ocirun]=$ocirun [crun]=$(command -v crun) [runc]=$(command -v runc))
   names=(ocirun crun runc)
+  trap clean_up EXIT
 
   cc -O2 -Wall -o "$work/timeit" "$here/timeit.c"
   make_bundle "$work/bundle"
   floor=()
-  if cc -O2 -Wall -static -o "$work/floor" "$here/floor.c"; then floor=(-- floor "$work/floor" "$work/bundle/rootfs"); fi
+  if cc -O2 -Wall -Wno-format-truncation -static -o "$work/floor" "$here/floor.c"; then floor=(-- floor "$work/floor" "$work/bundle/rootfs"); fi
 
   printf 'Wall times of %d runs each, alternating; ratio to ocirun. %s, Linux %s, %s processors.\n' \
     "$runs" "$(uname -m)" "$(uname -r)" "$(nproc)"

@@ -103,7 +103,7 @@ demo_plan() {
   local shown=36 rest
   demo_heading "The plan: what ocirun will do, step by step, before it does anything"
   echo true | demo_bundle plan
-  cd "$demo_dir"
+  cd "$demo_dir" || return
   demo_echo ocirun explain --bundle plan
   if ! ocirun explain --bundle plan >plan.txt 2>&1; then
     cat plan.txt
@@ -161,8 +161,7 @@ SCRIPT
 }
 
 demo_wait_stopped() {
-  local try
-  for try in {1..100}; do
+  for _ in {1..100}; do
     if ocirun state "$1" | grep -q '"status": *"stopped"'; then return 0; fi
     sleep 0.05
   done
