@@ -106,7 +106,7 @@ install_without_services() {
 
 need_dotnet() {
   local place
-  for place in "${DOTNET_ROOT:-}" "$HOME/.dotnet" /usr/share/dotnet /usr/lib/dotnet; do
+  for place in "${DOTNET_ROOT:-}" "$(login_home)/.dotnet" /usr/share/dotnet /usr/lib/dotnet; do
     if has_sdk dotnet; then return; fi
     if [[ -n $place && -x $place/dotnet ]]; then PATH=$place:$PATH; fi
   done
@@ -121,6 +121,9 @@ or add Microsoft's package source and run build.sh again:
     curl -sSLO https://packages.microsoft.com/config/debian/12/packages-microsoft-prod.deb
     sudo dpkg -i packages-microsoft-prod.deb && sudo apt-get update"
 }
+
+# The home of whoever called sudo: that is where dotnet-install.sh has put the SDK.
+login_home() { getent passwd "${SUDO_USER:-$(id -un)}" | cut -d: -f6; }
 
 has_sdk() { command -v "$1" >/dev/null && "$1" --list-sdks 2>/dev/null | grep -q '^1[0-9]\.'; }
 
@@ -149,8 +152,9 @@ build() {
   if is_up_to_date; then return; fi
   need_packages "${build_packages[@]}"
   need_dotnet
-  local started=$SECONDS
-  quietly "Compiling ocirun" dotnet publish "$repo/src/OciRuntime" -c Release -r "$(runtime_identifier)" -o "$out/publish"
+  local started=$SECONDS rid
+  rid=$(runtime_identifier)
+  quietly "Compiling ocirun" dotnet publish "$repo/src/OciRuntime" -c Release -r "$rid" -o "$out/publish"
   # Renaming replaces a binary that is in use, and never leaves half of one.
   mv "$out/publish/ocirun" "$binary"
   if [[ -e $out/publish/ocirun.dbg ]]; then mv "$out/publish/ocirun.dbg" "$out/ocirun.dbg"; fi
@@ -174,11 +178,11 @@ cmd_demo() {
 
 cmd_test() {
   need_root test
+  # shellcheck source=scripts/test.sh
+  . "$repo/scripts/test.sh"
   need_packages "${build_packages[@]}" "${test_packages[@]}"
   need_dotnet
   build
-  # shellcheck source=scripts/test.sh
-  . "$repo/scripts/test.sh"
   run_tests "$@"
 }
 

@@ -4,7 +4,7 @@
 conformance() {
   local runtime=$1 directory=$2 program good=0 bad=0
   # The programs look for their root file system and helper in the checkout's top directory.
-  cd "$directory"
+  cd "$directory" || fail "cannot enter $directory"
   for program in validation/*/*.t; do
     [[ -x $program ]] || continue
     if run_validation "$runtime" "$program"; then good=$((good + 1)); else bad=$((bad + 1)); fi

@@ -1,4 +1,5 @@
 # shellcheck shell=bash
+# shellcheck disable=SC2154  # repo and out are build.sh's
 # Sourced by build.sh: the test run, with its result as the last line.
 
 test_project=$repo/src/OciRuntime.Tests
@@ -6,6 +7,9 @@ test_results=$out/test-results
 
 # The suite must stay below 25 minutes; what takes longer hangs.
 test_time_limit=23m
+
+# Whatever fails before there is a result, a compiler for example, counts as one failure.
+trap 'say "0 passed, 1 failed, 0 skipped"' EXIT
 
 run_tests() {
   quietly "Compiling the tests" dotnet build "$test_project" -c Release
@@ -49,7 +53,7 @@ show_progress() {
 # The runner's own summary is left out, because the last line says the same.
 is_worth_showing() {
   case $1 in
-    '' | 'Test run for '* | 'VSTest version'* | 'Starting test execution'* | 'A total of '* | 'NUnit Adapter'* | 'Results File:'*) return 1 ;;
+    '' | 'Data collector '* | 'Test run for '* | 'VSTest version'* | 'Starting test execution'* | 'A total of '* | 'NUnit Adapter'* | 'Results File:'*) return 1 ;;
     'Running all tests'* | 'Running selected tests'* | '   NUnit3TestExecutor'* | 'Test Run '* | 'Total tests:'*) return 1 ;;
     '     Passed: '* | '     Failed: '* | '    Skipped: '* | ' Total time:'*) return 1 ;;
     *'   at FluentAssertions.'* | *'   at NUnit.Framework.'*) return 1 ;;
@@ -72,6 +76,7 @@ report_result() {
   if ((total == 0)); then say "no test was run; see $out/test.log"; fi
   # A crash or time-out of the test process is a failure that no test reports.
   if ((failed == 0 && (status != 0 || total == 0))); then failed=1; fi
+  trap - EXIT
   say "$passed passed, $failed failed, $((total - executed)) skipped"
   ((failed == 0))
 }
