@@ -1,6 +1,72 @@
+using OciRuntime.Cli;
+using OciRuntime.Commands;
+using OciRuntime.Launch;
+using OciRuntime.Linux;
+
 namespace OciRuntime;
 
+/// <summary>argv to command, and what commands throw to an exit code with one line on stderr and in the log.</summary>
 internal static class Program
 {
-    private static int Main() => 0;
+    private static int Main(string[] args)
+    {
+        ParsedCommandLine line;
+        try
+        {
+            line = CommandLineReader.Parse(args);
+        }
+        catch (UsageException e)
+        {
+            return CommandLineReader.Report(e);
+        }
+        if (line.Request != Request.RunVerb) return Inform(line);
+        string verb = line.Definition!.Name;
+        try
+        {
+            return Dispatch(line.Globals, line.Verb!);
+        }
+        catch (InterruptedException e)
+        {
+            Report(line.Globals, $"ocirun {verb} failed: {e.Message}; undone");
+            return ExitCodes.ForSignal(e.Signal);
+        }
+        catch (OciException e)
+        {
+            bool launches = line.Verb is CreateOptions or StartOptions;
+            Report(line.Globals, launches ? $"ocirun {verb} failed: {e.Message}" : e.Message);
+            return ExitCodes.Failure;
+        }
+        catch (Exception e) when (e is IOException or UsageException)
+        {
+            Report(line.Globals, e.Message);
+            return ExitCodes.Failure;
+        }
+    }
+
+    private static int Dispatch(GlobalOptions globals, VerbOptions verb) => verb switch
+    {
+        RunOptions o => RunCommand.Run(globals, o),
+        CreateOptions o => CreateCommand.Run(globals, o),
+        StartOptions o => StartCommand.Run(globals, o),
+        StateOptions o => StateCommand.Run(globals, o),
+        KillOptions o => KillCommand.Run(globals, o),
+        DeleteOptions o => DeleteCommand.Run(globals, o),
+        ListOptions o => ListCommand.Run(globals, o),
+        SpecOptions o => SpecCommand.Run(globals, o),
+        FeaturesOptions o => FeaturesCommand.Run(globals, o),
+        _ => throw new OciException("this command is not implemented"),
+    };
+
+    private static int Inform(ParsedCommandLine line)
+    {
+        if (line.Request == Request.ShowVersion) Output.Write(VersionText.Lines);
+        else HelpPrinter.Print(line.Definition);
+        return ExitCodes.Success;
+    }
+
+    private static void Report(GlobalOptions globals, string message)
+    {
+        using Logger log = Logger.Open(globals);
+        log.Error(message);
+    }
 }

@@ -236,6 +236,7 @@ internal unsafe struct InitPlan
 
     /// <summary>Descriptors the steps name by slot: cgroup <c>tasks</c> files, namespaces.</summary>
     public int* Fds;
+    public int FdCount;
 
     /// <summary>Pairs of first and last descriptor to close at once: a copy of the parent's lock or socket end would outlive the parent.</summary>
     public uint* CloseRanges;

@@ -1,6 +1,5 @@
 using System.Buffers;
 using System.Text.Json;
-using OciRuntime.Cli;
 using OciRuntime.Linux;
 using OciRuntime.Spec;
 using OciRuntime.State;

@@ -6,7 +6,7 @@ namespace OciRuntime.Launch;
 /// Children of this thread are born in another pid namespace until the scope ends: setns(2) into a pid namespace does not move the caller,
 /// and unlike the other namespaces it is allowed in a process with threads.
 /// </summary>
-internal readonly struct PidNamespaceScope : IDisposable
+internal sealed class PidNamespaceScope : IDisposable
 {
     private readonly Fd? _own;
 

@@ -17,6 +17,7 @@ internal static unsafe class PlanCompiler
         native->Steps = arena.Array<InitStep>(plan.Steps.Count);
         native->StepCount = plan.Steps.Count;
         native->Fds = arena.Array<int>(fdSlots);
+        native->FdCount = fdSlots;
         native->CloseRanges = arena.Array<uint>(2 * (fdSlots + 8));
         native->SyncFd = native->StartFd = native->ConsoleFd = native->StateFd = -1;
         native->Arguments = arena.Texts(plan.Arguments);

@@ -124,7 +124,7 @@ internal sealed class Planner
         if (!string.IsNullOrEmpty(_spec.Domainname)) Add(InitOp.Domainname, new("/domainname"), _spec.Domainname);
         foreach (KeyValuePair<string, string> sysctl in _linux.Sysctl)
         {
-            _steps.Add(new(InitOp.Sysctl, new("/linux/sysctl", Member: sysctl.Key)) { Text1 = "sys/" + SysctlPath(sysctl.Key), Text2 = sysctl.Value });
+            _steps.Add(new(InitOp.Sysctl, new("/linux/sysctl", Member: sysctl.Key)) { Text1 = "sys/" + SpecText.SysctlPath(sysctl.Key), Text2 = sysctl.Value });
         }
     }
 
@@ -153,17 +153,6 @@ internal sealed class Planner
     private static bool HooksBeforePivot(Hooks? hooks) => hooks != null && hooks.Prestart.Length + hooks.CreateRuntime.Length + hooks.CreateContainer.Length > 0;
 
     private static long WindowSize(ConsoleSize? size) => size == null ? 0 : (size.Height & 0xffff) | ((long)(size.Width & 0xffff) << 16);
-
-    // The first separator decides what separates: net.ipv4.conf.eth0/1 or net/ipv4/conf/eth0.1 (sysctl.d(5)).
-    private static string SysctlPath(string key)
-    {
-        int first = key.AsSpan().IndexOfAny('.', '/');
-        if (first < 0 || key[first] == '/') return key;
-        return string.Create(key.Length, key, static (span, source) =>
-        {
-            for (int i = 0; i < span.Length; i++) span[i] = source[i] == '.' ? '/' : source[i] == '/' ? '.' : source[i];
-        });
-    }
 
     private ulong Propagation() => _linux.RootfsPropagation switch
     {

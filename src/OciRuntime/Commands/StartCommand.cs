@@ -1,0 +1,66 @@
+using OciRuntime.Cli;
+using OciRuntime.Init;
+using OciRuntime.Launch;
+using OciRuntime.Linux;
+using OciRuntime.State;
+
+namespace OciRuntime.Commands;
+
+/// <summary><c>ocirun start ID</c>.</summary>
+internal static class StartCommand
+{
+    public static int Run(GlobalOptions g, StartOptions o)
+    {
+        ContainerStore store = new(StateRoot.Resolve(g.Root));
+        using ContainerEntry entry = store.Open(o.Id);
+        entry.Acquire("start");
+        ContainerState state = entry.ReadState();
+        CheckCreated(entry.Probe(state));
+        Release(entry);
+        if (state.Poststart.Length > 0) RunPoststart(g, entry, state);
+        return ExitCodes.Success;
+    }
+
+    private static void CheckCreated(ContainerStatus status)
+    {
+        switch (status)
+        {
+            case ContainerStatus.Created: return;
+            case ContainerStatus.Stopped: throw new OciException("cannot start a container that has stopped");
+            case ContainerStatus.Creating: throw new OciException("cannot start a container that is being created");
+            default: throw new OciException("cannot start an already running container");
+        }
+    }
+
+    /// <summary>Lets init go. The socket goes afterwards, whatever came of it: the container is not in the state "created" any more.</summary>
+    private static void Release(ContainerEntry entry)
+    {
+        SyncMessage? failure;
+        try
+        {
+            failure = StartSocket.Start(entry);
+        }
+        catch (OciException e) when (e.Errno == Errno.ECONNREFUSED)
+        {
+            // Nobody listens any more: an earlier start was killed between letting init go and removing the socket.
+            Files.UnlinkAt(entry.Directory, ContainerEntry.StartSocketName);
+            throw new OciException("cannot start an already running container");
+        }
+        Files.UnlinkAt(entry.Directory, ContainerEntry.StartSocketName);
+        if (failure is { } message) throw FailureText.ExplainStart(message);
+    }
+
+    private static void RunPoststart(GlobalOptions g, ContainerEntry entry, ContainerState state)
+    {
+        using Interruption interruption = new();
+        try
+        {
+            new HookRunner(state, interruption).Run("poststart", state.Poststart, ContainerStatus.Running);
+        }
+        catch
+        {
+            ContainerTeardown.Run(entry, state, journal => PoststopHooks.Run(g, journal));
+            throw;
+        }
+    }
+}

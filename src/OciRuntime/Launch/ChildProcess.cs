@@ -1,0 +1,131 @@
+using OciRuntime.Init;
+using OciRuntime.Linux;
+using OciRuntime.Plan;
+
+namespace OciRuntime.Launch;
+
+/// <summary>The container's init from clone3(2) on, as its parent sees it.</summary>
+internal sealed unsafe class ChildProcess : IDisposable
+{
+    private readonly Fd _sync;
+
+    private ChildProcess(int pid, Fd pidfd, Fd sync)
+    {
+        Pid = pid;
+        PidFd = pidfd;
+        _sync = sync;
+    }
+
+    public int Pid { get; private set; }
+    public Fd PidFd { get; private set; }
+
+    /// <summary>Descriptor of the conversation; readable when the child said something or is gone.</summary>
+    public int SyncFd => _sync.Number;
+
+    /// <summary>
+    /// Clones the child. The descriptors in <paramref name="native"/> are inherited by it; everything else of the parent's is closed there at
+    /// once, above all the lock and the parent's end of the socket, whose copies would keep both alive after the parent's death.
+    /// </summary>
+    public static ChildProcess Clone(LaunchPlan plan, InitPlan* native, int cgroupFd, int pidNamespaceFd)
+    {
+        int* pair = stackalloc int[2];
+        OciException.Check(Sockets.Pair(Sockets.SOCK_SEQPACKET, pair), "socketpair");
+        Fd parentEnd = new(pair[0]);
+        using Fd childEnd = new(pair[1]);
+        native->SyncFd = childEnd.Number;
+        FillCloseRanges(native);
+        int pidfd = -1;
+        CloneArgs args = new()
+        {
+            Flags = plan.CloneFlags | Processes.CLONE_PIDFD | (cgroupFd >= 0 ? Processes.CLONE_INTO_CGROUP : 0),
+            PidFd = (ulong)&pidfd,
+            ExitSignal = Processes.SIGCHLD,
+            Cgroup = cgroupFd >= 0 ? (ulong)cgroupFd : 0,
+        };
+        using PidNamespaceScope scope = new(pidNamespaceFd, $"{plan.PidNamespace?.Origin} {plan.PidNamespace?.Path}: join pid namespace");
+        long pid = Processes.Clone(args);
+        if (pid == 0) InitMain.Run(native);
+        if (pid < 0)
+        {
+            parentEnd.Dispose();
+            throw OciException.FromResult(pid, $"/linux/namespaces: clone3 with new namespaces {NamespacePlan.Names(plan.CloneFlags)}");
+        }
+        return new ChildProcess((int)pid, new Fd(pidfd), parentEnd);
+    }
+
+    /// <summary>The next message; null when the child ended or closed its side.</summary>
+    public SyncMessage? Receive(out int passed)
+    {
+        SyncMessage message = default;
+        long n;
+        do n = Sockets.Receive(_sync.Number, &message, sizeof(SyncMessage), out passed);
+        while (n == -Errno.EINTR);
+        return n == sizeof(SyncMessage) ? message : null;
+    }
+
+    /// <summary>Answers a request: go on, with a descriptor if one was asked for, or fail with this errno.</summary>
+    public void Answer(int errno = 0, int passed = -1)
+    {
+        SyncMessage message = new() { Errno = errno };
+        // A child that is gone shows as the end of the conversation.
+        Sockets.Send(_sync.Number, &message, sizeof(SyncMessage), passed);
+    }
+
+    /// <summary>The first child made the real init, a sibling, and ended: takes its place.</summary>
+    public void Succeed(int pid)
+    {
+        while (Processes.Wait(Pid, out _, 0) == -Errno.EINTR) { }
+        PidFd.Dispose();
+        Pid = pid;
+        PidFd = new Fd((int)OciException.Check(Processes.PidFdOpen(pid), "pidfd_open"));
+    }
+
+    /// <summary>Kills the child and takes its wait status.</summary>
+    public int Kill()
+    {
+        Processes.PidFdSendSignal(PidFd.Number, Processes.SIGKILL);
+        return Wait();
+    }
+
+    /// <summary>Waits for the child's end.</summary>
+    public int Wait()
+    {
+        int status;
+        while (Processes.Wait(Pid, out status, 0) == -Errno.EINTR) { }
+        return status;
+    }
+
+    /// <summary>All descriptors the child does not need, as ranges: complement of stdio, the preserved ones and those the plan names.</summary>
+    private static void FillCloseRanges(InitPlan* native)
+    {
+        List<int> kept = [native->SyncFd];
+        if (native->StartFd >= 0) kept.Add(native->StartFd);
+        if (native->ConsoleFd >= 0) kept.Add(native->ConsoleFd);
+        if (native->StateFd >= 0) kept.Add(native->StateFd);
+        for (int i = 0; i < native->FdCount; i++) kept.Add(native->Fds[i]);
+        kept.Sort();
+        uint first = (uint)(3 + native->PreservedFds);
+        int ranges = 0;
+        foreach (int fd in kept)
+        {
+            if (fd < first) continue;
+            if (fd > first) AddRange(native, ref ranges, first, (uint)fd - 1);
+            first = (uint)fd + 1;
+        }
+        AddRange(native, ref ranges, first, uint.MaxValue);
+        native->CloseRangeCount = ranges;
+    }
+
+    private static void AddRange(InitPlan* native, ref int count, uint first, uint last)
+    {
+        native->CloseRanges[2 * count] = first;
+        native->CloseRanges[2 * count + 1] = last;
+        count++;
+    }
+
+    public void Dispose()
+    {
+        _sync.Dispose();
+        PidFd.Dispose();
+    }
+}

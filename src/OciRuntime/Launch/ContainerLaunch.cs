@@ -1,0 +1,290 @@
+using OciRuntime.Cgroups;
+using OciRuntime.Init;
+using OciRuntime.Linux;
+using OciRuntime.Plan;
+using OciRuntime.Spec;
+using OciRuntime.State;
+
+namespace OciRuntime.Launch;
+
+/// <summary>
+/// One launch, from the journal to a container that waits for `start` or runs. A transaction: whatever it creates is in the journal first, and
+/// a failure undoes all of it.
+/// </summary>
+internal sealed unsafe class ContainerLaunch : IDisposable
+{
+    private readonly LaunchPreparation _preparation;
+    private readonly ContainerEntry _entry;
+    private readonly Interruption _interruption;
+    private readonly Action<string> _debug;
+    private readonly List<Fd> _fds = [];
+    private CgroupEntry? _cgroup;
+    private InitPlan* _native;
+    private bool _hooksRan;
+
+    public ContainerLaunch(LaunchPreparation preparation, ContainerEntry entry, Interruption interruption, Action<string> debug)
+    {
+        _preparation = preparation;
+        _entry = entry;
+        _interruption = interruption;
+        _debug = debug;
+        State = NewState();
+    }
+
+    public ContainerState State { get; }
+    public ChildProcess? Child { get; private set; }
+
+    /// <summary>Master of the container's terminal when the runtime stays in the foreground.</summary>
+    public Fd? Terminal { get; private set; }
+
+    private LaunchSettings Settings => _preparation.Settings;
+    private RuntimeSpec Spec => _preparation.Spec;
+    private LaunchPlan Plan => _preparation.Plan;
+
+    /// <summary>Launches; on any failure nothing is left, poststop hooks included.</summary>
+    /// <param name="warn">Takes what goes wrong while undoing.</param>
+    public void Run(Action<string> warn)
+    {
+        try
+        {
+            _entry.WriteState(State);
+            Prepare();
+            Child = ChildProcess.Clone(Plan, _native, _cgroup?.UnifiedFd ?? -1, OpenPidNamespace());
+            State.Init = new ProcessIdentity(Child.Pid, StartTime(Child.Pid));
+            _entry.WriteState(State);
+            CloseInherited();
+            Converse();
+            if (Settings.PidFile != null) PidFile.Write(Settings.PidFile, Child.Pid);
+        }
+        catch
+        {
+            Undo(warn);
+            throw;
+        }
+    }
+
+    private ContainerState NewState() => new()
+    {
+        Id = Settings.Id,
+        Phase = ContainerPhase.Creating,
+        Creator = ProcessIdentity.Self(),
+        Created = Timestamp.Now(),
+        Bundle = _preparation.Bundle,
+        Rootfs = _preparation.Rootfs,
+        ConfigPath = Settings.Config == "config.json" ? null : Settings.Config,
+        Annotations = Annotations(),
+        CgroupManager = Settings.UseCgroups ? "cgroupfs" : "disabled",
+        CgroupDirectories = _preparation.Cgroups.Paths,
+        CgroupsCreated = Missing(_preparation.Cgroups.Paths),
+        PrivatePidNamespace = Plan.PrivatePidNamespace,
+        Detached = Settings.Detached || Settings.WaitForStart,
+        Keep = Settings.Keep,
+        OwnerUid = Processes.EffectiveUid(),
+        NotifySocket = _preparation.NotifySocket,
+        Poststart = Spec.Hooks?.Poststart ?? [],
+        Poststop = Spec.Hooks?.Poststop ?? [],
+    };
+
+    /// <summary>Cgroups that are there already are somebody else's: not even a launch that is killed half-way may lead to their removal.</summary>
+    private static string[] Missing(string[] paths) => Array.FindAll(paths, static path => Files.StatAt(Files.AT_FDCWD, path, 0, out _) == -Errno.ENOENT);
+
+    private SortedDictionary<string, string> Annotations()
+    {
+        SortedDictionary<string, string> annotations = new(StringComparer.Ordinal);
+        foreach (KeyValuePair<string, string> item in Spec.Annotations) annotations[item.Key] = item.Value;
+        return annotations;
+    }
+
+    /// <summary>Cgroups, sockets and descriptors: what has to exist before the child does.</summary>
+    private void Prepare()
+    {
+        CheckPreservedFds();
+        _native = PlanCompiler.Compile(Plan, CountTasks() + Plan.Joins.Count);
+        _native->PreservedFds = _preparation.KeptFds;
+        int slot = 0;
+        if (Settings.UseCgroups)
+        {
+            _cgroup = Cgroup.Create(_preparation.Cgroups);
+            foreach (int fd in _cgroup.TasksFds) _native->Fds[slot++] = fd;
+        }
+        foreach (NamespacePath join in Plan.Joins) _native->Fds[slot++] = Open(join).Number;
+        if (Settings.WaitForStart) _native->StartFd = Keep(StartSocket.Listen(_entry)).Number;
+        if (Settings.ConsoleSocket != null) _native->ConsoleFd = ConnectConsole(Settings.ConsoleSocket).Number;
+        if (Spec.Hooks is { StartContainer.Length: > 0 }) _native->StateFd = Keep(MemoryFile.Create([])).Number;
+        if (_preparation.NotifySocket != null) OciException.Check(Files.MakeDirectoryAt(_entry.Directory, "notify", 0x1ed), "mkdir notify");
+    }
+
+    private int CountTasks()
+    {
+        int count = 0;
+        foreach (PlanStep step in Plan.Steps) if (step.Op == InitOp.EnterCgroup) count++;
+        return count;
+    }
+
+    private void CheckPreservedFds()
+    {
+        for (int i = 0; i < _preparation.KeptFds; i++)
+        {
+            if (Files.Fcntl(3 + i, Files.F_GETFD) < 0) throw new OciException($"unable to stat preserved-fd {i} (of {_preparation.KeptFds}): descriptor {3 + i} is not open");
+        }
+    }
+
+    private int OpenPidNamespace() => Plan.PidNamespace is { } join ? Open(join).Number : -1;
+
+    private Fd Open(NamespacePath join)
+    {
+        long fd = Files.OpenAt(Files.AT_FDCWD, join.Path, Files.O_RDONLY);
+        return Keep(new Fd((int)OciException.Check(fd, $"{join.Origin} {join.Path}")));
+    }
+
+    private Fd ConnectConsole(string path)
+    {
+        Fd socket = Keep(new Fd((int)OciException.Check(Sockets.Create(Sockets.SOCK_STREAM), "socket")));
+        OciException.Check(Sockets.Connect(socket.Number, path), $"--console-socket {path}");
+        return socket;
+    }
+
+    private Fd Keep(Fd fd)
+    {
+        _fds.Add(fd);
+        return fd;
+    }
+
+    private static ulong StartTime(int pid) => ProcessIdentity.Of(pid)?.StartTime ?? 0;
+
+    /// <summary>The parent's copies of what the child now has. Only the memfd is still written.</summary>
+    private void CloseInherited()
+    {
+        foreach (Fd fd in _fds) if (fd.Number != _native->StateFd) fd.Dispose();
+        _cgroup?.Dispose();
+    }
+
+    /// <summary>Serves the child's requests until it closes the socket: waiting for `start`, or by execve.</summary>
+    private void Converse()
+    {
+        bool ready = false;
+        while (true)
+        {
+            _interruption.WaitFor(Child!.SyncFd);
+            SyncMessage? received = Child.Receive(out int passed);
+            if (received is not { } message)
+            {
+                if (ready) return;
+                throw DiedInSetUp(Child.Wait());
+            }
+            ready |= message.Kind == SyncKind.Ready;
+            Serve(message, passed);
+        }
+    }
+
+    private void Serve(in SyncMessage message, int passed)
+    {
+        switch (message.Kind)
+        {
+            case SyncKind.Error: throw FailureText.Explain(Plan, message);
+            case SyncKind.IdMaps: Answer(WriteIdMaps); break;
+            case SyncKind.Limits: Answer(SetLimits); break;
+            case SyncKind.Hooks: Answer(RunHooks); break;
+            case SyncKind.Source: ProvideSource(Plan.Steps[message.Step]); break;
+            case SyncKind.Console:
+                Terminal = new Fd(passed);
+                Child!.Answer();
+                break;
+            case SyncKind.Forked: Adopt((int)message.Value); break;
+            case SyncKind.Ready:
+                Record(message.Value);
+                Child!.Answer();
+                break;
+            default: throw new OciException($"unexpected message {(int)message.Kind} from init");
+        }
+    }
+
+    private void Answer(Action work)
+    {
+        work();
+        Child!.Answer();
+    }
+
+    private void WriteIdMaps() => IdMapper.Write(Child!.Pid, Spec.Linux!, Plan.Steps.Exists(static s => s.Op == InitOp.BecomeRoot && (s.Flags & InitFlags.DenySetgroups) != 0));
+
+    private void SetLimits()
+    {
+        Rlimit[] limits = Spec.Process!.Rlimits;
+        for (int i = 0; i < limits.Length; i++)
+        {
+            long result = Processes.SetLimit(Child!.Pid, ResourceNames.Number(limits[i].Type), new ResourceLimit { Soft = limits[i].Soft, Hard = limits[i].Hard });
+            if (result < 0) throw FailureText.Limit(new Origin("/process/rlimits", i), limits[i].Type, limits[i].Soft, limits[i].Hard, (int)-result);
+        }
+    }
+
+    /// <summary>In the order of the specification: prestart and createRuntime in the runtime's namespaces, createContainer in the container's.</summary>
+    private void RunHooks()
+    {
+        _hooksRan = true;
+        Hooks hooks = Spec.Hooks!;
+        HookRunner runner = new(State, _interruption);
+        runner.Run("prestart", hooks.Prestart, ContainerStatus.Creating);
+        runner.Run("createRuntime", hooks.CreateRuntime, ContainerStatus.Creating);
+        runner.RunInContainer("createContainer", hooks.CreateContainer, ContainerStatus.Creating, Child!.PidFd.Number, NamespacePlan.Build(Spec.Linux).Separate);
+    }
+
+    /// <summary>Opens a bind source that the container's user namespace hides, with the runtime's privileges (a volume below a 0700 directory).</summary>
+    private void ProvideSource(PlanStep step)
+    {
+        long tree;
+        uint flags = Mounts.OPEN_TREE_CLONE | ((step.Flags & InitFlags.Recursive) != 0 ? (uint)Files.AT_RECURSIVE : 0);
+        fixed (byte* path = CString.Encode(step.Text1!, stackalloc byte[Kernel.PathMax])) tree = Mounts.OpenTree(Files.AT_FDCWD, path, flags);
+        using Fd fd = new((int)tree);
+        // A mount that stays a peer of the host's would carry the container's mounts back.
+        if (tree >= 0) Mounts.SetAttributes((int)tree, new MountAttr { Propagation = Mounts.MS_SLAVE }, recursive: true);
+        Child!.Answer(tree < 0 ? (int)-tree : 0, (int)tree);
+    }
+
+    private void Adopt(int pid)
+    {
+        Child!.Succeed(pid);
+        State.Init = new ProcessIdentity(pid, StartTime(pid));
+        _entry.WriteState(State);
+    }
+
+    /// <summary>All is set up: from the moment this is written the container belongs to `delete`, not to us.</summary>
+    private void Record(long allocated)
+    {
+        _debug($"init allocated {allocated} bytes");
+        if (_native->StateFd >= 0) MemoryFile.Write(_native->StateFd, HookRunner.Document(State, ContainerStatus.Created));
+        State.Phase = ContainerPhase.Created;
+        _entry.WriteState(State);
+    }
+
+    private static OciException DiedInSetUp(int status)
+    {
+        int signal = status & 0x7f;
+        return signal == Processes.SIGKILL
+            ? new OciException("container init was killed during set-up: out of memory (memory limit too low?) or killed from outside")
+            : new OciException($"container init ended during set-up: {(signal != 0 ? $"signal {signal}" : $"exit status {status >> 8 & 0xff}")}");
+    }
+
+    /// <summary>Takes everything back. The journal goes last, so that an interruption here leaves something to repeat it with.</summary>
+    private void Undo(Action<string> warn)
+    {
+        try
+        {
+            Child?.Kill();
+            _cgroup?.Dispose();
+            if (!_hooksRan) State.Poststop = [];
+            ContainerTeardown.Run(_entry, State, state => new HookRunner(state, _interruption).RunPoststop(warn));
+        }
+        catch (OciException e)
+        {
+            warn($"clean-up after the failure is incomplete: {e.Message}; run \"ocirun delete --force {Settings.Id}\"");
+        }
+    }
+
+    public void Dispose()
+    {
+        foreach (Fd fd in _fds) fd.Dispose();
+        _cgroup?.Dispose();
+        Child?.Dispose();
+        Terminal?.Dispose();
+    }
+}

@@ -1,0 +1,120 @@
+using System.Text;
+using OciRuntime.Init;
+using OciRuntime.Linux;
+using OciRuntime.Plan;
+
+namespace OciRuntime.Launch;
+
+/// <summary>
+/// Errors of the child in words: where in config.json, what was being done, which part of it failed, the errno, and a hint where one is known.
+/// </summary>
+internal static unsafe class FailureText
+{
+    /// <summary>An error of a step of this plan.</summary>
+    public static OciException Explain(LaunchPlan plan, SyncMessage message)
+    {
+        PlanStep step = plan.Steps[message.Step];
+        if (step.Op == InitOp.FindExecutable) return new OciException(Executable(step.Text1!, message.Errno), message.Errno);
+        if (step.Op == InitOp.ResourceLimit) return Limit(step.Origin, step.Text1!, (ulong)step.B, (ulong)step.C, message.Errno);
+        string origin = step.Origin.ToString();
+        return new OciException($"{(origin.Length == 0 ? "" : origin + ": ")}{StepText.Describe(step)}: {Reason(step.Op, message)}{Hint(step, message)}", message.Errno);
+    }
+
+    /// <summary>An error after `start`, when the plan is no longer at hand.</summary>
+    public static OciException ExplainStart(SyncMessage message) => new(
+        message.Op switch
+        {
+            InitOp.StartHook => $"error running startContainer hook {Words(message)}: {Reason(message.Op, message)}",
+            InitOp.Execute => $"exec {Words(message)}: {Errno(message)}{ExecuteHint(message.Errno)}",
+            _ => $"container init failed: {Reason(message.Op, message)}",
+        },
+        message.Errno);
+
+    /// <summary>A limit that the kernel refused, with the numbers (complaint no. 7 of other runtimes' users).</summary>
+    public static OciException Limit(Origin origin, string type, ulong soft, ulong hard, int errno)
+    {
+        string text = $"{origin}: set {type} soft {Number(soft)} hard {Number(hard)}: {ErrnoText.Describe(errno)} ({ErrnoText.Name(errno)})";
+        if (errno == Linux.Errno.EPERM && Processes.GetLimit(0, ResourceNames.Number(type), out ResourceLimit own) >= 0)
+        {
+            text += $": the hard limit of the runtime is {Number(own.Hard)}, raising it needs CAP_SYS_RESOURCE";
+        }
+        return new OciException(text, errno);
+    }
+
+    // Docker, Podman and CRI-O choose their exit codes 126 and 127 by these words (Go's os/exec).
+    private static string Executable(string name, int errno)
+    {
+        if (errno == Linux.Errno.ENOENT && !name.Contains('/')) return $"exec: \"{name}\": executable file not found in $PATH";
+        string call = errno == Linux.Errno.ENOENT ? $"stat {name}: " : "";
+        return $"exec: \"{name}\": {call}{ErrnoText.Describe(errno)}";
+    }
+
+    private static string Reason(InitOp op, in SyncMessage message)
+    {
+        string detail = Detail(message);
+        // The text of execve and hooks is the path they were about.
+        string words = op is InitOp.Execute or InitOp.StartHook ? "" : Words(message);
+        if (message.Detail is InitDetail.HookStatus or InitDetail.HookSignal or InitDetail.HookTimeout) return detail;
+        return (detail.Length == 0 ? "" : detail + ": ") + Errno(message) + (words.Length == 0 ? "" : $": {words}");
+    }
+
+    private static string Errno(in SyncMessage message) => $"{ErrnoText.Describe(message.Errno)} ({ErrnoText.Name(message.Errno)})";
+
+    private static string Detail(in SyncMessage message) => message.Detail switch
+    {
+        InitDetail.Target => "destination",
+        InitDetail.TargetIsSymlink => "destination must be a real directory, not a symbolic link",
+        InitDetail.TargetInProc => "destination leads into a procfs",
+        InitDetail.CreateTarget => "create",
+        InitDetail.Source => "source",
+        InitDetail.SourceNotProc => "source is not a procfs",
+        InitDetail.FilesystemType => "file system type",
+        InitDetail.Option => "option",
+        InitDetail.Superblock => "create file system",
+        InitDetail.MountObject => "create mount",
+        InitDetail.Attributes => "set mount attributes",
+        InitDetail.Attach => "attach",
+        InitDetail.Propagation => "set propagation",
+        InitDetail.NotADevice => "not the device it should be",
+        InitDetail.ExistingNode => "a different file is there already",
+        InitDetail.Parent => "make the parent mount private",
+        InitDetail.Groups => "setgroups",
+        InitDetail.Gid => "setgid",
+        InitDetail.Uid => "setuid",
+        InitDetail.KeepCaps => "keep capabilities",
+        InitDetail.Ambient => "ambient",
+        InitDetail.OutsideRoot => "is outside the container",
+        InitDetail.OldRoot => "detach the old root",
+        InitDetail.SendConsole => "send the terminal's master",
+        InitDetail.ControllingTerminal => "controlling terminal",
+        InitDetail.ConsoleNode => "/dev/console",
+        InitDetail.BadProcFile => "/proc is not a procfs",
+        InitDetail.HookFork => "clone",
+        InitDetail.HookExecute => "execute",
+        InitDetail.HookStatus => $"exit status {message.Value}",
+        InitDetail.HookSignal => $"killed by signal {message.Value}",
+        InitDetail.HookTimeout => "hook ran past specified timeout",
+        _ => "",
+    };
+
+    private static string Hint(PlanStep step, in SyncMessage message) => (step.Op, message.Errno) switch
+    {
+        (InitOp.PivotRoot, Linux.Errno.EINVAL) => ": is the host's root on an initramfs? then use --no-pivot",
+        (InitOp.SetUser, Linux.Errno.EINVAL) => ": an id has no mapping in the user namespace (/linux/uidMappings, /linux/gidMappings)",
+        (InitOp.Execute, _) => ExecuteHint(message.Errno),
+        (InitOp.BindRootfs, Linux.Errno.EACCES) => ": the container's root user cannot reach the directory: check the permissions on the way to it",
+        _ => "",
+    };
+
+    private static string ExecuteHint(int errno) => errno switch
+    {
+        // The file itself was found before: what is missing is what its first line or its ELF header names.
+        Linux.Errno.ENOENT => ": the file exists, but its interpreter or dynamic loader does not exist in the container",
+        Linux.Errno.ENOEXEC => ": not a program for this machine, or a script without a #! line",
+        _ => "",
+    };
+
+    private static string Words(SyncMessage message) => Encoding.UTF8.GetString(message.Text, message.TextLength).TrimEnd();
+
+    private static string Number(ulong value) => value == ulong.MaxValue ? "unlimited" : value.ToString();
+}

@@ -1,0 +1,58 @@
+using OciRuntime.Linux;
+
+namespace OciRuntime.Launch;
+
+/// <summary>
+/// `run` in the foreground: passes signals on, carries the terminal, reaps what is orphaned to it, and returns the program's exit code.
+/// </summary>
+internal sealed unsafe class ForegroundSession(ChildProcess child, Interruption signals, TerminalRelay? terminal)
+{
+    private int? _status;
+
+    /// <summary>Waits for the container's end. 128 + signal when one ended it, as a shell reports it.</summary>
+    public int Wait()
+    {
+        // The child may have ended before the first signal is looked for.
+        Reap();
+        PollFd* fds = stackalloc PollFd[1 + TerminalRelay.MaxPollFds];
+        while (_status == null)
+        {
+            fds[0] = new PollFd { Fd = signals.Descriptor, Events = Processes.POLLIN };
+            int count = 1 + (terminal?.FillPoll(fds + 1) ?? 0);
+            long ready = Processes.Poll(fds, count, -1);
+            if (ready == -Errno.EINTR) continue;
+            OciException.Check(ready, "poll");
+            if (fds[0].Returned != 0) HandleSignals();
+            terminal?.Transfer(fds + 1, count - 1);
+        }
+        terminal?.Drain();
+        int status = _status.Value;
+        return (status & 0x7f) != 0 ? Cli.ExitCodes.ForSignal(status & 0x7f) : status >> 8 & 0xff;
+    }
+
+    private void HandleSignals()
+    {
+        for (int signal = signals.Take(); signal != 0; signal = signals.Take())
+        {
+            switch (signal)
+            {
+                case Processes.SIGCHLD: Reap(); break;
+                case Processes.SIGWINCH: terminal?.Resize(); break;
+                case Processes.SIGURG: break;
+                // ESRCH: it has just ended, and its status is on the way.
+                default: Processes.PidFdSendSignal(child.PidFd.Number, signal); break;
+            }
+        }
+    }
+
+    /// <summary>Takes the status of every child that ended: one SIGCHLD may stand for many, and orphans of the container come to a subreaper.</summary>
+    private void Reap()
+    {
+        while (true)
+        {
+            long pid = Processes.Wait(-1, out int status, Processes.WNOHANG);
+            if (pid == child.Pid) _status = status;
+            else if (pid <= 0 && pid != -Errno.EINTR) return;
+        }
+    }
+}

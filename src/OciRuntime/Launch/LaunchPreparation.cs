@@ -1,0 +1,105 @@
+using OciRuntime.Cgroups;
+using OciRuntime.Host;
+using OciRuntime.Linux;
+using OciRuntime.Plan;
+using OciRuntime.Spec;
+
+namespace OciRuntime.Launch;
+
+/// <summary>Everything that is known and decided before the first side effect. `explain` stops here.</summary>
+internal sealed class LaunchPreparation
+{
+    private const string ListenFdsVariable = "LISTEN_FDS", ListenPidVariable = "LISTEN_PID", NotifyVariable = "NOTIFY_SOCKET";
+
+    public required LaunchSettings Settings { get; init; }
+    public required RuntimeSpec Spec { get; init; }
+    public required string Bundle { get; init; }
+    public required string Rootfs { get; init; }
+    public required CgroupPlan Cgroups { get; init; }
+    public required LaunchPlan Plan { get; init; }
+
+    /// <summary>Descriptors from 3 on that the container keeps: LISTEN_FDS and --preserve-fds.</summary>
+    public required int KeptFds { get; init; }
+
+    /// <summary>Where readiness is to be reported (NOTIFY_SOCKET), or null.</summary>
+    public required string? NotifySocket { get; init; }
+
+    /// <summary>Reads the bundle and plans the launch.</summary>
+    /// <param name="settings">The command line.</param>
+    /// <param name="containerDirectory">The container's directory below the state root; it need not exist yet.</param>
+    public static LaunchPreparation Build(LaunchSettings settings, string containerDirectory)
+    {
+        string bundle = SpecLoader.ResolveBundle(settings.Bundle);
+        RuntimeSpec spec = SpecLoader.Load(bundle, settings.Config);
+        if (spec.Process == null) throw new OciException("/process: must not be empty: ocirun has no containers without a process");
+        CheckTerminal(settings, spec.Process.Terminal);
+        string rootfs = SpecLoader.ResolveRootfs(spec, bundle);
+        HostFacts host = HostFacts.Probe();
+        CgroupPlan cgroups = settings.UseCgroups ? PlanCgroups(settings, spec, host) : CgroupPlan.Disabled;
+        int listen = ListenFds();
+        string? notify = Environment.GetEnvironmentVariable(NotifyVariable);
+        if (notify is { Length: 0 }) notify = null;
+        LaunchPlan plan = Planner.Build(new PlanRequest
+        {
+            Spec = spec,
+            Host = host,
+            Id = settings.Id,
+            Bundle = bundle,
+            Rootfs = rootfs,
+            WaitForStart = settings.WaitForStart,
+            NoPivot = settings.NoPivot,
+            NewKeyring = !settings.NoNewKeyring,
+            ListenFds = listen,
+            NotifyDirectory = notify == null ? null : $"{containerDirectory}/notify",
+            Cgroups = Views(cgroups),
+            TasksFiles = CountTasksFiles(cgroups),
+        });
+        return new LaunchPreparation
+        {
+            Settings = settings, Spec = spec, Bundle = bundle, Rootfs = rootfs, Cgroups = cgroups, Plan = plan, KeptFds = listen + settings.PreserveFds, NotifySocket = notify,
+        };
+    }
+
+    private static CgroupPlan PlanCgroups(LaunchSettings settings, RuntimeSpec spec, HostFacts host) => CgroupPlan.Build(
+        CgroupHost.Probe(),
+        new CgroupRequest(settings.Id, spec.Linux?.CgroupsPath, spec.Linux?.Resources)
+        {
+            HasCgroupNamespace = Array.Exists(spec.Linux?.Namespaces ?? [], static n => n.Type == "cgroup"),
+            RuntimeInUserNamespace = host.InUserNamespace,
+            Rootless = settings.RootlessCgroups,
+        });
+
+    private static List<CgroupView> Views(CgroupPlan cgroups)
+    {
+        List<CgroupView> views = new(cgroups.Directories.Length);
+        foreach (CgroupDirectory directory in cgroups.Directories) views.Add(new(directory.Hierarchy, directory.Path));
+        return views;
+    }
+
+    private static int CountTasksFiles(CgroupPlan cgroups)
+    {
+        int count = 0;
+        foreach (CgroupDirectory directory in cgroups.Directories) if (!directory.Hierarchy.Unified) count++;
+        return count;
+    }
+
+    private static void CheckTerminal(LaunchSettings settings, bool terminal)
+    {
+        bool detached = settings.WaitForStart || settings.Detached;
+        if (terminal && detached && settings.ConsoleSocket == null)
+        {
+            throw new OciException("/process/terminal: true: cannot allocate tty if ocirun will detach without setting console socket: pass --console-socket PATH, or set it to false");
+        }
+        if (settings.ConsoleSocket != null && !(terminal && detached))
+        {
+            throw new OciException($"--console-socket {settings.ConsoleSocket}: cannot use console socket if ocirun will not detach or allocate tty (/process/terminal: {(terminal ? "true" : "false")})");
+        }
+    }
+
+    /// <summary>Socket activation: the variables count only when they are meant for this process (sd_listen_fds(3)).</summary>
+    private static int ListenFds()
+    {
+        if (Environment.GetEnvironmentVariable(ListenPidVariable) != Processes.Pid().ToString()) return 0;
+        return int.TryParse(Environment.GetEnvironmentVariable(ListenFdsVariable), out int count) && count > 0 ? count : 0;
+    }
+}

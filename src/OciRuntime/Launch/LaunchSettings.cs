@@ -1,0 +1,33 @@
+namespace OciRuntime.Launch;
+
+/// <summary>What the command line says about a launch, apart from the bundle's config.json.</summary>
+internal sealed class LaunchSettings
+{
+    /// <summary>"create" or "run", for messages and for others who wait for the lock.</summary>
+    public required string Verb { get; init; }
+    public required string Id { get; init; }
+    public string? Bundle { get; init; }
+    public string Config { get; init; } = "config.json";
+    public string? ConsoleSocket { get; init; }
+    public string? PidFile { get; init; }
+    public bool NoPivot { get; init; }
+    public bool NoNewKeyring { get; init; }
+
+    /// <summary>Descriptors from 3 (after LISTEN_FDS ones) that the container keeps.</summary>
+    public int PreserveFds { get; init; }
+
+    /// <summary>create: the container waits for `start`. Otherwise its program runs when the launch returns.</summary>
+    public bool WaitForStart { get; init; }
+
+    /// <summary>Nobody stays in the foreground.</summary>
+    public bool Detached { get; init; }
+
+    /// <summary>run --keep.</summary>
+    public bool Keep { get; init; }
+
+    /// <summary>cgroupfs, or disabled.</summary>
+    public bool UseCgroups { get; init; } = true;
+
+    /// <summary>Missing rights over cgroups are forgiven when no limit was asked for.</summary>
+    public bool RootlessCgroups { get; init; }
+}

@@ -1,0 +1,35 @@
+using OciRuntime.Init;
+using OciRuntime.Linux;
+using OciRuntime.State;
+
+namespace OciRuntime.Launch;
+
+/// <summary>
+/// The socket on which a created container waits. It does what others use an exec fifo for, and more: the connection stays open until execve
+/// closes it, so `start` learns whether the program really runs, and a container that died is a refused connection.
+/// </summary>
+internal static unsafe class StartSocket
+{
+    /// <summary>Makes the listening socket that the child inherits.</summary>
+    public static Fd Listen(ContainerEntry entry)
+    {
+        Fd socket = new((int)OciException.Check(Sockets.Create(Sockets.SOCK_SEQPACKET), "socket"));
+        OciException.Check(Sockets.Bind(socket.Number, entry.StartSocketPath), $"bind {entry.Path}/{ContainerEntry.StartSocketName}");
+        OciException.Check(Sockets.Listen(socket.Number, 1), "listen");
+        return socket;
+    }
+
+    /// <summary>Lets the container go. Null when its program runs; otherwise the step that failed.</summary>
+    /// <exception cref="OciException">Nobody waits on the socket: ECONNREFUSED in its errno.</exception>
+    public static SyncMessage? Start(ContainerEntry entry)
+    {
+        using Fd socket = new((int)OciException.Check(Sockets.Create(Sockets.SOCK_SEQPACKET), "socket"));
+        OciException.Check(Sockets.Connect(socket.Number, entry.StartSocketPath), "connect to the container's init");
+        SyncMessage message = default;
+        OciException.Check(Sockets.Send(socket.Number, &message, sizeof(SyncMessage)), "start the container's init");
+        long received;
+        do received = Sockets.Receive(socket.Number, &message, sizeof(SyncMessage), out _);
+        while (received == -Errno.EINTR);
+        return received == sizeof(SyncMessage) && message.Kind == SyncKind.Error ? message : null;
+    }
+}
