@@ -1,13 +1,133 @@
+using OciRuntime.Linux;
+
 namespace OciRuntime.Cgroups;
 
 /// <summary>Makes cgroups and changes their settings.</summary>
 internal static class Cgroup
 {
+    // mkdir -p against others who remove empty parents at the same time: each lost race costs one round.
+    private const int MakeAttempts = 10;
+
     /// <summary>Makes the directories of a plan, applies its steps and opens what a child needs to enter.</summary>
-    /// <exception cref="Linux.OciException">A step failed; everything this call created is gone again.</exception>
-    public static CgroupEntry Create(CgroupPlan plan) => throw new NotSupportedException();
+    /// <exception cref="OciException">A step failed; everything this call created is gone again.</exception>
+    public static CgroupEntry Create(CgroupPlan plan)
+    {
+        CgroupEntry entry = new();
+        int[] fds = new int[plan.Directories.Length];
+        Array.Fill(fds, -1);
+        try
+        {
+            for (int i = 0; i < fds.Length; i++) fds[i] = MakeDirectory(plan, plan.Directories[i], entry);
+            new CgroupSteps(plan, fds).Run();
+            for (int i = 0; i < fds.Length; i++)
+            {
+                if (fds[i] < 0) continue;
+                int fd = fds[i];
+                fds[i] = -1;
+                entry.Add(plan.Directories[i].Path, fd, plan.Directories[i].Hierarchy.Unified);
+            }
+            return entry;
+        }
+        catch
+        {
+            foreach (int fd in fds)
+            {
+                if (fd >= 0) Files.Close(fd);
+            }
+            entry.Dispose();
+            entry.Rollback();
+            throw;
+        }
+    }
 
     /// <summary>Applies the steps of a plan to existing cgroups (`update`).</summary>
-    /// <exception cref="Linux.OciException">A step failed; earlier ones are in force.</exception>
-    public static void Apply(CgroupPlan plan) => throw new NotSupportedException();
+    /// <exception cref="OciException">A step failed; earlier ones are in force.</exception>
+    public static void Apply(CgroupPlan plan)
+    {
+        int[] fds = new int[plan.Directories.Length];
+        Array.Fill(fds, -1);
+        try
+        {
+            for (int i = 0; i < fds.Length; i++)
+            {
+                string path = plan.Directories[i].Path;
+                fds[i] = (int)OciException.Check(CgroupFiles.OpenPath(path, Files.O_RDONLY, out _), $"open cgroup {path}");
+            }
+            new CgroupSteps(plan, fds).Run();
+        }
+        finally
+        {
+            foreach (int fd in fds)
+            {
+                if (fd >= 0) Files.Close(fd);
+            }
+        }
+    }
+
+    private static int MakeDirectory(CgroupPlan plan, CgroupDirectory directory, CgroupEntry entry)
+    {
+        long mount = CgroupFiles.OpenMount(directory.Hierarchy);
+        if (mount < 0) throw OciException.FromResult(mount, $"open cgroup mount {directory.Hierarchy.MountPoint}");
+        try
+        {
+            long made = Files.MakeDirectoryAt((int)mount, directory.Relative, 0x1ed);
+            for (int attempt = 0; made == -Errno.ENOENT && attempt < MakeAttempts; attempt++) made = MakeParents((int)mount, directory, entry);
+            if (made == 0) entry.AddCreated(directory.Path);
+            else if (made != -Errno.EEXIST)
+            {
+                if (plan.Optional && made is -Errno.EPERM or -Errno.EACCES or -Errno.EROFS) return -1;
+                throw CgroupHints.Failure(plan, made, $"create cgroup {directory.Path}");
+            }
+            int fd = (int)OciException.Check(CgroupFiles.OpenDirectory((int)mount, directory.Relative), $"open cgroup {directory.Path}");
+            RefuseUnusable(directory, fd, existing: made != 0);
+            return fd;
+        }
+        finally
+        {
+            Files.Close((int)mount);
+        }
+    }
+
+    private static long MakeParents(int mount, CgroupDirectory directory, CgroupEntry entry)
+    {
+        string relative = directory.Relative;
+        for (int slash = relative.IndexOf('/'); slash >= 0; slash = relative.IndexOf('/', slash + 1))
+        {
+            long made = Files.MakeDirectoryAt(mount, relative[..slash], 0x1ed);
+            if (made == 0) entry.AddCreated(directory.Hierarchy.MountPoint + "/" + relative[..slash]);
+            else if (made != -Errno.EEXIST) return made;
+        }
+        return Files.MakeDirectoryAt(mount, relative, 0x1ed);
+    }
+
+    // Hardening rule H32: limits must not fall on processes that are there already, and a process that enters a frozen cgroup
+    // stops before it can say so (crun 1.27 hangs for ever then). A new cgroup is frozen when one above it is.
+    private static void RefuseUnusable(CgroupDirectory directory, int fd, bool existing)
+    {
+        try
+        {
+            if (existing)
+            {
+                HashSet<int> pids = [];
+                CgroupFiles.CollectPids(fd, pids);
+                if (pids.Count > 0) throw new OciException($"container's cgroup is not empty: {pids.Count} process(es) found in {directory.Path}", Errno.EBUSY);
+            }
+            bool couldBeFrozen = directory.Hierarchy.Unified || directory.Hierarchy.Has("freezer");
+            if (couldBeFrozen && (existing || directory.Relative.Contains('/')) && IsFrozen(directory, fd))
+            {
+                throw new OciException($"container's cgroup unexpectedly frozen: {directory.Path}", Errno.EBUSY);
+            }
+        }
+        catch
+        {
+            Files.Close(fd);
+            throw;
+        }
+    }
+
+    private static bool IsFrozen(CgroupDirectory directory, int fd)
+    {
+        if (!directory.Hierarchy.Unified) return CgroupFiles.Read(fd, "freezer.state", out _) is not ("" or "THAWED");
+        return CgroupFiles.Keyed(CgroupFiles.Read(fd, "cgroup.events", out _), "frozen") == 1 || CgroupFiles.Read(fd, "cgroup.freeze", out _) == "1";
+    }
 }

@@ -1,28 +1,148 @@
+using OciRuntime.Linux;
+
 namespace OciRuntime.Cgroups;
 
 /// <summary>Rules over existing cgroups, known by the paths in the state file. Missing directories count as empty.</summary>
-internal sealed class CgroupControl(IReadOnlyList<string> paths)
+internal sealed partial class CgroupControl(IReadOnlyList<string> paths)
 {
+    private const int SIGKILL = Processes.SIGKILL;
+
+    // Signals go out in groups that fit the usual limit of 1024 descriptors.
+    private const int SignalBatch = 256;
+
     /// <summary>The directories.</summary>
     public IReadOnlyList<string> Paths { get; } = paths;
 
     /// <summary>Pids of all processes in the cgroups and below, each once, ascending; in the caller's pid namespace.</summary>
-    public int[] Pids() => throw new NotSupportedException();
-
-    /// <summary>Whether the cgroup is frozen, or was told to freeze.</summary>
-    public bool IsFrozen() => throw new NotSupportedException();
-
-    /// <summary>Stops all processes and returns once they stand; thaws again when that fails.</summary>
-    public void Freeze() => throw new NotSupportedException();
-
-    /// <summary>Lets them go on; returns at once when they already run.</summary>
-    public void Thaw() => throw new NotSupportedException();
+    public int[] Pids()
+    {
+        HashSet<int> pids = [];
+        foreach (string path in Paths) Collect(path, pids, v1Only: false);
+        return Sorted(pids);
+    }
 
     /// <summary>Sends a signal to every process. SIGKILL reaches those that fork meanwhile, and frozen ones.</summary>
     /// <returns>Whether there was anything to signal.</returns>
-    public bool KillAll(int signal) => throw new NotSupportedException();
+    /// <exception cref="OciException">The signal may not be sent.</exception>
+    public bool KillAll(int signal)
+    {
+        if (signal != SIGKILL) return SignalEach(Pids(), signal);
+        bool any = KillUnified(out bool complete);
+        HashSet<int> left = [];
+        foreach (string path in Paths) Collect(path, left, v1Only: complete);
+        if (complete && left.Count > 0)
+        {
+            // What cgroup.kill has reached lingers in the v1 lists until it is gone; what is in v1 alone was moved away from v2.
+            any = true;
+            HashSet<int> reached = [];
+            foreach (string path in Paths) CollectUnified(path, reached);
+            left.ExceptWith(reached);
+        }
+        if (left.Count == 0)
+        {
+            // A task in a frozen v1 freezer sees the signal only when thawed.
+            ThawV1();
+            return any;
+        }
+        KillFrozen();
+        return true;
+    }
 
-    /// <summary>Removes the cgroups and all below them, waiting for processes that are going.</summary>
-    /// <exception cref="Linux.OciException">Something still holds one after <paramref name="timeout"/>; the message names the pids. May be repeated.</exception>
-    public void Remove(TimeSpan timeout) => throw new NotSupportedException();
+    // Frozen processes cannot fork while the list is read (runc and crun do the same without cgroup.kill). Thawed on every way
+    // out: a SIGKILL is not acted on in a frozen v1 cgroup, and a cgroup left frozen holds whatever comes into it.
+    private void KillFrozen()
+    {
+        bool frozen = true;
+        try
+        {
+            try
+            {
+                Freeze();
+            }
+            catch (OciException)
+            {
+                frozen = false;
+            }
+            // Unfrozen, what forks between two rounds is met in the next.
+            for (int round = frozen ? 1 : 10; round > 0; round--)
+            {
+                if (!SignalEach(Pids(), SIGKILL)) break;
+            }
+        }
+        finally
+        {
+            Thaw();
+        }
+    }
+
+    /// <summary>Writes cgroup.kill (Linux 5.14): one atomic pass of the kernel over the whole subtree, forks included.</summary>
+    /// <param name="complete">Whether a v2 cgroup was there and took it.</param>
+    private bool KillUnified(out bool complete)
+    {
+        complete = false;
+        bool any = false;
+        foreach (string path in Paths)
+        {
+            long fd = CgroupFiles.OpenPath(path, Files.O_PATH, out bool unified);
+            if (fd < 0) continue;
+            if (unified)
+            {
+                any |= CgroupFiles.Keyed(CgroupFiles.Read((int)fd, "cgroup.events", out _), "populated") == 1;
+                complete |= CgroupFiles.Write((int)fd, "cgroup.kill", "1") == 0;
+            }
+            Files.Close((int)fd);
+        }
+        return any;
+    }
+
+    // A pid may be given to a stranger between reading and signalling. So: a pidfd first, then a second look at the list. If the
+    // number is still in it, either the pidfd is that process, or the process behind the pidfd is dead and takes no harm.
+    private bool SignalEach(int[] pids, int signal)
+    {
+        for (int from = 0; from < pids.Length; from += SignalBatch)
+        {
+            int count = Math.Min(SignalBatch, pids.Length - from);
+            int[] fds = new int[count];
+            for (int i = 0; i < count; i++) fds[i] = (int)Processes.PidFdOpen(pids[from + i]);
+            HashSet<int> now = [];
+            foreach (string path in Paths) Collect(path, now, v1Only: false);
+            long failure = 0;
+            for (int i = 0; i < count; i++)
+            {
+                if (fds[i] < 0) continue;
+                if (now.Contains(pids[from + i]))
+                {
+                    long result = Processes.PidFdSendSignal(fds[i], signal);
+                    if (result < 0 && result != -Errno.ESRCH) failure = result;
+                }
+                Files.Close(fds[i]);
+            }
+            OciException.Check(failure, $"send signal {signal} to the processes of {(Paths.Count > 0 ? Paths[0] : "the cgroup")}");
+        }
+        return pids.Length > 0;
+    }
+
+    private static void Collect(string path, HashSet<int> pids, bool v1Only)
+    {
+        long fd = CgroupFiles.OpenPath(path, Files.O_RDONLY, out bool unified);
+        if (fd is -Errno.ENOENT or -Errno.ENODEV) return;
+        OciException.Check(fd, $"open cgroup {path}");
+        if (!unified || !v1Only) CgroupFiles.CollectPids((int)fd, pids);
+        Files.Close((int)fd);
+    }
+
+    private static void CollectUnified(string path, HashSet<int> pids)
+    {
+        long fd = CgroupFiles.OpenPath(path, Files.O_RDONLY, out bool unified);
+        if (fd < 0) return;
+        if (unified) CgroupFiles.CollectPids((int)fd, pids);
+        Files.Close((int)fd);
+    }
+
+    private static int[] Sorted(HashSet<int> pids)
+    {
+        int[] list = [.. pids];
+        Array.Sort(list);
+        return list;
+    }
 }

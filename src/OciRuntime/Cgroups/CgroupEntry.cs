@@ -1,8 +1,14 @@
+using OciRuntime.Host;
+using OciRuntime.Linux;
+
 namespace OciRuntime.Cgroups;
 
 /// <summary>Open doors into a container's cgroups. All descriptors are close-on-exec and belong to this object.</summary>
 internal sealed class CgroupEntry : IDisposable
 {
+    private readonly List<string> _created = [];
+    private readonly List<string> _paths = [];
+
     /// <summary>Directory of the v2 cgroup for clone3's CLONE_INTO_CGROUP, or -1.</summary>
     public int UnifiedFd { get; private set; } = -1;
 
@@ -12,20 +18,90 @@ internal sealed class CgroupEntry : IDisposable
     /// </summary>
     public int[] TasksFds { get; private set; } = [];
 
-    /// <summary>Directories that did not exist before, outermost first; empty when opened.</summary>
-    public IReadOnlyList<string> Created { get; private set; } = [];
+    /// <summary>Directories that did not exist before, outermost first in each hierarchy; empty when opened.</summary>
+    public IReadOnlyList<string> Created => _created;
 
     /// <summary>Opens existing cgroups (exec).</summary>
     /// <param name="paths">Absolute paths from the state file.</param>
     /// <param name="subCgroup">Path below each of them, or null; refused when it leaves them.</param>
-    public static CgroupEntry Open(IReadOnlyList<string> paths, string? subCgroup = null) => throw new NotSupportedException();
+    public static CgroupEntry Open(IReadOnlyList<string> paths, string? subCgroup = null)
+    {
+        string? below = string.IsNullOrEmpty(subCgroup) || subCgroup == "/" ? null : CgroupPaths.Normalize(subCgroup, "--cgroup");
+        CgroupEntry entry = new();
+        try
+        {
+            foreach (string path in paths)
+            {
+                string full = below is null ? path : path + "/" + below;
+                int fd = (int)OciException.Check(CgroupFiles.OpenPath(full, Files.O_RDONLY, out bool unified), $"open cgroup {full}");
+                entry.Add(full, fd, unified);
+            }
+            return entry;
+        }
+        catch
+        {
+            entry.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>Opens the v2 cgroup in which a process is now, for when the container has made its own cgroup an inner node (EBUSY on entering it).</summary>
+    public static CgroupEntry OpenOfProcess(CgroupHost host, int pid)
+    {
+        CgroupHierarchy unified = host.Unified ?? throw new OciException("there is no cgroup v2 hierarchy", Errno.ENOENT);
+        byte[]? text = Files.ReadFileAt(Files.AT_FDCWD, $"/proc/{pid}/cgroup", 1 << 20, out long error);
+        if (text is null) throw OciException.FromResult(error, $"read /proc/{pid}/cgroup");
+        string membership = CgroupHost.Membership(System.Text.Encoding.UTF8.GetString(text), unified);
+        string relative = CgroupHost.Relative(membership, unified.MountRoot);
+        return Open([relative == "/" ? unified.MountPoint : unified.MountPoint + relative]);
+    }
 
     /// <summary>Moves another process in through cgroup.procs: slow, for when it cannot do it itself.</summary>
-    public void EnterByPid(int pid) => throw new NotSupportedException();
+    public void EnterByPid(int pid)
+    {
+        string text = pid.ToString();
+        foreach (string path in _paths)
+        {
+            int fd = (int)OciException.Check(CgroupFiles.OpenPath(path, Files.O_PATH, out _), $"open cgroup {path}");
+            long result = CgroupFiles.Write(fd, "cgroup.procs", text);
+            Files.Close(fd);
+            OciException.Check(result, $"write {pid} to {path}/cgroup.procs");
+        }
+    }
 
-    /// <summary>Removes the directories in <see cref="Created"/>, innermost first, and ignores what is gone or in use.</summary>
-    public void Rollback() => throw new NotSupportedException();
+    /// <summary>Removes the directories in <see cref="Created"/>, innermost first, and passes over what is gone or in use.</summary>
+    public void Rollback()
+    {
+        for (int i = _created.Count - 1; i >= 0; i--) CgroupControl.TryRemove(_created[i]);
+        _created.Clear();
+    }
 
     /// <summary>Closes the descriptors; the cgroups stay.</summary>
-    public void Dispose() => throw new NotSupportedException();
+    public void Dispose()
+    {
+        if (UnifiedFd >= 0) Files.Close(UnifiedFd);
+        UnifiedFd = -1;
+        foreach (int fd in TasksFds) Files.Close(fd);
+        TasksFds = [];
+    }
+
+    internal void AddCreated(string path) => _created.Add(path);
+
+    /// <summary>Takes over a directory fd: keeps it on v2, exchanges it for `tasks` on v1.</summary>
+    internal void Add(string path, int directory, bool unified)
+    {
+        _paths.Add(path);
+        if (unified)
+        {
+            UnifiedFd = directory;
+            return;
+        }
+        long tasks = CgroupFiles.OpenFile(directory, "tasks", Files.O_WRONLY);
+        Files.Close(directory);
+        OciException.Check(tasks, $"open {path}/tasks");
+        int[] fds = TasksFds;
+        Array.Resize(ref fds, fds.Length + 1);
+        fds[^1] = (int)tasks;
+        TasksFds = fds;
+    }
 }

@@ -26,6 +26,9 @@ internal enum CgroupStepKind
     /// <summary>v2: attaches the device program.</summary>
     AttachDevices,
 
+    /// <summary>v2: refuses when more memory is in use than the limit in Value.</summary>
+    CheckMemoryUse,
+
     /// <summary>v2: gives the directory and the files of /sys/kernel/cgroup/delegate to the uid in Value.</summary>
     Delegate,
 }
@@ -45,16 +48,13 @@ internal enum CgroupTolerance
 
     /// <summary>EINVAL: the value conflicts with the old value of the next step's file; do that one first, then this one again.</summary>
     AfterNext = 4,
-
-    /// <summary>Opened for writing but not supported by this kernel (EOPNOTSUPP).</summary>
-    Unsupported = 8,
 }
 
 /// <summary>One step of setting a cgroup up, in order.</summary>
 /// <param name="Kind">What is done.</param>
 /// <param name="Directory">Index into <see cref="CgroupPlan.Directories"/>.</param>
-/// <param name="File">File in that directory.</param>
-/// <param name="Value">What is written.</param>
+/// <param name="File">File in that directory; of several names with '|' between them, the first that the kernel has.</param>
+/// <param name="Value">What is written; where File has several names it may have as many values.</param>
 /// <param name="Pointer">Where config.json asks for it, or "" for a default.</param>
 /// <param name="Tolerance">Failures that are passed over.</param>
 internal readonly record struct CgroupStep(

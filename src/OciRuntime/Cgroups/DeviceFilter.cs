@@ -1,8 +1,174 @@
+using OciRuntime.Linux;
+using OciRuntime.Spec;
+
 namespace OciRuntime.Cgroups;
 
-/// <summary>The device rules of a container, defaults included.</summary>
-internal sealed class DeviceFilter
+/// <summary>Kinds of access to a device, with the kernel's bits (BPF_DEVCG_ACC_*, include/uapi/linux/bpf.h).</summary>
+[Flags]
+internal enum DeviceAccess : byte
 {
+    /// <summary>Nothing.</summary>
+    None = 0,
+
+    /// <summary>mknod.</summary>
+    Make = 1,
+
+    /// <summary>Open for reading.</summary>
+    Read = 2,
+
+    /// <summary>Open for writing.</summary>
+    Write = 4,
+
+    /// <summary>All three.</summary>
+    All = 7,
+}
+
+/// <summary>One rule on character or block devices.</summary>
+/// <param name="Allow">Allow or deny.</param>
+/// <param name="Type">'c' or 'b'.</param>
+/// <param name="Major">Major number, -1 for any.</param>
+/// <param name="Minor">Minor number, -1 for any.</param>
+/// <param name="Access">What it speaks of; other kinds of access are decided by other rules.</param>
+/// <param name="Pointer">Where config.json has it, or "" for a default.</param>
+internal readonly record struct DeviceFilterRule(bool Allow, char Type, int Major, int Minor, DeviceAccess Access, string Pointer = "")
+{
+    /// <summary>Any device number of its type.</summary>
+    public const int Any = -1;
+
+    /// <summary>The rule as devices.allow and devices.deny take it: "c 1:3 rwm".</summary>
+    public string KernelText
+    {
+        get
+        {
+            Span<char> access = stackalloc char[3];
+            int n = 0;
+            if ((Access & DeviceAccess.Read) != 0) access[n++] = 'r';
+            if ((Access & DeviceAccess.Write) != 0) access[n++] = 'w';
+            if ((Access & DeviceAccess.Make) != 0) access[n++] = 'm';
+            return string.Concat(Type == 'c' ? "c " : "b ", Number(Major) + ":" + Number(Minor), " ", access[..n]);
+        }
+    }
+
+    private static string Number(int value) => value == Any ? "*" : value.ToString();
+}
+
+/// <summary>The device rules of a container, defaults included: what no rule speaks of is decided by <see cref="DefaultAllow"/>.</summary>
+/// <remarks>
+/// Without any rule everything but the defaults is denied: a list taken as a list of denials left containers with every device of
+/// the host (GHSA-g54h-m393-cpwq). Each kind of access to a device is decided by the last rule that names both.
+/// </remarks>
+internal sealed partial class DeviceFilter
+{
+    // What every container may use whatever its rules say, as runc's AllowedDevices: nodes of any kind may be made (using them is
+    // another matter), then null, full, zero, tty, random, urandom, pseudo terminals, ptmx and tun.
+    private static readonly DeviceFilterRule[] Defaults =
+    [
+        new(true, 'c', DeviceFilterRule.Any, DeviceFilterRule.Any, DeviceAccess.Make),
+        new(true, 'b', DeviceFilterRule.Any, DeviceFilterRule.Any, DeviceAccess.Make),
+        new(true, 'c', 1, 3, DeviceAccess.All),
+        new(true, 'c', 1, 8, DeviceAccess.All),
+        new(true, 'c', 1, 7, DeviceAccess.All),
+        new(true, 'c', 5, 0, DeviceAccess.All),
+        new(true, 'c', 1, 5, DeviceAccess.All),
+        new(true, 'c', 1, 9, DeviceAccess.All),
+        new(true, 'c', 136, DeviceFilterRule.Any, DeviceAccess.All),
+        new(true, 'c', 5, 2, DeviceAccess.All),
+        new(true, 'c', 10, 200, DeviceAccess.All),
+    ];
+
+    private readonly List<DeviceFilterRule> _rules;
+
+    private DeviceFilter(bool defaultAllow, List<DeviceFilterRule> rules)
+    {
+        DefaultAllow = defaultAllow;
+        _rules = rules;
+    }
+
+    /// <summary>The verdict on what no rule names.</summary>
+    public bool DefaultAllow { get; }
+
+    /// <summary>The rules in order; a later one overrides an earlier one.</summary>
+    public IReadOnlyList<DeviceFilterRule> Rules => _rules;
+
+    /// <summary>Whether nothing is ever denied, so that no program is needed.</summary>
+    public bool AllowsEverything
+    {
+        get
+        {
+            if (!DefaultAllow) return false;
+            foreach (DeviceFilterRule rule in _rules)
+            {
+                if (!rule.Allow) return false;
+            }
+            return true;
+        }
+    }
+
+    /// <summary>Reads linux.resources.devices and appends the defaults, which therefore cannot be denied.</summary>
+    /// <exception cref="OciException">A rule has an unknown type, access letter or number.</exception>
+    public static DeviceFilter Build(DeviceRule[]? rules)
+    {
+        List<DeviceFilterRule> list = new((rules?.Length ?? 0) + Defaults.Length);
+        bool defaultAllow = false;
+        for (int i = 0; i < (rules?.Length ?? 0); i++)
+        {
+            DeviceRule rule = rules![i];
+            string pointer = "/linux/resources/devices/" + i;
+            int major = Number(rule.Major, pointer + "/major"), minor = Number(rule.Minor, pointer + "/minor");
+            DeviceAccess access = ParseAccess(rule.Access, pointer);
+            switch (rule.Type)
+            {
+                case null or "" or "a" when major == DeviceFilterRule.Any && minor == DeviceFilterRule.Any && access == DeviceAccess.All:
+                    // A verdict on everything: whatever was said before no longer matters.
+                    list.Clear();
+                    defaultAllow = rule.Allow;
+                    break;
+                case null or "" or "a":
+                    list.Add(new(rule.Allow, 'c', major, minor, access, pointer));
+                    list.Add(new(rule.Allow, 'b', major, minor, access, pointer));
+                    break;
+                case "c" or "b":
+                    list.Add(new(rule.Allow, rule.Type[0], major, minor, access, pointer));
+                    break;
+                default:
+                    throw new OciException($"{pointer}/type: invalid cgroup device type \"{rule.Type}\" (a, b or c)", Errno.EINVAL);
+            }
+        }
+        list.AddRange(Defaults);
+        return new DeviceFilter(defaultAllow, list);
+    }
+
     /// <summary>Rules in order, a later one overriding an earlier one, in the kernel's words: "allow c 1:3 rwm".</summary>
-    public string[] Describe() => throw new NotSupportedException();
+    public string[] Describe()
+    {
+        string[] lines = new string[_rules.Count + 1];
+        lines[0] = DefaultAllow ? "allow a *:* rwm" : "deny a *:* rwm";
+        for (int i = 0; i < _rules.Count; i++) lines[i + 1] = (_rules[i].Allow ? "allow " : "deny ") + _rules[i].KernelText;
+        return lines;
+    }
+
+    private static int Number(long? value, string pointer)
+    {
+        if (value is null or -1) return DeviceFilterRule.Any;
+        // The kernel's device numbers have 12 and 20 bits; what fits an int and matches nothing is accepted, as elsewhere.
+        if (value is < 0 or > int.MaxValue) throw new OciException($"{pointer}: invalid device number {value}", Errno.EINVAL);
+        return (int)value;
+    }
+
+    private static DeviceAccess ParseAccess(string? text, string pointer)
+    {
+        if (string.IsNullOrEmpty(text)) return DeviceAccess.All;
+        DeviceAccess access = DeviceAccess.None;
+        foreach (char letter in text)
+        {
+            access |= letter switch
+            {
+                'r' => DeviceAccess.Read,
+                'w' => DeviceAccess.Write,
+                'm' => DeviceAccess.Make,
+                _ => throw new OciException($"{pointer}/access: invalid device access \"{text}\" (letters of rwm)", Errno.EINVAL),
+            };
+        }
+        return access;
+    }
 }

@@ -1,3 +1,5 @@
+using OciRuntime.Linux;
+
 namespace OciRuntime.Host;
 
 /// <summary>The control groups this machine offers.</summary>
@@ -10,6 +12,10 @@ internal sealed partial class CgroupHost
     {
         Mode = mode;
         Hierarchies = hierarchies;
+        foreach (CgroupHierarchy h in hierarchies)
+        {
+            if (h.Unified) Unified = h;
+        }
     }
 
     /// <summary>Which versions are mounted.</summary>
@@ -19,14 +25,32 @@ internal sealed partial class CgroupHost
     public CgroupHierarchy[] Hierarchies { get; }
 
     /// <summary>The v2 hierarchy, or null.</summary>
-    public CgroupHierarchy? Unified => throw new NotSupportedException();
+    public CgroupHierarchy? Unified { get; }
 
     /// <summary>Looks at the machine. On pure v2 this is one statfs(2), else one read of /proc/self/mountinfo.</summary>
-    public static CgroupHost Probe() => throw new NotSupportedException();
+    public static CgroupHost Probe()
+    {
+        if (Files.StatFs(Root, out Statfs fs) == 0 && fs.Type == Files.CGROUP2_SUPER_MAGIC)
+        {
+            return new CgroupHost(CgroupMode.V2, [new CgroupHierarchy(Root, [], null, Unified: true)]);
+        }
+        return FromMountInfo(ReadProc("mountinfo"));
+    }
 
     /// <summary>The v1 hierarchy a controller lives in, or null.</summary>
-    public CgroupHierarchy? Find(string controller) => throw new NotSupportedException();
+    public CgroupHierarchy? Find(string controller)
+    {
+        foreach (CgroupHierarchy h in Hierarchies)
+        {
+            if (h.Has(controller)) return h;
+        }
+        return null;
+    }
 
-    /// <summary>The cgroup of this process in a hierarchy, relative to its mount point: "/" or "/a/b". Read on first use.</summary>
-    public string OwnPath(CgroupHierarchy hierarchy) => throw new NotSupportedException();
+    // 16 MiB is beyond any table the kernel allows: fs.mount-max is 100,000 mounts by default.
+    private static byte[] ReadProc(string name)
+    {
+        byte[]? data = Files.ReadFileAt(Files.AT_FDCWD, "/proc/self/" + name, 64 << 20, out long error);
+        return data ?? throw OciException.FromResult(error, $"read /proc/self/{name}");
+    }
 }

@@ -1,0 +1,129 @@
+using OciRuntime.Linux;
+
+namespace OciRuntime.Cgroups;
+
+/// <content>Freezing: freezer.state (cgroup-v1/freezer-subsystem.rst), cgroup.freeze (cgroup-v2.rst).</content>
+internal sealed partial class CgroupControl
+{
+    private const int FreezeTimeout = 10_000;
+
+    /// <summary>Whether the cgroup is frozen, or was told to freeze.</summary>
+    public bool IsFrozen()
+    {
+        foreach (string path in Paths)
+        {
+            long fd = CgroupFiles.OpenPath(path, Files.O_PATH, out bool unified);
+            if (fd < 0) continue;
+            bool frozen = unified
+                ? CgroupFiles.Read((int)fd, "cgroup.freeze", out _) == "1" || IsStanding((int)fd)
+                : CgroupFiles.Read((int)fd, "freezer.state", out _) is not ("" or "THAWED");
+            Files.Close((int)fd);
+            if (frozen) return true;
+        }
+        return false;
+    }
+
+    /// <summary>Stops all processes and returns once they stand; thaws again when that fails.</summary>
+    /// <exception cref="OciException">There is no freezer, or a process did not stop in time.</exception>
+    public void Freeze()
+    {
+        // On a hybrid host the v1 freezer is the one that others look at.
+        string failure = "no freezer among the cgroups: " + string.Join(", ", Paths);
+        for (int version = 1; version <= 2; version++)
+        {
+            foreach (string path in Paths)
+            {
+                long fd = CgroupFiles.OpenPath(path, Files.O_PATH, out bool unified);
+                if (fd < 0) continue;
+                bool tried = false, ok = false;
+                if (unified == (version == 2)) tried = unified ? FreezeV2((int)fd, out ok) : FreezeV1((int)fd, out ok);
+                Files.Close((int)fd);
+                if (ok) return;
+                if (!tried) continue;
+                Thaw();
+                throw new OciException($"unable to freeze {path}: a process did not stop within {FreezeTimeout / 1000} s", Errno.ETIMEDOUT);
+            }
+        }
+        throw new OciException(failure, Errno.ENOENT);
+    }
+
+    /// <summary>Lets them go on; returns at once when they already run.</summary>
+    public void Thaw()
+    {
+        ThawV1();
+        foreach (string path in Paths)
+        {
+            long fd = CgroupFiles.OpenPath(path, Files.O_PATH, out bool unified);
+            if (fd < 0) continue;
+            long result = unified ? CgroupFiles.Write((int)fd, "cgroup.freeze", "0") : 0;
+            Files.Close((int)fd);
+            if (result < 0 && result is not (-Errno.ENOENT or -Errno.ENODEV)) throw OciException.FromResult(result, $"thaw {path}");
+        }
+    }
+
+    private void ThawV1()
+    {
+        foreach (string path in Paths)
+        {
+            // Also when the state reads THAWED a moment before: another runtime may be freezing, and the write costs no more than the look.
+            long fd = CgroupFiles.OpenPath(path, Files.O_PATH, out bool unified);
+            if (fd < 0) continue;
+            long result = unified ? 0 : CgroupFiles.Write((int)fd, "freezer.state", "THAWED");
+            Files.Close((int)fd);
+            if (result < 0 && result is not (-Errno.ENOENT or -Errno.ENODEV)) throw OciException.FromResult(result, $"thaw {path}");
+        }
+    }
+
+    // A write of FROZEN reaches the tasks of that moment; one that forks or is moved meanwhile leaves the state at FREEZING, and
+    // nobody but the next write or read pushes it on. Some tasks only stop after having run again (runc #2767), hence the thaws.
+    private static bool FreezeV1(int directory, out bool ok)
+    {
+        ok = false;
+        long fd = CgroupFiles.OpenFile(directory, "freezer.state", Files.O_RDWR);
+        if (fd < 0) return false;
+        long deadline = Environment.TickCount64 + FreezeTimeout;
+        for (int i = 1; ; i++)
+        {
+            if (CgroupFiles.WriteTo((int)fd, "FROZEN") < 0) break;
+            for (int look = 0; look < 20 && !ok; look++)
+            {
+                ok = CgroupFiles.ReadFrom((int)fd, out long error) == "FROZEN";
+                if (error < 0) break;
+            }
+            if (ok || Environment.TickCount64 > deadline) break;
+            if (i % 50 == 0) CgroupFiles.WriteTo((int)fd, "THAWED");
+            Processes.Sleep(i < 10 ? 1 : 10);
+        }
+        Files.Close((int)fd);
+        return true;
+    }
+
+    private static bool FreezeV2(int directory, out bool ok)
+    {
+        ok = false;
+        if (CgroupFiles.Write(directory, "cgroup.freeze", "1") < 0) return false;
+        ok = WaitForEvent(directory, "frozen", 1, Environment.TickCount64 + FreezeTimeout);
+        return true;
+    }
+
+    private static bool IsStanding(int directory) => CgroupFiles.Keyed(CgroupFiles.Read(directory, "cgroup.events", out _), "frozen") == 1;
+
+    /// <summary>Waits until cgroup.events has a value; the kernel wakes pollers with POLLPRI on each change, nobody sleeps longer than needed.</summary>
+    private static unsafe bool WaitForEvent(int directory, string key, long wanted, long deadline)
+    {
+        const short POLLPRI = 2;
+        long fd = CgroupFiles.OpenFile(directory, "cgroup.events", Files.O_RDONLY);
+        if (fd < 0) return false;
+        bool reached;
+        while (true)
+        {
+            reached = CgroupFiles.Keyed(CgroupFiles.ReadFrom((int)fd, out long error), key) == wanted;
+            long left = deadline - Environment.TickCount64;
+            if (reached || error < 0 || left <= 0) break;
+            PollFd poll = new() { Fd = (int)fd, Events = POLLPRI };
+            Processes.Poll(&poll, 1, (int)left);
+        }
+        Files.Close((int)fd);
+        return reached;
+    }
+}

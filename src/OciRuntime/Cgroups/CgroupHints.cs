@@ -1,0 +1,97 @@
+using OciRuntime.Linux;
+
+namespace OciRuntime.Cgroups;
+
+/// <summary>Error texts: what was done, where config.json asked for it, the errno, and why the kernel says so, where that is known.</summary>
+internal static class CgroupHints
+{
+    /// <summary>A step failed.</summary>
+    public static OciException Failure(CgroupPlan plan, in CgroupStep step, int directory, long result)
+    {
+        string doing = plan.Describe(step);
+        if (step.Pointer.Length > 0) doing = step.Pointer + ": " + doing;
+        return Failure(plan, result, doing, Hint(step, directory, plan.Directories[step.Directory].Hierarchy.Unified, (int)-result));
+    }
+
+    /// <summary>Something else failed.</summary>
+    public static OciException Failure(CgroupPlan plan, long result, string doing, string? hint = null)
+    {
+        if (plan.Rootless && result is -Errno.EPERM or -Errno.EACCES or -Errno.EROFS)
+        {
+            hint = "rootless needs no limits + no cgrouppath when no permission is granted for cgroups";
+        }
+        OciException plain = OciException.FromResult(result, doing);
+        return hint is null ? plain : new OciException(plain.Message + ": " + hint, plain.Errno);
+    }
+
+    /// <summary>A limit needs a v2 controller that does not reach the cgroup.</summary>
+    public static OciException NoController(
+        CgroupPlan plan, CgroupDirectory directory, in CgroupStep step, string controller, string root, long stuck, string stuckAt)
+    {
+        string mount = directory.Hierarchy.MountPoint;
+        string limit = step.Pointer;
+        foreach (CgroupStep other in plan.Steps)
+        {
+            if (other.Kind == CgroupStepKind.Write && other.File.StartsWith(controller + ".", StringComparison.Ordinal))
+            {
+                limit = other.Pointer;
+                break;
+            }
+        }
+        bool offered = (" " + root + " ").Contains(" " + controller + " ");
+        string why = !offered
+            ? $"{mount}/cgroup.controllers offers only [{root}]; it may be mounted as cgroup v1, disabled on the kernel's command line, or not delegated to this user"
+            : stuck switch
+            {
+                -Errno.EBUSY => $"{stuckAt} has processes of its own, and such a cgroup cannot hand controllers down (no internal processes rule); use a cgroupsPath elsewhere",
+                -Errno.EPERM or -Errno.EACCES or -Errno.EROFS => $"{stuckAt}/cgroup.subtree_control may not be written by this user",
+                -Errno.EOPNOTSUPP or -Errno.EINVAL => $"{stuckAt} is a threaded cgroup, or its controllers cannot be handed down",
+                _ => $"it is not enabled in cgroup.subtree_control of {stuckAt}",
+            };
+        return new OciException($"{limit}: no controller {controller} in {directory.Path}: {why}", stuck == 0 ? Errno.ENOENT : (int)-stuck);
+    }
+
+    private static string? Hint(in CgroupStep step, int directory, bool unified, int errno)
+    {
+        string file = step.File;
+        switch (errno)
+        {
+            case Errno.EBUSY when file is "memory.limit_in_bytes" or "memory.max" or "memory.memsw.limit_in_bytes":
+                string use = CgroupFiles.Read(directory, unified ? "memory.current" : "memory.usage_in_bytes", out _);
+                string peak = CgroupFiles.Read(directory, unified ? "memory.peak" : "memory.max_usage_in_bytes", out _);
+                return $"unable to set memory limit to {step.Value} (current usage: {use}, peak usage: {peak})";
+            case Errno.ENOENT when file == "memory.memsw.limit_in_bytes":
+                return "this kernel does no swap accounting (command line swapaccount=1)";
+            case Errno.ENOENT when file is "memory.swap.max":
+                return "this kernel does no swap accounting, or has no swap";
+            case Errno.ENOENT when file.Contains("weight", StringComparison.Ordinal):
+                return "this kernel has no weights for block devices (neither CFQ nor BFQ)";
+            case Errno.ENOENT:
+                return "this kernel has no such file";
+            case Errno.EINVAL when file is "memory.limit_in_bytes" or "memory.memsw.limit_in_bytes":
+                return "the memory limit must not exceed the limit of memory and swap together";
+            case Errno.EINVAL when file is "cpu.cfs_quota_us" or "cpu.cfs_period_us" or "cpu.max":
+                return "the period is 1000 to 1000000 us, the quota at least 1000 us, and their ratio at most that of the parent cgroup";
+            case Errno.EINVAL when file is "cpu.weight" or "cpu.shares":
+                return "a cgroup with cpu.idle = 1 has no weight";
+            case Errno.EINVAL when file is "cpu.rt_runtime_us" or "cpu.rt_period_us":
+                return "the parent cgroup must have real-time budget to give";
+            case Errno.EINVAL or Errno.EACCES or Errno.ERANGE or Errno.ENODEV when file is "cpuset.cpus" or "cpuset.mems":
+                return $"it must be a part of what the parent cgroup has and what is online ({Parent(directory, file, unified)})";
+            case Errno.EPERM when file is "devices.allow":
+                return "the parent cgroup does not allow it";
+            case Errno.ENODEV when file.StartsWith("blkio.", StringComparison.Ordinal) || file.StartsWith("io.", StringComparison.Ordinal):
+                return "there is no such block device";
+            default:
+                return null;
+        }
+    }
+
+    // The effective mask of the container's own cgroup is that of the parent while none is set; v1 was seeded with it.
+    private static string Parent(int directory, string file, bool unified)
+    {
+        string effective = unified ? file + ".effective" : file == "cpuset.cpus" ? "cpuset.effective_cpus" : "cpuset.effective_mems";
+        string value = CgroupFiles.Read(directory, effective, out _);
+        return value.Length == 0 ? "unknown" : value;
+    }
+}

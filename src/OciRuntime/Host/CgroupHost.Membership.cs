@@ -1,0 +1,77 @@
+using System.Text;
+
+namespace OciRuntime.Host;
+
+/// <content>Own membership from /proc/self/cgroup, cgroups(7).</content>
+internal sealed partial class CgroupHost
+{
+    private string? _membership;
+    private CgroupHierarchy? _unifiedWithRoot;
+
+    /// <summary>The cgroup of this process in a hierarchy, relative to its mount point: "/" or "/a/b". Read on first use.</summary>
+    /// <remarks>
+    /// The kernel gives paths relative to the cgroup namespace, the mount shows what is below its own root; in a container without a
+    /// cgroup namespace both are deep, and only their difference is a path. A process outside its namespace's root ("/..") counts as at the root.
+    /// </remarks>
+    public string OwnPath(CgroupHierarchy hierarchy)
+    {
+        _membership ??= Encoding.UTF8.GetString(ReadProc("cgroup"));
+        string own = Membership(_membership, hierarchy);
+        string root = hierarchy.MountRoot;
+        if (Mode == CgroupMode.V2 && root == "/" && own != "/") root = UnifiedRoot(hierarchy);
+        return Relative(own, root);
+    }
+
+    /// <summary>The path of a hierarchy in the text of a /proc/PID/cgroup file; "/" when it is not listed.</summary>
+    internal static string Membership(ReadOnlySpan<char> text, CgroupHierarchy hierarchy)
+    {
+        foreach (ReadOnlySpan<char> line in text.EnumerateLines())
+        {
+            // hierarchy-id:controllers:path, and the path may hold colons.
+            int first = line.IndexOf(':');
+            if (first < 0) continue;
+            ReadOnlySpan<char> rest = line[(first + 1)..];
+            int second = rest.IndexOf(':');
+            if (second < 0) continue;
+            ReadOnlySpan<char> controllers = rest[..second];
+            bool match = hierarchy.Unified
+                ? controllers.IsEmpty && line[..first].SequenceEqual("0")
+                : hierarchy.Name is not null ? controllers.StartsWith("name=") && controllers[5..].SequenceEqual(hierarchy.Name) : Lists(controllers, hierarchy);
+            if (match) return rest[(second + 1)..].ToString();
+        }
+        return "/";
+    }
+
+    /// <summary>Subtracts a mount root from a membership path.</summary>
+    internal static string Relative(string own, string root)
+    {
+        if (own == "/.." || own.StartsWith("/../", StringComparison.Ordinal)) return "/";
+        if (root == "/") return own;
+        if (own == root) return "/";
+        return own.StartsWith(root + "/", StringComparison.Ordinal) ? own[root.Length..] : "/";
+    }
+
+    private static bool Lists(ReadOnlySpan<char> controllers, CgroupHierarchy hierarchy)
+    {
+        if (hierarchy.Controllers.Length == 0) return false;
+        foreach (Range r in controllers.Split(','))
+        {
+            if (controllers[r].SequenceEqual(hierarchy.Controllers[0])) return true;
+        }
+        return false;
+    }
+
+    // The statfs(2) fast path did not see which cgroup the mount shows.
+    private string UnifiedRoot(CgroupHierarchy hierarchy)
+    {
+        if (_unifiedWithRoot is null)
+        {
+            _unifiedWithRoot = hierarchy;
+            foreach (CgroupHierarchy h in FromMountInfo(ReadProc("mountinfo")).Hierarchies)
+            {
+                if (h.Unified && h.MountPoint == hierarchy.MountPoint) _unifiedWithRoot = h;
+            }
+        }
+        return _unifiedWithRoot.MountRoot;
+    }
+}
