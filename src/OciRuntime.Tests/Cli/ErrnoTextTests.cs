@@ -1,8 +1,8 @@
 using System.Runtime.InteropServices;
 using FluentAssertions;
-using Mono.Unix.Native;
 using NUnit.Framework;
 using OciRuntime.Linux;
+using Errno = Mono.Unix.Native.Errno;
 
 namespace OciRuntime.Tests.Cli;
 

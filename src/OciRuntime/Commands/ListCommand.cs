@@ -1,5 +1,6 @@
 using System.Buffers;
 using System.Globalization;
+using System.Text;
 using System.Text.Json;
 using OciRuntime.Cli;
 using OciRuntime.Linux;
@@ -15,17 +16,16 @@ internal static class ListCommand
 
     public static int Run(GlobalOptions g, ListOptions o)
     {
-        ContainerStore store = new(StateRoot.Resolve(g.Root));
-        List<string> ids = store.List();
-        if (o.Quiet)
-        {
-            PrintIds(store, ids);
-            return ExitCodes.Success;
-        }
-        List<Row> rows = Read(store, ids);
-        if (o.Format == ListFormat.Json) PrintJson(rows);
-        else PrintTable(rows);
+        Output.Write(Render(new ContainerStore(StateRoot.Resolve(g.Root)), o));
         return ExitCodes.Success;
+    }
+
+    internal static string Render(ContainerStore store, ListOptions o)
+    {
+        List<string> ids = store.List();
+        if (o.Quiet) return Ids(store, ids);
+        List<Row> rows = Read(store, ids);
+        return o.Format == ListFormat.Json ? Json(rows) : Columns(rows);
     }
 
     private static List<Row> Read(ContainerStore store, List<string> ids)
@@ -51,18 +51,18 @@ internal static class ListCommand
         return rows;
     }
 
-    private static void PrintIds(ContainerStore store, List<string> ids)
+    private static string Ids(ContainerStore store, List<string> ids)
     {
-        System.Text.StringBuilder text = new();
+        StringBuilder text = new();
         foreach (string id in ids)
         {
             using ContainerEntry? entry = store.TryOpen(id);
             if (entry is { HasJournal: true }) text.Append(id).Append('\n');
         }
-        Output.Write(text.ToString());
+        return text.ToString();
     }
 
-    private static void PrintTable(List<Row> rows)
+    private static string Columns(List<Row> rows)
     {
         Table table = new("ID", "PID", "STATUS", "BUNDLE", "CREATED", "OWNER");
         foreach (Row row in rows)
@@ -77,16 +77,12 @@ internal static class ListCommand
                 table.Add(row.Id, "-", $"unreadable: {row.Problem}", "-", "-", row.Owner);
             }
         }
-        Output.Write(table.ToString());
+        return table.ToString();
     }
 
-    private static void PrintJson(List<Row> rows)
+    private static string Json(List<Row> rows)
     {
-        if (rows.Count == 0)
-        {
-            Output.Write("null\n"u8); // Go's encoding of a nil slice.
-            return;
-        }
+        if (rows.Count == 0) return "null\n"; // Go's encoding of a nil slice.
         ArrayBufferWriter<byte> buffer = new(4096);
         using (Utf8JsonWriter w = new(buffer, ContainerState.Compact))
         {
@@ -98,8 +94,7 @@ internal static class ListCommand
             }
             w.WriteEndArray();
         }
-        buffer.Write("\n"u8);
-        Output.Write(buffer.WrittenSpan);
+        return Encoding.UTF8.GetString(buffer.WrittenSpan) + "\n";
     }
 
     /// <summary>All the keys of a readable entry, so that clients need not know the case, and the reason.</summary>

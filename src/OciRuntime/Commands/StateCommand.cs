@@ -10,8 +10,13 @@ internal static class StateCommand
 {
     public static int Run(GlobalOptions g, StateOptions o)
     {
-        ContainerStore store = new(StateRoot.Resolve(g.Root));
-        using ContainerEntry entry = store.Open(o.Id);
+        Output.Write(Render(new ContainerStore(StateRoot.Resolve(g.Root)), o.Id));
+        return ExitCodes.Success;
+    }
+
+    internal static ReadOnlySpan<byte> Render(ContainerStore store, string id)
+    {
+        using ContainerEntry entry = store.Open(id);
         // No lock: the journal is replaced as a whole, and clients poll this verb while others are at work.
         ContainerState state = entry.ReadState();
         ContainerStatus status = entry.Probe(state);
@@ -20,7 +25,6 @@ internal static class StateCommand
         using Utf8JsonWriter w = new(buffer, ContainerState.Compact with { Indented = true });
         StateDocument.Write(w, state, status, owner: ""); // Empty as runc prints it.
         w.Flush();
-        Output.Write(buffer.WrittenSpan);
-        return ExitCodes.Success;
+        return buffer.WrittenSpan;
     }
 }
