@@ -1,0 +1,217 @@
+using System.Diagnostics;
+using FluentAssertions;
+using NUnit.Framework;
+using OciRuntime.Cgroups;
+using OciRuntime.Host;
+using OciRuntime.Linux;
+
+namespace OciRuntime.Tests.Cgroups;
+
+/// <summary>Freeze, kill, remove and device control on the kernel of this machine, on all hierarchies, v1 alone and v2 alone.</summary>
+[NonParallelizable]
+public sealed class RealControlTests : CgroupFixture
+{
+    [TestCase("all")]
+    [TestCase("freezer")]
+    [TestCase("unified")]
+    public void Freeze_and_thaw(string where)
+    {
+        CgroupPlan plan = PlanFor(where);
+        using CgroupEntry entry = Cgroup.Create(plan);
+        Sleeper(entry);
+        CgroupControl control = new(plan.Paths);
+        control.IsFrozen().Should().BeFalse();
+        control.Freeze();
+        control.IsFrozen().Should().BeTrue();
+        control.Thaw();
+        control.IsFrozen().Should().BeFalse();
+        control.Thaw();
+    }
+
+    [TestCase("all", false)]
+    [TestCase("all", true)]
+    [TestCase("freezer", false)]
+    [TestCase("freezer", true)]
+    [TestCase("unified", false)]
+    [TestCase("unified", true)]
+    public void Kill_reaches_all_below_also_when_frozen(string where, bool frozen)
+    {
+        CgroupPlan plan = PlanFor(where);
+        using CgroupEntry entry = Cgroup.Create(plan);
+        List<Process> processes = [Sleeper(entry)];
+        foreach (string below in new[] { "/x", "/x/y" })
+        {
+            foreach (string path in plan.Paths)
+            {
+                Directory.CreateDirectory(path + below);
+                if (path.Contains("/cpuset/", StringComparison.Ordinal))
+                {
+                    foreach (string f in new[] { "cpuset.cpus", "cpuset.mems" }) System.IO.File.WriteAllText(path + below + "/" + f, System.IO.File.ReadAllText(path + "/" + f));
+                }
+            }
+            using CgroupEntry nested = CgroupEntry.Open(plan.Paths, below);
+            processes.Add(Sleeper(nested));
+        }
+        CgroupControl control = new(plan.Paths);
+        control.Pids().Should().BeEquivalentTo(processes.Select(p => p.Id));
+        if (frozen) control.Freeze();
+        control.KillAll(Processes.SIGKILL).Should().BeTrue();
+        foreach (Process p in processes)
+        {
+            p.WaitForExit(5000).Should().BeTrue();
+            p.ExitCode.Should().Be(137);
+        }
+        control.Remove(TimeSpan.FromSeconds(5));
+        plan.Paths.Should().OnlyContain(p => !Directory.Exists(p));
+        control.KillAll(Processes.SIGKILL).Should().BeFalse();
+        control.Remove(TimeSpan.Zero);
+    }
+
+    [Test]
+    public void What_has_left_v2_is_killed_by_v1()
+    {
+        if (Host.Mode != CgroupMode.Hybrid) Assert.Ignore("needs hybrid");
+        CgroupPlan plan = Plan();
+        using CgroupEntry entry = Cgroup.Create(plan);
+        Process inside = Sleeper(entry), moved = Sleeper(entry);
+        System.IO.File.WriteAllText(Host.Unified!.MountPoint + "/cgroup.procs", moved.Id.ToString());
+        new CgroupControl(plan.Paths).KillAll(Processes.SIGKILL).Should().BeTrue();
+        inside.WaitForExit(5000).Should().BeTrue();
+        moved.WaitForExit(5000).Should().BeTrue();
+        new CgroupControl(plan.Paths).IsFrozen().Should().BeFalse();
+    }
+
+    [TestCase("freezer")]
+    [TestCase("unified")]
+    public void A_fork_bomb_is_killed(string where)
+    {
+        CgroupPlan plan = PlanFor(where);
+        using CgroupEntry entry = Cgroup.Create(plan);
+        // A hundred new processes a second, each the parent of the next: a list of pids is stale as soon as it is read.
+        Process bomb = Start("sh", "-c", "sleep 0.2; f() { while :; do (exec true) & (sleep 0.01; f) & wait $!; done; }; f");
+        entry.EnterByPid(bomb.Id);
+        Thread.Sleep(400);
+        CgroupControl control = new(plan.Paths);
+        control.KillAll(Processes.SIGKILL).Should().BeTrue();
+        control.Remove(TimeSpan.FromSeconds(5));
+    }
+
+    [Test]
+    public void Other_signals_make_one_pass()
+    {
+        CgroupPlan plan = Plan();
+        using CgroupEntry entry = Cgroup.Create(plan);
+        Process a = Sleeper(entry), b = Sleeper(entry);
+        new CgroupControl(plan.Paths).KillAll(Processes.SIGTERM).Should().BeTrue();
+        a.WaitForExit(5000).Should().BeTrue();
+        b.WaitForExit(5000).Should().BeTrue();
+        a.ExitCode.Should().Be(128 + 15);
+    }
+
+    [TestCase("freezer")]
+    [TestCase("unified")]
+    public void Removal_waits_for_processes_that_are_going(string where)
+    {
+        CgroupPlan plan = PlanFor(where);
+        using CgroupEntry entry = Cgroup.Create(plan);
+        Process p = Start("sleep", "0.3");
+        entry.EnterByPid(p.Id);
+        new CgroupControl(plan.Paths).Remove(TimeSpan.FromSeconds(5));
+        Directory.Exists(plan.Paths[0]).Should().BeFalse();
+    }
+
+    [Test]
+    public void Removal_names_who_is_in_the_way_and_can_be_repeated()
+    {
+        CgroupPlan plan = Plan();
+        using CgroupEntry entry = Cgroup.Create(plan);
+        Process p = Sleeper(entry);
+        CgroupControl control = new(plan.Paths);
+        FluentActions.Invoking(() => control.Remove(TimeSpan.FromMilliseconds(50))).Should().Throw<OciException>().WithMessage($"remove cgroup *held by process {p.Id}");
+        p.Kill();
+        control.Remove(TimeSpan.FromSeconds(5));
+    }
+
+    [Test]
+    public void Wide_and_deep_trees_go()
+    {
+        CgroupPlan plan = PlanFor(Host.Unified is null ? "freezer" : "unified");
+        Cgroup.Create(plan).Dispose();
+        string deep = plan.Paths[0];
+        for (int i = 0; i < 200; i++) Directory.CreateDirectory($"{deep}/w{i}/x");
+        for (int i = 0; i < 20; i++) Directory.CreateDirectory(deep += "/d");
+        Stopwatch clock = Stopwatch.StartNew();
+        new CgroupControl(plan.Paths).Remove(TimeSpan.FromSeconds(5));
+        TestContext.Out.WriteLine($"421 cgroups in {clock.Elapsed.TotalMilliseconds:f1} ms");
+    }
+
+    [TestCase("exec 3< /dev/kmsg", false)]
+    [TestCase("head -c1 /dev/full", true)]
+    [TestCase("echo x > /dev/null", true)]
+    [TestCase("mknod $DIR/n c 1 11", true)]
+    [TestCase("exec 3< /dev/loop0", false)]
+    public void Device_program_decides(string script, bool allowed)
+    {
+        string directory = Directory.CreateTempSubdirectory("ocirun-test").FullName;
+        try
+        {
+            Run(PlanOn("unified"), script.Replace("$DIR", directory, StringComparison.Ordinal)).Should().Be(allowed ? "yes" : "no");
+        }
+        finally
+        {
+            Directory.Delete(directory, recursive: true);
+        }
+    }
+
+    [Test]
+    public void Device_program_keeps_to_the_access_allowed_and_can_be_replaced()
+    {
+        // /dev/kmsg, 1:11.
+        CgroupPlan plan = PlanOn("unified", new() { Devices = [new() { Allow = true, Type = "c", Major = 1, Minor = 11, Access = "w" }] });
+        Run(plan, "exec 3> /dev/kmsg").Should().Be("yes");
+        Run(plan, "exec 3< /dev/kmsg", fresh: false).Should().Be("no");
+        using CgroupEntry entry = CgroupEntry.Open(plan.Paths);
+        for (int i = 0; i < 100; i++)
+        {
+            DeviceFilter other = DeviceFilter.Build([new() { Allow = true, Type = "c", Major = 1, Minor = 11, Access = i == 99 ? "r" : "rwm" }]);
+            DeviceProgram.Attach(entry.UnifiedFd, other, replaceOld: true).Should().Be(0, "round {0}: the kernel takes 64 programs", i);
+        }
+        Run(plan, "exec 3< /dev/kmsg", fresh: false).Should().Be("yes");
+        Run(plan, "exec 3> /dev/kmsg", fresh: false).Should().Be("no");
+        Bpf.QueryDevices(entry.UnifiedFd, stackalloc uint[64]).Should().Be(1);
+    }
+
+    [Test]
+    public void V2_without_the_controller_says_why()
+    {
+        if (Host.Mode != CgroupMode.Hybrid) Assert.Ignore("needs a v2 hierarchy without memory");
+        CgroupPlan plan = PlanOn("unified", new() { Memory = new() { Limit = 1 << 20 } });
+        FluentActions.Invoking(() => Cgroup.Create(plan)).Should().Throw<OciException>()
+            .WithMessage("/linux/resources/memory/limit: no controller memory in *cgroup.controllers offers only*");
+        Directory.Exists(plan.Paths[0]).Should().BeFalse();
+    }
+
+    private CgroupPlan PlanFor(string where) => where == "all" ? Plan() : PlanOn(where);
+
+    // The shell waits for a line, so that it is in the cgroup before it touches a device.
+    private static string Run(CgroupPlan plan, string script, bool fresh = true)
+    {
+        using CgroupEntry entry = fresh ? Cgroup.Create(plan) : CgroupEntry.Open(plan.Paths);
+        using Process p = Process.Start(new ProcessStartInfo("sh", ["-c", $"read go; if ({script}) >/dev/null 2>&1; then echo yes; else echo no; fi"])
+        {
+            RedirectStandardInput = true,
+            RedirectStandardOutput = true,
+        })!;
+        try
+        {
+            entry.EnterByPid(p.Id);
+            p.StandardInput.WriteLine();
+            return p.StandardOutput.ReadLine() ?? "";
+        }
+        finally
+        {
+            p.StandardInput.Close();
+            if (!p.WaitForExit(5000)) p.Kill();
+        }
+    }
+}
