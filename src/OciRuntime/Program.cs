@@ -19,11 +19,10 @@ internal static class Program
         {
             return CommandLineReader.Report(e);
         }
-        if (line.Request != Request.RunVerb) return Inform(line);
-        string verb = line.Definition!.Name;
+        string verb = line.Definition?.Name ?? "";
         try
         {
-            return Dispatch(line.Globals, line.Verb!);
+            return line.Request == Request.RunVerb ? Dispatch(line.Globals, line.Verb!) : Inform(line);
         }
         catch (InterruptedException e)
         {
