@@ -87,6 +87,7 @@ internal static unsafe class InitMain
         InitOp.Hostname => Kernel.Call(SyscallNumber.Sethostname, (nint)step->Text1, CString.Length(step->Text1)),
         InitOp.Domainname => Kernel.Call(SyscallNumber.Setdomainname, (nint)step->Text1, CString.Length(step->Text1)),
         InitOp.Sysctl => s.WriteProc(step->Text1, step->Text2, CString.Length(step->Text2)),
+        InitOp.CloseHost => s.CloseHost(),
         InitOp.NoNewPrivileges => Processes.Prctl(Processes.PR_SET_NO_NEW_PRIVS, 1),
         InitOp.ResourceLimit => Processes.SetLimit(0, (int)step->A, new ResourceLimit { Soft = (ulong)step->B, Hard = (ulong)step->C }),
         InitOp.AwaitLimits => Sync.Ask(ref s, SyncKind.Limits, 0),

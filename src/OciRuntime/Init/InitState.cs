@@ -67,6 +67,19 @@ internal unsafe struct InitState
         }
     }
 
+    /// <summary>
+    /// Closes the host's /proc and /dev/null. A working directory or program given as /proc/self/fd/N/… would otherwise pass through them to
+    /// /proc/1/root, the host (CVE-2024-21626).
+    /// </summary>
+    public long CloseHost()
+    {
+        if (ProcFd >= 0) Files.Close(ProcFd);
+        if (NullFd >= 0) Files.Close(NullFd);
+        if (EmptyFd >= 0) Files.Close(EmptyFd);
+        ProcFd = NullFd = EmptyFd = -1;
+        return 0;
+    }
+
     /// <summary>Writes a file below the host's /proc; nothing but procfs itself can be on the way.</summary>
     public long WriteProc(byte* path, byte* text, int length)
     {

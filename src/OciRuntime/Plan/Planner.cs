@@ -43,6 +43,7 @@ internal sealed class Planner
         if (HasMountNamespace) AddRootSteps();
         else Add(InitOp.ChangeRoot, new("/root/path"), _request.Rootfs);
         AddKernelSettings();
+        Add(InitOp.CloseHost);
         ProcessPlanner process = new(_request, _namespaces, _steps, _warnings);
         process.AddSteps(DenySetgroups);
         AddEnd();

@@ -42,6 +42,7 @@ internal static class StepText
         InitOp.Hostname => $"set the hostname to {step.Text1}",
         InitOp.Domainname => $"set the domainname to {step.Text1}",
         InitOp.Sysctl => $"write {step.Text2} to /proc/{step.Text1}",
+        InitOp.CloseHost => "close what is left open of the host",
         InitOp.NoNewPrivileges => "set no_new_privs",
         InitOp.ResourceLimit => $"set {step.Text1} soft {Limit(step.B)} hard {Limit(step.C)}",
         InitOp.AwaitLimits => "wait until the resource limits are set from outside the user namespace",
