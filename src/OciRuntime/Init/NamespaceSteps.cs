@@ -33,6 +33,7 @@ internal static unsafe class NamespaceSteps
                     return result;
                 }
                 joins[i].Joined = 1;
+                Files.Close(s.Plan->Fds[joins[i].Slot]);
             }
         }
         return 0;
