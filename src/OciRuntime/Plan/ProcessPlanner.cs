@@ -25,7 +25,7 @@ internal sealed class ProcessPlanner(PlanRequest request, NamespacePlan namespac
         steps.Add(new(InitOp.BoundingSet, new("/process/capabilities/bounding")) { A = (long)sets.Bounding, B = request.Host.LastCapability });
         // Before the user switch, because root may enter what the user may not; again after it for the opposite (a private home on NFS).
         Origin cwd = new("/process/cwd");
-        string directory = "/" + ContainerPath.Clean(_process.Cwd).TrimStart('.');
+        string directory = ContainerPath.Absolute(ContainerPath.Clean(_process.Cwd));
         steps.Add(new(InitOp.ChangeDirectory, cwd) { Text1 = directory, Flags = InitFlags.Retry });
         steps.Add(new(InitOp.SetUser, new("/process/user"))
         {
@@ -66,10 +66,10 @@ internal sealed class ProcessPlanner(PlanRequest request, NamespacePlan namespac
         if (HomeFromImage) steps.Add(new(InitOp.HomeDirectory, Origin.Runtime) { A = _process.User.Uid });
         if (request.ListenFds > 0)
         {
-            Environment.Add($"LISTEN_FDS={request.ListenFds}");
-            Environment.Add("LISTEN_PID=1");
+            EnvironmentPlanner.Set(Environment, "LISTEN_FDS", request.ListenFds.ToString());
+            EnvironmentPlanner.Set(Environment, "LISTEN_PID", "1");
         }
-        if (request.NotifyDirectory != null) Environment.Add("NOTIFY_SOCKET=/run/notify/notify.sock");
+        if (request.NotifyDirectory != null) EnvironmentPlanner.Set(Environment, "NOTIFY_SOCKET", "/run/notify/notify.sock");
         steps.Add(new(InitOp.FindExecutable, new("/process/args", 0)) { Text1 = _process.Args[0], Candidates = Candidates() });
     }
 
