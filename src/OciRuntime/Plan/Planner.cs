@@ -88,7 +88,7 @@ internal sealed class Planner
         ulong first = propagation == 0 ? Mounts.MS_SLAVE | Mounts.MS_REC : late ? Mounts.MS_PRIVATE | Mounts.MS_REC : propagation;
         _steps.Add(new(InitOp.HostPropagation, new("/linux/rootfsPropagation")) { A = (long)first, Text1 = _request.Rootfs });
         Add(InitOp.BindRootfs, new("/root/path"), _request.Rootfs);
-        MountPlanner mounts = new(_request, _namespaces, _steps);
+        MountPlanner mounts = new(_request, _namespaces, _steps, _warnings);
         mounts.AddMounts();
         if (_request.NotifyDirectory != null)
         {
@@ -146,7 +146,8 @@ internal sealed class Planner
         {
             string path = ContainerPath.Clean(paths[i]);
             // The whole root as a masked path would cover the container; a repeated path would be covered twice.
-            if (path != "." && Array.IndexOf(paths, paths[i]) == i) _steps.Add(new(op, new(section, i)) { Text1 = path });
+            if (path == ".") _warnings.Add($"{section}/{i}: the root itself cannot be covered; /root/readonly makes it read-only");
+            else if (Array.IndexOf(paths, paths[i]) == i) _steps.Add(new(op, new(section, i)) { Text1 = path });
         }
     }
 
