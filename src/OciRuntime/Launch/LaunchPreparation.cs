@@ -52,7 +52,6 @@ internal sealed class LaunchPreparation
             ListenFds = listen,
             NotifyDirectory = notify == null ? null : $"{containerDirectory}/notify",
             Cgroups = Views(cgroups),
-            TasksFiles = CountTasksFiles(cgroups),
         });
         return new LaunchPreparation
         {
@@ -74,13 +73,6 @@ internal sealed class LaunchPreparation
         List<CgroupView> views = new(cgroups.Directories.Length);
         foreach (CgroupDirectory directory in cgroups.Directories) views.Add(new(directory.Hierarchy, directory.Path));
         return views;
-    }
-
-    private static int CountTasksFiles(CgroupPlan cgroups)
-    {
-        int count = 0;
-        foreach (CgroupDirectory directory in cgroups.Directories) if (!directory.Hierarchy.Unified) count++;
-        return count;
     }
 
     private static void CheckTerminal(LaunchSettings settings, bool terminal)

@@ -22,7 +22,7 @@ internal sealed class ProcessPlanner(PlanRequest request, NamespacePlan namespac
         if (_process.NoNewPrivileges) steps.Add(new(InitOp.NoNewPrivileges, new("/process/noNewPrivileges")));
         AddLimits(userNamespace);
         // CAP_SETPCAP is needed to shrink the bounding set, so that comes before anything is dropped.
-        steps.Add(new(InitOp.BoundingSet, new("/process/capabilities/bounding")) { A = (long)sets.Bounding, B = request.Host.LastCapability });
+        steps.Add(new(InitOp.BoundingSet, CapabilityOrigin(_process.Capabilities?.Bounding.Length > 0 ? "/bounding" : "")) { A = (long)sets.Bounding, B = request.Host.LastCapability });
         // Before the user switch, because root may enter what the user may not; again after it for the opposite (a private home on NFS).
         Origin cwd = new("/process/cwd");
         string directory = ContainerPath.Absolute(ContainerPath.Clean(_process.Cwd));
@@ -32,13 +32,15 @@ internal sealed class ProcessPlanner(PlanRequest request, NamespacePlan namespac
             A = user.Uid, B = user.Gid, Groups = user.AdditionalGids, Flags = denySetgroups ? InitFlags.DenySetgroups : 0,
         });
         steps.Add(new(InitOp.ChangeDirectory, cwd) { Text1 = directory });
-        steps.Add(new(InitOp.Capabilities, new("/process/capabilities"))
+        steps.Add(new(InitOp.Capabilities, CapabilityOrigin(""))
         {
             A = (long)sets.Effective, B = (long)sets.Permitted, C = (long)sets.Inheritable, Bind = new() { Set = sets.Ambient },
         });
-        steps.Add(new(InitOp.Umask, new("/process/user/umask")) { A = user.Umask ?? 0x12 });
+        steps.Add(new(InitOp.Umask, user.Umask == null ? Origin.Runtime : new("/process/user/umask")) { A = user.Umask ?? 0x12 });
         AddProgram();
     }
+
+    private Origin CapabilityOrigin(string set) => _process.Capabilities == null ? Origin.Runtime : new("/process/capabilities" + set);
 
     private void AddLimits(bool userNamespace)
     {
