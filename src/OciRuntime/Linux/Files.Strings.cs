@@ -53,12 +53,19 @@ internal static unsafe partial class Files
             while (done < data.Length)
             {
                 long n = Write(fd, p + done, data.Length - done);
-                if (n == -Errno.EINTR) continue;
+                if (n == -Errno.EINTR || (n == -Errno.EAGAIN && WaitWritable(fd))) continue;
                 if (n < 0) return n;
                 done += (int)n;
             }
             return done;
         }
+    }
+
+    // The descriptor may be shared with whoever made it non-blocking (conmon does), so its mode is not ours to change.
+    private static bool WaitWritable(int fd)
+    {
+        PollFd poll = new() { Fd = fd, Events = Processes.POLLOUT };
+        return Processes.Poll(&poll, 1, -1) is >= 0 or -Errno.EINTR;
     }
 
     /// <summary>Opens, writes and closes a control file (procfs, cgroupfs). Returns 0 or a negated errno of whichever call failed.</summary>
