@@ -5,7 +5,8 @@ namespace OciRuntime.Cgroups;
 /// <content>Freezing: freezer.state (cgroup-v1/freezer-subsystem.rst), cgroup.freeze (cgroup-v2.rst).</content>
 internal sealed partial class CgroupControl
 {
-    private const int FreezeTimeout = 10_000;
+    // Milliseconds: a process in an uninterruptible wait stops when that ends. To kill it need not stop first, only better had.
+    private const int FreezeTimeout = 10_000, FreezeToKillTimeout = 500;
 
     /// <summary>Whether the cgroup is frozen, or was told to freeze.</summary>
     public bool IsFrozen()
@@ -22,23 +23,25 @@ internal sealed partial class CgroupControl
 
     /// <summary>Stops all processes and returns once they stand; thaws again when that fails.</summary>
     /// <exception cref="OciException">There is no freezer, or a process did not stop in time.</exception>
-    public void Freeze()
+    public void Freeze() => Freeze(FreezeTimeout);
+
+    private void Freeze(int timeout)
     {
         // On a hybrid host the v1 freezer is the one that others look at.
         bool ok = false;
         long fd = OpenFreezer();
-        bool tried = fd >= 0 && FreezeV1((int)fd, out ok);
+        bool tried = fd >= 0 && FreezeV1((int)fd, timeout, out ok);
         if (fd >= 0) Files.Close((int)fd);
         if (!tried && (fd = OpenUnified()) >= 0)
         {
-            tried = FreezeV2((int)fd, out ok);
+            tried = FreezeV2((int)fd, timeout, out ok);
             Files.Close((int)fd);
         }
         if (ok) return;
         string where = Paths.Count > 0 ? Paths[0] : "";
         if (!tried) throw new OciException($"unable to freeze {where}: no freezer among the container's cgroups", Errno.ENOENT);
         Thaw();
-        throw new OciException($"unable to freeze {where}: a process did not stop within {FreezeTimeout / 1000} s", Errno.ETIMEDOUT);
+        throw new OciException($"unable to freeze {where}: a process did not stop within {timeout} ms", Errno.ETIMEDOUT);
     }
 
     /// <summary>Lets them go on; returns at once when they already run.</summary>
@@ -106,12 +109,12 @@ internal sealed partial class CgroupControl
 
     // A write of FROZEN reaches the tasks of that moment; one that forks or is moved meanwhile leaves the state at FREEZING, and
     // nobody but the next write or read pushes it on. Some tasks only stop after having run again (runc #2767), hence the thaws.
-    private static bool FreezeV1(int directory, out bool ok)
+    private static bool FreezeV1(int directory, int timeout, out bool ok)
     {
         ok = false;
         long fd = CgroupFiles.OpenFile(directory, "freezer.state", Files.O_RDWR);
         if (fd < 0) return false;
-        long deadline = Environment.TickCount64 + FreezeTimeout;
+        long deadline = Environment.TickCount64 + timeout;
         for (int i = 1; ; i++)
         {
             if (CgroupFiles.WriteTo((int)fd, "FROZEN") < 0) break;
@@ -128,11 +131,11 @@ internal sealed partial class CgroupControl
         return true;
     }
 
-    private static bool FreezeV2(int directory, out bool ok)
+    private static bool FreezeV2(int directory, int timeout, out bool ok)
     {
         ok = false;
         if (CgroupFiles.Write(directory, "cgroup.freeze", "1") < 0) return false;
-        ok = WaitForEvent(directory, "frozen", 1, Environment.TickCount64 + FreezeTimeout);
+        ok = WaitForEvent(directory, "frozen", 1, Environment.TickCount64 + timeout);
         return true;
     }
 

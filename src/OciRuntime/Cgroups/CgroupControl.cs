@@ -62,7 +62,7 @@ internal sealed partial class CgroupControl(IReadOnlyList<string> paths)
         {
             try
             {
-                Freeze();
+                Freeze(FreezeToKillTimeout);
             }
             catch (OciException)
             {
