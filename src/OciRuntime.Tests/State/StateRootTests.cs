@@ -1,4 +1,3 @@
-using System.Text;
 using FluentAssertions;
 using NUnit.Framework;
 using OciRuntime.Linux;

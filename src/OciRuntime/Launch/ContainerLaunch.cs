@@ -273,6 +273,8 @@ internal sealed unsafe class ContainerLaunch : IDisposable
             _cgroup?.Dispose();
             if (!_hooksRan) State.Poststop = [];
             ContainerTeardown.Run(_entry, State, state => new HookRunner(state, _interruption).RunPoststop(warn));
+            // Parents of cgroupsPath that this launch made, too.
+            _cgroup?.Rollback();
         }
         catch (OciException e)
         {
