@@ -25,7 +25,10 @@ internal static unsafe class InitMain
         Processes.Exit(0);
     }
 
-    /// <summary>Dies with the parent while the set-up lasts; notices a parent that died before the death signal was asked for.</summary>
+    /// <summary>
+    /// Dies with the parent while the set-up lasts; notices a parent that died before the death signal was asked for. The kernel forgets the
+    /// death signal whenever ids change, so the steps that change them ask again.
+    /// </summary>
     public static long TieToParent(ref InitState s)
     {
         long result = Processes.Prctl(Processes.PR_SET_PDEATHSIG, Processes.SIGKILL);

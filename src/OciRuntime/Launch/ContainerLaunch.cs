@@ -51,7 +51,6 @@ internal sealed unsafe class ContainerLaunch : IDisposable
             Prepare();
             Child = ChildProcess.Clone(Plan, _native, _cgroup?.UnifiedFd ?? -1, OpenPidNamespace());
             State.Init = new ProcessIdentity(Child.Pid, StartTime(Child.Pid));
-            _entry.WriteState(State);
             CloseInherited();
             Converse();
             if (Settings.PidFile != null) PidFile.Write(Settings.PidFile, Child.Pid);
@@ -221,6 +220,9 @@ internal sealed unsafe class ContainerLaunch : IDisposable
     private void RunHooks()
     {
         _hooksRan = true;
+        // Hooks may ask for the container's state. Otherwise the pid need not be in the journal yet: until it is recorded as created, the
+        // child dies with us.
+        _entry.WriteState(State);
         Hooks hooks = Spec.Hooks!;
         HookRunner runner = new(State, _interruption);
         runner.Run("prestart", hooks.Prestart, ContainerStatus.Creating);
@@ -244,7 +246,6 @@ internal sealed unsafe class ContainerLaunch : IDisposable
     {
         Child!.Succeed(pid);
         State.Init = new ProcessIdentity(pid, StartTime(pid));
-        _entry.WriteState(State);
     }
 
     /// <summary>All is set up: from the moment this is written the container belongs to `delete`, not to us.</summary>
