@@ -31,7 +31,7 @@ internal static class Program
         }
         catch (OciException e)
         {
-            bool launches = line.Verb is CreateOptions or StartOptions;
+            bool launches = line.Verb is BundleOptions or StartOptions;
             Report(line.Globals, launches ? $"ocirun {verb} failed: {e.Message}" : e.Message);
             return ExitCodes.Failure;
         }
@@ -47,6 +47,7 @@ internal static class Program
         RunOptions o => RunCommand.Run(globals, o),
         CreateOptions o => CreateCommand.Run(globals, o),
         StartOptions o => StartCommand.Run(globals, o),
+        ExplainOptions o => ExplainCommand.Run(globals, o),
         StateOptions o => StateCommand.Run(globals, o),
         KillOptions o => KillCommand.Run(globals, o),
         DeleteOptions o => DeleteCommand.Run(globals, o),

@@ -53,7 +53,7 @@ internal enum InitOp
     /// <summary>A bind mount. Text1: source, Text2: destination, Data: <see cref="BindAttributes"/>.</summary>
     MountBind,
 
-    /// <summary>Changes attributes of the mount at Text1. A: MOUNT_ATTR_… to set.</summary>
+    /// <summary>Changes attributes of the mount at Text1. A: MOUNT_ATTR_… to set, B: to clear. Flags: <see cref="InitFlags.Recursive"/>.</summary>
     SetMountAttributes,
 
     /// <summary>A device node. Text1: path, A: mode with type, B: device number, C: uid | gid &lt;&lt; 32.</summary>

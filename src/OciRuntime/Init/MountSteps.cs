@@ -45,7 +45,7 @@ internal static unsafe class MountSteps
     {
         long fd = RootPath.Open(s.RootFd, step->Text1, Files.O_PATH);
         if (fd < 0) return fd;
-        long result = WithAttributes(ref s, (int)fd, (ulong)step->A, 0, recursive: false);
+        long result = WithAttributes(ref s, (int)fd, (ulong)step->A, (ulong)step->B, (step->Flags & InitFlags.Recursive) != 0);
         if (result >= 0) Files.Close((int)fd);
         return result < 0 ? result : 0;
     }
@@ -210,6 +210,8 @@ internal static unsafe class MountSteps
     private static long WithAttributes(ref InitState s, int mount, ulong set, ulong clear, bool recursive)
     {
         if ((set | clear) == 0) return mount;
+        // The kernel takes a new access time mode only when the old one is cleared in the same call (mount_setattr(2)).
+        if ((set & Mounts.MOUNT_ATTR__ATIME) != 0) clear |= Mounts.MOUNT_ATTR__ATIME;
         s.Detail = InitDetail.Attributes;
         long result = Mounts.SetAttributes(mount, new MountAttr { Set = set, Clear = clear }, recursive);
         if (result >= 0) return mount;

@@ -71,6 +71,7 @@ internal static unsafe class NamespaceSteps
         if (result >= 0) result = Credentials.SetGroups(0);
         s.Detail = InitDetail.Uid;
         if (result >= 0) result = Credentials.SetUsers(0);
+        // The kernel forgets the death signal when ids change (prctl(2), PR_SET_PDEATHSIG).
         return result < 0 ? result : InitMain.TieToParent(ref s);
     }
 

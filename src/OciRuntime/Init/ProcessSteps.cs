@@ -22,6 +22,8 @@ internal static unsafe class ProcessSteps
     {
         byte zero = (byte)'0';
         int fd = s.Plan->Fds[step->A];
+        // A cgroup that an ordinary user could not make and did not ask for.
+        if (fd < 0) return 0;
         long n = Files.Write(fd, &zero, 1);
         Files.Close(fd);
         return n < 0 ? n : 0;

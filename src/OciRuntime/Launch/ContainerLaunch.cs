@@ -204,7 +204,7 @@ internal sealed unsafe class ContainerLaunch : IDisposable
         Child!.Answer();
     }
 
-    private void WriteIdMaps() => IdMapper.Write(Child!.Pid, Spec.Linux!, Plan.Steps.Exists(static s => s.Op == InitOp.BecomeRoot && (s.Flags & InitFlags.DenySetgroups) != 0));
+    private void WriteIdMaps() => IdMapper.Write(Child!.Pid, Spec.Linux!, Plan.DeniesSetgroups);
 
     private void SetLimits()
     {

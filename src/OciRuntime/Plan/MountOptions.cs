@@ -18,8 +18,11 @@ internal ref struct MountOptions
 
     public bool Bind, Recursive, Remount;
 
-    /// <summary>Options of the file system, in order; superblock flags such as "sync" among them.</summary>
+    /// <summary>Options of the file system, in order.</summary>
     public List<KeyValuePair<string, string?>>? Data;
+
+    /// <summary>Flags that every file system knows (common_set_sb_flag in fs/fs_context.c); a bind cannot change them.</summary>
+    public List<string>? Superblock;
 
     /// <summary>The option that asks for something this version does not do, or null.</summary>
     public string? Unsupported;
@@ -40,6 +43,11 @@ internal ref struct MountOptions
         switch (word)
         {
             case "defaults" or "silent" or "loud" or "async" or "noiversion" or "nolazytime" or "nomand": return true;
+            // fsopen(2) has no word for it, and the file systems that count versions have come to do so always.
+            case "iversion": return true;
+            case "dirsync" or "lazytime" or "mand" or "sync":
+                (Superblock ??= []).Add(word);
+                return true;
             case "ro": return Attribute(MOUNT_ATTR_RDONLY, 0);
             case "rw": return Attribute(0, MOUNT_ATTR_RDONLY);
             case "nosuid": return Attribute(MOUNT_ATTR_NOSUID, 0);
@@ -133,7 +141,7 @@ internal ref struct MountOptions
     }
 
     /// <summary>Every word with a meaning of its own, sorted, for `features`.</summary>
-    public static string[] Words { get; } =
+    public static string[] Words =>
     [
         "async", "atime", "bind", "defaults", "dev", "diratime", "dirsync", "exec", "iversion", "lazytime", "loud", "mand", "noatime", "nodev",
         "nodiratime", "noexec", "noiversion", "nolazytime", "nomand", "norelatime", "nostrictatime", "nosuid", "nosymfollow", "private", "ratime",

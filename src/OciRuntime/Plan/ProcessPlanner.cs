@@ -22,23 +22,25 @@ internal sealed class ProcessPlanner(PlanRequest request, NamespacePlan namespac
         if (_process.NoNewPrivileges) steps.Add(new(InitOp.NoNewPrivileges, new("/process/noNewPrivileges")));
         AddLimits(userNamespace);
         // CAP_SETPCAP is needed to shrink the bounding set, so that comes before anything is dropped.
-        steps.Add(new(InitOp.BoundingSet, new("/process/capabilities/bounding")) { A = (long)sets.Bounding, B = request.Host.LastCapability });
+        steps.Add(new(InitOp.BoundingSet, CapabilityOrigin(_process.Capabilities?.Bounding.Length > 0 ? "/bounding" : "")) { A = (long)sets.Bounding, B = request.Host.LastCapability });
         // Before the user switch, because root may enter what the user may not; again after it for the opposite (a private home on NFS).
         Origin cwd = new("/process/cwd");
-        string directory = "/" + ContainerPath.Clean(_process.Cwd).TrimStart('.');
+        string directory = ContainerPath.Absolute(ContainerPath.Clean(_process.Cwd));
         steps.Add(new(InitOp.ChangeDirectory, cwd) { Text1 = directory, Flags = InitFlags.Retry });
         steps.Add(new(InitOp.SetUser, new("/process/user"))
         {
             A = user.Uid, B = user.Gid, Groups = user.AdditionalGids, Flags = denySetgroups ? InitFlags.DenySetgroups : 0,
         });
         steps.Add(new(InitOp.ChangeDirectory, cwd) { Text1 = directory });
-        steps.Add(new(InitOp.Capabilities, new("/process/capabilities"))
+        steps.Add(new(InitOp.Capabilities, CapabilityOrigin(""))
         {
             A = (long)sets.Effective, B = (long)sets.Permitted, C = (long)sets.Inheritable, Bind = new() { Set = sets.Ambient },
         });
-        steps.Add(new(InitOp.Umask, new("/process/user/umask")) { A = user.Umask ?? 0x12 });
+        steps.Add(new(InitOp.Umask, user.Umask == null ? Origin.Runtime : new("/process/user/umask")) { A = user.Umask ?? 0x12 });
         AddProgram();
     }
+
+    private Origin CapabilityOrigin(string set) => _process.Capabilities == null ? Origin.Runtime : new("/process/capabilities" + set);
 
     private void AddLimits(bool userNamespace)
     {
@@ -66,10 +68,10 @@ internal sealed class ProcessPlanner(PlanRequest request, NamespacePlan namespac
         if (HomeFromImage) steps.Add(new(InitOp.HomeDirectory, Origin.Runtime) { A = _process.User.Uid });
         if (request.ListenFds > 0)
         {
-            Environment.Add($"LISTEN_FDS={request.ListenFds}");
-            Environment.Add("LISTEN_PID=1");
+            EnvironmentPlanner.Set(Environment, "LISTEN_FDS", request.ListenFds.ToString());
+            EnvironmentPlanner.Set(Environment, "LISTEN_PID", "1");
         }
-        if (request.NotifyDirectory != null) Environment.Add("NOTIFY_SOCKET=/run/notify/notify.sock");
+        if (request.NotifyDirectory != null) EnvironmentPlanner.Set(Environment, "NOTIFY_SOCKET", "/run/notify/notify.sock");
         steps.Add(new(InitOp.FindExecutable, new("/process/args", 0)) { Text1 = _process.Args[0], Candidates = Candidates() });
     }
 

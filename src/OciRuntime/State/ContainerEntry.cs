@@ -8,7 +8,7 @@ internal sealed class ContainerEntry : IDisposable
     /// <summary>The socket on which the created container waits for <c>start</c>; its presence is what "created" means.</summary>
     public const string StartSocketName = "start.sock";
 
-    internal const string JournalName = "state.json";
+    public const string JournalName = "state.json";
     private const string TemporaryJournalName = ".state.json";
 
     // Annotations and hooks come from config.json, whose reader has a limit of its own; this one only bounds what a broken file can cost.
