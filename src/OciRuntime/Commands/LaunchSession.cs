@@ -60,7 +60,15 @@ internal sealed class LaunchSession : IDisposable
         foreach (string warning in preparation.Plan.Warnings) Warn(warning);
         foreach (string warning in preparation.Cgroups.Warnings) Warn(warning);
         _entry = _store.Claim(_settings.Id, _settings.Verb, (entry, state) => ContainerTeardown.Undo(entry, state, RunPoststop));
-        _launch = new ContainerLaunch(preparation, _entry, Interruption, Debug);
+        try
+        {
+            _launch = new ContainerLaunch(preparation, _entry, Interruption, Debug);
+        }
+        catch
+        {
+            _entry.Remove();
+            throw;
+        }
         _launch.Run(Warn);
         return _launch;
     }

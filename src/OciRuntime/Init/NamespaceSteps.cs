@@ -70,7 +70,8 @@ internal static unsafe class NamespaceSteps
         s.Detail = InitDetail.Gid;
         if (result >= 0) result = Credentials.SetGroups(0);
         s.Detail = InitDetail.Uid;
-        return result < 0 ? result : Credentials.SetUsers(0);
+        if (result >= 0) result = Credentials.SetUsers(0);
+        return result < 0 ? result : InitMain.TieToParent(ref s);
     }
 
     /// <summary>

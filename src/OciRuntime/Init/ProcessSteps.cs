@@ -73,7 +73,8 @@ internal static unsafe class ProcessSteps
         s.Detail = InitDetail.Uid;
         if (result >= 0) result = Credentials.SetUsers(uid);
         if (result >= 0) result = Processes.Prctl(Processes.PR_SET_KEEPCAPS, 0);
-        return result;
+        // A change of ids clears the death signal (prctl(2), PR_SET_PDEATHSIG).
+        return result < 0 ? result : InitMain.TieToParent(ref s);
     }
 
     /// <summary>

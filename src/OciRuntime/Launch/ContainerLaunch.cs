@@ -274,8 +274,9 @@ internal sealed unsafe class ContainerLaunch : IDisposable
             if (!_hooksRan) State.Poststop = [];
             ContainerTeardown.Run(_entry, State, state => new HookRunner(state, _interruption).RunPoststop(warn));
         }
-        catch (OciException e)
+        catch (Exception e)
         {
+            // Whatever it is: the caller is to see why the launch failed, not what went wrong afterwards.
             warn($"clean-up after the failure is incomplete: {e.Message}; run \"ocirun delete --force {Settings.Id}\"");
         }
     }
