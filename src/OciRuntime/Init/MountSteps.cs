@@ -86,10 +86,23 @@ internal static unsafe class MountSteps
         if (fd == -Errno.ELOOP && strict) s.Detail = InitDetail.TargetIsSymlink;
         if (fd < 0 || (step->Flags & InitFlags.InsideProc) != 0) return fd;
         long result = Files.StatFs((int)fd, out Statfs fs);
-        if (result >= 0 && fs.Type != Files.PROC_SUPER_MAGIC) return fd;
-        s.Detail = InitDetail.TargetInProc;
+        bool inProc = fs.Type == Files.PROC_SUPER_MAGIC;
+        // An image's link to "/" would have the mount cover the root, where nobody can see it.
+        bool isRoot = false;
+        if (result >= 0 && !inProc && directory) result = IsRoot(ref s, (int)fd, out isRoot);
+        if (result >= 0 && !inProc && !isRoot) return fd;
+        s.Detail = isRoot ? InitDetail.TargetIsRoot : InitDetail.TargetInProc;
         Files.Close((int)fd);
         return result < 0 ? result : -Errno.EPERM;
+    }
+
+    private static long IsRoot(ref InitState s, int fd, out bool isRoot)
+    {
+        long result = Files.Stat(fd, out Statx target, Files.STATX_BASIC_STATS | Files.STATX_MNT_ID);
+        Statx root = default;
+        if (result >= 0) result = Files.Stat(s.RootFd, out root, Files.STATX_BASIC_STATS | Files.STATX_MNT_ID);
+        isRoot = result >= 0 && target.Inode == root.Inode && target.MountId == root.MountId && target.DevMajor == root.DevMajor && target.DevMinor == root.DevMinor;
+        return result;
     }
 
     private static long CreateFilesystem(ref InitState s, InitStep* step, int target)

@@ -277,8 +277,9 @@ internal sealed unsafe class ContainerLaunch : IDisposable
             // Parents of cgroupsPath that this launch made, too.
             _cgroup?.Rollback();
         }
-        catch (OciException e)
+        catch (Exception e)
         {
+            // Whatever it is: the caller is to see why the launch failed, not what went wrong afterwards.
             warn($"clean-up after the failure is incomplete: {e.Message}; run \"ocirun delete --force {Settings.Id}\"");
         }
     }
