@@ -29,10 +29,22 @@ internal sealed class MountPlanner(PlanRequest request, NamespacePlan namespaces
         if (options.Unsupported != null) throw Refuse(origin, mount, $"option \"{options.Unsupported}\" is not supported yet");
         string target = ContainerPath.Clean(mount.Destination);
         if (target == ".") throw Refuse(origin, mount, "the root itself cannot be a mount destination");
-        if (options.Remount) steps.Add(new(InitOp.SetMountAttributes, origin) { Text1 = target, A = (long)options.Set });
+        if (options.Remount) AddRemount(origin, target, ref options);
         else if (options.Bind || mount.Type == "bind") AddBind(mount, origin, target, ref options);
         else if (mount.Type is "cgroup" or "cgroup2") AddCgroup(mount, origin, target, ref options);
         else AddFilesystem(mount, origin, target, ref options);
+    }
+
+    /// <summary>Changes what is mounted there already, the image's own directory included.</summary>
+    private void AddRemount(Origin origin, string target, ref MountOptions options)
+    {
+        List<KeyValuePair<string, string?>> data = [.. options.Flags ?? [], .. options.Data ?? []];
+        if (data.Count > 0 && !options.Bind) steps.Add(new(InitOp.ReconfigureFilesystem, origin) { Text1 = target, Options = data });
+        if ((options.TreeSet | options.TreeClear) != 0)
+        {
+            steps.Add(new(InitOp.SetMountAttributes, origin) { Text1 = target, A = (long)options.TreeSet, B = (long)options.TreeClear, Flags = InitFlags.Recursive });
+        }
+        steps.Add(new(InitOp.SetMountAttributes, origin) { Text1 = target, A = (long)options.Set, B = (long)options.Clear, C = (long)options.Propagation });
     }
 
     private void AddBind(Mount mount, Origin origin, string target, ref MountOptions options)
@@ -52,7 +64,7 @@ internal sealed class MountPlanner(PlanRequest request, NamespacePlan namespaces
     private void AddFilesystem(Mount mount, Origin origin, string target, ref MountOptions options)
     {
         string type = mount.Type ?? throw Refuse(origin, mount, "needs a type, or the option bind or rbind");
-        List<KeyValuePair<string, string?>> data = options.Data ?? [];
+        List<KeyValuePair<string, string?>> data = [.. options.Flags ?? [], .. options.Data ?? []];
         if (!string.IsNullOrEmpty(mount.Source)) data.Insert(0, new("source", mount.Source));
         ulong attributes = options.Set | options.TreeSet;
         bool readOnly = (attributes & Mounts.MOUNT_ATTR_RDONLY) != 0;
@@ -116,7 +128,7 @@ internal sealed class MountPlanner(PlanRequest request, NamespacePlan namespaces
         ulong attributes = options.Set & ~Mounts.MOUNT_ATTR_RDONLY;
         steps.Add(new(InitOp.MountFilesystem, origin)
         {
-            Text1 = "tmpfs", Text2 = target, A = (long)attributes, Options = [new("source", "tmpfs"), new("mode", "755")],
+            Text1 = "tmpfs", Text2 = target, A = (long)attributes, B = (long)options.Propagation, Options = [new("source", "tmpfs"), new("mode", "755")],
         });
         foreach (CgroupView view in request.Cgroups)
         {

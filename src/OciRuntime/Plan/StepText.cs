@@ -10,6 +10,7 @@ internal static class StepText
     public static string Describe(PlanStep step) => step.Op switch
     {
         InitOp.OomScoreAdjust => $"write {step.A} to /proc/self/oom_score_adj",
+        InitOp.KeepHostProc => "keep the host's /proc open for writing sysctls",
         InitOp.EnterCgroup => $"enter cgroup hierarchy #{step.A} by writing to its tasks file",
         InitOp.JoinNamespaces => "join namespaces " + string.Join(", ", step.Joins!.ConvertAll(static j => $"{j.Type} {j.Path}")),
         InitOp.Unshare => $"make new namespaces: {NamespacePlan.Names((ulong)step.A)}",
@@ -25,7 +26,8 @@ internal static class StepText
         InitOp.BindRootfs => $"bind the root file system {step.Text1} onto itself",
         InitOp.MountFilesystem => $"mount {step.Text1} on /{step.Text2}{Attributes((ulong)step.A)}{Options(step)}{PropagationWords((ulong)step.B)}",
         InitOp.MountBind => $"bind {((step.Flags & InitFlags.Recursive) != 0 ? "recursively " : "")}{step.Text1} on /{step.Text2}{Bind(step.Bind)}",
-        InitOp.SetMountAttributes => $"set{Attributes((ulong)step.A)} on {Absolute(step.Text1!)}",
+        InitOp.SetMountAttributes => $"set{Recursively(step)}{Bind(new() { Set = (ulong)step.A, Clear = (ulong)step.B, PropagationWords = (ulong)step.C })} on {Absolute(step.Text1!)}",
+        InitOp.ReconfigureFilesystem => $"reconfigure the file system of {Absolute(step.Text1!)}{Options(step)}",
         InitOp.DeviceNode => $"make device {DeviceName(step)} /{step.Text1}",
         InitOp.DeviceBind => $"bind device {step.Text1} on /{step.Text2}",
         InitOp.Symlink => $"link /{step.Text2} to {step.Text1}",
@@ -58,6 +60,8 @@ internal static class StepText
         InitOp.Execute => $"execute {step.Text1}",
         _ => step.Op.ToString(),
     };
+
+    private static string Recursively(PlanStep step) => (step.Flags & InitFlags.Recursive) != 0 ? " recursively" : "";
 
     private static string Absolute(string path) => path == "." ? "/" : "/" + path;
 
