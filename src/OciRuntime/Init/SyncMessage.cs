@@ -11,6 +11,9 @@ internal enum SyncKind
     /// <summary>Write my id maps.</summary>
     IdMaps,
 
+    /// <summary>Write the clock offsets of my new time namespace.</summary>
+    TimeOffsets,
+
     /// <summary>Set my resource limits.</summary>
     Limits,
 

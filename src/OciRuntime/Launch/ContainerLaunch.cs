@@ -182,6 +182,7 @@ internal sealed unsafe class ContainerLaunch : IDisposable
         {
             case SyncKind.Error: throw FailureText.Explain(Plan, message);
             case SyncKind.IdMaps: Answer(WriteIdMaps); break;
+            case SyncKind.TimeOffsets: WriteTimeOffsets(Plan.Steps[message.Step]); break;
             case SyncKind.Limits: Answer(SetLimits); break;
             case SyncKind.Hooks: Answer(RunHooks); break;
             case SyncKind.Source: ProvideSource(Plan.Steps[message.Step]); break;
@@ -205,6 +206,13 @@ internal sealed unsafe class ContainerLaunch : IDisposable
     }
 
     private void WriteIdMaps() => IdMapper.Write(Child!.Pid, Spec.Linux!, Plan.DeniesSetgroups);
+
+    /// <summary>The kernel's errno becomes that of the child's step, which has the words for it.</summary>
+    private void WriteTimeOffsets(PlanStep step)
+    {
+        long result = Files.WriteFileAt(Files.AT_FDCWD, $"/proc/{Child!.Pid}/timens_offsets", step.Text1!);
+        Child.Answer(result < 0 ? (int)-result : 0);
+    }
 
     private void SetLimits()
     {
