@@ -5,7 +5,7 @@ using OciRuntime.Spec;
 namespace OciRuntime.Plan;
 
 /// <summary>The mounts of config.json as steps.</summary>
-internal sealed class MountPlanner(PlanRequest request, NamespacePlan namespaces, List<PlanStep> steps)
+internal sealed class MountPlanner(PlanRequest request, NamespacePlan namespaces, List<PlanStep> steps, List<string> warnings)
 {
     /// <summary>Read-only remounts that come last, because something has still to be made inside.</summary>
     private readonly List<PlanStep> _late = [];
@@ -38,7 +38,8 @@ internal sealed class MountPlanner(PlanRequest request, NamespacePlan namespaces
     private void AddBind(Mount mount, Origin origin, string target, ref MountOptions options)
     {
         if (string.IsNullOrEmpty(mount.Source)) throw Refuse(origin, mount, "a bind mount needs a source");
-        if (options.Data != null) throw Refuse(origin, mount, $"bind mounts cannot have any filesystem-specific options applied: {options.Data[0].Key}");
+        // The kernel has nowhere to put them. runc refuses them since 1.2, crun and older runcs let them pass, and so do the clients' configurations.
+        foreach (KeyValuePair<string, string?> option in options.Data ?? []) warnings.Add($"{origin} {mount.Destination}: option \"{option.Key}\" has no meaning for a bind mount and is ignored");
         if (target == "dev") DevIsBound = true;
         steps.Add(new(InitOp.MountBind, origin)
         {

@@ -88,7 +88,7 @@ internal sealed class Planner
         ulong first = propagation == 0 ? Mounts.MS_SLAVE | Mounts.MS_REC : late ? Mounts.MS_PRIVATE | Mounts.MS_REC : propagation;
         _steps.Add(new(InitOp.HostPropagation, new("/linux/rootfsPropagation")) { A = (long)first, Text1 = _request.Rootfs });
         Add(InitOp.BindRootfs, new("/root/path"), _request.Rootfs);
-        MountPlanner mounts = new(_request, _namespaces, _steps);
+        MountPlanner mounts = new(_request, _namespaces, _steps, _warnings);
         mounts.AddMounts();
         if (_request.NotifyDirectory != null)
         {
