@@ -40,6 +40,12 @@ internal static class Program
             Report(line.Globals, e.Message);
             return ExitCodes.Failure;
         }
+        catch (Exception e)
+        {
+            // The commands have undone their work on the way here. Unhandled it would be a stack trace, an abort and a core file.
+            Report(line.Globals, $"ocirun {verb} failed: bug in ocirun, please report it: {e.GetType().Name}: {OneLine(e.Message)}{Place(e)}");
+            return ExitCodes.Failure;
+        }
     }
 
     private static int Dispatch(GlobalOptions globals, VerbOptions verb) => verb switch
@@ -64,9 +70,26 @@ internal static class Program
         return ExitCodes.Success;
     }
 
+    /// <summary>The method it was thrown in, for whoever gets the report.</summary>
+    private static string Place(Exception e)
+    {
+        string first = OneLine((e.StackTrace ?? "").Split('\n')[0]);
+        return first.Length == 0 ? "" : $" ({first})";
+    }
+
+    private static string OneLine(string text) => text.Replace('\n', ' ').Replace('\r', ' ').Trim();
+
+    /// <summary>In the log that the client named; when that cannot be opened, which may be the very failure, on standard error.</summary>
     private static void Report(GlobalOptions globals, string message)
     {
-        using Logger log = Logger.Open(globals);
-        log.Error(message);
+        try
+        {
+            using Logger log = Logger.Open(globals);
+            log.Error(message);
+        }
+        catch (Exception e) when (e is UsageException or IOException)
+        {
+            Output.WriteError(message == e.Message ? $"{message}\n" : $"{message}; and {e.Message}\n");
+        }
     }
 }

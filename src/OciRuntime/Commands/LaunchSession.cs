@@ -62,7 +62,15 @@ internal sealed class LaunchSession : IDisposable
         LaunchPreparation preparation = LaunchPreparation.Build(_settings, $"{_store.Root.Path}/{_settings.Id}");
         foreach (string warning in preparation.Warnings) Warn(warning);
         _entry = _store.Claim(_settings.Id, _settings.Verb, (entry, state) => ContainerTeardown.Undo(entry, state, RunPoststop));
-        _launch = new ContainerLaunch(preparation, _entry, Interruption, Debug);
+        try
+        {
+            _launch = new ContainerLaunch(preparation, _entry, Interruption, Debug);
+        }
+        catch
+        {
+            _entry.Remove();
+            throw;
+        }
         _launch.Run(Warn);
         return _launch;
     }

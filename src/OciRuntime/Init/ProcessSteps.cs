@@ -75,7 +75,8 @@ internal static unsafe class ProcessSteps
         s.Detail = InitDetail.Uid;
         if (result >= 0) result = Credentials.SetUsers(uid);
         if (result >= 0) result = Processes.Prctl(Processes.PR_SET_KEEPCAPS, 0);
-        // The kernel forgets the death signal when ids change (prctl(2), PR_SET_PDEATHSIG).
+        // The kernel takes both back when ids change (commit_creds): the death signal, and undumpable where fs.suid_dumpable is not 0.
+        if (result >= 0) result = Processes.Prctl(Processes.PR_SET_DUMPABLE, 0);
         return result < 0 ? result : InitMain.TieToParent(ref s);
     }
 

@@ -21,8 +21,8 @@ internal ref struct MountOptions
     /// <summary>Options of the file system, in order.</summary>
     public List<KeyValuePair<string, string?>>? Data;
 
-    /// <summary>Flags that every file system knows (common_set_sb_flag in fs/fs_context.c); a bind cannot change them.</summary>
-    public List<string>? Superblock;
+    /// <summary>Flags of the superblock. A bind mount shares its source's and may name them all the same, without effect (mount(2), MS_BIND).</summary>
+    public List<KeyValuePair<string, string?>>? Flags;
 
     /// <summary>The option that asks for something this version does not do, or null.</summary>
     public string? Unsupported;
@@ -42,12 +42,9 @@ internal ref struct MountOptions
     {
         switch (word)
         {
-            case "defaults" or "silent" or "loud" or "async" or "noiversion" or "nolazytime" or "nomand": return true;
-            // fsopen(2) has no word for it, and the file systems that count versions have come to do so always.
-            case "iversion": return true;
-            case "dirsync" or "lazytime" or "mand" or "sync":
-                (Superblock ??= []).Add(word);
-                return true;
+            // Inert: iversion is up to each file system since Linux 6.1, mandatory locks are gone since 5.15.
+            case "defaults" or "silent" or "loud" or "iversion" or "noiversion" or "mand" or "nomand": return true;
+            case "sync" or "async" or "dirsync" or "lazytime" or "nolazytime": return Flag(word);
             case "ro": return Attribute(MOUNT_ATTR_RDONLY, 0);
             case "rw": return Attribute(0, MOUNT_ATTR_RDONLY);
             case "nosuid": return Attribute(MOUNT_ATTR_NOSUID, 0);
@@ -110,6 +107,13 @@ internal ref struct MountOptions
     {
         TreeSet = (TreeSet & ~clear) | set;
         TreeClear = (TreeClear & ~set) | clear;
+        return true;
+    }
+
+    private bool Flag(string word)
+    {
+        Flags ??= [];
+        Flags.Add(new(word, null));
         return true;
     }
 

@@ -29,20 +29,19 @@ internal sealed class MountPlanner(PlanRequest request, NamespacePlan namespaces
         if (options.Unsupported != null) throw Refuse(origin, mount, $"option \"{options.Unsupported}\" is not supported yet");
         string target = ContainerPath.Clean(mount.Destination);
         if (target == ".") throw Refuse(origin, mount, "the root itself cannot be a mount destination");
-        if (options.Remount) AddRemount(mount, origin, target, ref options);
+        if (options.Remount) AddRemount(origin, target, ref options);
         else if (options.Bind || mount.Type == "bind") AddBind(mount, origin, target, ref options);
         else if (mount.Type is "cgroup" or "cgroup2") AddCgroup(mount, origin, target, ref options);
         else AddFilesystem(mount, origin, target, ref options);
     }
 
-    /// <summary>Attributes of a mount that is there already, its own and, for the words that begin with r, those of everything below it.</summary>
-    private void AddRemount(Mount mount, Origin origin, string target, ref MountOptions options)
+    /// <summary>Changes what is mounted there already, the image's own directory included.</summary>
+    private void AddRemount(Origin origin, string target, ref MountOptions options)
     {
-        string? other = options.Data != null ? options.Data[0].Key : options.Superblock?[0];
-        if (other != null) throw Refuse(origin, mount, $"a remount changes the mount, not the file system: option \"{other}\" is not supported");
-        if (options.Propagation != 0) throw Refuse(origin, mount, "a remount cannot set the propagation");
-        if ((options.Set | options.Clear) != 0 || (options.TreeSet | options.TreeClear) == 0) steps.Add(Attributes(origin, target, options.Set, options.Clear));
+        List<KeyValuePair<string, string?>> data = [.. options.Flags ?? [], .. options.Data ?? []];
+        if (data.Count > 0 && !options.Bind) steps.Add(new(InitOp.ReconfigureFilesystem, origin) { Text1 = target, Options = data });
         if ((options.TreeSet | options.TreeClear) != 0) steps.Add(Attributes(origin, target, options.TreeSet, options.TreeClear, InitFlags.Recursive));
+        steps.Add(new(InitOp.SetMountAttributes, origin) { Text1 = target, A = (long)options.Set, B = (long)options.Clear, C = (long)options.Propagation });
     }
 
     private static PlanStep Attributes(Origin origin, string target, ulong set, ulong clear = 0, InitFlags flags = 0) =>
@@ -52,7 +51,7 @@ internal sealed class MountPlanner(PlanRequest request, NamespacePlan namespaces
     {
         if (string.IsNullOrEmpty(mount.Source)) throw Refuse(origin, mount, "a bind mount needs a source");
         if (options.Data != null) throw Refuse(origin, mount, $"bind mounts cannot have any filesystem-specific options applied: {options.Data[0].Key}");
-        foreach (string flag in options.Superblock ?? []) warnings.Add($"{origin} {mount.Destination}: option \"{flag}\" is the file system's and has no effect on a bind mount");
+        foreach (KeyValuePair<string, string?> flag in options.Flags ?? []) warnings.Add($"{origin} {mount.Destination}: option \"{flag.Key}\" is the file system's and has no effect on a bind mount");
         if (target == "dev") DevIsBound = true;
         steps.Add(new(InitOp.MountBind, origin)
         {
@@ -66,9 +65,8 @@ internal sealed class MountPlanner(PlanRequest request, NamespacePlan namespaces
     private void AddFilesystem(Mount mount, Origin origin, string target, ref MountOptions options)
     {
         string type = mount.Type ?? throw Refuse(origin, mount, "needs a type, or the option bind or rbind");
-        List<KeyValuePair<string, string?>> data = options.Data ?? [];
+        List<KeyValuePair<string, string?>> data = [.. options.Flags ?? [], .. options.Data ?? []];
         if (!string.IsNullOrEmpty(mount.Source)) data.Insert(0, new("source", mount.Source));
-        foreach (string flag in options.Superblock ?? []) data.Add(new(flag, null));
         ulong attributes = options.Set | options.TreeSet;
         bool readOnly = (attributes & Mounts.MOUNT_ATTR_RDONLY) != 0;
         // A read-only device needs a read-only superblock; the kernel's own file systems share theirs, so only the mount is.
@@ -104,7 +102,7 @@ internal sealed class MountPlanner(PlanRequest request, NamespacePlan namespaces
         }
         // New mounts have nothing below them: both kinds of words mean the same.
         ulong attributes = options.Set | options.TreeSet;
-        if (v1) AddCgroupV1(origin, target, attributes);
+        if (v1) AddCgroupV1(origin, target, attributes, options.Propagation);
         else AddCgroupV2(mount, origin, target, unified, attributes, ref options);
     }
 
@@ -128,11 +126,11 @@ internal sealed class MountPlanner(PlanRequest request, NamespacePlan namespaces
     /// v1: a tmpfs with one mount per hierarchy under its usual name. With a cgroup namespace each is mounted anew and shows the container's
     /// cgroup as its root; without one the container's directory is bound.
     /// </summary>
-    private void AddCgroupV1(Origin origin, string target, ulong attributes)
+    private void AddCgroupV1(Origin origin, string target, ulong attributes, ulong propagation)
     {
         steps.Add(new(InitOp.MountFilesystem, origin)
         {
-            Text1 = "tmpfs", Text2 = target, A = (long)(attributes & ~Mounts.MOUNT_ATTR_RDONLY), Options = [new("source", "tmpfs"), new("mode", "755")],
+            Text1 = "tmpfs", Text2 = target, A = (long)(attributes & ~Mounts.MOUNT_ATTR_RDONLY), B = (long)propagation, Options = [new("source", "tmpfs"), new("mode", "755")],
         });
         foreach (CgroupView view in request.Cgroups)
         {

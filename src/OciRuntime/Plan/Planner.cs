@@ -41,7 +41,7 @@ internal sealed class Planner
         _namespaces.AddSteps(_steps, _linux, DenySetgroups);
         AddSessionSteps();
         if (HasMountNamespace) AddRootSteps();
-        else Add(InitOp.ChangeRoot, new("/root/path"), _request.Rootfs);
+        else AddChangeRoot();
         AddKernelSettings();
         Add(InitOp.CloseHost);
         ProcessPlanner process = new(_request, _namespaces, _steps, _warnings);
@@ -65,6 +65,7 @@ internal sealed class Planner
     /// <summary>What needs the host's view: the score is written while /proc/self is still ours, cgroups before a cgroup namespace takes its root from them.</summary>
     private void AddHostSteps()
     {
+        if (_linux.Sysctl.Count > 0) Add(InitOp.KeepHostProc, new("/linux/sysctl"));
         if (_spec.Process!.OomScoreAdj is { } score) _steps.Add(new(InitOp.OomScoreAdjust, new("/process/oomScoreAdj")) { A = score });
         AddCgroups();
         // Before the first setns: from then on others may see this process. A new user namespace has no others, and its id maps are out
@@ -115,7 +116,19 @@ internal sealed class Planner
         mounts.AddLateRemounts();
         if (_spec.Root!.Readonly) _steps.Add(new(InitOp.SetMountAttributes, new("/root/readonly")) { Text1 = ".", A = (long)Mounts.MOUNT_ATTR_RDONLY });
         AddSwitch();
-        if ((propagation & (Mounts.MS_SHARED | Mounts.MS_UNBINDABLE)) != 0) _steps.Add(new(InitOp.RootPropagation, new("/linux/rootfsPropagation")) { A = (long)propagation });
+        if ((propagation & (Mounts.MS_SHARED | Mounts.MS_UNBINDABLE)) == 0) return;
+        // The rootfs alone, unless the word begins with r: other mounts have the propagation that their own options gave them.
+        if (!_linux.RootfsPropagation!.StartsWith('r')) propagation &= ~Mounts.MS_REC;
+        _steps.Add(new(InitOp.RootPropagation, new("/linux/rootfsPropagation")) { A = (long)propagation });
+    }
+
+    /// <summary>Without a mount namespace nothing may be mounted, as it would be the host's: hooks, the working directory, chroot(2).</summary>
+    private void AddChangeRoot()
+    {
+        if (_spec.Process!.Terminal) throw new OciException("/process/terminal: true: needs a mount namespace in linux.namespaces");
+        if (HooksBeforePivot(_spec.Hooks)) Add(InitOp.AwaitHooks, new("/hooks"));
+        Add(InitOp.ChangeRoot, new("/root/path"), _request.Rootfs);
+        Add(InitOp.MakeDirectory, new("/process/cwd"), ContainerPath.Clean(_spec.Process.Cwd));
     }
 
     private void AddSwitch()
@@ -132,12 +145,37 @@ internal sealed class Planner
 
     private void AddKernelSettings()
     {
+        RefuseHostSettings();
         if (!string.IsNullOrEmpty(_spec.Hostname)) Add(InitOp.Hostname, new("/hostname"), _spec.Hostname);
         if (!string.IsNullOrEmpty(_spec.Domainname)) Add(InitOp.Domainname, new("/domainname"), _spec.Domainname);
         foreach (KeyValuePair<string, string> sysctl in _linux.Sysctl)
         {
             _steps.Add(new(InitOp.Sysctl, new("/linux/sysctl", Member: sysctl.Key)) { Text1 = "sys/" + SpecText.SysctlPath(sysctl.Key), Text2 = sysctl.Value });
         }
+    }
+
+    /// <summary>A namespace given by path may be the host's own, where a setting would change the host.</summary>
+    private void RefuseHostSettings()
+    {
+        if (!string.IsNullOrEmpty(_spec.Hostname)) RefuseHost(Processes.CLONE_NEWUTS, "uts", "/hostname");
+        if (!string.IsNullOrEmpty(_spec.Domainname)) RefuseHost(Processes.CLONE_NEWUTS, "uts", "/domainname");
+        foreach (KeyValuePair<string, string> sysctl in _linux.Sysctl)
+        {
+            string path = SpecText.SysctlPath(sysctl.Key);
+            string at = new Origin("/linux/sysctl", Member: sysctl.Key).ToString();
+            if (path.StartsWith("net/", StringComparison.Ordinal)) RefuseHost(Processes.CLONE_NEWNET, "net", at);
+            else if (path == "kernel/domainname") RefuseHost(Processes.CLONE_NEWUTS, "uts", at);
+            else if (path.StartsWith("user/", StringComparison.Ordinal)) RefuseHost(Processes.CLONE_NEWUSER, "user", at);
+            else RefuseHost(Processes.CLONE_NEWIPC, "ipc", at);
+        }
+    }
+
+    private void RefuseHost(ulong flag, string file, string pointer)
+    {
+        int index = _namespaces.Joins.FindIndex(j => j.Flag == flag);
+        if (index < 0 || Files.StatAt(Files.AT_FDCWD, _namespaces.Joins[index].Path, 0, out Statx joined) < 0) return;
+        if (Files.StatAt(Files.AT_FDCWD, $"/proc/self/ns/{file}", 0, out Statx own) < 0 || joined.Inode != own.Inode) return;
+        throw new OciException($"{pointer}: would change the host: {_namespaces.Joins[index].Origin} {_namespaces.Joins[index].Path} is the host's own {file} namespace");
     }
 
     private void AddEnd()

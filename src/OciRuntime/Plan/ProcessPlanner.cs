@@ -1,3 +1,4 @@
+using System.Text;
 using OciRuntime.Init;
 using OciRuntime.Linux;
 using OciRuntime.Spec;
@@ -61,8 +62,25 @@ internal sealed class ProcessPlanner(PlanRequest request, NamespacePlan namespac
         }
     }
 
+    /// <summary>The kernel takes no single argument or variable of more than 32 pages (execve(2), MAX_ARG_STRLEN); told here, `create` fails and names it.</summary>
+    private void CheckLengths()
+    {
+        for (int i = 0; i < _process.Args.Length; i++) CheckLength(new("/process/args", i), "argument", _process.Args[i]);
+        for (int i = 0; i < _process.Env.Length; i++) CheckLength(new("/process/env", i), "variable", _process.Env[i]);
+    }
+
+    private static void CheckLength(Origin origin, string kind, string text)
+    {
+        int limit = 32 * System.Environment.SystemPageSize;
+        if (text.Length < limit / 3 || Encoding.UTF8.GetByteCount(text) < limit) return;
+        int equals = text.IndexOf('=');
+        string name = kind == "variable" && equals is > 0 and < 64 ? $" {text[..equals]}" : "";
+        throw new OciException($"{origin}: {kind}{name} is longer than the {limit - 1} bytes that the kernel takes: argument list too long (E2BIG)");
+    }
+
     private void AddProgram()
     {
+        CheckLengths();
         Environment = EnvironmentPlanner.Build(_process.Env, out bool hasHome);
         HomeFromImage = !hasHome;
         if (HomeFromImage) steps.Add(new(InitOp.HomeDirectory, Origin.Runtime) { A = _process.User.Uid });

@@ -13,6 +13,7 @@ internal static class StepText
     private static string Words(PlanStep step) => step.Op switch
     {
         InitOp.OomScoreAdjust => $"set oom_score_adj to {step.A}",
+        InitOp.KeepHostProc => "keep the host's /proc open for writing sysctls",
         InitOp.EnterCgroup => $"enter the cgroup {step.Text1}",
         InitOp.JoinNamespaces => "join namespaces: " + string.Join(", ", step.Joins!.ConvertAll(static j => $"{j.Type} {j.Path}")),
         InitOp.Unshare => Unshare(NamespaceNames.Of((ulong)step.A)),
@@ -29,6 +30,7 @@ internal static class StepText
         InitOp.MountFilesystem => $"mount {step.Text1}{Source(step)} on /{step.Text2}{Options(step)}{(step.Fallback == null ? "" : $", else bind {step.Fallback}")}",
         InitOp.MountBind => $"bind {step.Text1}{((step.Flags & InitFlags.Recursive) != 0 ? " with all below it" : "")} on /{step.Text2}{Bind(step.Bind)}",
         InitOp.SetMountAttributes => $"remount {ContainerPath.Absolute(step.Text1!)}{Attributes(step)}",
+        InitOp.ReconfigureFilesystem => $"reconfigure the file system of {ContainerPath.Absolute(step.Text1!)}{Options(step)}",
         InitOp.DeviceNode => DeviceNode(step),
         InitOp.DeviceBind => $"bind the host's device {step.Text1} on /{step.Text2}",
         InitOp.Symlink => $"make the symbolic link /{step.Text2} -> {step.Text1}",
@@ -125,6 +127,7 @@ internal static class StepText
     {
         List<string> words = [];
         AddAttributes(words, (step.Flags & InitFlags.Recursive) != 0 ? "r" : "", (ulong)step.A, (ulong)step.B);
+        AddPropagation(words, (ulong)step.C);
         return InBrackets(words);
     }
 
