@@ -68,7 +68,7 @@ test_packages=(
   runc crun
   podman conmon netavark iptables uidmap
   containerd
-  libseccomp2
+  libseccomp2 gcc libc6-dev
   strace jq procps util-linux git
 )
 

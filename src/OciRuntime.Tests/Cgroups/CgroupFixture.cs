@@ -14,6 +14,7 @@ public abstract class CgroupFixture
     private static int s_number;
     private readonly List<string> _paths = [];
     private readonly List<Process> _processes = [];
+    private string[] _enabled = [];
 
     private protected CgroupHost Host { get; private set; } = null!;
 
@@ -25,6 +26,7 @@ public abstract class CgroupFixture
         if (Processes.EffectiveUid() != 0) Assert.Ignore("needs root");
         Host = CgroupHost.Probe();
         if (Host.Mode is CgroupMode.None) Assert.Ignore("no cgroups here");
+        _enabled = Enabled();
         Name = $"ocirun-test-{Environment.ProcessId}-{Interlocked.Increment(ref s_number)}";
     }
 
@@ -50,9 +52,15 @@ public abstract class CgroupFixture
         {
             Directory.Exists(h.MountPoint + "/" + Name).Should(false, h.MountPoint);
         }
+        // Planning for pure v2 hands down what the root has; on a hybrid host that was not so before.
+        foreach (string controller in Enabled().Except(_enabled)) System.IO.File.WriteAllText(Host.Unified!.MountPoint + "/cgroup.subtree_control", "-" + controller);
         _paths.Clear();
         _processes.Clear();
     }
+
+    private string[] Enabled() => Host.Unified is null
+        ? []
+        : System.IO.File.ReadAllText(Host.Unified.MountPoint + "/cgroup.subtree_control").Split((char[])[' ', '\n'], StringSplitOptions.RemoveEmptyEntries);
 
     private protected CgroupPlan Plan(LinuxResources? resources = null, string below = "")
     {

@@ -182,6 +182,22 @@ public sealed class RealControlTests : CgroupFixture
     }
 
     [Test]
+    public void A_v2_cgroup_is_delegated_with_its_files()
+    {
+        CgroupPlan plan = PlanOn("unified");
+        plan = CgroupPlan.Build(new CgroupHost(CgroupMode.V2, [plan.Directories[0].Hierarchy]), new(Name, "/" + Name, null) { HasCgroupNamespace = true, DelegateTo = 1234 });
+        Cgroup.Create(plan).Dispose();
+        foreach (string file in new[] { "", "cgroup.procs", "cgroup.subtree_control", "cgroup.threads" })
+        {
+            Files.StatAt(Files.AT_FDCWD, plan.Paths[0] + "/" + file, 0, out Statx stat).Should().Be(0);
+            stat.Uid.Should().Be(1234u);
+            stat.Gid.Should().Be(0u);
+        }
+        Files.StatAt(Files.AT_FDCWD, plan.Paths[0] + "/cgroup.kill", 0, out Statx other).Should().Be(0);
+        other.Uid.Should().Be(0u);
+    }
+
+    [Test]
     public void V2_without_the_controller_says_why()
     {
         if (Host.Mode != CgroupMode.Hybrid) Assert.Ignore("needs a v2 hierarchy without memory");

@@ -1,4 +1,3 @@
-using System.Text;
 using FluentAssertions;
 using NUnit.Framework;
 using OciRuntime.Linux;
@@ -72,12 +71,4 @@ public sealed class StateRootTests
         StateRoot.Resolve(temporary.Root).TryOpen().Should().BeNull();
         Directory.Exists(temporary.Root).Should().BeFalse();
     }
-
-    [TestCase("         0          0 4294967295\n", true)]
-    [TestCase("         0       1000          1\n", false)]
-    [TestCase("         0          0 4294967294\n", false)]
-    [TestCase("         0       1000          1\n         1     100000      65536\n         2     200000      65536\n", false)]
-    [TestCase("", false)]
-    public void Knows_the_initial_user_namespace_by_its_map(string map, bool initial) =>
-        StateRoot.IsIdentityMap(Encoding.ASCII.GetBytes(map)).Should().Be(initial);
 }

@@ -12,11 +12,8 @@ internal sealed partial class CgroupControl
     public void Remove(TimeSpan timeout)
     {
         long deadline = Environment.TickCount64 + (long)timeout.TotalMilliseconds;
-        // v2 first: it can be waited for, and a task leaves all hierarchies at the same moment (cgroup_exit()), so that v1 then needs no waiting.
-        for (int i = 0; i < Paths.Count; i++)
-        {
-            if (IsUnified(Paths[i])) RemoveOne(Paths[i], deadline);
-        }
+        // v2 comes first: it can be waited for, and a task leaves all hierarchies at the same moment (cgroup_exit()), so that v1
+        // then needs no waiting.
         for (int i = 0; i < Paths.Count; i++) RemoveOne(Paths[i], deadline);
     }
 
@@ -28,13 +25,6 @@ internal sealed partial class CgroupControl
         long result = CgroupFiles.RemoveChild((int)parent, name);
         Files.Close((int)parent);
         return result == 0;
-    }
-
-    private static bool IsUnified(string path)
-    {
-        long fd = CgroupFiles.OpenPath(path, Files.O_PATH, out bool unified);
-        if (fd >= 0) Files.Close((int)fd);
-        return fd >= 0 && unified;
     }
 
     private static long OpenParent(string path, out string name)
@@ -49,7 +39,8 @@ internal sealed partial class CgroupControl
     private static void RemoveOne(string path, long deadline)
     {
         long parent = OpenParent(path, out string name);
-        if (parent is -Errno.ENOENT or -Errno.ENODEV) return;
+        // Without openat2 (ENOSYS) nothing was ever made here: making a cgroup needs it, too.
+        if (parent is -Errno.ENOENT or -Errno.ENODEV or -Errno.ENOSYS) return;
         OciException.Check(parent, $"open the parent of cgroup {path}");
         try
         {

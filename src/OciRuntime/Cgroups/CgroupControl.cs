@@ -3,6 +3,7 @@ using OciRuntime.Linux;
 namespace OciRuntime.Cgroups;
 
 /// <summary>Rules over existing cgroups, known by the paths in the state file. Missing directories count as empty.</summary>
+/// <remarks>The v2 path, where there is one, comes first, as in <see cref="CgroupPlan.Paths"/>: it alone knows an atomic kill and events to wait for.</remarks>
 internal sealed partial class CgroupControl(IReadOnlyList<string> paths)
 {
     private const int SIGKILL = Processes.SIGKILL;
@@ -17,7 +18,7 @@ internal sealed partial class CgroupControl(IReadOnlyList<string> paths)
     public int[] Pids()
     {
         HashSet<int> pids = [];
-        foreach (string path in Paths) Collect(path, pids, v1Only: false);
+        foreach (string path in Paths) Collect(path, pids);
         return Sorted(pids);
     }
 
@@ -29,13 +30,17 @@ internal sealed partial class CgroupControl(IReadOnlyList<string> paths)
         if (signal != SIGKILL) return SignalEach(Pids(), signal);
         bool any = KillUnified(out bool complete);
         HashSet<int> left = [];
-        foreach (string path in Paths) Collect(path, left, v1Only: complete);
+        if (complete) CollectFreezer(left);
+        else
+        {
+            foreach (string path in Paths) Collect(path, left);
+        }
         if (complete && left.Count > 0)
         {
-            // What cgroup.kill has reached lingers in the v1 lists until it is gone; what is in v1 alone was moved away from v2.
+            // What cgroup.kill has reached lingers in the v1 list until it is gone; what is in that alone was moved away from v2.
             any = true;
             HashSet<int> reached = [];
-            foreach (string path in Paths) CollectUnified(path, reached);
+            Collect(Paths[0], reached);
             left.ExceptWith(reached);
         }
         if (left.Count == 0)
@@ -57,7 +62,7 @@ internal sealed partial class CgroupControl(IReadOnlyList<string> paths)
         {
             try
             {
-                Freeze();
+                Freeze(FreezeToKillTimeout);
             }
             catch (OciException)
             {
@@ -80,18 +85,11 @@ internal sealed partial class CgroupControl(IReadOnlyList<string> paths)
     private bool KillUnified(out bool complete)
     {
         complete = false;
-        bool any = false;
-        foreach (string path in Paths)
-        {
-            long fd = CgroupFiles.OpenPath(path, Files.O_PATH, out bool unified);
-            if (fd < 0) continue;
-            if (unified)
-            {
-                any |= CgroupFiles.Keyed(CgroupFiles.Read((int)fd, "cgroup.events", out _), "populated") == 1;
-                complete |= CgroupFiles.Write((int)fd, "cgroup.kill", "1") == 0;
-            }
-            Files.Close((int)fd);
-        }
+        long fd = OpenUnified();
+        if (fd < 0) return false;
+        bool any = CgroupFiles.Keyed(CgroupFiles.Read((int)fd, "cgroup.events", out _), "populated") == 1;
+        complete = CgroupFiles.Write((int)fd, "cgroup.kill", "1") == 0;
+        Files.Close((int)fd);
         return any;
     }
 
@@ -105,7 +103,7 @@ internal sealed partial class CgroupControl(IReadOnlyList<string> paths)
             int[] fds = new int[count];
             for (int i = 0; i < count; i++) fds[i] = (int)Processes.PidFdOpen(pids[from + i]);
             HashSet<int> now = [];
-            foreach (string path in Paths) Collect(path, now, v1Only: false);
+            foreach (string path in Paths) Collect(path, now);
             long failure = 0;
             for (int i = 0; i < count; i++)
             {
@@ -122,20 +120,21 @@ internal sealed partial class CgroupControl(IReadOnlyList<string> paths)
         return pids.Length > 0;
     }
 
-    private static void Collect(string path, HashSet<int> pids, bool v1Only)
+    private static void Collect(string path, HashSet<int> pids)
     {
-        long fd = CgroupFiles.OpenPath(path, Files.O_RDONLY, out bool unified);
+        long fd = CgroupFiles.OpenPath(path, Files.O_RDONLY, out _);
         if (fd is -Errno.ENOENT or -Errno.ENODEV) return;
         OciException.Check(fd, $"open cgroup {path}");
-        if (!unified || !v1Only) CgroupFiles.CollectPids((int)fd, pids);
+        CgroupFiles.CollectPids((int)fd, pids);
         Files.Close((int)fd);
     }
 
-    private static void CollectUnified(string path, HashSet<int> pids)
+    // One v1 hierarchy is enough beside v2: each is a walk, and the freezer's is the one that processes are held in.
+    private void CollectFreezer(HashSet<int> pids)
     {
-        long fd = CgroupFiles.OpenPath(path, Files.O_RDONLY, out bool unified);
+        long fd = OpenFreezer();
         if (fd < 0) return;
-        if (unified) CgroupFiles.CollectPids((int)fd, pids);
+        CgroupFiles.CollectPids((int)fd, pids);
         Files.Close((int)fd);
     }
 

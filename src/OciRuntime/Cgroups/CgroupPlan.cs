@@ -114,7 +114,7 @@ internal sealed class CgroupPlan
         // All that are available are handed down, not only those with a limit: statistics come from the same controllers.
         steps.AddFirst(new(CgroupStepKind.EnableControllers, 0, "cgroup.subtree_control", steps.Needed, steps.Needed.Length > 0 ? "/linux/resources" : ""));
         AttachDevices(steps, request, devices, 0);
-        if (request.DelegateTo is { } uid) steps.Add(new(CgroupStepKind.Delegate, 0, "", uid.ToString(), ""));
+        if (request.HasCgroupNamespace && request.DelegateTo is { } uid) steps.Add(new(CgroupStepKind.Delegate, 0, "", uid.ToString(), ""));
     }
 
     private static void AddV1(CgroupStepList steps, CgroupRequest request, DeviceFilter devices)

@@ -8,7 +8,7 @@ namespace OciRuntime.Cgroups;
 /// <param name="Resources">linux.resources, or null.</param>
 internal sealed record CgroupRequest(string Id, string? CgroupsPath, LinuxResources? Resources)
 {
-    /// <summary>The container gets a cgroup namespace of its own.</summary>
+    /// <summary>The container gets a cgroup namespace of its own; without one it sees the host's tree, and nothing is delegated to it.</summary>
     public bool HasCgroupNamespace { get; init; }
 
     /// <summary>The runtime itself runs in a user namespace: device rules cannot be set there and are left to the kernel (as runc does).</summary>
@@ -17,6 +17,6 @@ internal sealed record CgroupRequest(string Id, string? CgroupsPath, LinuxResour
     /// <summary>Without rights on cgroups, do without them, provided neither a path nor a limit was asked for.</summary>
     public bool Rootless { get; init; }
 
-    /// <summary>Host uid that a v2 cgroup is delegated to (private cgroup namespace with a writable cgroup mount), or null.</summary>
+    /// <summary>Host uid that a v2 cgroup is delegated to: the process's, when a cgroup mount in the container is writable. Or null.</summary>
     public uint? DelegateTo { get; init; }
 }

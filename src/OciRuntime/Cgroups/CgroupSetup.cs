@@ -8,12 +8,12 @@ internal static class CgroupSetup
     private const int MaxDepth = 256;
 
     /// <summary>Fills empty cpuset.cpus and cpuset.mems of a v1 cgroup and of those above it, each from its parent (cpusets.rst: a new cpuset has none, and takes no task).</summary>
-    public static long SeedCpuset(CgroupDirectory directory)
+    public static long SeedCpuset(CgroupDirectory directory, int leaf)
     {
         long mount = CgroupFiles.OpenMount(directory.Hierarchy);
         if (mount < 0) return mount;
-        long result = Seed((int)mount, directory.Relative, "cpuset.cpus", 0, out _);
-        if (result >= 0) result = Seed((int)mount, directory.Relative, "cpuset.mems", 0, out _);
+        long result = Seed((int)mount, directory.Relative, leaf, "cpuset.cpus", 0, out _);
+        if (result >= 0) result = Seed((int)mount, directory.Relative, leaf, "cpuset.mems", 0, out _);
         Files.Close((int)mount);
         return result;
     }
@@ -85,20 +85,20 @@ internal static class CgroupSetup
         return 0;
     }
 
-    private static long Seed(int mount, string relative, string file, int depth, out string value)
+    private static long Seed(int mount, string relative, int open, string file, int depth, out string value)
     {
         value = "";
         if (depth > MaxDepth) return -Errno.ELOOP;
-        long fd = relative.Length == 0 ? mount : CgroupFiles.OpenDirectory(mount, relative, Files.O_PATH);
+        long fd = relative.Length == 0 ? mount : open >= 0 ? open : CgroupFiles.OpenDirectory(mount, relative, Files.O_PATH);
         if (fd < 0) return fd;
         value = CgroupFiles.Read((int)fd, file, out long result);
         if (result >= 0 && value.Length == 0 && relative.Length > 0)
         {
             int slash = relative.LastIndexOf('/');
-            result = Seed(mount, slash < 0 ? "" : relative[..slash], file, depth + 1, out value);
+            result = Seed(mount, slash < 0 ? "" : relative[..slash], -1, file, depth + 1, out value);
             if (result >= 0) result = CgroupFiles.Write((int)fd, file, value);
         }
-        if (relative.Length > 0) Files.Close((int)fd);
+        if (relative.Length > 0 && open < 0) Files.Close((int)fd);
         return result;
     }
 

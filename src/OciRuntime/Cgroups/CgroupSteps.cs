@@ -49,7 +49,7 @@ internal sealed class CgroupSteps(CgroupPlan plan, int[] directories)
     private long Do(in CgroupStep step, int directory) => step.Kind switch
     {
         CgroupStepKind.Write => step.File.Contains('|') ? WriteFirst(step, directory) : WriteFile(step.Directory, directory, step.File, step.Value),
-        CgroupStepKind.SeedCpuset => CgroupSetup.SeedCpuset(plan.Directories[step.Directory]),
+        CgroupStepKind.SeedCpuset => CgroupSetup.SeedCpuset(plan.Directories[step.Directory], directory),
         CgroupStepKind.EnableControllers => CgroupSetup.EnableControllers(plan, plan.Directories[step.Directory], step),
         CgroupStepKind.AttachDevices => plan.Devices is null ? 0 : DeviceProgram.Attach(directory, plan.Devices, replaceOld: false),
         CgroupStepKind.CheckMemoryUse => CgroupSetup.CheckMemoryUse(directory, step),

@@ -1,4 +1,3 @@
-using System.Runtime.InteropServices;
 using System.Text;
 using OciRuntime.Linux;
 
@@ -30,34 +29,9 @@ public static class Output
 
     /// <summary>Writes everything to <paramref name="fd"/>, through interruptions and full non-blocking pipes.</summary>
     /// <returns>0, or the errno of the failed write.</returns>
-    public static unsafe int WriteAll(int fd, ReadOnlySpan<byte> data)
+    public static int WriteAll(int fd, ReadOnlySpan<byte> data)
     {
-        fixed (byte* start = data)
-        {
-            nint done = 0;
-            while (done < data.Length)
-            {
-                nint written = LibC.Write(fd, start + done, data.Length - done);
-                if (written >= 0)
-                {
-                    done += written;
-                    continue;
-                }
-
-                int errno = Marshal.GetLastPInvokeError();
-                if (errno == LibC.EAGAIN)
-                {
-                    // The descriptor is shared with whoever made it non-blocking (conmon does), so its mode is not ours to change.
-                    LibC.PollFd poll = new() { Fd = fd, Events = LibC.POLLOUT };
-                    _ = LibC.Poll(&poll, 1, -1);
-                }
-                else if (errno != LibC.EINTR)
-                {
-                    return errno;
-                }
-            }
-        }
-
-        return 0;
+        long result = Files.WriteAll(fd, data);
+        return result < 0 ? (int)-result : 0;
     }
 }

@@ -25,7 +25,7 @@ internal enum CgroupMode
 internal sealed record CgroupHierarchy(string MountPoint, string[] Controllers, string? Name, bool Unified, string MountRoot = "/")
 {
     /// <summary>The name a person knows it by: "memory", "cpu,cpuacct", "name=systemd", "unified".</summary>
-    public string Label => Unified ? "unified" : Name is not null ? "name=" + Name : string.Join(',', Controllers);
+    public string Label { get; } = Unified ? "unified" : Name is not null ? "name=" + Name : Controllers.Length == 1 ? Controllers[0] : string.Join(',', Controllers);
 
     /// <summary>Whether a v1 controller lives here.</summary>
     public bool Has(string controller)

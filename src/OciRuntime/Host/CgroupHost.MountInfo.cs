@@ -23,6 +23,14 @@ internal sealed partial class CgroupHost
             if (hierarchy.Unified) v2 = true;
             else v1 = true;
         }
+        // First, because there processes can be killed at once and waited for; CgroupControl relies on it.
+        int unified = found.FindIndex(h => h.Unified);
+        if (unified > 0)
+        {
+            CgroupHierarchy first = found[unified];
+            found.RemoveAt(unified);
+            found.Insert(0, first);
+        }
         CgroupMode mode = v1 ? v2 ? CgroupMode.Hybrid : CgroupMode.V1 : v2 ? CgroupMode.V2 : CgroupMode.None;
         return new CgroupHost(mode, [.. found]);
     }

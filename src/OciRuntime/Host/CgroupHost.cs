@@ -21,7 +21,7 @@ internal sealed partial class CgroupHost
     /// <summary>Which versions are mounted.</summary>
     public CgroupMode Mode { get; }
 
-    /// <summary>The hierarchies in mount order; one for pure v2.</summary>
+    /// <summary>The hierarchies: v2 first, then the others in mount order; one for pure v2.</summary>
     public CgroupHierarchy[] Hierarchies { get; }
 
     /// <summary>The v2 hierarchy, or null.</summary>

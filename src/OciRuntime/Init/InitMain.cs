@@ -25,7 +25,10 @@ internal static unsafe class InitMain
         Processes.Exit(0);
     }
 
-    /// <summary>Dies with the parent while the set-up lasts; notices a parent that died before the death signal was asked for.</summary>
+    /// <summary>
+    /// Dies with the parent while the set-up lasts; notices a parent that died before the death signal was asked for. The kernel forgets the
+    /// death signal whenever ids change, so the steps that change them ask again.
+    /// </summary>
     public static long TieToParent(ref InitState s)
     {
         long result = Processes.Prctl(Processes.PR_SET_PDEATHSIG, Processes.SIGKILL);
@@ -89,6 +92,7 @@ internal static unsafe class InitMain
         InitOp.Hostname => Kernel.Call(SyscallNumber.Sethostname, (nint)step->Text1, CString.Length(step->Text1)),
         InitOp.Domainname => Kernel.Call(SyscallNumber.Setdomainname, (nint)step->Text1, CString.Length(step->Text1)),
         InitOp.Sysctl => s.WriteProc(step->Text1, step->Text2, CString.Length(step->Text2)),
+        InitOp.CloseHost => s.CloseHost(),
         InitOp.NoNewPrivileges => Processes.Prctl(Processes.PR_SET_NO_NEW_PRIVS, 1),
         InitOp.ResourceLimit => Processes.SetLimit(0, (int)step->A, new ResourceLimit { Soft = (ulong)step->B, Hard = (ulong)step->C }),
         InitOp.AwaitLimits => Sync.Ask(ref s, SyncKind.Limits, 0),

@@ -110,6 +110,9 @@ internal enum InitOp
     /// <summary>Writes a sysctl. Text1: path below /proc, Text2: value.</summary>
     Sysctl,
 
+    /// <summary>Closes what is left open of the host: from here on the configuration's own paths are looked up, and /proc/self/fd leads anywhere.</summary>
+    CloseHost,
+
     /// <summary>PR_SET_NO_NEW_PRIVS.</summary>
     NoNewPrivileges,
 

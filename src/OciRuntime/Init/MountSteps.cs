@@ -107,10 +107,23 @@ internal static unsafe class MountSteps
         if (fd == -Errno.ELOOP && strict) s.Detail = InitDetail.TargetIsSymlink;
         if (fd < 0 || (step->Flags & InitFlags.InsideProc) != 0) return fd;
         long result = Files.StatFs((int)fd, out Statfs fs);
-        if (result >= 0 && fs.Type != Files.PROC_SUPER_MAGIC) return fd;
-        s.Detail = InitDetail.TargetInProc;
+        bool inProc = fs.Type == Files.PROC_SUPER_MAGIC;
+        // An image's link to "/" would have the mount cover the root, where nobody can see it.
+        bool isRoot = false;
+        if (result >= 0 && !inProc && directory) result = IsRoot(ref s, (int)fd, out isRoot);
+        if (result >= 0 && !inProc && !isRoot) return fd;
+        s.Detail = isRoot ? InitDetail.TargetIsRoot : InitDetail.TargetInProc;
         Files.Close((int)fd);
         return result < 0 ? result : -Errno.EPERM;
+    }
+
+    private static long IsRoot(ref InitState s, int fd, out bool isRoot)
+    {
+        long result = Files.Stat(fd, out Statx target, Files.STATX_BASIC_STATS | Files.STATX_MNT_ID);
+        Statx root = default;
+        if (result >= 0) result = Files.Stat(s.RootFd, out root, Files.STATX_BASIC_STATS | Files.STATX_MNT_ID);
+        isRoot = result >= 0 && target.Inode == root.Inode && target.MountId == root.MountId && target.DevMajor == root.DevMajor && target.DevMinor == root.DevMinor;
+        return result;
     }
 
     private static long CreateFilesystem(ref InitState s, InitStep* step, int target)
@@ -238,6 +251,8 @@ internal static unsafe class MountSteps
     private static long WithAttributes(ref InitState s, int mount, ulong set, ulong clear, bool recursive)
     {
         if ((set | clear) == 0) return mount;
+        // The kernel takes a new access time mode only when the old one is cleared in the same call (mount_setattr(2)).
+        if ((set & Mounts.MOUNT_ATTR__ATIME) != 0) clear |= Mounts.MOUNT_ATTR__ATIME;
         s.Detail = InitDetail.Attributes;
         long result = Mounts.SetAttributes(mount, new MountAttr { Set = set, Clear = clear }, recursive);
         if (result >= 0) return mount;

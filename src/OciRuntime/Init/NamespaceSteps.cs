@@ -33,6 +33,7 @@ internal static unsafe class NamespaceSteps
                     return result;
                 }
                 joins[i].Joined = 1;
+                Files.Close(s.Plan->Fds[joins[i].Slot]);
             }
         }
         return 0;
@@ -70,7 +71,9 @@ internal static unsafe class NamespaceSteps
         s.Detail = InitDetail.Gid;
         if (result >= 0) result = Credentials.SetGroups(0);
         s.Detail = InitDetail.Uid;
-        return result < 0 ? result : Credentials.SetUsers(0);
+        if (result >= 0) result = Credentials.SetUsers(0);
+        // The kernel forgets the death signal when ids change (prctl(2), PR_SET_PDEATHSIG).
+        return result < 0 ? result : InitMain.TieToParent(ref s);
     }
 
     /// <summary>

@@ -20,6 +20,15 @@ internal static unsafe partial class Files
         fixed (byte* p = CString.Encode(path, stackalloc byte[Kernel.PathMax])) return MakeDirectoryAt(dirfd, p, mode);
     }
 
+    public static long LinkAt(int oldDir, string oldPath, int newDir, string newPath, int flags)
+    {
+        fixed (byte* o = CString.Encode(oldPath, stackalloc byte[Kernel.PathMax]))
+        fixed (byte* n = CString.Encode(newPath, stackalloc byte[Kernel.PathMax]))
+        {
+            return LinkAt(oldDir, o, newDir, n, flags);
+        }
+    }
+
     public static long UnlinkAt(int dirfd, string path, int flags = 0)
     {
         fixed (byte* p = CString.Encode(path, stackalloc byte[Kernel.PathMax])) return UnlinkAt(dirfd, p, flags);
@@ -53,12 +62,19 @@ internal static unsafe partial class Files
             while (done < data.Length)
             {
                 long n = Write(fd, p + done, data.Length - done);
-                if (n == -Errno.EINTR) continue;
+                if (n == -Errno.EINTR || (n == -Errno.EAGAIN && WaitWritable(fd))) continue;
                 if (n < 0) return n;
                 done += (int)n;
             }
             return done;
         }
+    }
+
+    // The descriptor may be shared with whoever made it non-blocking (conmon does), so its mode is not ours to change.
+    private static bool WaitWritable(int fd)
+    {
+        PollFd poll = new() { Fd = fd, Events = Processes.POLLOUT };
+        return Processes.Poll(&poll, 1, -1) is >= 0 or -Errno.EINTR;
     }
 
     /// <summary>Opens, writes and closes a control file (procfs, cgroupfs). Returns 0 or a negated errno of whichever call failed.</summary>

@@ -5,7 +5,8 @@
  *    that link container root could overwrite the host's binary (CVE-2019-5736). The copy is an overlay of lower layers only, mounted
  *    nowhere: no bytes are copied and, unlike a read-only bind mount, a privileged container cannot turn it writable. Where overlay
  *    is not to be had (no privilege, no module) it is a sealed memfd.
- * 2. Blocks signals in the only thread there is, so that every thread of the .NET runtime inherits the mask and the launch code can read
+ * 2. Makes sure that descriptors 0 to 2 are open.
+ * 3. Blocks signals in the only thread there is, so that every thread of the .NET runtime inherits the mask and the launch code can read
  *    them from a descriptor (a finalizer thread with an open mask would take SIGTERM's default action in the middle of a launch).
  *
  * It is C because it has to come first: as managed code the runtime would be initialised twice, which costs another millisecond.
@@ -38,6 +39,14 @@
 #define SEALS (F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE)
 
 extern char **environ;
+
+/* A descriptor opened while 0, 1 or 2 is closed would become the standard stream of a hook or a container. */
+static void open_standard_streams(void)
+{
+    for (int fd = 0; fd <= 2; fd++)
+        if (fcntl(fd, F_GETFD) < 0 && errno == EBADF && open("/dev/null", O_RDWR) < 0)
+            _exit(1);
+}
 
 /* A word that merely looks like one of these verbs costs a millisecond and nothing else. */
 static int launches(int argc, char **argv)
@@ -144,6 +153,7 @@ static void execute_memfd(char **argv)
 
 __attribute__((constructor(200))) static void seal(int argc, char **argv)
 {
+    open_standard_streams();
     if (!launches(argc, argv))
         return;
     if (getenv(MARK)) {

@@ -145,7 +145,7 @@ internal ref struct MountOptions
     }
 
     /// <summary>Every word with a meaning of its own, sorted, for `features`.</summary>
-    public static string[] Words { get; } =
+    public static string[] Words =>
     [
         "async", "atime", "bind", "defaults", "dev", "diratime", "dirsync", "exec", "iversion", "lazytime", "loud", "mand", "noatime", "nodev",
         "nodiratime", "noexec", "noiversion", "nolazytime", "nomand", "norelatime", "nostrictatime", "nosuid", "nosymfollow", "private", "ratime",

@@ -43,6 +43,7 @@ internal sealed class Planner
         if (HasMountNamespace) AddRootSteps();
         else AddChangeRoot();
         AddKernelSettings();
+        Add(InitOp.CloseHost);
         ProcessPlanner process = new(_request, _namespaces, _steps, _warnings);
         process.AddSteps(DenySetgroups);
         AddEnd();
@@ -66,10 +67,21 @@ internal sealed class Planner
     {
         if (_linux.Sysctl.Count > 0) Add(InitOp.KeepHostProc, new("/linux/sysctl"));
         if (_spec.Process!.OomScoreAdj is { } score) _steps.Add(new(InitOp.OomScoreAdjust, new("/process/oomScoreAdj")) { A = score });
-        for (int i = 0; i < _request.TasksFiles; i++) _steps.Add(new(InitOp.EnterCgroup, new("/linux/cgroupsPath")) { A = i });
+        AddCgroups();
         // Before the first setns: from then on others may see this process. A new user namespace has no others, and its id maps are out
         // of an ordinary user's reach while their process is not dumpable.
         if (!_namespaces.NewUser) Add(InitOp.Undumpable);
+    }
+
+    private void AddCgroups()
+    {
+        Origin origin = string.IsNullOrEmpty(_linux.CgroupsPath) ? Origin.Runtime : new("/linux/cgroupsPath");
+        int slot = 0;
+        foreach (CgroupView view in _request.Cgroups)
+        {
+            // The v2 cgroup is entered by clone3 itself (CLONE_INTO_CGROUP).
+            if (!view.Hierarchy.Unified) _steps.Add(new(InitOp.EnterCgroup, origin) { A = slot++, Text1 = view.Path });
+        }
     }
 
     private void AddSessionSteps()
@@ -78,7 +90,7 @@ internal sealed class Planner
         Add(InitOp.NewSession);
         // Key permissions (keyctl_setperm(3)): search for others when a user namespace changes who "user" is, else for the user.
         if (_request.NewKeyring) _steps.Add(new(InitOp.SessionKeyring, Origin.Runtime) { Text1 = "_ses." + _request.Id, A = HasUserNamespace ? 0x8 : 0x80000 });
-        if ((_namespaces.New & Processes.CLONE_NEWNET) != 0) Add(InitOp.LoopbackUp, new("/linux/namespaces"));
+        if ((_namespaces.New & Processes.CLONE_NEWNET) != 0) Add(InitOp.LoopbackUp, _namespaces.OriginOf(Processes.CLONE_NEWNET));
     }
 
     private void AddRootSteps()
@@ -86,9 +98,9 @@ internal sealed class Planner
         ulong propagation = Propagation();
         bool late = (propagation & Mounts.MS_UNBINDABLE) != 0;
         ulong first = propagation == 0 ? Mounts.MS_SLAVE | Mounts.MS_REC : late ? Mounts.MS_PRIVATE | Mounts.MS_REC : propagation;
-        _steps.Add(new(InitOp.HostPropagation, new("/linux/rootfsPropagation")) { A = (long)first, Text1 = _request.Rootfs });
+        _steps.Add(new(InitOp.HostPropagation, propagation == 0 ? Origin.Runtime : new("/linux/rootfsPropagation")) { A = (long)first, Text1 = _request.Rootfs });
         Add(InitOp.BindRootfs, new("/root/path"), _request.Rootfs);
-        MountPlanner mounts = new(_request, _namespaces, _steps);
+        MountPlanner mounts = new(_request, _namespaces, _steps, _warnings);
         mounts.AddMounts();
         if (_request.NotifyDirectory != null)
         {
@@ -183,7 +195,8 @@ internal sealed class Planner
         {
             string path = ContainerPath.Clean(paths[i]);
             // The whole root as a masked path would cover the container; a repeated path would be covered twice.
-            if (path != "." && Array.IndexOf(paths, paths[i]) == i) _steps.Add(new(op, new(section, i)) { Text1 = path });
+            if (path == ".") _warnings.Add($"{section}/{i}: the root itself cannot be covered; /root/readonly makes it read-only");
+            else if (Array.IndexOf(paths, paths[i]) == i) _steps.Add(new(op, new(section, i)) { Text1 = path });
         }
     }
 

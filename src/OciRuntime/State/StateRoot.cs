@@ -1,3 +1,4 @@
+using OciRuntime.Host;
 using OciRuntime.Linux;
 
 namespace OciRuntime.State;
@@ -37,7 +38,7 @@ internal sealed class StateRoot
         string? xdg = Environment.GetEnvironmentVariable("XDG_RUNTIME_DIR");
         if (string.IsNullOrEmpty(xdg)) return new StateRoot(Default, false, false);
         uint euid = Processes.EffectiveUid();
-        return Resolve(null, new RootFacts(euid, euid == 0 && RunsInUserNamespace(), xdg, Environment.GetEnvironmentVariable("USER")));
+        return Resolve(null, new RootFacts(euid, euid == 0 && UserNamespace.IsNested(), xdg, Environment.GetEnvironmentVariable("USER")));
     }
 
     /// <summary>As <see cref="Resolve(string?)"/>, with the facts given.</summary>
@@ -100,24 +101,6 @@ internal sealed class StateRoot
         if (string.IsNullOrEmpty(facts.XdgRuntimeDir)) return false;
         // runc's rule: "root" of a user namespace is an ordinary user, unless the namespace was entered the way su does.
         return facts.EffectiveUid != 0 || (facts.InUserNamespace && facts.User != "root");
-    }
-
-    /// <summary>The initial user namespace maps every ID onto itself in one line (user_namespaces(7)).</summary>
-    private static bool RunsInUserNamespace()
-    {
-        byte[]? map = Files.ReadFileAt(Files.AT_FDCWD, "/proc/self/uid_map", 65536, out _);
-        return map != null && !IsIdentityMap(map);
-    }
-
-    internal static bool IsIdentityMap(ReadOnlySpan<byte> map)
-    {
-        Span<char> text = stackalloc char[64];
-        if (map.Length > text.Length) return false;
-        int length = System.Text.Encoding.UTF8.GetChars(map, text);
-        ReadOnlySpan<char> rest = text[..length].Trim();
-        Span<Range> words = stackalloc Range[4];
-        int count = rest.SplitAny(words, " \n", StringSplitOptions.RemoveEmptyEntries);
-        return count == 3 && rest[words[0]] is "0" && rest[words[1]] is "0" && rest[words[2]] is "4294967295";
     }
 
     private static string Clean(string path)

@@ -1,5 +1,3 @@
-using System.Runtime.InteropServices;
-using System.Text;
 using OciRuntime.Linux;
 
 namespace OciRuntime.Cli;
@@ -54,7 +52,7 @@ public sealed class Logger : IDisposable
     {
         if (_toFile && _fd >= 0)
         {
-            _ = LibC.Close(_fd);
+            Files.Close(_fd);
             _fd = -1;
         }
     }
@@ -69,22 +67,9 @@ public sealed class Logger : IDisposable
         }
     }
 
-    private static unsafe int OpenFile(string path)
+    private static int OpenFile(string path)
     {
-        const int Flags = LibC.O_WRONLY | LibC.O_CREAT | LibC.O_APPEND | LibC.O_CLOEXEC | LibC.O_NOCTTY;
-        const uint OwnerWritesAllRead = 0x1A4;
-        fixed (byte* name = Encoding.UTF8.GetBytes(path + "\0"))
-        {
-            int fd;
-            int errno = 0;
-            do
-            {
-                fd = LibC.Open(name, Flags, OwnerWritesAllRead);
-                errno = fd < 0 ? Marshal.GetLastPInvokeError() : 0;
-            }
-            while (errno == LibC.EINTR);
-
-            return fd >= 0 ? fd : throw new UsageException($"open log file {path}: {ErrnoText.Describe(errno)}") { HelpHelps = false };
-        }
+        long fd = Files.OpenAt(Files.AT_FDCWD, path, Files.O_WRONLY | Files.O_CREAT | Files.O_APPEND | Files.O_NOCTTY, 0x1a4);
+        return fd >= 0 ? (int)fd : throw new UsageException($"open log file {path}: {ErrnoText.Describe((int)-fd)}") { HelpHelps = false };
     }
 }
