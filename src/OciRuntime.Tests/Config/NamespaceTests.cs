@@ -29,11 +29,8 @@ public sealed class NamespaceTests
         using var bundle = new TestBundle();
         bundle.Linux["namespaces"] = new JsonArray(new JsonObject { ["type"] = "mount" });
         bundle.Config.Remove("hostname");
-        // sysfs shows a network namespace and cannot be mounted in one that is not the mount namespace owner's; here it can, as both are the host's.
         using TestContainer container = Observe.Sleeping(bundle);
         foreach ((string type, string file) in All) (container.NamespaceInode(file) != ProcessView.HostNamespaceInode(file)).Should().Be(type == "mount", type);
-        container.Kill("KILL").ShouldSucceed();
-        container.WaitExit();
     }
 
     [Test]

@@ -66,15 +66,20 @@ public sealed class WalkTests
     public void A_zombie_is_stopped()
     {
         using var bundle = new TestBundle();
-        // A parent that never reaps: the container's init becomes its child, as it is the nearest subreaper's.
-        using var container = new TestContainer(bundle.Args("true"));
-        container.Create().ShouldSucceed();
+        using var container = new TestContainer(bundle.Args("sleep", "1000"));
+        RunningCommand run = container.StartRun();
+        container.WaitStatus("running");
         int pid = container.InitPid;
-        container.Start().ShouldSucceed();
-        // The harness reaps within 50 to 100 ms; until then the process is a zombie, and already stopped.
-        Eventually.True(() => ProcessTree.IsZombie(pid) || !ProcessTree.Exists(pid), "the end");
+        // Its parent is the runtime in the foreground; stopped, that cannot reap.
+        const int SIGSTOP = 19, SIGCONT = 18;
+        run.Signal(SIGSTOP);
+        container.Kill("KILL").ShouldSucceed();
+        Eventually.True(() => ProcessTree.IsZombie(pid), "the init is a zombie");
         container.Status.Should().Be("stopped");
-        container.Delete().ShouldSucceed();
+        container.StateJson["pid"]!.GetValue<int>().Should().Be(0);
+        container.Kill("KILL").ShouldFail(1, "container not running");
+        run.Signal(SIGCONT);
+        run.Wait().ExitCode.Should().Be(137);
     }
 
     [Test]
@@ -83,14 +88,14 @@ public sealed class WalkTests
         using var bundle = new TestBundle();
         using TestContainer killed = Waiting(bundle);
         killed.Create().ShouldSucceed();
-        int pid = killed.InitPid;
+        _ = killed.InitPid;
         killed.Kill("KILL").ShouldSucceed();
         killed.WaitExit().Signal.Should().Be(9);
         killed.WaitStatus("stopped");
         killed.Start().ShouldFail(1, "cannot start a container that has stopped");
         using TestContainer deleted = Waiting(bundle);
         deleted.Create().ShouldSucceed();
-        pid = deleted.InitPid;
+        int pid = deleted.InitPid;
         deleted.Delete().ShouldSucceed();
         Eventually.True(() => !ProcessTree.IsAlive(pid), "the init is gone");
     }
