@@ -107,7 +107,7 @@ internal sealed class Planner
             _steps.Add(new(InitOp.MountBind, Origin.Runtime) { Text1 = _request.NotifyDirectory, Text2 = "run/notify", Bind = new() { Set = Mounts.MOUNT_ATTR_RDONLY | Mounts.MOUNT_ATTR_NOSUID | Mounts.MOUNT_ATTR_NODEV | Mounts.MOUNT_ATTR_NOEXEC } });
         }
         if (!mounts.DevIsBound) DevicePlanner.AddSteps(_request, bind: HasUserNamespace || _request.Host.InUserNamespace, _steps);
-        if (HooksBeforePivot(_spec.Hooks)) Add(InitOp.AwaitHooks, new("/hooks"));
+        AddHooks();
         if (_spec.Process!.Terminal) _steps.Add(new(InitOp.Console, new("/process/terminal")) { A = WindowSize(_spec.Process.ConsoleSize) });
         Add(InitOp.MakeDirectory, new("/process/cwd"), ContainerPath.Clean(_spec.Process.Cwd));
         // Masks before the switch: their sources are the host's, and clones of detached mounts need Linux 6.15.
@@ -126,7 +126,7 @@ internal sealed class Planner
     private void AddChangeRoot()
     {
         if (_spec.Process!.Terminal) throw new OciException("/process/terminal: true: needs a mount namespace in linux.namespaces");
-        if (HooksBeforePivot(_spec.Hooks)) Add(InitOp.AwaitHooks, new("/hooks"));
+        AddHooks();
         Add(InitOp.ChangeRoot, new("/root/path"), _request.Rootfs);
         Add(InitOp.MakeDirectory, new("/process/cwd"), ContainerPath.Clean(_spec.Process.Cwd));
     }
@@ -200,8 +200,12 @@ internal sealed class Planner
         }
     }
 
-    /// <summary>True when hooks have to run while the child waits before pivot_root.</summary>
-    private static bool HooksBeforePivot(Hooks? hooks) => hooks != null && hooks.Prestart.Length + hooks.CreateRuntime.Length + hooks.CreateContainer.Length > 0;
+    /// <summary>Hooks that run while the child waits before the switch.</summary>
+    private void AddHooks()
+    {
+        if (_spec.Hooks is not { } hooks || hooks.Prestart.Length + hooks.CreateRuntime.Length + hooks.CreateContainer.Length == 0) return;
+        Add(InitOp.AwaitHooks, new("/hooks"));
+    }
 
     private static long WindowSize(ConsoleSize? size) => size == null ? 0 : (size.Height & 0xffff) | ((long)(size.Width & 0xffff) << 16);
 
