@@ -20,7 +20,8 @@ Usage: ./build.sh [COMMAND]
   test [FILTER]     run the tests, or those whose name contains FILTER (root)
   bench             compare start-up and launch times with crun and runc (root)
   install [PREFIX]  put the binary into PREFIX/bin; PREFIX is /usr/local by default
-  conformance DIR   run an already built checkout of opencontainers/runtime-tools (root)
+  conformance DIR [RUNTIME]
+                    run an already built checkout of opencontainers/runtime-tools, on out/ocirun or another runtime (root)
   clean             remove everything that was built
   help              this text
 
@@ -68,9 +69,11 @@ test_packages=(
   runc crun
   podman conmon netavark iptables uidmap
   containerd
-  libseccomp2
+  libseccomp2 gcc libc6-dev
   strace jq procps util-linux git
 )
+
+conformance_packages=(jq util-linux)
 
 bench_packages=(busybox-static runc crun util-linux gcc libc6-dev)
 
@@ -207,10 +210,12 @@ cmd_install() {
 cmd_conformance() {
   need_root conformance
   [[ -d ${1:-}/validation ]] || fail "conformance needs the directory of a built checkout of runtime-tools"
-  build
+  local runtime=${2:-$binary}
+  if [[ $runtime == "$binary" ]]; then build; fi
+  need_packages "${conformance_packages[@]}"
   # shellcheck source=scripts/conformance.sh
   . "$repo/scripts/conformance.sh"
-  conformance "$binary" "$1"
+  conformance "$(realpath "$runtime")" "$1"
 }
 
 cmd_clean() {

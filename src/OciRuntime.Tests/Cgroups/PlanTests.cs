@@ -152,7 +152,8 @@ public sealed class PlanTests
         Writes(plan).Where(w => !w.StartsWith("devices", StringComparison.Ordinal)).Should().Equal(
             "cpu.shares=1024", "cpu.cfs_period_us=100000", "cpu.cfs_quota_us=50000", "cpu.cfs_burst_us=1000", "cpu.idle=0", "cpu.rt_period_us=1000000",
             "cpu.rt_runtime_us=10000", "cpuset.cpus=0", "cpuset.mems=0", "memory.limit_in_bytes=2097152", "memory.memsw.limit_in_bytes=3145728",
-            "memory.soft_limit_in_bytes=4096", "memory.oom_control=1", "memory.swappiness=10", "pids.max=100", "blkio.weight|blkio.bfq.weight=500",
+            "memory.soft_limit_in_bytes=4096", "memory.kmem.tcp.limit_in_bytes=6", "memory.oom_control=1", "memory.swappiness=10", "pids.max=100",
+            "blkio.weight|blkio.bfq.weight=500",
             "blkio.leaf_weight=400", "blkio.weight_device|blkio.bfq.weight_device=8:0 100", "blkio.throttle.read_bps_device=8:0 1",
             "blkio.throttle.write_bps_device=8:0 2", "blkio.throttle.read_iops_device=8:0 3", "blkio.throttle.write_iops_device=8:0 4",
             "hugetlb.2MB.limit_in_bytes=4194304", "hugetlb.2MB.rsvd.limit_in_bytes=4194304", "net_cls.classid=7", "net_prio.ifpriomap=lo 3",

@@ -89,7 +89,8 @@ internal static class ResourcesV1
         }
         if (memory.Reservation is not null and not 0) steps.Write1("memory", "memory.soft_limit_in_bytes", memory.Reservation.Value.ToString(), At + "reservation");
         if (memory.Kernel is not null and not 0) steps.Warn($"{At}kernel: kernel memory limits are deprecated and have no effect");
-        if (memory.KernelTCP is not null and not 0) steps.Warn($"{At}kernelTCP: kernel memory limits are deprecated and have no effect");
+        // Unlike the limit on all kernel memory, the one on TCP buffers still works (Documentation/admin-guide/cgroup-v1/memory.rst, 2.7).
+        if (memory.KernelTCP is not null and not 0) steps.Write1("memory", "memory.kmem.tcp.limit_in_bytes", memory.KernelTCP.Value.ToString(), At + "kernelTCP");
         if (memory.DisableOOMKiller == true) steps.Write1("memory", "memory.oom_control", "1", At + "disableOOMKiller");
         if (memory.Swappiness is { } swappiness)
         {

@@ -25,6 +25,6 @@ internal static class RunCommand
             status = new ForegroundSession(launch.Child!, session.Interruption, terminal, launch.Notify).Wait();
         }
         if (!o.Keep) session.Delete();
-        return status;
+        return ExitCodes.ForStatus(status);
     }
 }

@@ -23,8 +23,6 @@ public static class UnsupportedFeatures
         Refuse(linux.MemoryPolicy is not null, "/linux/memoryPolicy", problems);
         Refuse(linux.IntelRdt is not null, "/linux/intelRdt", problems);
         Refuse(linux.NetDevices.Count > 0, "/linux/netDevices", problems);
-        if (linux.Resources is not null)
-            CheckResources(linux.Resources, "/linux/resources", problems);
     }
 
     /// <summary>The same for a process on its own, as given to exec; pointers start at its root.</summary>
@@ -33,14 +31,6 @@ public static class UnsupportedFeatures
         ArgumentNullException.ThrowIfNull(process);
         ArgumentNullException.ThrowIfNull(problems);
         CheckProcess(process, "", problems);
-    }
-
-    /// <summary>The same for resources on their own, as given to update; pointers start at their root.</summary>
-    public static void Check(LinuxResources resources, SpecProblems problems)
-    {
-        ArgumentNullException.ThrowIfNull(resources);
-        ArgumentNullException.ThrowIfNull(problems);
-        CheckResources(resources, "", problems);
     }
 
     private static void CheckProcess(Process process, string at, SpecProblems problems)
@@ -61,41 +51,6 @@ public static class UnsupportedFeatures
             if (mount.Options[i] is var option && (option is "idmap" or "ridmap" || IsInline(option, "idmap=") || IsInline(option, "ridmap=")))
                 problems.Error($"/mounts/{index}/options/{i}", SpecText.Quote(option), Message);
         }
-    }
-
-    private static void CheckResources(LinuxResources resources, string at, SpecProblems problems)
-    {
-        if (resources.Memory is { } memory)
-        {
-            Refuse(memory.Kernel is not (null or 0), $"{at}/memory/kernel", problems);
-            Refuse(memory.KernelTCP is not (null or 0), $"{at}/memory/kernelTCP", problems);
-            Refuse(memory.Swappiness is not null, $"{at}/memory/swappiness", problems);
-            Refuse(memory.DisableOOMKiller is true, $"{at}/memory/disableOOMKiller", problems);
-            // useHierarchy needs no support: the kernel has had no other mode since 5.11.
-            Refuse(memory.CheckBeforeUpdate is true, $"{at}/memory/checkBeforeUpdate", problems);
-        }
-        if (resources.Cpu is { } cpu)
-        {
-            Refuse(cpu.Burst is not (null or 0), $"{at}/cpu/burst", problems);
-            Refuse(cpu.RealtimeRuntime is not (null or 0), $"{at}/cpu/realtimeRuntime", problems);
-            Refuse(cpu.RealtimePeriod is not (null or 0), $"{at}/cpu/realtimePeriod", problems);
-            Refuse(cpu.Idle is not (null or 0), $"{at}/cpu/idle", problems);
-        }
-        if (resources.BlockIO is { } io)
-        {
-            Refuse(io.Weight is not (null or 0), $"{at}/blockIO/weight", problems);
-            Refuse(io.LeafWeight is not (null or 0), $"{at}/blockIO/leafWeight", problems);
-            Refuse(io.WeightDevice.Length > 0, $"{at}/blockIO/weightDevice", problems);
-            Refuse(io.ThrottleReadBpsDevice.Length > 0, $"{at}/blockIO/throttleReadBpsDevice", problems);
-            Refuse(io.ThrottleWriteBpsDevice.Length > 0, $"{at}/blockIO/throttleWriteBpsDevice", problems);
-            Refuse(io.ThrottleReadIOPSDevice.Length > 0, $"{at}/blockIO/throttleReadIOPSDevice", problems);
-            Refuse(io.ThrottleWriteIOPSDevice.Length > 0, $"{at}/blockIO/throttleWriteIOPSDevice", problems);
-        }
-        Refuse(resources.HugepageLimits.Length > 0, $"{at}/hugepageLimits", problems);
-        Refuse(resources.Network?.ClassID is not (null or 0), $"{at}/network/classID", problems);
-        Refuse(resources.Network?.Priorities.Length > 0, $"{at}/network/priorities", problems);
-        Refuse(resources.Rdma.Count > 0, $"{at}/rdma", problems);
-        Refuse(resources.Unified.Count > 0, $"{at}/unified", problems);
     }
 
     private const string Message = "is not supported by this version of ocirun";
