@@ -183,7 +183,7 @@ internal sealed class Planner
         Add(InitOp.Ready);
         if (_request.WaitForStart) Add(InitOp.AwaitStart);
         Hook[] hooks = _spec.Hooks?.StartContainer ?? [];
-        for (int i = 0; i < hooks.Length; i++) _steps.Add(new(InitOp.StartHook, new("/hooks/startContainer", i)) { Hook = hooks[i] });
+        for (int i = 0; i < hooks.Length; i++) _steps.Add(new(InitOp.StartHook, new("/hooks/startContainer", i)) { Hook = hooks[i], A = i });
         Add(InitOp.Execute, new("/process/args"), _spec.Process!.Args[0]);
     }
 
@@ -200,11 +200,18 @@ internal sealed class Planner
         }
     }
 
-    /// <summary>Hooks that run while the child waits before the switch.</summary>
+    /// <summary>
+    /// Hooks before the switch, in the order of the specification: prestart and createRuntime by the parent, in the runtime's namespaces, then
+    /// createContainer by the child, in the container's, where the host's tree is still in place and their paths mean the host's files.
+    /// </summary>
     private void AddHooks()
     {
         if (_spec.Hooks is not { } hooks || hooks.Prestart.Length + hooks.CreateRuntime.Length + hooks.CreateContainer.Length == 0) return;
         Add(InitOp.AwaitHooks, new("/hooks"));
+        for (int i = 0; i < hooks.CreateContainer.Length; i++)
+        {
+            _steps.Add(new(InitOp.ContainerHook, new("/hooks/createContainer", i)) { Hook = hooks.CreateContainer[i], A = i, Text1 = _request.Rootfs });
+        }
     }
 
     private static long WindowSize(ConsoleSize? size) => size == null ? 0 : (size.Height & 0xffff) | ((long)(size.Width & 0xffff) << 16);
