@@ -69,7 +69,7 @@ test_packages=(
   runc crun
   podman conmon netavark iptables uidmap
   containerd docker.io buildah
-  libseccomp2
+  libseccomp2 gcc libc6-dev
   strace jq procps util-linux git
 )
 

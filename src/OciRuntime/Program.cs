@@ -31,13 +31,19 @@ internal static class Program
         }
         catch (OciException e)
         {
-            bool launches = line.Verb is CreateOptions or StartOptions;
+            bool launches = line.Verb is BundleOptions or StartOptions;
             Report(line.Globals, launches ? $"ocirun {verb} failed: {e.Message}" : e.Message);
             return ExitCodes.Failure;
         }
         catch (Exception e) when (e is IOException or UsageException)
         {
             Report(line.Globals, e.Message);
+            return ExitCodes.Failure;
+        }
+        catch (Exception e)
+        {
+            // The commands have undone their work on the way here. Unhandled it would be a stack trace, an abort and a core file.
+            Report(line.Globals, $"ocirun {verb} failed: bug in ocirun, please report it: {e.GetType().Name}: {OneLine(e.Message)}{Place(e)}");
             return ExitCodes.Failure;
         }
     }
@@ -47,6 +53,7 @@ internal static class Program
         RunOptions o => RunCommand.Run(globals, o),
         CreateOptions o => CreateCommand.Run(globals, o),
         StartOptions o => StartCommand.Run(globals, o),
+        ExplainOptions o => ExplainCommand.Run(globals, o),
         StateOptions o => StateCommand.Run(globals, o),
         KillOptions o => KillCommand.Run(globals, o),
         DeleteOptions o => DeleteCommand.Run(globals, o),
@@ -63,9 +70,26 @@ internal static class Program
         return ExitCodes.Success;
     }
 
+    /// <summary>The method it was thrown in, for whoever gets the report.</summary>
+    private static string Place(Exception e)
+    {
+        string first = OneLine((e.StackTrace ?? "").Split('\n')[0]);
+        return first.Length == 0 ? "" : $" ({first})";
+    }
+
+    private static string OneLine(string text) => text.Replace('\n', ' ').Replace('\r', ' ').Trim();
+
+    /// <summary>In the log that the client named; when that cannot be opened, which may be the very failure, on standard error.</summary>
     private static void Report(GlobalOptions globals, string message)
     {
-        using Logger log = Logger.Open(globals);
-        log.Error(message);
+        try
+        {
+            using Logger log = Logger.Open(globals);
+            log.Error(message);
+        }
+        catch (Exception e) when (e is UsageException or IOException)
+        {
+            Output.WriteError(message == e.Message ? $"{message}\n" : $"{message}; and {e.Message}\n");
+        }
     }
 }

@@ -142,7 +142,7 @@ public sealed class PodmanTests
         CommandResult result = _podman.Run(RunArguments(
             "--user=1000:1000", "--workdir=/mnt", "--hostname=box", "--env=A=b", "--cap-drop=all", "--cap-add=net_raw", "--security-opt=no-new-privileges",
             "--sysctl=net.ipv4.ip_forward=1", $"--volume={_podman.Directory}/data:/mnt:ro", "--volume=vol:/vol", "--device=/dev/null:/dev/zilch",
-            "--shm-size=1m", "--ulimit=nofile=100:100", "--umask=0027",
+            "--shm-size=1m", "--ulimit=nofile=100:100", "--ulimit=nproc=100:100", "--umask=0027",
             "bb", "sh", "-c", "id; pwd; hostname; echo $A; cat file /proc/sys/net/ipv4/ip_forward; umask; grep -E 'CapBnd|NoNewPrivs' /proc/self/status; ls /dev/zilch; touch x 2>&1 || true"));
         result.ShouldSucceed().Stdout.Replace("\t", " ").Should().ContainAll(
             "uid=1000(user) gid=1000(user)", "/mnt\n", "box\n", "b\n", "from the host\n1\n0027\n", "CapBnd: 0000000000002000", "NoNewPrivs: 1", "/dev/zilch\n", "Read-only file system");

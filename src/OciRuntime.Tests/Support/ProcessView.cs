@@ -46,7 +46,7 @@ public readonly record struct ProcessView(int Pid)
 
     /// <summary>Open descriptors and where they lead.</summary>
     public IReadOnlyDictionary<int, string> Descriptors =>
-        Directory.GetFiles($"/proc/{Pid}/fd").ToDictionary(path => int.Parse(Path.GetFileName(path)), path => new FileInfo(path).LinkTarget ?? "");
+        Directory.GetFileSystemEntries($"/proc/{Pid}/fd").ToDictionary(path => int.Parse(Path.GetFileName(path)), path => new FileInfo(path).LinkTarget ?? "");
 
     /// <summary>
     /// The host's directory of the cgroup that holds the process: of the v1 controller where that is mounted, else of v2.

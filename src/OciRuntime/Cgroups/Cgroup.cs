@@ -21,7 +21,11 @@ internal static class Cgroup
             new CgroupSteps(plan, fds).Run();
             for (int i = 0; i < fds.Length; i++)
             {
-                if (fds[i] < 0) continue;
+                if (fds[i] < 0)
+                {
+                    entry.Skip(plan.Directories[i].Hierarchy.Unified);
+                    continue;
+                }
                 int fd = fds[i];
                 fds[i] = -1;
                 entry.Add(plan.Directories[i].Path, fd, plan.Directories[i].Hierarchy.Unified);

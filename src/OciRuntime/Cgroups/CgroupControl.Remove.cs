@@ -39,7 +39,8 @@ internal sealed partial class CgroupControl
     private static void RemoveOne(string path, long deadline)
     {
         long parent = OpenParent(path, out string name);
-        if (parent is -Errno.ENOENT or -Errno.ENODEV) return;
+        // Without openat2 (ENOSYS) nothing was ever made here: making a cgroup needs it, too.
+        if (parent is -Errno.ENOENT or -Errno.ENODEV or -Errno.ENOSYS) return;
         OciException.Check(parent, $"open the parent of cgroup {path}");
         try
         {

@@ -13,7 +13,7 @@ internal sealed class CgroupEntry : IDisposable
     public int UnifiedFd { get; private set; } = -1;
 
     /// <summary>
-    /// One O_WRONLY descriptor of `tasks` per v1 hierarchy. The child writes "0" to each while it has a single thread: moving one's own
+    /// One O_WRONLY descriptor of `tasks` per v1 hierarchy, -1 where the cgroup could not be made and need not be. The child writes "0" to each while it has a single thread: moving one's own
     /// only thread does not take the kernel's global lock, which costs others 6-17 ms (design, section 3).
     /// </summary>
     public int[] TasksFds { get; private set; } = [];
@@ -81,7 +81,10 @@ internal sealed class CgroupEntry : IDisposable
     {
         if (UnifiedFd >= 0) Files.Close(UnifiedFd);
         UnifiedFd = -1;
-        foreach (int fd in TasksFds) Files.Close(fd);
+        foreach (int fd in TasksFds)
+        {
+            if (fd >= 0) Files.Close(fd);
+        }
         TasksFds = [];
     }
 
@@ -99,9 +102,20 @@ internal sealed class CgroupEntry : IDisposable
         long tasks = CgroupFiles.OpenFile(directory, "tasks", Files.O_WRONLY);
         Files.Close(directory);
         OciException.Check(tasks, $"open {path}/tasks");
+        AddTasks((int)tasks);
+    }
+
+    /// <summary>A hierarchy the caller may not use (<see cref="CgroupPlan.Optional"/>): the child finds the others by their places, so it keeps its own.</summary>
+    internal void Skip(bool unified)
+    {
+        if (!unified) AddTasks(-1);
+    }
+
+    private void AddTasks(int fd)
+    {
         int[] fds = TasksFds;
         Array.Resize(ref fds, fds.Length + 1);
-        fds[^1] = (int)tasks;
+        fds[^1] = fd;
         TasksFds = fds;
     }
 }

@@ -13,4 +13,7 @@ public static class ExitCodes
 
     /// <summary>A foreground program that a signal ended, as a shell reports it.</summary>
     public static int ForSignal(int signal) => 128 + signal;
+
+    /// <summary>The exit code for a wait status (wait(2)).</summary>
+    public static int ForStatus(int status) => (status & 0x7f) != 0 ? ForSignal(status & 0x7f) : status >> 8 & 0xff;
 }

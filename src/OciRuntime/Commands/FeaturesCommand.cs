@@ -1,6 +1,8 @@
 using System.Buffers;
 using System.Text.Json;
 using OciRuntime.Cli;
+using OciRuntime.Linux;
+using OciRuntime.Plan;
 using OciRuntime.State;
 
 namespace OciRuntime.Commands;
@@ -12,30 +14,6 @@ namespace OciRuntime.Commands;
 internal static class FeaturesCommand
 {
     private static readonly string[] HookKinds = ["prestart", "createRuntime", "createContainer", "startContainer", "poststart", "poststop"];
-
-    /// <summary>Words that a mount's options may hold and that mean something to the runtime rather than to the file system; sorted.</summary>
-    internal static readonly string[] MountOptions =
-    [
-        "async", "atime", "bind", "defaults", "dev", "diratime", "dirsync", "exec", "iversion", "lazytime", "loud", "mand", "noatime",
-        "nodev", "nodiratime", "noexec", "noiversion", "nolazytime", "nomand", "norelatime", "nostrictatime", "nosuid", "nosymfollow",
-        "private", "ratime", "rbind", "rdev", "rdiratime", "relatime", "remount", "rexec", "rnoatime", "rnodev", "rnodiratime", "rnoexec",
-        "rnorelatime", "rnostrictatime", "rnosuid", "rnosymfollow", "ro", "rprivate", "rrelatime", "rro", "rrw", "rshared", "rslave",
-        "rstrictatime", "rsuid", "rsymfollow", "runbindable", "rw", "shared", "silent", "slave", "strictatime", "suid", "symfollow", "sync",
-        "tmpcopyup", "unbindable",
-    ];
-
-    private static readonly string[] Namespaces = ["cgroup", "ipc", "mount", "network", "pid", "user", "uts"];
-
-    /// <summary>In the order of their numbers (capabilities(7)).</summary>
-    private static readonly string[] Capabilities =
-    [
-        "CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP_DAC_READ_SEARCH", "CAP_FOWNER", "CAP_FSETID", "CAP_KILL", "CAP_SETGID", "CAP_SETUID", "CAP_SETPCAP",
-        "CAP_LINUX_IMMUTABLE", "CAP_NET_BIND_SERVICE", "CAP_NET_BROADCAST", "CAP_NET_ADMIN", "CAP_NET_RAW", "CAP_IPC_LOCK", "CAP_IPC_OWNER",
-        "CAP_SYS_MODULE", "CAP_SYS_RAWIO", "CAP_SYS_CHROOT", "CAP_SYS_PTRACE", "CAP_SYS_PACCT", "CAP_SYS_ADMIN", "CAP_SYS_BOOT", "CAP_SYS_NICE",
-        "CAP_SYS_RESOURCE", "CAP_SYS_TIME", "CAP_SYS_TTY_CONFIG", "CAP_MKNOD", "CAP_LEASE", "CAP_AUDIT_WRITE", "CAP_AUDIT_CONTROL", "CAP_SETFCAP",
-        "CAP_MAC_OVERRIDE", "CAP_MAC_ADMIN", "CAP_SYSLOG", "CAP_WAKE_ALARM", "CAP_BLOCK_SUSPEND", "CAP_AUDIT_READ", "CAP_PERFMON", "CAP_BPF",
-        "CAP_CHECKPOINT_RESTORE",
-    ];
 
     /// <summary>Annotations that make the runtime do more than the configuration's sections say.</summary>
     private static readonly string[] UnsafeAnnotations = [];
@@ -55,7 +33,7 @@ internal static class FeaturesCommand
             w.WriteString("ociVersionMin"u8, "1.0.0"u8);
             w.WriteString("ociVersionMax"u8, "1.3.0"u8);
             WriteStrings(w, "hooks"u8, HookKinds);
-            WriteStrings(w, "mountOptions"u8, MountOptions);
+            WriteStrings(w, "mountOptions"u8, MountOptions.Words);
             WriteLinux(w);
             w.WriteStartObject("annotations"u8);
             // containerd looks for this name whatever the runtime is called; crun sets it too.
@@ -71,8 +49,8 @@ internal static class FeaturesCommand
     private static void WriteLinux(Utf8JsonWriter w)
     {
         w.WriteStartObject("linux"u8);
-        WriteStrings(w, "namespaces"u8, Namespaces);
-        WriteStrings(w, "capabilities"u8, Capabilities);
+        WriteStrings(w, "namespaces"u8, Sorted(NamespaceNames.All));
+        WriteStrings(w, "capabilities"u8, CapabilityNames.All);
         w.WriteStartObject("cgroup"u8);
         w.WriteBoolean("v1"u8, true);
         w.WriteBoolean("v2"u8, true);
@@ -89,6 +67,13 @@ internal static class FeaturesCommand
         w.WriteEndObject();
         WriteEnabled(w, "netDevices"u8, false);
         w.WriteEndObject();
+    }
+
+    private static string[] Sorted(string[] words)
+    {
+        string[] sorted = [.. words];
+        Array.Sort(sorted, StringComparer.Ordinal);
+        return sorted;
     }
 
     private static void WriteEnabled(Utf8JsonWriter w, ReadOnlySpan<byte> name, bool enabled)

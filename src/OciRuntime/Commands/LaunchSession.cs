@@ -26,13 +26,15 @@ internal sealed class LaunchSession : IDisposable
 
     public Interruption Interruption { get; }
 
-    public static LaunchSettings Settings(GlobalOptions g, CreateOptions o, string verb, bool waitForStart, bool detached, bool keep)
+    /// <summary>The command line of create, run or explain.</summary>
+    public static LaunchSettings Settings(GlobalOptions g, BundleOptions o, string verb, bool waitForStart, bool detached, bool keep)
     {
+        CreateOptions? create = o as CreateOptions;
         if (g.SystemdCgroup || g.CgroupManager == CgroupManager.Systemd)
         {
             throw new OciException("--systemd-cgroup: the systemd cgroup driver is not supported by this version of ocirun; use --cgroup-manager cgroupfs");
         }
-        if (o.PidfdSocket != null) throw new OciException($"--pidfd-socket {o.PidfdSocket}: not supported by this version of ocirun");
+        if (create?.PidfdSocket != null) throw new OciException($"--pidfd-socket {create.PidfdSocket}: not supported by this version of ocirun");
         return new LaunchSettings
         {
             Verb = verb,
@@ -40,13 +42,14 @@ internal sealed class LaunchSession : IDisposable
             Bundle = o.Bundle,
             Config = o.Config,
             ConsoleSocket = o.ConsoleSocket,
-            PidFile = o.PidFile,
+            PidFile = create?.PidFile,
             NoPivot = o.NoPivot,
-            NoNewKeyring = o.NoNewKeyring,
+            NoNewKeyring = create?.NoNewKeyring ?? false,
             PreserveFds = o.PreserveFds,
             WaitForStart = waitForStart,
             Detached = detached,
             Keep = keep,
+            OnlyExplain = create == null,
             UseCgroups = g.CgroupManager != CgroupManager.Disabled,
             RootlessCgroups = g.Rootless == RootlessMode.True || (g.Rootless != RootlessMode.False && Processes.EffectiveUid() != 0),
         };
@@ -57,10 +60,17 @@ internal sealed class LaunchSession : IDisposable
     {
         ContainerId.Validate(_settings.Id);
         LaunchPreparation preparation = LaunchPreparation.Build(_settings, $"{_store.Root.Path}/{_settings.Id}");
-        foreach (string warning in preparation.Plan.Warnings) Warn(warning);
-        foreach (string warning in preparation.Cgroups.Warnings) Warn(warning);
+        foreach (string warning in preparation.Warnings) Warn(warning);
         _entry = _store.Claim(_settings.Id, _settings.Verb, (entry, state) => ContainerTeardown.Undo(entry, state, RunPoststop));
-        _launch = new ContainerLaunch(preparation, _entry, Interruption, Debug);
+        try
+        {
+            _launch = new ContainerLaunch(preparation, _entry, Interruption, Debug);
+        }
+        catch
+        {
+            _entry.Remove();
+            throw;
+        }
         _launch.Run(Warn);
         return _launch;
     }

@@ -22,6 +22,6 @@ internal static class RunCommand
             status = new ForegroundSession(launch.Child!, session.Interruption, terminal).Wait();
         }
         if (!o.Keep) session.Delete();
-        return status;
+        return ExitCodes.ForStatus(status);
     }
 }

@@ -42,12 +42,18 @@ internal static class StartCommand
         }
         catch (OciException e) when (e.Errno == Errno.ECONNREFUSED)
         {
-            // Nobody listens any more: an earlier start was killed between letting init go and removing the socket.
-            Files.UnlinkAt(entry.Directory, ContainerEntry.StartSocketName);
+            // Nobody listens any more: init was let go, or died, the moment after it was looked at.
+            RemoveSocket(entry);
             throw new OciException("cannot start an already running container");
         }
-        Files.UnlinkAt(entry.Directory, ContainerEntry.StartSocketName);
+        RemoveSocket(entry);
         if (failure is { } message) throw FailureText.ExplainStart(message);
+    }
+
+    private static void RemoveSocket(ContainerEntry entry)
+    {
+        Files.UnlinkAt(entry.Directory, ContainerEntry.StartSocketName);
+        Files.UnlinkAt(entry.Directory, ContainerEntry.StartingSocketName);
     }
 
     private static void RunPoststart(GlobalOptions g, ContainerEntry entry, ContainerState state)

@@ -31,14 +31,15 @@ internal static unsafe class ConsoleStep
         s.Detail = InitDetail.Source;
         fixed (byte* path = "dev/pts/ptmx\0"u8)
         {
-            long fd = RootPath.Open(s.RootFd, path, Files.O_RDWR | Files.O_NOCTTY, Files.RESOLVE_NO_SYMLINKS);
+            // Looked at before it is opened: opening an image's device node may already do something (a watchdog starts to count).
+            long fd = RootPath.Open(s.RootFd, path, Files.O_PATH, Files.RESOLVE_NO_SYMLINKS);
             if (fd < 0) return fd;
             bool genuine = Files.StatFs((int)fd, out Statfs fs) >= 0 && fs.Type == Files.DEVPTS_SUPER_MAGIC
                 && Files.Stat((int)fd, out Statx stat) >= 0 && stat.Inode == 2 && stat.RdevMajor == 5 && stat.RdevMinor == 2;
-            if (genuine) return fd;
+            if (!genuine) s.Detail = InitDetail.NotADevice;
+            long master = genuine ? s.Reopen((int)fd, Files.O_RDWR | Files.O_NOCTTY) : -Errno.ENODEV;
             Files.Close((int)fd);
-            s.Detail = InitDetail.NotADevice;
-            return -Errno.ENODEV;
+            return master;
         }
     }
 

@@ -42,11 +42,7 @@ internal static unsafe class DeviceSteps
         long proc = s.HostProc();
         if (proc < 0) return proc;
         byte* path = stackalloc byte[40];
-        fixed (byte* prefix = "self/fd/\0"u8)
-        {
-            int used = InitText.Append(path, 0, 40, prefix);
-            InitText.Number(path + used, fd);
-        }
+        InitState.FdPath(path, fd);
         return Files.ChmodAt((int)proc, path, mode);
     }
 

@@ -25,7 +25,10 @@ internal static unsafe class InitMain
         Processes.Exit(0);
     }
 
-    /// <summary>Dies with the parent while the set-up lasts; notices a parent that died before the death signal was asked for.</summary>
+    /// <summary>
+    /// Dies with the parent while the set-up lasts; notices a parent that died before the death signal was asked for. The kernel forgets the
+    /// death signal whenever ids change, so the steps that change them ask again.
+    /// </summary>
     public static long TieToParent(ref InitState s)
     {
         long result = Processes.Prctl(Processes.PR_SET_PDEATHSIG, Processes.SIGKILL);
@@ -55,6 +58,7 @@ internal static unsafe class InitMain
     private static long Execute(ref InitState s, InitStep* step) => step->Op switch
     {
         InitOp.OomScoreAdjust => ProcessSteps.OomScore(ref s, step),
+        InitOp.KeepHostProc => s.HostProc(),
         InitOp.EnterCgroup => ProcessSteps.EnterCgroup(ref s, step),
         InitOp.JoinNamespaces => NamespaceSteps.Join(ref s, step),
         InitOp.Unshare => Processes.Unshare((ulong)step->A),
@@ -71,6 +75,7 @@ internal static unsafe class InitMain
         InitOp.MountFilesystem => MountSteps.Filesystem(ref s, step),
         InitOp.MountBind => MountSteps.Bind(ref s, step),
         InitOp.SetMountAttributes => MountSteps.SetAttributes(ref s, step),
+        InitOp.ReconfigureFilesystem => MountSteps.Reconfigure(ref s, step),
         InitOp.DeviceNode => DeviceSteps.Node(ref s, step),
         InitOp.DeviceBind => DeviceSteps.Bind(ref s, step),
         InitOp.Symlink => DeviceSteps.Link(ref s, step),

@@ -8,6 +8,9 @@ internal enum InitOp
     /// <summary>oom_score_adj. A: value.</summary>
     OomScoreAdjust,
 
+    /// <summary>Keeps the host's /proc open: after the switch there is only the container's, which may be missing, or read-only below /proc/sys.</summary>
+    KeepHostProc,
+
     /// <summary>Moves this single thread into a cgroup v1 hierarchy. A: slot of the hierarchy's open <c>tasks</c> file in <see cref="InitPlan.Fds"/>.</summary>
     EnterCgroup,
 
@@ -17,7 +20,7 @@ internal enum InitOp
     /// <summary>unshare(2). A: CLONE_NEW… flags.</summary>
     Unshare,
 
-    /// <summary>Offsets of the time namespace just unshared, then enters it. Text1: lines of timens_offsets.</summary>
+    /// <summary>Enters the time namespace just unshared, after the parent wrote its offsets. Text1: lines of timens_offsets.</summary>
     TimeOffsets,
 
     /// <summary>Waits until the parent wrote the id maps.</summary>
@@ -53,8 +56,11 @@ internal enum InitOp
     /// <summary>A bind mount. Text1: source, Text2: destination, Data: <see cref="BindAttributes"/>.</summary>
     MountBind,
 
-    /// <summary>Changes attributes of the mount at Text1. A: MOUNT_ATTR_… to set.</summary>
+    /// <summary>Changes the mount at Text1. A: MOUNT_ATTR_… to set, B: to clear, C: propagation words. Flags: <see cref="InitFlags.Recursive"/>.</summary>
     SetMountAttributes,
+
+    /// <summary>New options for the file system mounted at Text1. Data: <see cref="TextPair"/>[Count] of fsconfig.</summary>
+    ReconfigureFilesystem,
 
     /// <summary>A device node. Text1: path, A: mode with type, B: device number, C: uid | gid &lt;&lt; 32.</summary>
     DeviceNode,

@@ -48,15 +48,36 @@ internal unsafe struct InitState
         for (TextLength = 0; TextLength < SyncMessage.TextSize && text[TextLength] != 0; TextLength++) Text[TextLength] = text[TextLength];
     }
 
+    /// <summary>Set by <see cref="LeaveHost"/>.</summary>
+    private bool _leftHost;
+
+    /// <summary>
+    /// The last moment at which "/proc" is the host's: opens it, as sysctls are written after the switch, past the container's read-only
+    /// /proc/sys. What is at /proc afterwards the image may have chosen. A host without one matters only to a step that needs it.
+    /// </summary>
+    public void LeaveHost()
+    {
+        HostProc();
+        _leftHost = true;
+        Detail = InitDetail.None;
+    }
+
     /// <summary>The host's /proc, or a negated errno.</summary>
     public long HostProc()
     {
         if (ProcFd >= 0) return ProcFd;
+        if (_leftHost)
+        {
+            Detail = InitDetail.ProcMissing;
+            return -Errno.ENOENT;
+        }
         fixed (byte* path = "/proc\0"u8)
         {
             long fd = Files.OpenAt(Files.AT_FDCWD, path, Files.O_PATH | Files.O_DIRECTORY);
             if (fd < 0) return fd;
-            if (Files.StatFs((int)fd, out Statfs fs) < 0 || fs.Type != Files.PROC_SUPER_MAGIC)
+            // The root of a procfs has inode 1: a directory of one that is bound there would pass for the whole.
+            bool genuine = Files.StatFs((int)fd, out Statfs fs) >= 0 && fs.Type == Files.PROC_SUPER_MAGIC && Files.Stat((int)fd, out Statx stat) >= 0 && stat.Inode == 1;
+            if (!genuine)
             {
                 Files.Close((int)fd);
                 Detail = InitDetail.BadProcFile;
@@ -64,6 +85,26 @@ internal unsafe struct InitState
             }
             ProcFd = (int)fd;
             return fd;
+        }
+    }
+
+    /// <summary>Opens for use what an O_PATH descriptor stands for, by its link in the host's own procfs.</summary>
+    public long Reopen(int fd, int flags)
+    {
+        long proc = HostProc();
+        if (proc < 0) return proc;
+        byte* path = stackalloc byte[40];
+        FdPath(path, fd);
+        return Files.OpenAt((int)proc, path, flags);
+    }
+
+    /// <summary>Writes "self/fd/N" into a buffer of 40 bytes.</summary>
+    public static void FdPath(byte* path, int fd)
+    {
+        fixed (byte* prefix = "self/fd/\0"u8)
+        {
+            int used = InitText.Append(path, 0, 40, prefix);
+            InitText.Number(path + used, fd);
         }
     }
 

@@ -45,9 +45,30 @@ internal static unsafe class MountSteps
     {
         long fd = RootPath.Open(s.RootFd, step->Text1, Files.O_PATH);
         if (fd < 0) return fd;
-        long result = WithAttributes(ref s, (int)fd, (ulong)step->A, 0, recursive: false);
-        if (result >= 0) Files.Close((int)fd);
-        return result < 0 ? result : 0;
+        long result = WithAttributes(ref s, (int)fd, (ulong)step->A, (ulong)step->B, (step->Flags & InitFlags.Recursive) != 0);
+        if (result < 0) return result;
+        result = Propagate(ref s, (int)fd, (ulong)step->C);
+        Files.Close((int)fd);
+        return result;
+    }
+
+    /// <summary>The option remount: new parameters for a file system that is mounted already.</summary>
+    public static long Reconfigure(ref InitState s, InitStep* step)
+    {
+        long fd = RootPath.Open(s.RootFd, step->Text1, Files.O_PATH);
+        if (fd < 0) return fd;
+        long context = Mounts.FsPick((int)fd);
+        Files.Close((int)fd);
+        if (context < 0) return context;
+        long result = SetOptions(ref s, step, (int)context);
+        if (result >= 0)
+        {
+            s.Detail = InitDetail.Superblock;
+            result = Mounts.FsConfig((int)context, Mounts.FSCONFIG_CMD_RECONFIGURE, null, null);
+        }
+        if (result < 0) ReadKernelMessage(ref s, (int)context);
+        Files.Close((int)context);
+        return result;
     }
 
     /// <summary>
@@ -86,10 +107,23 @@ internal static unsafe class MountSteps
         if (fd == -Errno.ELOOP && strict) s.Detail = InitDetail.TargetIsSymlink;
         if (fd < 0 || (step->Flags & InitFlags.InsideProc) != 0) return fd;
         long result = Files.StatFs((int)fd, out Statfs fs);
-        if (result >= 0 && fs.Type != Files.PROC_SUPER_MAGIC) return fd;
-        s.Detail = InitDetail.TargetInProc;
+        bool inProc = fs.Type == Files.PROC_SUPER_MAGIC;
+        // An image's link to "/" would have the mount cover the root, where nobody can see it.
+        bool isRoot = false;
+        if (result >= 0 && !inProc && directory) result = IsRoot(ref s, (int)fd, out isRoot);
+        if (result >= 0 && !inProc && !isRoot) return fd;
+        s.Detail = isRoot ? InitDetail.TargetIsRoot : InitDetail.TargetInProc;
         Files.Close((int)fd);
         return result < 0 ? result : -Errno.EPERM;
+    }
+
+    private static long IsRoot(ref InitState s, int fd, out bool isRoot)
+    {
+        long result = Files.Stat(fd, out Statx target, Files.STATX_BASIC_STATS | Files.STATX_MNT_ID);
+        Statx root = default;
+        if (result >= 0) result = Files.Stat(s.RootFd, out root, Files.STATX_BASIC_STATS | Files.STATX_MNT_ID);
+        isRoot = result >= 0 && target.Inode == root.Inode && target.MountId == root.MountId && target.DevMajor == root.DevMajor && target.DevMinor == root.DevMinor;
+        return result;
     }
 
     private static long CreateFilesystem(ref InitState s, InitStep* step, int target)
@@ -110,14 +144,8 @@ internal static unsafe class MountSteps
 
     private static long Configure(ref InitState s, InitStep* step, int context, int target)
     {
-        s.Detail = InitDetail.Option;
-        TextPair* options = (TextPair*)step->Data;
-        for (int i = 0; i < step->Count; i++)
-        {
-            uint command = options[i].Value == null ? Mounts.FSCONFIG_SET_FLAG : Mounts.FSCONFIG_SET_STRING;
-            long set = Mounts.FsConfig(context, command, options[i].Key, options[i].Value);
-            if (set < 0) return set;
-        }
+        long result = SetOptions(ref s, step, context);
+        if (result < 0) return result;
         if ((step->Flags & InitFlags.InheritMode) != 0)
         {
             long inherited = InheritMode(context, target);
@@ -125,6 +153,19 @@ internal static unsafe class MountSteps
         }
         s.Detail = InitDetail.Superblock;
         return Mounts.FsConfig(context, Mounts.FSCONFIG_CMD_CREATE, null, null);
+    }
+
+    private static long SetOptions(ref InitState s, InitStep* step, int context)
+    {
+        s.Detail = InitDetail.Option;
+        TextPair* options = (TextPair*)step->Data;
+        for (int i = 0; i < step->Count; i++)
+        {
+            uint command = options[i].Value == null ? Mounts.FSCONFIG_SET_FLAG : Mounts.FSCONFIG_SET_STRING;
+            long result = Mounts.FsConfig(context, command, options[i].Key, options[i].Value);
+            if (result < 0) return result;
+        }
+        return 0;
     }
 
     private static long InheritMode(int context, int target)
@@ -210,6 +251,8 @@ internal static unsafe class MountSteps
     private static long WithAttributes(ref InitState s, int mount, ulong set, ulong clear, bool recursive)
     {
         if ((set | clear) == 0) return mount;
+        // The kernel takes a new access time mode only when the old one is cleared in the same call (mount_setattr(2)).
+        if ((set & Mounts.MOUNT_ATTR__ATIME) != 0) clear |= Mounts.MOUNT_ATTR__ATIME;
         s.Detail = InitDetail.Attributes;
         long result = Mounts.SetAttributes(mount, new MountAttr { Set = set, Clear = clear }, recursive);
         if (result >= 0) return mount;
@@ -225,15 +268,21 @@ internal static unsafe class MountSteps
         {
             s.Detail = InitDetail.Attach;
             result = Mounts.Move((int)mount, target);
-            while (result >= 0 && propagation != 0)
-            {
-                s.Detail = InitDetail.Propagation;
-                propagation = Propagation.Next(propagation, out ulong flag, out bool recursive);
-                result = Mounts.SetAttributes((int)mount, new MountAttr { Propagation = flag }, recursive);
-            }
+            if (result >= 0) result = Propagate(ref s, (int)mount, propagation);
             Files.Close((int)mount);
         }
         Files.Close(target);
         return result < 0 ? result : 0;
+    }
+    private static long Propagate(ref InitState s, int mount, ulong words)
+    {
+        long result = 0;
+        while (result >= 0 && words != 0)
+        {
+            s.Detail = InitDetail.Propagation;
+            words = Propagation.Next(words, out ulong flag, out bool recursive);
+            result = Mounts.SetAttributes(mount, new MountAttr { Propagation = flag }, recursive);
+        }
+        return result;
     }
 }

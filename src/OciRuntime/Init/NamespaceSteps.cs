@@ -39,16 +39,17 @@ internal static unsafe class NamespaceSteps
         return 0;
     }
 
-    /// <summary>Writes the clock offsets, which the kernel accepts only before the first process, and enters: setns needs no second fork here.</summary>
+    /// <summary>
+    /// Has the clock offsets written, which the kernel accepts only before the first process, and enters: setns needs no second fork here. The
+    /// parent writes them, as the files of an undumpable process are the host's root's, even for itself (proc(5)).
+    /// </summary>
     public static long Time(ref InitState s, InitStep* step)
     {
         long result = 0;
-        fixed (byte* offsets = "self/timens_offsets\0"u8, children = "self/ns/time_for_children\0"u8)
+        fixed (byte* children = "self/ns/time_for_children\0"u8)
         {
-            int length = CString.Length(step->Text1);
-            if (length > 0) result = s.WriteProc(offsets, step->Text1, length);
-            if (result < 0) return result;
-            result = s.HostProc();
+            if (*step->Text1 != 0) result = Sync.Ask(ref s, SyncKind.TimeOffsets, 0);
+            if (result >= 0) result = s.HostProc();
             if (result >= 0) result = Files.OpenAt((int)result, children, Files.O_RDONLY);
             if (result < 0) return result;
             int fd = (int)result;
@@ -70,7 +71,9 @@ internal static unsafe class NamespaceSteps
         s.Detail = InitDetail.Gid;
         if (result >= 0) result = Credentials.SetGroups(0);
         s.Detail = InitDetail.Uid;
-        return result < 0 ? result : Credentials.SetUsers(0);
+        if (result >= 0) result = Credentials.SetUsers(0);
+        // The kernel forgets the death signal when ids change (prctl(2), PR_SET_PDEATHSIG).
+        return result < 0 ? result : InitMain.TieToParent(ref s);
     }
 
     /// <summary>

@@ -22,6 +22,8 @@ internal static unsafe class ProcessSteps
     {
         byte zero = (byte)'0';
         int fd = s.Plan->Fds[step->A];
+        // A cgroup that an ordinary user could not make and did not ask for.
+        if (fd < 0) return 0;
         long n = Files.Write(fd, &zero, 1);
         Files.Close(fd);
         return n < 0 ? n : 0;
@@ -73,7 +75,9 @@ internal static unsafe class ProcessSteps
         s.Detail = InitDetail.Uid;
         if (result >= 0) result = Credentials.SetUsers(uid);
         if (result >= 0) result = Processes.Prctl(Processes.PR_SET_KEEPCAPS, 0);
-        return result;
+        // The kernel takes both back when ids change (commit_creds): the death signal, and undumpable where fs.suid_dumpable is not 0.
+        if (result >= 0) result = Processes.Prctl(Processes.PR_SET_DUMPABLE, 0);
+        return result < 0 ? result : InitMain.TieToParent(ref s);
     }
 
     /// <summary>

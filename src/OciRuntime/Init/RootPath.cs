@@ -93,8 +93,12 @@ internal static unsafe class RootPath
                 while (work[end] != 0 && work[end] != '/') end++;
                 byte separator = work[end];
                 work[end] = 0;
-                long next = fresh ? -Errno.ENOENT : Open(root, work, Files.O_PATH);
-                if (next == -Errno.ENOENT)
+                // "." and ".." come from an image's symlink and are always the kernel's to resolve, inside the root: below a descriptor, ".." of
+                // a directory just made leads out of it in as many steps as the link has.
+                bool dots = IsDots(work + at);
+                long next = fresh && !dots ? -Errno.ENOENT : Open(root, work, Files.O_PATH);
+                if (dots) fresh = false;
+                else if (next == -Errno.ENOENT)
                 {
                     long n = fresh ? -Errno.EINVAL : Files.ReadLinkAt((int)parent, work + at, link, Kernel.PathMax - 1);
                     if (n >= 0)
@@ -117,6 +121,8 @@ internal static unsafe class RootPath
             return parent;
         }
     }
+
+    private static bool IsDots(byte* name) => name[0] == '.' && (name[1] == 0 || (name[1] == '.' && name[2] == 0));
 
     private static long CreateDirectory(int parent, byte* name)
     {

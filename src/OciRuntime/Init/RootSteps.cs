@@ -12,6 +12,7 @@ internal static unsafe class RootSteps
     /// </summary>
     public static long HostPropagation(ref InitState s, InitStep* step)
     {
+        s.LeaveHost();
         fixed (byte* root = "/\0"u8)
         {
             long result = Mounts.Mount(null, root, null, (ulong)step->A);
@@ -95,6 +96,7 @@ internal static unsafe class RootSteps
         long fd = Files.OpenAt(Files.AT_FDCWD, step->Text1, Files.O_PATH | Files.O_DIRECTORY);
         if (fd < 0) return fd;
         s.RootFd = (int)fd;
+        s.LeaveHost();
         fixed (byte* root = "/\0"u8, dot = ".\0"u8)
         {
             long result = Files.ChangeDirectory(s.RootFd);

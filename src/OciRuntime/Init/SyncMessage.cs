@@ -11,6 +11,9 @@ internal enum SyncKind
     /// <summary>Write my id maps.</summary>
     IdMaps,
 
+    /// <summary>Write the clock offsets of my new time namespace.</summary>
+    TimeOffsets,
+
     /// <summary>Set my resource limits.</summary>
     Limits,
 
@@ -35,7 +38,7 @@ internal enum InitDetail
 {
     None, Target, TargetIsSymlink, TargetInProc, CreateTarget, Source, SourceNotProc, FilesystemType, Option, Superblock, MountObject, Attributes,
     Attach, Propagation, ProcMissing, NotADevice, ExistingNode, Parent, Groups, Gid, Uid, KeepCaps, Ambient, OutsideRoot, NotRegular,
-    HookFork, HookExecute, HookStatus, HookSignal, HookTimeout, Write, Verify, OldRoot, SendConsole, ControllingTerminal, ConsoleNode, BadProcFile,
+    TargetIsRoot, HookFork, HookExecute, HookStatus, HookSignal, HookTimeout, Write, Verify, OldRoot, SendConsole, ControllingTerminal, ConsoleNode, BadProcFile,
 }
 
 /// <summary>The one message format in both directions.</summary>

@@ -48,7 +48,7 @@ internal sealed unsafe class ChildProcess : IDisposable
         if (pid < 0)
         {
             parentEnd.Dispose();
-            throw OciException.FromResult(pid, $"/linux/namespaces: clone3 with new namespaces {NamespacePlan.Names(plan.CloneFlags)}");
+            throw OciException.FromResult(pid, $"/linux/namespaces: clone3 with new namespaces {string.Join(", ", NamespaceNames.Of(plan.CloneFlags))}");
         }
         return new ChildProcess((int)pid, new Fd(pidfd), parentEnd);
     }

@@ -51,7 +51,6 @@ internal sealed unsafe class ContainerLaunch : IDisposable
             Prepare();
             Child = ChildProcess.Clone(Plan, _native, _cgroup?.UnifiedFd ?? -1, OpenPidNamespace());
             State.Init = new ProcessIdentity(Child.Pid, StartTime(Child.Pid));
-            _entry.WriteState(State);
             CloseInherited();
             Converse();
             if (Settings.PidFile != null) PidFile.Write(Settings.PidFile, Child.Pid);
@@ -183,6 +182,7 @@ internal sealed unsafe class ContainerLaunch : IDisposable
         {
             case SyncKind.Error: throw FailureText.Explain(Plan, message);
             case SyncKind.IdMaps: Answer(WriteIdMaps); break;
+            case SyncKind.TimeOffsets: WriteTimeOffsets(Plan.Steps[message.Step]); break;
             case SyncKind.Limits: Answer(SetLimits); break;
             case SyncKind.Hooks: Answer(RunHooks); break;
             case SyncKind.Source: ProvideSource(Plan.Steps[message.Step]); break;
@@ -205,7 +205,14 @@ internal sealed unsafe class ContainerLaunch : IDisposable
         Child!.Answer();
     }
 
-    private void WriteIdMaps() => IdMapper.Write(Child!.Pid, Spec.Linux!, Plan.Steps.Exists(static s => s.Op == InitOp.BecomeRoot && (s.Flags & InitFlags.DenySetgroups) != 0));
+    private void WriteIdMaps() => IdMapper.Write(Child!.Pid, Spec.Linux!, Plan.DeniesSetgroups);
+
+    /// <summary>The kernel's errno becomes that of the child's step, which has the words for it.</summary>
+    private void WriteTimeOffsets(PlanStep step)
+    {
+        long result = Files.WriteFileAt(Files.AT_FDCWD, $"/proc/{Child!.Pid}/timens_offsets", step.Text1!);
+        Child.Answer(result < 0 ? (int)-result : 0);
+    }
 
     private void SetLimits()
     {
@@ -221,6 +228,9 @@ internal sealed unsafe class ContainerLaunch : IDisposable
     private void RunHooks()
     {
         _hooksRan = true;
+        // Hooks may ask for the container's state. Otherwise the pid need not be in the journal yet: until it is recorded as created, the
+        // child dies with us.
+        _entry.WriteState(State);
         Hooks hooks = Spec.Hooks!;
         HookRunner runner = new(State, _interruption);
         runner.Run("prestart", hooks.Prestart, ContainerStatus.Creating);
@@ -244,7 +254,6 @@ internal sealed unsafe class ContainerLaunch : IDisposable
     {
         Child!.Succeed(pid);
         State.Init = new ProcessIdentity(pid, StartTime(pid));
-        _entry.WriteState(State);
     }
 
     /// <summary>All is set up: from the moment this is written the container belongs to `delete`, not to us.</summary>
@@ -276,8 +285,9 @@ internal sealed unsafe class ContainerLaunch : IDisposable
             // Parents of cgroupsPath that this launch made, too.
             _cgroup?.Rollback();
         }
-        catch (OciException e)
+        catch (Exception e)
         {
+            // Whatever it is: the caller is to see why the launch failed, not what went wrong afterwards.
             warn($"clean-up after the failure is incomplete: {e.Message}; run \"ocirun delete --force {Settings.Id}\"");
         }
     }

@@ -64,6 +64,8 @@ internal static unsafe class FailureText
     {
         InitDetail.Target => "destination",
         InitDetail.TargetIsSymlink => "destination must be a real directory, not a symbolic link",
+        InitDetail.TargetIsRoot => "destination leads to the container's root",
+        InitDetail.ProcMissing => "the host's /proc is not mounted",
         InitDetail.TargetInProc => "destination leads into a procfs",
         InitDetail.CreateTarget => "create",
         InitDetail.Source => "source",

@@ -3,13 +3,13 @@ using OciRuntime.Linux;
 namespace OciRuntime.Launch;
 
 /// <summary>
-/// `run` in the foreground: passes signals on, carries the terminal, reaps what is orphaned to it, and returns the program's exit code.
+/// `run` in the foreground: passes signals on, carries the terminal, reaps what is orphaned to it, and knows how the program ended.
 /// </summary>
 internal sealed unsafe class ForegroundSession(ChildProcess child, Interruption signals, TerminalRelay? terminal)
 {
     private int? _status;
 
-    /// <summary>Waits for the container's end. 128 + signal when one ended it, as a shell reports it.</summary>
+    /// <summary>Waits for the container's end and gives its wait status (wait(2)).</summary>
     public int Wait()
     {
         // The child may have ended before the first signal is looked for.
@@ -26,8 +26,7 @@ internal sealed unsafe class ForegroundSession(ChildProcess child, Interruption 
             terminal?.Transfer(fds + 1, count - 1);
         }
         terminal?.Drain();
-        int status = _status.Value;
-        return (status & 0x7f) != 0 ? Cli.ExitCodes.ForSignal(status & 0x7f) : status >> 8 & 0xff;
+        return _status.Value;
     }
 
     private void HandleSignals()

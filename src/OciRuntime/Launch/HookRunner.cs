@@ -25,8 +25,9 @@ internal sealed class HookRunner(ContainerState state, Interruption interruption
             {
                 Run("poststop", [hook], ContainerStatus.Stopped);
             }
-            catch (OciException e)
+            catch (Exception e) when (e is OciException or InterruptedException)
             {
+                // A signal ends the hook it interrupts, not the clean-up that the hook is a part of.
                 warn(e.Message);
             }
         }

@@ -23,8 +23,8 @@ internal static class IdMapper
         throw new OciException($"{pointer}: write \"{text.TrimEnd().Replace("\n", ", ")}\" to {file}: {ErrnoText.Describe((int)-result)} ({ErrnoText.Name((int)-result)}){hint}", (int)-result);
     }
 
-    // One write for all lines: the kernel accepts exactly one.
-    private static string Lines(IdMapping[] mappings)
+    /// <summary>A map file's content, for one write: the kernel accepts exactly one.</summary>
+    public static string Lines(IdMapping[] mappings)
     {
         StringBuilder lines = new();
         foreach (IdMapping mapping in mappings) lines.Append(mapping.ContainerID).Append(' ').Append(mapping.HostID).Append(' ').Append(mapping.Size).Append('\n');

@@ -24,15 +24,22 @@ internal sealed class LaunchPreparation
     /// <summary>Where readiness is to be reported (NOTIFY_SOCKET), or null.</summary>
     public required string? NotifySocket { get; init; }
 
+    /// <summary>What is accepted and still worth a line in the log.</summary>
+    public required List<string> Warnings { get; init; }
+
+    /// <summary>Why a launch with this command line would be refused; only where nothing is launched.</summary>
+    public required List<string> Refusals { get; init; }
+
     /// <summary>Reads the bundle and plans the launch.</summary>
     /// <param name="settings">The command line.</param>
     /// <param name="containerDirectory">The container's directory below the state root; it need not exist yet.</param>
     public static LaunchPreparation Build(LaunchSettings settings, string containerDirectory)
     {
+        List<string> warnings = [], refusals = [];
         string bundle = SpecLoader.ResolveBundle(settings.Bundle);
-        RuntimeSpec spec = SpecLoader.Load(bundle, settings.Config);
+        RuntimeSpec spec = SpecLoader.Load(bundle, settings.Config, warnings);
         if (spec.Process == null) throw new OciException("/process: must not be empty: ocirun has no containers without a process");
-        CheckTerminal(settings, spec.Process.Terminal);
+        if (TerminalMistake(settings, spec.Process.Terminal) is { } mistake) refusals.Add(settings.OnlyExplain ? mistake : throw new OciException(mistake));
         string rootfs = SpecLoader.ResolveRootfs(spec, bundle);
         HostFacts host = HostFacts.Probe();
         CgroupPlan cgroups = settings.UseCgroups ? PlanCgroups(settings, spec, host) : CgroupPlan.Disabled;
@@ -52,11 +59,13 @@ internal sealed class LaunchPreparation
             ListenFds = listen,
             NotifyDirectory = notify == null ? null : $"{containerDirectory}/notify",
             Cgroups = Views(cgroups),
-            TasksFiles = CountTasksFiles(cgroups),
         });
+        warnings.AddRange(plan.Warnings);
+        warnings.AddRange(cgroups.Warnings);
         return new LaunchPreparation
         {
             Settings = settings, Spec = spec, Bundle = bundle, Rootfs = rootfs, Cgroups = cgroups, Plan = plan, KeptFds = listen + settings.PreserveFds, NotifySocket = notify,
+            Warnings = warnings, Refusals = refusals,
         };
     }
 
@@ -76,24 +85,18 @@ internal sealed class LaunchPreparation
         return views;
     }
 
-    private static int CountTasksFiles(CgroupPlan cgroups)
-    {
-        int count = 0;
-        foreach (CgroupDirectory directory in cgroups.Directories) if (!directory.Hierarchy.Unified) count++;
-        return count;
-    }
-
-    private static void CheckTerminal(LaunchSettings settings, bool terminal)
+    private static string? TerminalMistake(LaunchSettings settings, bool terminal)
     {
         bool detached = settings.WaitForStart || settings.Detached;
         if (terminal && detached && settings.ConsoleSocket == null)
         {
-            throw new OciException("/process/terminal: true: cannot allocate tty if ocirun will detach without setting console socket: pass --console-socket PATH, or set it to false");
+            return "/process/terminal: true: cannot allocate tty if ocirun will detach without setting console socket: pass --console-socket PATH, or set it to false";
         }
         if (settings.ConsoleSocket != null && !(terminal && detached))
         {
-            throw new OciException($"--console-socket {settings.ConsoleSocket}: cannot use console socket if ocirun will not detach or allocate tty (/process/terminal: {(terminal ? "true" : "false")})");
+            return $"--console-socket {settings.ConsoleSocket}: cannot use console socket if ocirun will not detach or allocate tty (/process/terminal: {(terminal ? "true" : "false")})";
         }
+        return null;
     }
 
     /// <summary>Socket activation: the variables count only when they are meant for this process (sd_listen_fds(3)).</summary>

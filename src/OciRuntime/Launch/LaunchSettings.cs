@@ -22,6 +22,9 @@ internal sealed class LaunchSettings
     /// <summary>Nobody stays in the foreground.</summary>
     public bool Detached { get; init; }
 
+    /// <summary>Nothing will be launched: what the command line lacks is told, not refused.</summary>
+    public bool OnlyExplain { get; init; }
+
     /// <summary>run --keep.</summary>
     public bool Keep { get; init; }
 

@@ -6,11 +6,17 @@ namespace OciRuntime.Launch;
 /// <summary>Reads config.json from a bundle and refuses what is wrong with it, all of it at once.</summary>
 internal static class SpecLoader
 {
+    /// <summary>The configuration file's path; a relative one is relative to the bundle.</summary>
+    public static string ConfigPath(string bundle, string config) => config.StartsWith('/') ? config : $"{bundle}/{config}";
+
     /// <summary>The configuration of <paramref name="bundle"/>, valid and within what this version can do.</summary>
+    /// <param name="bundle">Absolute path of the bundle.</param>
+    /// <param name="config">The configuration file, relative to it.</param>
+    /// <param name="warnings">Takes what is accepted and still worth a line.</param>
     /// <exception cref="OciException">It cannot be read, or the list of what is wrong.</exception>
-    public static RuntimeSpec Load(string bundle, string config)
+    public static RuntimeSpec Load(string bundle, string config, List<string> warnings)
     {
-        string path = config.StartsWith('/') ? config : $"{bundle}/{config}";
+        string path = ConfigPath(bundle, config);
         byte[]? bytes = Files.ReadFileAt(Files.AT_FDCWD, path, SpecReader.MaxBytes, out long error);
         if (bytes == null)
         {
@@ -25,6 +31,7 @@ internal static class SpecLoader
         RuntimeSpec spec = SpecReader.Parse(bytes, problems);
         if (!problems.HasErrors) SpecValidator.Validate(spec, problems);
         if (!problems.HasErrors) UnsupportedFeatures.Check(spec, problems);
+        foreach (SpecProblem warning in problems.Warnings) warnings.Add(warning.ToString());
         return problems.HasErrors ? throw new OciException($"{path}: {problems}") : spec;
     }
 

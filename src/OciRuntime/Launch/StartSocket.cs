@@ -24,7 +24,11 @@ internal static unsafe class StartSocket
     public static SyncMessage? Start(ContainerEntry entry)
     {
         using Fd socket = new((int)OciException.Check(Sockets.Create(Sockets.SOCK_SEQPACKET), "socket"));
-        OciException.Check(Sockets.Connect(socket.Number, entry.StartSocketPath), "connect to the container's init");
+        long connected = Sockets.Connect(socket.Number, entry.StartSocketPath);
+        // An earlier start was killed after it had renamed the socket and before it said "go".
+        if (connected == -Errno.ENOENT) connected = Sockets.Connect(socket.Number, entry.StartingSocketPath);
+        else Files.RenameAt(entry.Directory, ContainerEntry.StartSocketName, entry.Directory, ContainerEntry.StartingSocketName);
+        OciException.Check(connected, "connect to the container's init");
         SyncMessage message = default;
         OciException.Check(Sockets.Send(socket.Number, &message, sizeof(SyncMessage)), "start the container's init");
         long received;

@@ -3,9 +3,7 @@ namespace OciRuntime.Linux;
 /// <summary>Names of the capabilities, in the order of their numbers (include/uapi/linux/capability.h).</summary>
 internal static class CapabilityNames
 {
-    public static ReadOnlySpan<string> All => Names;
-
-    private static readonly string[] Names =
+    public static string[] All { get; } =
     [
         "CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP_DAC_READ_SEARCH", "CAP_FOWNER", "CAP_FSETID", "CAP_KILL", "CAP_SETGID", "CAP_SETUID", "CAP_SETPCAP",
         "CAP_LINUX_IMMUTABLE", "CAP_NET_BIND_SERVICE", "CAP_NET_BROADCAST", "CAP_NET_ADMIN", "CAP_NET_RAW", "CAP_IPC_LOCK", "CAP_IPC_OWNER",
@@ -16,5 +14,5 @@ internal static class CapabilityNames
     ];
 
     /// <summary>The number of a capability, or -1.</summary>
-    public static int Number(string name) => Array.IndexOf(Names, name);
+    public static int Number(string name) => Array.IndexOf(All, name);
 }

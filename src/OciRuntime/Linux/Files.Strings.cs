@@ -20,6 +20,15 @@ internal static unsafe partial class Files
         fixed (byte* p = CString.Encode(path, stackalloc byte[Kernel.PathMax])) return MakeDirectoryAt(dirfd, p, mode);
     }
 
+    public static long LinkAt(int oldDir, string oldPath, int newDir, string newPath, int flags)
+    {
+        fixed (byte* o = CString.Encode(oldPath, stackalloc byte[Kernel.PathMax]))
+        fixed (byte* n = CString.Encode(newPath, stackalloc byte[Kernel.PathMax]))
+        {
+            return LinkAt(oldDir, o, newDir, n, flags);
+        }
+    }
+
     public static long UnlinkAt(int dirfd, string path, int flags = 0)
     {
         fixed (byte* p = CString.Encode(path, stackalloc byte[Kernel.PathMax])) return UnlinkAt(dirfd, p, flags);

@@ -50,9 +50,9 @@ internal static unsafe partial class Files
     public const int O_RDONLY = 0, O_WRONLY = 1, O_RDWR = 2, O_CREAT = 0x40, O_EXCL = 0x80, O_NOCTTY = 0x100, O_TRUNC = 0x200,
         O_APPEND = 0x400, O_NONBLOCK = 0x800, O_CLOEXEC = 0x80000, O_PATH = 0x200000;
 #if ARM64
-    public const int O_DIRECTORY = 0x4000, O_NOFOLLOW = 0x8000;
+    public const int O_DIRECTORY = 0x4000, O_NOFOLLOW = 0x8000, O_TMPFILE = 0x404000;
 #else
-    public const int O_DIRECTORY = 0x10000, O_NOFOLLOW = 0x20000;
+    public const int O_DIRECTORY = 0x10000, O_NOFOLLOW = 0x20000, O_TMPFILE = 0x410000;
 #endif
     public const int S_IFMT = 0xF000, S_IFSOCK = 0xC000, S_IFLNK = 0xA000, S_IFREG = 0x8000, S_IFBLK = 0x6000, S_IFDIR = 0x4000, S_IFCHR = 0x2000, S_IFIFO = 0x1000;
     public const ulong RESOLVE_NO_XDEV = 1, RESOLVE_NO_MAGICLINKS = 2, RESOLVE_NO_SYMLINKS = 4, RESOLVE_BENEATH = 8, RESOLVE_IN_ROOT = 16;
@@ -74,7 +74,12 @@ internal static unsafe partial class Files
         return Kernel.Call(SyscallNumber.Openat2, dirfd, (nint)path, (nint)(&how), sizeof(OpenHow));
     }
 
-    public static long Close(int fd) => Kernel.Call(SyscallNumber.Close, fd);
+    /// <summary>close(2). EINTR is success: on Linux the descriptor is gone by then.</summary>
+    public static long Close(int fd)
+    {
+        long result = Kernel.CallOnce(SyscallNumber.Close, fd);
+        return result == -Errno.EINTR ? 0 : result;
+    }
 
     public static long Read(int fd, byte* buffer, int count) => Kernel.CallBlocking(SyscallNumber.Read, fd, (nint)buffer, count);
 
@@ -86,6 +91,10 @@ internal static unsafe partial class Files
         Kernel.Call(SyscallNumber.Mknodat, dirfd, (nint)path, (nint)mode, (nint)device);
 
     public static long SymlinkAt(byte* target, int dirfd, byte* path) => Kernel.Call(SyscallNumber.Symlinkat, (nint)target, dirfd, (nint)path);
+
+    /// <summary>Gives a file that has no name (O_TMPFILE) one; EEXIST when the name is taken.</summary>
+    public static long LinkAt(int oldDir, byte* oldPath, int newDir, byte* newPath, int flags) =>
+        Kernel.Call(SyscallNumber.Linkat, oldDir, (nint)oldPath, newDir, (nint)newPath, flags);
 
     public static long UnlinkAt(int dirfd, byte* path, int flags = 0) => Kernel.Call(SyscallNumber.Unlinkat, dirfd, (nint)path, flags);
 

@@ -21,8 +21,20 @@ internal static unsafe class Kernel
     [DllImport("libc", EntryPoint = "__errno_location"), SuppressGCTransition]
     private static extern int* ErrnoLocation();
 
-    /// <summary>Makes a system call that does not wait for others. Returns its result, or a negated errno.</summary>
+    /// <summary>
+    /// Makes a system call that does not wait for others. Returns its result, or a negated errno. EINTR is never one: signals are read from
+    /// a descriptor, so nobody waits to be interrupted, and the call is made again.
+    /// </summary>
     public static long Call(nint number, nint a = 0, nint b = 0, nint c = 0, nint d = 0, nint e = 0, nint f = 0)
+    {
+        long result;
+        do result = CallOnce(number, a, b, c, d, e, f);
+        while (result == -Errno.EINTR);
+        return result;
+    }
+
+    /// <summary>As <see cref="Call"/>, but not again on EINTR: close(2) has closed the descriptor all the same, and its number may be another's by now.</summary>
+    public static long CallOnce(nint number, nint a = 0, nint b = 0, nint c = 0, nint d = 0, nint e = 0, nint f = 0)
     {
         nint result = Raw(number, a, b, c, d, e, f);
         return result == -1 ? -*ErrnoLocation() : result;
@@ -31,8 +43,13 @@ internal static unsafe class Kernel
     /// <summary>As <see cref="Call"/>, for calls that may sleep (poll, wait, read): a collection on another thread need not wait for them.</summary>
     public static long CallBlocking(nint number, nint a = 0, nint b = 0, nint c = 0, nint d = 0, nint e = 0, nint f = 0)
     {
-        nint result = RawBlocking(number, a, b, c, d, e, f);
-        return result == -1 ? -*ErrnoLocation() : result;
+        while (true)
+        {
+            nint result = RawBlocking(number, a, b, c, d, e, f);
+            if (result != -1) return result;
+            int errno = *ErrnoLocation();
+            if (errno != Errno.EINTR) return -errno;
+        }
     }
 
     /// <summary>True for a result that is a negated errno.</summary>

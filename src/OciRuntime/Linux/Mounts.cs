@@ -22,7 +22,8 @@ internal static unsafe class Mounts
     public const uint OPEN_TREE_CLONE = 1, OPEN_TREE_CLOEXEC = 0x80000;
     public const uint MOVE_MOUNT_F_EMPTY_PATH = 4, MOVE_MOUNT_T_EMPTY_PATH = 0x40;
     public const uint FSOPEN_CLOEXEC = 1, FSMOUNT_CLOEXEC = 1;
-    public const uint FSCONFIG_SET_FLAG = 0, FSCONFIG_SET_STRING = 1, FSCONFIG_CMD_CREATE = 6;
+    public const uint FSCONFIG_SET_FLAG = 0, FSCONFIG_SET_STRING = 1, FSCONFIG_CMD_CREATE = 6, FSCONFIG_CMD_RECONFIGURE = 7;
+    public const uint FSPICK_CLOEXEC = 1, FSPICK_EMPTY_PATH = 8;
     public const int MNT_DETACH = 2, UMOUNT_NOFOLLOW = 8;
 
     public static long OpenTree(int dirfd, byte* path, uint flags) => Kernel.Call(SyscallNumber.OpenTree, dirfd, (nint)path, (nint)(flags | OPEN_TREE_CLOEXEC));
@@ -35,6 +36,13 @@ internal static unsafe class Mounts
     }
 
     public static long FsOpen(byte* type) => Kernel.Call(SyscallNumber.Fsopen, (nint)type, (nint)FSOPEN_CLOEXEC);
+
+    /// <summary>A context to reconfigure the file system of the mount whose root is behind <paramref name="fd"/>.</summary>
+    public static long FsPick(int fd)
+    {
+        byte empty = 0;
+        return Kernel.Call(SyscallNumber.Fspick, fd, (nint)(&empty), (nint)(FSPICK_CLOEXEC | FSPICK_EMPTY_PATH));
+    }
 
     public static long FsConfig(int fd, uint command, byte* key, byte* value) => Kernel.Call(SyscallNumber.Fsconfig, fd, (nint)command, (nint)key, (nint)value);
 

@@ -10,7 +10,7 @@ internal static partial class SyscallNumber
         Setresuid = 147, Setresgid = 149, Capget = 90, Capset = 91, Personality = 92, Statfs = 43, Fstatfs = 44, PivotRoot = 41,
         Prctl = 167, Chroot = 51, Mount = 40, Umount2 = 39, Sethostname = 161, Setdomainname = 162, SchedSetaffinity = 122,
         Getdents64 = 61, ClockGettime = 113, ExitGroup = 94, Waitid = 95, Keyctl = 219, Openat = 56, Mkdirat = 34, Mknodat = 33,
-        Fchownat = 54, Unlinkat = 35, Symlinkat = 36, Readlinkat = 78, Fchmodat = 53, Ppoll = 73, Unshare = 97, ClockNanosleep = 115,
+        Fchownat = 54, Unlinkat = 35, Linkat = 37, Symlinkat = 36, Readlinkat = 78, Fchmodat = 53, Ppoll = 73, Unshare = 97, ClockNanosleep = 115,
         Accept4 = 242, Signalfd4 = 74, Dup3 = 24, Pipe2 = 59, Prlimit64 = 261, Setns = 268, Renameat2 = 276, MemfdCreate = 279,
         Bpf = 280, Execveat = 281, Statx = 291, Sendfile = 71, Shutdown = 210;
 }

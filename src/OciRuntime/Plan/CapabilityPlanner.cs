@@ -36,11 +36,11 @@ internal readonly struct CapabilitySets
     private static ulong Mask(string[] names, string set, ulong available, List<string> warnings)
     {
         ulong mask = 0;
-        foreach (string name in names)
+        for (int i = 0; i < names.Length; i++)
         {
-            int number = CapabilityNames.Number(name);
+            int number = CapabilityNames.Number(names[i]);
             if (number >= 0 && (available >> number & 1) != 0) mask |= 1UL << number;
-            else warnings.Add($"/process/capabilities/{set}: {name} is {(number < 0 ? "not known" : "not available to the runtime")} and left out");
+            else if (warnings.Count < SpecProblems.MaxKept) warnings.Add($"/process/capabilities/{set}/{i}: {SpecText.Quote(names[i])} is {(number < 0 ? "not a known capability" : "not available to the runtime")} and left out");
         }
         return mask;
     }

@@ -17,6 +17,9 @@ internal static class ContainerPath
         return kept.Count == 0 ? "." : string.Join('/', kept);
     }
 
+    /// <summary>A clean path as the program in the container sees it.</summary>
+    public static string Absolute(string clean) => clean == "." ? "/" : "/" + clean;
+
     /// <summary>True for the path itself and everything below it, by component.</summary>
     public static bool IsBelow(string path, string parent) =>
         path.StartsWith(parent, StringComparison.Ordinal) && (path.Length == parent.Length || path[parent.Length] == '/');

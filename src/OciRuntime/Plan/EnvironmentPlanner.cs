@@ -13,8 +13,7 @@ internal static class EnvironmentPlanner
         {
             string name = entry[..Math.Max(entry.IndexOf('='), 0)];
             if (name == "HOME") hasHome = entry.Length > 5;
-            int at = seen == null ? result.FindIndex(e => e.Length > name.Length && e[name.Length] == '=' && e.StartsWith(name, StringComparison.Ordinal))
-                : seen.TryGetValue(name, out int known) ? known : -1;
+            int at = seen == null ? IndexOf(result, name) : seen.TryGetValue(name, out int known) ? known : -1;
             if (at >= 0)
             {
                 result[at] = entry;
@@ -30,10 +29,18 @@ internal static class EnvironmentPlanner
     /// <summary>The value of a variable, or null.</summary>
     public static string? Find(List<string> environment, string name)
     {
-        foreach (string entry in environment)
-        {
-            if (entry.Length > name.Length && entry[name.Length] == '=' && entry.StartsWith(name, StringComparison.Ordinal)) return entry[(name.Length + 1)..];
-        }
-        return null;
+        int at = IndexOf(environment, name);
+        return at < 0 ? null : environment[at][(name.Length + 1)..];
     }
+
+    /// <summary>Sets a variable of the runtime's own, in place of one in config.json: getenv(3) finds the first of two.</summary>
+    public static void Set(List<string> environment, string name, string value)
+    {
+        int at = IndexOf(environment, name);
+        if (at < 0) environment.Add($"{name}={value}");
+        else environment[at] = $"{name}={value}";
+    }
+
+    private static int IndexOf(List<string> environment, string name) =>
+        environment.FindIndex(e => e.Length > name.Length && e[name.Length] == '=' && e.StartsWith(name, StringComparison.Ordinal));
 }

@@ -18,8 +18,11 @@ internal ref struct MountOptions
 
     public bool Bind, Recursive, Remount;
 
-    /// <summary>Options of the file system, in order; superblock flags such as "sync" among them.</summary>
+    /// <summary>Options of the file system, in order.</summary>
     public List<KeyValuePair<string, string?>>? Data;
+
+    /// <summary>Flags of the superblock. A bind mount shares its source's and may name them all the same, without effect (mount(2), MS_BIND).</summary>
+    public List<KeyValuePair<string, string?>>? Flags;
 
     /// <summary>The option that asks for something this version does not do, or null.</summary>
     public string? Unsupported;
@@ -39,7 +42,9 @@ internal ref struct MountOptions
     {
         switch (word)
         {
-            case "defaults" or "silent" or "loud" or "async" or "noiversion" or "nolazytime" or "nomand": return true;
+            // Inert: iversion is up to each file system since Linux 6.1, mandatory locks are gone since 5.15.
+            case "defaults" or "silent" or "loud" or "iversion" or "noiversion" or "mand" or "nomand": return true;
+            case "sync" or "async" or "dirsync" or "lazytime" or "nolazytime": return Flag(word);
             case "ro": return Attribute(MOUNT_ATTR_RDONLY, 0);
             case "rw": return Attribute(0, MOUNT_ATTR_RDONLY);
             case "nosuid": return Attribute(MOUNT_ATTR_NOSUID, 0);
@@ -105,6 +110,13 @@ internal ref struct MountOptions
         return true;
     }
 
+    private bool Flag(string word)
+    {
+        Flags ??= [];
+        Flags.Add(new(word, null));
+        return true;
+    }
+
     private bool Propagate(ulong word)
     {
         if (_propagationWords < 16) Propagation |= word << (4 * _propagationWords++);
@@ -133,7 +145,7 @@ internal ref struct MountOptions
     }
 
     /// <summary>Every word with a meaning of its own, sorted, for `features`.</summary>
-    public static string[] Words { get; } =
+    public static string[] Words =>
     [
         "async", "atime", "bind", "defaults", "dev", "diratime", "dirsync", "exec", "iversion", "lazytime", "loud", "mand", "noatime", "nodev",
         "nodiratime", "noexec", "noiversion", "nolazytime", "nomand", "norelatime", "nostrictatime", "nosuid", "nosymfollow", "private", "ratime",

@@ -29,17 +29,32 @@ internal sealed class MountPlanner(PlanRequest request, NamespacePlan namespaces
         if (options.Unsupported != null) throw Refuse(origin, mount, $"option \"{options.Unsupported}\" is not supported yet");
         string target = ContainerPath.Clean(mount.Destination);
         if (target == ".") throw Refuse(origin, mount, "the root itself cannot be a mount destination");
-        if (options.Remount) steps.Add(new(InitOp.SetMountAttributes, origin) { Text1 = target, A = (long)options.Set });
+        if (options.Remount) AddRemount(origin, target, ref options);
         else if (options.Bind || mount.Type == "bind") AddBind(mount, origin, target, ref options);
         else if (mount.Type is "cgroup" or "cgroup2") AddCgroup(mount, origin, target, ref options);
         else AddFilesystem(mount, origin, target, ref options);
     }
 
+    /// <summary>Changes what is mounted there already, the image's own directory included.</summary>
+    private void AddRemount(Origin origin, string target, ref MountOptions options)
+    {
+        List<KeyValuePair<string, string?>> data = [.. options.Flags ?? [], .. options.Data ?? []];
+        if (data.Count > 0 && !options.Bind) steps.Add(new(InitOp.ReconfigureFilesystem, origin) { Text1 = target, Options = data });
+        if ((options.TreeSet | options.TreeClear) != 0) steps.Add(Attributes(origin, target, options.TreeSet, options.TreeClear, InitFlags.Recursive));
+        steps.Add(new(InitOp.SetMountAttributes, origin) { Text1 = target, A = (long)options.Set, B = (long)options.Clear, C = (long)options.Propagation });
+    }
+
+    private static PlanStep Attributes(Origin origin, string target, ulong set, ulong clear = 0, InitFlags flags = 0) =>
+        new(InitOp.SetMountAttributes, origin) { Text1 = target, A = (long)set, B = (long)clear, Flags = flags };
+
     private void AddBind(Mount mount, Origin origin, string target, ref MountOptions options)
     {
         if (string.IsNullOrEmpty(mount.Source)) throw Refuse(origin, mount, "a bind mount needs a source");
-        // The kernel has nowhere to put them. runc refuses them since 1.2, crun and older runcs let them pass, and so do the clients' configurations.
-        foreach (KeyValuePair<string, string?> option in options.Data ?? []) warnings.Add($"{origin} {mount.Destination}: option \"{option.Key}\" has no meaning for a bind mount and is ignored");
+        // The kernel has nowhere to put them. runc refuses those with a value since 1.2; crun and the runcs before let all of them pass.
+        foreach (KeyValuePair<string, string?> option in (options.Data ?? []).Concat(options.Flags ?? []))
+        {
+            warnings.Add($"{origin} {mount.Destination}: option \"{option.Key}\" is the file system's and has no effect on a bind mount");
+        }
         if (target == "dev") DevIsBound = true;
         steps.Add(new(InitOp.MountBind, origin)
         {
@@ -53,14 +68,14 @@ internal sealed class MountPlanner(PlanRequest request, NamespacePlan namespaces
     private void AddFilesystem(Mount mount, Origin origin, string target, ref MountOptions options)
     {
         string type = mount.Type ?? throw Refuse(origin, mount, "needs a type, or the option bind or rbind");
-        List<KeyValuePair<string, string?>> data = options.Data ?? [];
+        List<KeyValuePair<string, string?>> data = [.. options.Flags ?? [], .. options.Data ?? []];
         if (!string.IsNullOrEmpty(mount.Source)) data.Insert(0, new("source", mount.Source));
         ulong attributes = options.Set | options.TreeSet;
         bool readOnly = (attributes & Mounts.MOUNT_ATTR_RDONLY) != 0;
         // A read-only device needs a read-only superblock; the kernel's own file systems share theirs, so only the mount is.
         if (readOnly && !IsVirtual(type)) data.Add(new("ro", null));
         bool late = readOnly && (type == "tmpfs" || target == "dev");
-        if (late) _late.Add(new(InitOp.SetMountAttributes, origin) { Text1 = target, A = (long)Mounts.MOUNT_ATTR_RDONLY });
+        if (late) _late.Add(Attributes(origin, target, Mounts.MOUNT_ATTR_RDONLY));
         InitFlags flags = type is "proc" or "sysfs" ? InitFlags.RealDirectory : 0;
         if (type == "tmpfs" && !data.Exists(static o => o.Key == "mode")) flags |= InitFlags.InheritMode;
         steps.Add(new(InitOp.MountFilesystem, origin)
@@ -88,18 +103,20 @@ internal sealed class MountPlanner(PlanRequest request, NamespacePlan namespaces
             if (view.Hierarchy.Unified) unified = view;
             else v1 = true;
         }
-        if (v1) AddCgroupV1(origin, target, ref options);
-        else AddCgroupV2(mount, origin, target, unified, ref options);
+        // New mounts have nothing below them: both kinds of words mean the same.
+        ulong attributes = options.Set | options.TreeSet;
+        if (v1) AddCgroupV1(origin, target, attributes, options.Propagation);
+        else AddCgroupV2(mount, origin, target, unified, attributes, ref options);
     }
 
-    private void AddCgroupV2(Mount mount, Origin origin, string target, CgroupView unified, ref MountOptions options)
+    private void AddCgroupV2(Mount mount, Origin origin, string target, CgroupView unified, ulong attributes, ref MountOptions options)
     {
         string own = unified.Path ?? Host.CgroupHost.Root;
         steps.Add(new(InitOp.MountFilesystem, origin)
         {
             Text1 = "cgroup2",
             Text2 = target,
-            A = (long)options.Set,
+            A = (long)attributes,
             B = (long)options.Propagation,
             Options = options.Data ?? [],
             Flags = ProcFlags(mount, origin, target, isProc: false),
@@ -112,29 +129,25 @@ internal sealed class MountPlanner(PlanRequest request, NamespacePlan namespaces
     /// v1: a tmpfs with one mount per hierarchy under its usual name. With a cgroup namespace each is mounted anew and shows the container's
     /// cgroup as its root; without one the container's directory is bound.
     /// </summary>
-    private void AddCgroupV1(Origin origin, string target, ref MountOptions options)
+    private void AddCgroupV1(Origin origin, string target, ulong attributes, ulong propagation)
     {
-        ulong attributes = options.Set & ~Mounts.MOUNT_ATTR_RDONLY;
         steps.Add(new(InitOp.MountFilesystem, origin)
         {
-            Text1 = "tmpfs", Text2 = target, A = (long)attributes, Options = [new("source", "tmpfs"), new("mode", "755")],
+            Text1 = "tmpfs", Text2 = target, A = (long)(attributes & ~Mounts.MOUNT_ATTR_RDONLY), B = (long)propagation, Options = [new("source", "tmpfs"), new("mode", "755")],
         });
         foreach (CgroupView view in request.Cgroups)
         {
             if (view.Hierarchy.Unified) continue;
             string name = view.Hierarchy.MountPoint[(view.Hierarchy.MountPoint.LastIndexOf('/') + 1)..];
-            if (namespaces.Has(Processes.CLONE_NEWCGROUP)) steps.Add(MountHierarchy(origin, view, $"{target}/{name}", options.Set));
-            else steps.Add(BindHierarchy(origin, view, $"{target}/{name}", options.Set));
+            if (namespaces.Has(Processes.CLONE_NEWCGROUP)) steps.Add(MountHierarchy(origin, view, $"{target}/{name}", attributes));
+            else steps.Add(BindHierarchy(origin, view, $"{target}/{name}", attributes));
             if (view.Hierarchy.Controllers.Length < 2) continue;
             foreach (string controller in view.Hierarchy.Controllers)
             {
                 if (controller != name) steps.Add(new(InitOp.Symlink, origin) { Text1 = name, Text2 = $"{target}/{controller}" });
             }
         }
-        if ((options.Set & Mounts.MOUNT_ATTR_RDONLY) != 0)
-        {
-            steps.Add(new(InitOp.SetMountAttributes, origin) { Text1 = target, A = (long)Mounts.MOUNT_ATTR_RDONLY });
-        }
+        if ((attributes & Mounts.MOUNT_ATTR_RDONLY) != 0) steps.Add(Attributes(origin, target, Mounts.MOUNT_ATTR_RDONLY));
     }
 
     private static PlanStep MountHierarchy(Origin origin, CgroupView view, string target, ulong attributes)

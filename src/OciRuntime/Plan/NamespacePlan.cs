@@ -11,6 +11,9 @@ namespace OciRuntime.Plan;
 internal sealed class NamespacePlan
 {
     private readonly List<NamespacePath> _joins = [];
+    private readonly LinuxNamespace[] _all;
+
+    private NamespacePlan(LinuxNamespace[] all) => _all = all;
 
     /// <summary>Flags of the new namespaces, by whoever they are made.</summary>
     public ulong New { get; private set; }
@@ -33,10 +36,13 @@ internal sealed class NamespacePlan
 
     public bool Has(ulong flag) => (Separate & flag) != 0;
 
+    /// <summary>The element of linux.namespaces with this flag.</summary>
+    public Origin OriginOf(ulong flag) => new("/linux/namespaces", Array.FindIndex(_all, n => NamespaceNames.Flag(n.Type) == flag));
+
     public static NamespacePlan Build(LinuxConfig? linux)
     {
-        NamespacePlan plan = new();
         LinuxNamespace[] all = linux?.Namespaces ?? [];
+        NamespacePlan plan = new(all);
         for (int i = 0; i < all.Length; i++) plan.Add(all[i], i);
         bool joinsUser = plan.Has(Processes.CLONE_NEWUSER) && !plan.NewUser;
         plan.InChild = joinsUser || (plan.NewUser && plan._joins.Count > 0);
@@ -45,7 +51,7 @@ internal sealed class NamespacePlan
 
     private void Add(LinuxNamespace item, int index)
     {
-        ulong flag = Flag(item.Type);
+        ulong flag = NamespaceNames.Flag(item.Type);
         Separate |= flag;
         if (string.IsNullOrEmpty(item.Path)) New |= flag;
         else if (flag == Processes.CLONE_NEWPID) Pid = new(item.Type, flag, item.Path, index);
@@ -58,15 +64,16 @@ internal sealed class NamespacePlan
         Origin origin = new("/linux/namespaces");
         InitFlags deny = denySetgroups ? InitFlags.DenySetgroups : InitFlags.None;
         if (_joins.Count > 0) steps.Add(new(InitOp.JoinNamespaces, origin) { Joins = _joins });
-        if (InChild && NewUser) steps.Add(new(InitOp.Unshare, origin) { A = (long)Processes.CLONE_NEWUSER });
+        if (InChild && NewUser) steps.Add(new(InitOp.Unshare, OriginOf(Processes.CLONE_NEWUSER)) { A = (long)Processes.CLONE_NEWUSER });
         if (NewUser) steps.Add(new(InitOp.AwaitIdMaps, new("/linux/uidMappings")));
-        if (Has(Processes.CLONE_NEWUSER)) steps.Add(new(InitOp.BecomeRoot, origin) { Flags = deny });
+        if (Has(Processes.CLONE_NEWUSER)) steps.Add(new(InitOp.BecomeRoot, OriginOf(Processes.CLONE_NEWUSER)) { Flags = deny });
         ulong rest = New & (Processes.CLONE_NEWCGROUP | (InChild ? ~(Processes.CLONE_NEWUSER | Processes.CLONE_NEWPID | Processes.CLONE_NEWTIME) : 0));
-        if (rest != 0) steps.Add(new(InitOp.Unshare, origin) { A = (long)rest });
-        if (InChild && (New & Processes.CLONE_NEWPID) != 0) steps.Add(new(InitOp.ForkIntoPidNamespace, origin));
+        if (rest != 0) steps.Add(new(InitOp.Unshare, rest == Processes.CLONE_NEWCGROUP ? OriginOf(rest) : origin) { A = (long)rest });
+        if (InChild && (New & Processes.CLONE_NEWPID) != 0) steps.Add(new(InitOp.ForkIntoPidNamespace, OriginOf(Processes.CLONE_NEWPID)));
         if ((New & Processes.CLONE_NEWTIME) == 0) return;
-        steps.Add(new(InitOp.Unshare, origin) { A = (long)Processes.CLONE_NEWTIME });
-        steps.Add(new(InitOp.TimeOffsets, new("/linux/timeOffsets")) { Text1 = OffsetLines(linux!.TimeOffsets) });
+        Origin time = OriginOf(Processes.CLONE_NEWTIME);
+        steps.Add(new(InitOp.Unshare, time) { A = (long)Processes.CLONE_NEWTIME });
+        steps.Add(new(InitOp.TimeOffsets, linux!.TimeOffsets.Count > 0 ? new("/linux/timeOffsets") : time) { Text1 = OffsetLines(linux.TimeOffsets) });
     }
 
     // "<clock> <seconds> <nanoseconds>" per line, both clocks in one write (time_namespaces(7)).
@@ -75,30 +82,5 @@ internal sealed class NamespacePlan
         string lines = "";
         foreach (KeyValuePair<string, TimeOffset> offset in offsets) lines += $"{offset.Key} {offset.Value.Secs} {offset.Value.Nanosecs}\n";
         return lines;
-    }
-
-    /// <summary>CLONE_NEW… flag of the spec's word; 0 for an unknown one, which the validator refused.</summary>
-    public static ulong Flag(string type) => type switch
-    {
-        "pid" => Processes.CLONE_NEWPID,
-        "network" => Processes.CLONE_NEWNET,
-        "mount" => Processes.CLONE_NEWNS,
-        "ipc" => Processes.CLONE_NEWIPC,
-        "uts" => Processes.CLONE_NEWUTS,
-        "user" => Processes.CLONE_NEWUSER,
-        "cgroup" => Processes.CLONE_NEWCGROUP,
-        "time" => Processes.CLONE_NEWTIME,
-        _ => 0,
-    };
-
-    /// <summary>The spec's words of a set of flags, for `explain`.</summary>
-    public static string Names(ulong flags)
-    {
-        string names = "";
-        foreach (string type in (ReadOnlySpan<string>)["user", "pid", "network", "mount", "ipc", "uts", "cgroup", "time"])
-        {
-            if ((flags & Flag(type)) != 0) names += names.Length == 0 ? type : ", " + type;
-        }
-        return names;
     }
 }

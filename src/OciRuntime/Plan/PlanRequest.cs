@@ -28,11 +28,11 @@ internal sealed class PlanRequest
     /// <summary>Host directory for the notify socket, or null.</summary>
     public string? NotifyDirectory { get; init; }
 
-    /// <summary>The container's cgroups, for mounts of type cgroup; the first <see cref="TasksFiles"/> v1 ones are entered through <c>tasks</c>.</summary>
+    /// <summary>
+    /// The container's cgroups. The child enters the v1 ones through their <c>tasks</c> files, which are in the first slots of
+    /// <see cref="Init.InitPlan.Fds"/> in the same order.
+    /// </summary>
     public IReadOnlyList<CgroupView> Cgroups { get; init; } = [];
-
-    /// <summary>Number of <c>tasks</c> files the child writes itself into, in the first slots of <see cref="Init.InitPlan.Fds"/>.</summary>
-    public int TasksFiles { get; init; }
 }
 
 /// <summary>A cgroup of the container, for a cgroup mount and for `explain`.</summary>

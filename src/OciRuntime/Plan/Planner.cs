@@ -41,7 +41,7 @@ internal sealed class Planner
         _namespaces.AddSteps(_steps, _linux, DenySetgroups);
         AddSessionSteps();
         if (HasMountNamespace) AddRootSteps();
-        else Add(InitOp.ChangeRoot, new("/root/path"), _request.Rootfs);
+        else AddChangeRoot();
         AddKernelSettings();
         Add(InitOp.CloseHost);
         ProcessPlanner process = new(_request, _namespaces, _steps, _warnings);
@@ -65,11 +65,23 @@ internal sealed class Planner
     /// <summary>What needs the host's view: the score is written while /proc/self is still ours, cgroups before a cgroup namespace takes its root from them.</summary>
     private void AddHostSteps()
     {
+        if (_linux.Sysctl.Count > 0) Add(InitOp.KeepHostProc, new("/linux/sysctl"));
         if (_spec.Process!.OomScoreAdj is { } score) _steps.Add(new(InitOp.OomScoreAdjust, new("/process/oomScoreAdj")) { A = score });
-        for (int i = 0; i < _request.TasksFiles; i++) _steps.Add(new(InitOp.EnterCgroup, new("/linux/cgroupsPath")) { A = i });
+        AddCgroups();
         // Before the first setns: from then on others may see this process. A new user namespace has no others, and its id maps are out
         // of an ordinary user's reach while their process is not dumpable.
         if (!_namespaces.NewUser) Add(InitOp.Undumpable);
+    }
+
+    private void AddCgroups()
+    {
+        Origin origin = string.IsNullOrEmpty(_linux.CgroupsPath) ? Origin.Runtime : new("/linux/cgroupsPath");
+        int slot = 0;
+        foreach (CgroupView view in _request.Cgroups)
+        {
+            // The v2 cgroup is entered by clone3 itself (CLONE_INTO_CGROUP).
+            if (!view.Hierarchy.Unified) _steps.Add(new(InitOp.EnterCgroup, origin) { A = slot++, Text1 = view.Path });
+        }
     }
 
     private void AddSessionSteps()
@@ -78,7 +90,7 @@ internal sealed class Planner
         Add(InitOp.NewSession);
         // Key permissions (keyctl_setperm(3)): search for others when a user namespace changes who "user" is, else for the user.
         if (_request.NewKeyring) _steps.Add(new(InitOp.SessionKeyring, Origin.Runtime) { Text1 = "_ses." + _request.Id, A = HasUserNamespace ? 0x8 : 0x80000 });
-        if ((_namespaces.New & Processes.CLONE_NEWNET) != 0) Add(InitOp.LoopbackUp, new("/linux/namespaces"));
+        if ((_namespaces.New & Processes.CLONE_NEWNET) != 0) Add(InitOp.LoopbackUp, _namespaces.OriginOf(Processes.CLONE_NEWNET));
     }
 
     private void AddRootSteps()
@@ -86,7 +98,7 @@ internal sealed class Planner
         ulong propagation = Propagation();
         bool late = (propagation & Mounts.MS_UNBINDABLE) != 0;
         ulong first = propagation == 0 ? Mounts.MS_SLAVE | Mounts.MS_REC : late ? Mounts.MS_PRIVATE | Mounts.MS_REC : propagation;
-        _steps.Add(new(InitOp.HostPropagation, new("/linux/rootfsPropagation")) { A = (long)first, Text1 = _request.Rootfs });
+        _steps.Add(new(InitOp.HostPropagation, propagation == 0 ? Origin.Runtime : new("/linux/rootfsPropagation")) { A = (long)first, Text1 = _request.Rootfs });
         Add(InitOp.BindRootfs, new("/root/path"), _request.Rootfs);
         MountPlanner mounts = new(_request, _namespaces, _steps, _warnings);
         mounts.AddMounts();
@@ -104,7 +116,19 @@ internal sealed class Planner
         mounts.AddLateRemounts();
         if (_spec.Root!.Readonly) _steps.Add(new(InitOp.SetMountAttributes, new("/root/readonly")) { Text1 = ".", A = (long)Mounts.MOUNT_ATTR_RDONLY });
         AddSwitch();
-        if ((propagation & (Mounts.MS_SHARED | Mounts.MS_UNBINDABLE)) != 0) _steps.Add(new(InitOp.RootPropagation, new("/linux/rootfsPropagation")) { A = (long)propagation });
+        if ((propagation & (Mounts.MS_SHARED | Mounts.MS_UNBINDABLE)) == 0) return;
+        // The rootfs alone, unless the word begins with r: other mounts have the propagation that their own options gave them.
+        if (!_linux.RootfsPropagation!.StartsWith('r')) propagation &= ~Mounts.MS_REC;
+        _steps.Add(new(InitOp.RootPropagation, new("/linux/rootfsPropagation")) { A = (long)propagation });
+    }
+
+    /// <summary>Without a mount namespace nothing may be mounted, as it would be the host's: hooks, the working directory, chroot(2).</summary>
+    private void AddChangeRoot()
+    {
+        if (_spec.Process!.Terminal) throw new OciException("/process/terminal: true: needs a mount namespace in linux.namespaces");
+        if (HooksBeforePivot(_spec.Hooks)) Add(InitOp.AwaitHooks, new("/hooks"));
+        Add(InitOp.ChangeRoot, new("/root/path"), _request.Rootfs);
+        Add(InitOp.MakeDirectory, new("/process/cwd"), ContainerPath.Clean(_spec.Process.Cwd));
     }
 
     private void AddSwitch()
@@ -121,12 +145,37 @@ internal sealed class Planner
 
     private void AddKernelSettings()
     {
+        RefuseHostSettings();
         if (!string.IsNullOrEmpty(_spec.Hostname)) Add(InitOp.Hostname, new("/hostname"), _spec.Hostname);
         if (!string.IsNullOrEmpty(_spec.Domainname)) Add(InitOp.Domainname, new("/domainname"), _spec.Domainname);
         foreach (KeyValuePair<string, string> sysctl in _linux.Sysctl)
         {
             _steps.Add(new(InitOp.Sysctl, new("/linux/sysctl", Member: sysctl.Key)) { Text1 = "sys/" + SpecText.SysctlPath(sysctl.Key), Text2 = sysctl.Value });
         }
+    }
+
+    /// <summary>A namespace given by path may be the host's own, where a setting would change the host.</summary>
+    private void RefuseHostSettings()
+    {
+        if (!string.IsNullOrEmpty(_spec.Hostname)) RefuseHost(Processes.CLONE_NEWUTS, "uts", "/hostname");
+        if (!string.IsNullOrEmpty(_spec.Domainname)) RefuseHost(Processes.CLONE_NEWUTS, "uts", "/domainname");
+        foreach (KeyValuePair<string, string> sysctl in _linux.Sysctl)
+        {
+            string path = SpecText.SysctlPath(sysctl.Key);
+            string at = new Origin("/linux/sysctl", Member: sysctl.Key).ToString();
+            if (path.StartsWith("net/", StringComparison.Ordinal)) RefuseHost(Processes.CLONE_NEWNET, "net", at);
+            else if (path == "kernel/domainname") RefuseHost(Processes.CLONE_NEWUTS, "uts", at);
+            else if (path.StartsWith("user/", StringComparison.Ordinal)) RefuseHost(Processes.CLONE_NEWUSER, "user", at);
+            else RefuseHost(Processes.CLONE_NEWIPC, "ipc", at);
+        }
+    }
+
+    private void RefuseHost(ulong flag, string file, string pointer)
+    {
+        int index = _namespaces.Joins.FindIndex(j => j.Flag == flag);
+        if (index < 0 || Files.StatAt(Files.AT_FDCWD, _namespaces.Joins[index].Path, 0, out Statx joined) < 0) return;
+        if (Files.StatAt(Files.AT_FDCWD, $"/proc/self/ns/{file}", 0, out Statx own) < 0 || joined.Inode != own.Inode) return;
+        throw new OciException($"{pointer}: would change the host: {_namespaces.Joins[index].Origin} {_namespaces.Joins[index].Path} is the host's own {file} namespace");
     }
 
     private void AddEnd()
@@ -146,7 +195,8 @@ internal sealed class Planner
         {
             string path = ContainerPath.Clean(paths[i]);
             // The whole root as a masked path would cover the container; a repeated path would be covered twice.
-            if (path != "." && Array.IndexOf(paths, paths[i]) == i) _steps.Add(new(op, new(section, i)) { Text1 = path });
+            if (path == ".") _warnings.Add($"{section}/{i}: the root itself cannot be covered; /root/readonly makes it read-only");
+            else if (Array.IndexOf(paths, paths[i]) == i) _steps.Add(new(op, new(section, i)) { Text1 = path });
         }
     }
 

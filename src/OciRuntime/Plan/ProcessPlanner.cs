@@ -1,3 +1,4 @@
+using System.Text;
 using OciRuntime.Init;
 using OciRuntime.Linux;
 using OciRuntime.Spec;
@@ -22,23 +23,25 @@ internal sealed class ProcessPlanner(PlanRequest request, NamespacePlan namespac
         if (_process.NoNewPrivileges) steps.Add(new(InitOp.NoNewPrivileges, new("/process/noNewPrivileges")));
         AddLimits(userNamespace);
         // CAP_SETPCAP is needed to shrink the bounding set, so that comes before anything is dropped.
-        steps.Add(new(InitOp.BoundingSet, new("/process/capabilities/bounding")) { A = (long)sets.Bounding, B = request.Host.LastCapability });
+        steps.Add(new(InitOp.BoundingSet, CapabilityOrigin(_process.Capabilities?.Bounding.Length > 0 ? "/bounding" : "")) { A = (long)sets.Bounding, B = request.Host.LastCapability });
         // Before the user switch, because root may enter what the user may not; again after it for the opposite (a private home on NFS).
         Origin cwd = new("/process/cwd");
-        string directory = "/" + ContainerPath.Clean(_process.Cwd).TrimStart('.');
+        string directory = ContainerPath.Absolute(ContainerPath.Clean(_process.Cwd));
         steps.Add(new(InitOp.ChangeDirectory, cwd) { Text1 = directory, Flags = InitFlags.Retry });
         steps.Add(new(InitOp.SetUser, new("/process/user"))
         {
             A = user.Uid, B = user.Gid, Groups = user.AdditionalGids, Flags = denySetgroups ? InitFlags.DenySetgroups : 0,
         });
         steps.Add(new(InitOp.ChangeDirectory, cwd) { Text1 = directory });
-        steps.Add(new(InitOp.Capabilities, new("/process/capabilities"))
+        steps.Add(new(InitOp.Capabilities, CapabilityOrigin(""))
         {
             A = (long)sets.Effective, B = (long)sets.Permitted, C = (long)sets.Inheritable, Bind = new() { Set = sets.Ambient },
         });
-        steps.Add(new(InitOp.Umask, new("/process/user/umask")) { A = user.Umask ?? 0x12 });
+        steps.Add(new(InitOp.Umask, user.Umask == null ? Origin.Runtime : new("/process/user/umask")) { A = user.Umask ?? 0x12 });
         AddProgram();
     }
+
+    private Origin CapabilityOrigin(string set) => _process.Capabilities == null ? Origin.Runtime : new("/process/capabilities" + set);
 
     private void AddLimits(bool userNamespace)
     {
@@ -59,17 +62,34 @@ internal sealed class ProcessPlanner(PlanRequest request, NamespacePlan namespac
         }
     }
 
+    /// <summary>The kernel takes no single argument or variable of more than 32 pages (execve(2), MAX_ARG_STRLEN); told here, `create` fails and names it.</summary>
+    private void CheckLengths()
+    {
+        for (int i = 0; i < _process.Args.Length; i++) CheckLength(new("/process/args", i), "argument", _process.Args[i]);
+        for (int i = 0; i < _process.Env.Length; i++) CheckLength(new("/process/env", i), "variable", _process.Env[i]);
+    }
+
+    private static void CheckLength(Origin origin, string kind, string text)
+    {
+        int limit = 32 * System.Environment.SystemPageSize;
+        if (text.Length < limit / 3 || Encoding.UTF8.GetByteCount(text) < limit) return;
+        int equals = text.IndexOf('=');
+        string name = kind == "variable" && equals is > 0 and < 64 ? $" {text[..equals]}" : "";
+        throw new OciException($"{origin}: {kind}{name} is longer than the {limit - 1} bytes that the kernel takes: argument list too long (E2BIG)");
+    }
+
     private void AddProgram()
     {
+        CheckLengths();
         Environment = EnvironmentPlanner.Build(_process.Env, out bool hasHome);
         HomeFromImage = !hasHome;
         if (HomeFromImage) steps.Add(new(InitOp.HomeDirectory, Origin.Runtime) { A = _process.User.Uid });
         if (request.ListenFds > 0)
         {
-            Environment.Add($"LISTEN_FDS={request.ListenFds}");
-            Environment.Add("LISTEN_PID=1");
+            EnvironmentPlanner.Set(Environment, "LISTEN_FDS", request.ListenFds.ToString());
+            EnvironmentPlanner.Set(Environment, "LISTEN_PID", "1");
         }
-        if (request.NotifyDirectory != null) Environment.Add("NOTIFY_SOCKET=/run/notify/notify.sock");
+        if (request.NotifyDirectory != null) EnvironmentPlanner.Set(Environment, "NOTIFY_SOCKET", "/run/notify/notify.sock");
         steps.Add(new(InitOp.FindExecutable, new("/process/args", 0)) { Text1 = _process.Args[0], Candidates = Candidates() });
     }
 

@@ -1,3 +1,4 @@
+using System.Text;
 using OciRuntime.Init;
 using OciRuntime.Linux;
 
@@ -7,35 +8,39 @@ namespace OciRuntime.Plan;
 internal static class StepText
 {
     /// <summary>What the step does, without where it comes from.</summary>
-    public static string Describe(PlanStep step) => step.Op switch
+    public static string Describe(PlanStep step) => OneLine(Words(step));
+
+    private static string Words(PlanStep step) => step.Op switch
     {
-        InitOp.OomScoreAdjust => $"write {step.A} to /proc/self/oom_score_adj",
-        InitOp.EnterCgroup => $"enter cgroup hierarchy #{step.A} by writing to its tasks file",
-        InitOp.JoinNamespaces => "join namespaces " + string.Join(", ", step.Joins!.ConvertAll(static j => $"{j.Type} {j.Path}")),
-        InitOp.Unshare => $"make new namespaces: {NamespacePlan.Names((ulong)step.A)}",
-        InitOp.TimeOffsets => step.Text1!.Length == 0 ? "enter the new time namespace" : $"enter the new time namespace with offsets {step.Text1.TrimEnd().Replace("\n", ", ")}",
-        InitOp.AwaitIdMaps => "wait for the id maps",
+        InitOp.OomScoreAdjust => $"set oom_score_adj to {step.A}",
+        InitOp.KeepHostProc => "keep the host's /proc open for writing sysctls",
+        InitOp.EnterCgroup => $"enter the cgroup {step.Text1}",
+        InitOp.JoinNamespaces => "join namespaces: " + string.Join(", ", step.Joins!.ConvertAll(static j => $"{j.Type} {j.Path}")),
+        InitOp.Unshare => Unshare(NamespaceNames.Of((ulong)step.A)),
+        InitOp.TimeOffsets => step.Text1!.Length == 0 ? "enter the new time namespace" : $"enter the new time namespace, its clocks offset by {step.Text1.TrimEnd().Replace("\n", ", ")}",
+        InitOp.AwaitIdMaps => "wait until the runtime has written the id maps",
         InitOp.BecomeRoot => "become uid 0 and gid 0 of the user namespace",
-        InitOp.ForkIntoPidNamespace => "clone into a new pid namespace",
+        InitOp.ForkIntoPidNamespace => "clone once more, into a new pid namespace",
         InitOp.Undumpable => "become undumpable, so that nothing in the container can trace the runtime",
-        InitOp.NewSession => "start a new session",
+        InitOp.NewSession => "start a new session, apart from the caller's terminal",
         InitOp.SessionKeyring => $"join a new session keyring {step.Text1}",
-        InitOp.LoopbackUp => "set the loopback interface up",
-        InitOp.HostPropagation => $"make the mount tree {PropagationName((ulong)step.A)}",
-        InitOp.BindRootfs => $"bind the root file system {step.Text1} onto itself",
-        InitOp.MountFilesystem => $"mount {step.Text1} on /{step.Text2}{Attributes((ulong)step.A)}{Options(step)}{PropagationWords((ulong)step.B)}",
-        InitOp.MountBind => $"bind {((step.Flags & InitFlags.Recursive) != 0 ? "recursively " : "")}{step.Text1} on /{step.Text2}{Bind(step.Bind)}",
-        InitOp.SetMountAttributes => $"set{Attributes((ulong)step.A)} on {Absolute(step.Text1!)}",
-        InitOp.DeviceNode => $"make device {DeviceName(step)} /{step.Text1}",
-        InitOp.DeviceBind => $"bind device {step.Text1} on /{step.Text2}",
-        InitOp.Symlink => $"link /{step.Text2} to {step.Text1}",
-        InitOp.AwaitHooks => "wait for prestart, createRuntime and createContainer hooks",
-        InitOp.Console => "open a terminal in the container's devpts and pass its master on",
-        InitOp.MakeDirectory => $"make directory {Absolute(step.Text1!)} if missing",
-        InitOp.MaskPath => $"mask {Absolute(step.Text1!)}",
-        InitOp.ReadonlyPath => $"make {Absolute(step.Text1!)} read-only",
-        InitOp.PivotRoot => "pivot_root into the root file system and detach the old root",
-        InitOp.MoveRoot => "move the root file system over / and chroot (--no-pivot)",
+        InitOp.LoopbackUp => "bring the loopback interface up",
+        InitOp.HostPropagation => $"make all mounts {PropagationName((ulong)step.A)}{Reach((ulong)step.A)}",
+        InitOp.BindRootfs => $"bind the root file system {step.Text1} onto itself, as a mount of its own",
+        InitOp.MountFilesystem => $"mount {step.Text1}{Source(step)} on /{step.Text2}{Options(step)}{(step.Fallback == null ? "" : $", else bind {step.Fallback}")}",
+        InitOp.MountBind => $"bind {step.Text1}{((step.Flags & InitFlags.Recursive) != 0 ? " with all below it" : "")} on /{step.Text2}{Bind(step.Bind)}",
+        InitOp.SetMountAttributes => $"remount {ContainerPath.Absolute(step.Text1!)}{Attributes(step)}",
+        InitOp.ReconfigureFilesystem => $"reconfigure the file system of {ContainerPath.Absolute(step.Text1!)}{Options(step)}",
+        InitOp.DeviceNode => DeviceNode(step),
+        InitOp.DeviceBind => $"bind the host's device {step.Text1} on /{step.Text2}",
+        InitOp.Symlink => $"make the symbolic link /{step.Text2} -> {step.Text1}",
+        InitOp.AwaitHooks => "wait until the runtime has run the hooks",
+        InitOp.Console => $"open a terminal in the container's devpts{WindowSize(step.A)} and pass its master on",
+        InitOp.MakeDirectory => $"make the directory {ContainerPath.Absolute(step.Text1!)} if it is missing",
+        InitOp.MaskPath => $"hide {ContainerPath.Absolute(step.Text1!)} if it exists",
+        InitOp.ReadonlyPath => $"make {ContainerPath.Absolute(step.Text1!)} read-only if it exists",
+        InitOp.PivotRoot => "make the root file system / with pivot_root, and detach the host's",
+        InitOp.MoveRoot => "move the root file system over / and chroot into it (--no-pivot)",
         InitOp.ChangeRoot => $"chroot into {step.Text1} (no mount namespace)",
         InitOp.DetachMount => $"detach the host's {step.Text1}",
         InitOp.RootPropagation => $"make / {PropagationName((ulong)step.A)}",
@@ -43,75 +48,125 @@ internal static class StepText
         InitOp.Domainname => $"set the domainname to {step.Text1}",
         InitOp.Sysctl => $"write {step.Text2} to /proc/{step.Text1}",
         InitOp.CloseHost => "close what is left open of the host",
-        InitOp.NoNewPrivileges => "set no_new_privs",
-        InitOp.ResourceLimit => $"set {step.Text1} soft {Limit(step.B)} hard {Limit(step.C)}",
-        InitOp.AwaitLimits => "wait until the resource limits are set from outside the user namespace",
-        InitOp.BoundingSet => $"limit the bounding set to {CapabilityList((ulong)step.A)}",
-        InitOp.SetUser => $"become uid {step.A} gid {step.B}{((step.Flags & InitFlags.DenySetgroups) != 0 ? "" : $" groups [{string.Join(' ', step.Groups!)}]")}",
-        InitOp.ChangeDirectory => $"enter {step.Text1}{((step.Flags & InitFlags.Retry) != 0 ? " (again as the container's user if it must be)" : " and check that it is inside the container")}",
-        InitOp.Capabilities => $"set capabilities: effective {CapabilityList((ulong)step.A)}; permitted {CapabilityList((ulong)step.B)}; inheritable {CapabilityList((ulong)step.C)}; ambient {CapabilityList(step.Bind.Set)}",
-        InitOp.Umask => $"set umask {Convert.ToString(step.A, 8).PadLeft(4, '0')}",
-        InitOp.HomeDirectory => $"look up HOME of uid {step.A} in /etc/passwd",
-        InitOp.FindExecutable => $"find the program {string.Join(" or ", step.Candidates!)}",
+        InitOp.NoNewPrivileges => "give up gaining privileges by execve (no_new_privs)",
+        InitOp.ResourceLimit => $"set {step.Text1} to {Limit(step.B)} (soft), {Limit(step.C)} (hard)",
+        InitOp.AwaitLimits => "wait until the runtime has set the resource limits",
+        InitOp.BoundingSet => $"limit the capability bounding set to {CapabilityList((ulong)step.A)}",
+        InitOp.SetUser => $"become uid {step.A}, gid {step.B}{Groups(step)}",
+        InitOp.ChangeDirectory => $"enter {step.Text1}{((step.Flags & InitFlags.Retry) != 0 ? ", or later as the container's user" : " unless already there, and check that it is inside the container")}",
+        InitOp.Capabilities => "set capabilities: " + CapabilitySets(step),
+        InitOp.Umask => $"set the umask to {Octal(step.A)}",
+        InitOp.HomeDirectory => $"look HOME of uid {step.A} up in /etc/passwd",
+        InitOp.FindExecutable => step.Candidates!.Length == 1 ? $"check that {step.Candidates[0]} can be executed" : $"find {step.Text1}: {string.Join(", ", step.Candidates)}",
         InitOp.Ready => "report that all is set up",
         InitOp.AwaitStart => "wait for \"ocirun start\"",
-        InitOp.StartHook => $"run startContainer hook {step.Hook!.Path}",
+        InitOp.StartHook => $"run the startContainer hook {step.Hook!.Path}",
         InitOp.Execute => $"execute {step.Text1}",
         _ => step.Op.ToString(),
     };
 
-    private static string Absolute(string path) => path == "." ? "/" : "/" + path;
+    /// <summary>Text from a configuration, without what would break the line or speak to a terminal.</summary>
+    public static string OneLine(string text)
+    {
+        if (!text.AsSpan().ContainsAnyInRange('\0', '\x1f') && !text.AsSpan().ContainsAnyInRange('\x7f', '\x9f')) return text;
+        StringBuilder shown = new(text.Length + 16);
+        foreach (char c in text)
+        {
+            if (char.IsControl(c)) shown.Append(c == '\n' ? "\\n" : c == '\t' ? "\\t" : $"\\x{(int)c:x2}");
+            else shown.Append(c);
+        }
+        return shown.ToString();
+    }
+
+    private static string Unshare(List<string> names) => names.Count == 1 ? $"make a new {names[0]} namespace" : $"make new namespaces: {string.Join(", ", names)}";
+
+    private static string Reach(ulong flags) => (flags & Mounts.MS_SHARED) != 0 ? ": the container's reach the host, and the host's the container"
+        : (flags & Mounts.MS_SLAVE) != 0 ? ", so that none of the container's reach the host" : ", so that the container and the host see none of each other's";
+
+    private static string WindowSize(long size) => size == 0 ? "" : $", {size >> 16} columns by {size & 0xffff} rows,";
 
     private static string Limit(long value) => value == -1 ? "unlimited" : ((ulong)value).ToString();
 
-    private static string DeviceName(PlanStep step)
+    private static string Octal(long value) => Convert.ToString(value, 8).PadLeft(4, '0');
+
+    private static string Groups(PlanStep step)
+    {
+        if ((step.Flags & InitFlags.DenySetgroups) != 0) return "";
+        return step.Groups!.Length == 0 ? ", no other groups" : $", groups {string.Join(' ', step.Groups)}";
+    }
+
+    private static string DeviceNode(PlanStep step)
     {
         ulong device = (ulong)step.B;
         ulong major = (device >> 8 & 0xfff) | (device >> 32 & 0xfffff000), minor = (device & 0xff) | (device >> 12 & 0xffffff00);
-        char type = ((int)step.A & Files.S_IFMT) switch { Files.S_IFBLK => 'b', Files.S_IFIFO => 'p', _ => 'c' };
-        string owner = step.C == 0 ? "" : $" owned by {(uint)step.C}:{(uint)(step.C >> 32)}";
-        return $"{type} {major}:{minor} mode {Convert.ToString(step.A & 0xfff, 8).PadLeft(4, '0')}{owner}";
+        int type = (int)step.A & Files.S_IFMT;
+        string owner = step.C == 0 ? "" : $", owner {(uint)step.C}:{(uint)(step.C >> 32)}";
+        string mode = $"mode {Octal(step.A & 0xfff)}{owner}";
+        return type == Files.S_IFIFO ? $"make the named pipe /{step.Text1} ({mode})"
+            : $"make the device /{step.Text1} ({(type == Files.S_IFBLK ? 'b' : 'c')} {major}:{minor}, {mode})";
     }
+
+    /// <summary>Where a file system comes from, unless that is only the name it goes by.</summary>
+    private static string Source(PlanStep step) =>
+        step.Options?.Find(static o => o.Key == "source").Value is { } source && source.StartsWith('/') ? " from " + source : "";
 
     private static string Options(PlanStep step)
     {
-        if (step.Options is not { Count: > 0 }) return "";
-        return " with " + string.Join(',', step.Options.ConvertAll(static o => o.Value == null ? o.Key : $"{o.Key}={o.Value}"));
+        List<string> words = [];
+        AddAttributes(words, "", (ulong)step.A, 0);
+        foreach (KeyValuePair<string, string?> option in step.Options ?? [])
+        {
+            bool shown = option.Key == "source" || (option.Value == null && words.Contains(option.Key));
+            if (!shown) words.Add(option.Value == null ? option.Key : $"{option.Key}={option.Value}");
+        }
+        AddPropagation(words, (ulong)step.B);
+        return InBrackets(words);
+    }
+
+    private static string Attributes(PlanStep step)
+    {
+        List<string> words = [];
+        AddAttributes(words, (step.Flags & InitFlags.Recursive) != 0 ? "r" : "", (ulong)step.A, (ulong)step.B);
+        AddPropagation(words, (ulong)step.C);
+        return InBrackets(words);
     }
 
     private static string Bind(in BindAttributes bind)
     {
-        string text = Attributes(bind.Set);
-        if (bind.Clear != 0) text += " clearing" + Attributes(bind.Clear);
-        if (bind.TreeSet != 0) text += " recursively" + Attributes(bind.TreeSet);
-        if (bind.TreeClear != 0) text += " recursively clearing" + Attributes(bind.TreeClear);
-        return text + PropagationWords(bind.PropagationWords);
+        List<string> words = [];
+        AddAttributes(words, "", bind.Set, bind.Clear);
+        AddAttributes(words, "r", bind.TreeSet, bind.TreeClear);
+        AddPropagation(words, bind.PropagationWords);
+        return InBrackets(words);
     }
 
-    private static string Attributes(ulong attributes)
+    private static string InBrackets(List<string> words) => words.Count == 0 ? "" : $" ({string.Join(',', words)})";
+
+    /// <summary>Attributes in the words that config.json has for them.</summary>
+    private static void AddAttributes(List<string> words, string prefix, ulong set, ulong clear)
     {
-        string text = "";
-        if ((attributes & Mounts.MOUNT_ATTR_RDONLY) != 0) text += " ro";
-        if ((attributes & Mounts.MOUNT_ATTR_NOSUID) != 0) text += " nosuid";
-        if ((attributes & Mounts.MOUNT_ATTR_NODEV) != 0) text += " nodev";
-        if ((attributes & Mounts.MOUNT_ATTR_NOEXEC) != 0) text += " noexec";
-        if ((attributes & Mounts.MOUNT_ATTR__ATIME) == Mounts.MOUNT_ATTR__ATIME) text += " atime";
-        else if ((attributes & Mounts.MOUNT_ATTR_NOATIME) != 0) text += " noatime";
-        else if ((attributes & Mounts.MOUNT_ATTR_STRICTATIME) != 0) text += " strictatime";
-        if ((attributes & Mounts.MOUNT_ATTR_NODIRATIME) != 0) text += " nodiratime";
-        if ((attributes & Mounts.MOUNT_ATTR_NOSYMFOLLOW) != 0) text += " nosymfollow";
-        return text;
+        foreach ((ulong flag, string on, string off) in (ReadOnlySpan<(ulong, string, string)>)
+            [
+                (Mounts.MOUNT_ATTR_RDONLY, "ro", "rw"), (Mounts.MOUNT_ATTR_NOSUID, "nosuid", "suid"), (Mounts.MOUNT_ATTR_NODEV, "nodev", "dev"),
+                (Mounts.MOUNT_ATTR_NOEXEC, "noexec", "exec"), (Mounts.MOUNT_ATTR_NODIRATIME, "nodiratime", "diratime"),
+                (Mounts.MOUNT_ATTR_NOSYMFOLLOW, "nosymfollow", "symfollow"),
+            ])
+        {
+            if ((set & flag) != 0) words.Add(prefix + on);
+            else if ((clear & flag) != 0) words.Add(prefix + off);
+        }
+        if ((set & Mounts.MOUNT_ATTR_NOATIME) != 0) words.Add(prefix + "noatime");
+        else if ((set & Mounts.MOUNT_ATTR_STRICTATIME) != 0) words.Add(prefix + "strictatime");
+        else if ((clear & Mounts.MOUNT_ATTR__ATIME) != 0) words.Add(prefix + "relatime");
     }
 
-    private static string PropagationWords(ulong words)
+    private static void AddPropagation(List<string> into, ulong words)
     {
-        string text = "";
         while (words != 0)
         {
             words = Propagation.Next(words, out ulong flag, out bool recursive);
-            text += " " + PropagationName(flag | (recursive ? Mounts.MS_REC : 0));
+            into.Add(PropagationName(flag | (recursive ? Mounts.MS_REC : 0)));
         }
-        return text;
     }
 
     private static string PropagationName(ulong flags)
@@ -120,11 +175,31 @@ internal static class StepText
         return (flags & Mounts.MS_REC) != 0 ? "r" + name : name;
     }
 
+    /// <summary>The four sets, equal ones named together.</summary>
+    private static string CapabilitySets(PlanStep step)
+    {
+        (string Name, ulong Mask)[] sets = [("effective", (ulong)step.A), ("permitted", (ulong)step.B), ("inheritable", (ulong)step.C), ("ambient", step.Bind.Set)];
+        List<string> parts = [];
+        for (int i = 0; i < sets.Length; i++)
+        {
+            ulong mask = sets[i].Mask;
+            if (Array.FindIndex(sets, s => s.Mask == mask) < i) continue;
+            string names = string.Join(", ", Array.ConvertAll(Array.FindAll(sets, s => s.Mask == mask), static s => s.Name));
+            parts.Add($"{names}: {CapabilityList(mask)}");
+        }
+        return string.Join("; ", parts);
+    }
+
     private static string CapabilityList(ulong mask)
     {
         if (mask == 0) return "none";
+        if (mask == (1UL << CapabilityNames.All.Length) - 1) return "all";
         List<string> names = [];
-        for (int i = 0; i < CapabilityNames.All.Length; i++) if ((mask >> i & 1) != 0) names.Add(CapabilityNames.All[i]);
+        for (int i = 0; i < 64; i++)
+        {
+            // A kernel may have more than this program has names for.
+            if ((mask >> i & 1) != 0) names.Add(i < CapabilityNames.All.Length ? CapabilityNames.All[i] : $"capability {i}");
+        }
         return string.Join(' ', names);
     }
 }

@@ -1,3 +1,5 @@
+using OciRuntime.Linux;
+
 namespace OciRuntime.Spec;
 
 public static partial class SpecValidator
@@ -38,9 +40,9 @@ public static partial class SpecValidator
             var ns = namespaces[i];
             if (!string.IsNullOrEmpty(ns.Path) && !SpecText.IsAbsolute(ns.Path))
                 problems.Error($"/linux/namespaces/{i}/path", SpecText.Quote(ns.Path), "must be an absolute path");
-            if (Array.IndexOf(SpecWords.Namespaces, ns.Type) is var word && word < 0)
+            if (Array.IndexOf(NamespaceNames.All, ns.Type) is var word && word < 0)
             {
-                CheckWord(ns.Type, SpecWords.Namespaces, $"/linux/namespaces/{i}/type", problems);
+                CheckWord(ns.Type, NamespaceNames.All, $"/linux/namespaces/{i}/type", problems);
                 continue;
             }
             if ((seen & (1 << word)) != 0)

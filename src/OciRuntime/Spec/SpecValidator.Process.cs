@@ -1,3 +1,5 @@
+using OciRuntime.Linux;
+
 namespace OciRuntime.Spec;
 
 public static partial class SpecValidator
@@ -13,7 +15,6 @@ public static partial class SpecValidator
             problems.Error($"{at}/args", null, "must have at least one entry");
         CheckEnv(process.Env, $"{at}/env", problems);
         CheckUser(process.User, at, problems);
-        CheckCapabilities(process.Capabilities, at, problems);
         CheckRlimits(process.Rlimits, at, problems);
         if (process.OomScoreAdj is < -1000 or > 1000)
             problems.Error($"{at}/oomScoreAdj", SpecText.Show(process.OomScoreAdj.Value), "must be from -1000 to 1000");
@@ -42,27 +43,6 @@ public static partial class SpecValidator
             problems.Error($"{at}/user/umask", SpecText.Show(user.Umask.Value), "must be from 0 to 511 (0777 octal)");
     }
 
-    private static void CheckCapabilities(ProcessCapabilities? sets, string at, SpecProblems problems)
-    {
-        if (sets is null)
-            return;
-        CheckCapabilitySet(sets.Bounding, "bounding", at, problems);
-        CheckCapabilitySet(sets.Effective, "effective", at, problems);
-        CheckCapabilitySet(sets.Inheritable, "inheritable", at, problems);
-        CheckCapabilitySet(sets.Permitted, "permitted", at, problems);
-        CheckCapabilitySet(sets.Ambient, "ambient", at, problems);
-    }
-
-    // config.md: a capability the runtime cannot map to the kernel's must be logged as a warning, and must not fail the container.
-    private static void CheckCapabilitySet(string[] set, string name, string at, SpecProblems problems)
-    {
-        for (var i = 0; i < set.Length; i++)
-        {
-            if (!SpecWords.Has(SpecWords.Capabilities, set[i]))
-                problems.Warn($"{at}/capabilities/{name}/{i}", SpecText.Quote(set[i]), "is not a known capability and is ignored");
-        }
-    }
-
     private static void CheckRlimits(Rlimit[] limits, string at, SpecProblems problems)
     {
         var seen = 0u;
@@ -71,9 +51,9 @@ public static partial class SpecValidator
             var limit = limits[i];
             if (limit.Soft > limit.Hard)
                 problems.Error($"{at}/rlimits/{i}/soft", SpecText.Show(limit.Soft), $"must not be more than hard ({SpecText.Show(limit.Hard)})");
-            if (Array.IndexOf(SpecWords.Rlimits, limit.Type) is var word && word < 0)
+            if (ResourceNames.Number(limit.Type) is var word && word < 0)
             {
-                CheckWord(limit.Type, SpecWords.Rlimits, $"{at}/rlimits/{i}/type", problems);
+                CheckWord(limit.Type, ResourceNames.All, $"{at}/rlimits/{i}/type", problems);
                 continue;
             }
             if ((seen & (1u << word)) != 0)

@@ -8,7 +8,13 @@ internal sealed class ContainerEntry : IDisposable
     /// <summary>The socket on which the created container waits for <c>start</c>; its presence is what "created" means.</summary>
     public const string StartSocketName = "start.sock";
 
-    internal const string JournalName = "state.json";
+    /// <summary>
+    /// Its name while <c>start</c> lets the container go. A start that is killed leaves it there, and only init itself can tell on which side
+    /// of the line that was: whether it still listens.
+    /// </summary>
+    public const string StartingSocketName = "starting.sock";
+
+    public const string JournalName = "state.json";
     private const string TemporaryJournalName = ".state.json";
 
     // Annotations and hooks come from config.json, whose reader has a limit of its own; this one only bounds what a broken file can cost.
@@ -32,7 +38,10 @@ internal sealed class ContainerEntry : IDisposable
     public int Directory => _directory.Number;
 
     /// <summary>The start socket by way of the descriptor: with a long ID its plain path does not fit sockaddr_un (108 bytes).</summary>
-    public string StartSocketPath => $"/proc/self/fd/{Directory}/{StartSocketName}";
+    public string StartSocketPath => SocketPath(StartSocketName);
+
+    /// <summary>The same for <see cref="StartingSocketName"/>.</summary>
+    public string StartingSocketPath => SocketPath(StartingSocketName);
 
     /// <summary>The lock, while this process holds it.</summary>
     public ContainerLock? Lock { get; private set; }
@@ -96,7 +105,7 @@ internal sealed class ContainerEntry : IDisposable
     public bool HasJournal => Files.StatAt(Directory, JournalName, Files.AT_SYMLINK_NOFOLLOW, out _) == 0;
 
     /// <summary>True from the end of create until <c>start</c>.</summary>
-    public bool HasStartSocket => Files.StatAt(Directory, StartSocketName, Files.AT_SYMLINK_NOFOLLOW, out _) == 0;
+    public bool AwaitsStart => Exists(StartSocketName) || (Exists(StartingSocketName) && Listens(StartingSocketPath));
 
     /// <summary>
     /// Removes the directory with all that is in it. The lock must be held; it ends with the directory. The journal goes after everything
@@ -126,6 +135,17 @@ internal sealed class ContainerEntry : IDisposable
             if (name is not (JournalName or ContainerLock.FileName)) DirectoryTree.Remove(Directory, name, $"{Path}/{name}");
         }
         Unlink(JournalName);
+    }
+
+    private bool Exists(string name) => Files.StatAt(Directory, name, Files.AT_SYMLINK_NOFOLLOW, out _) == 0;
+
+    private string SocketPath(string name) => $"/proc/self/fd/{Directory}/{name}";
+
+    /// <summary>A connection that says nothing is no start: init goes on waiting. A full queue (EAGAIN) is somebody's who listens.</summary>
+    private static bool Listens(string path)
+    {
+        using Fd socket = new((int)OciException.Check(Sockets.Create(Sockets.SOCK_SEQPACKET | Sockets.SOCK_NONBLOCK), "socket"));
+        return Sockets.Connect(socket.Number, path) is 0 or -Errno.EAGAIN;
     }
 
     /// <summary>Whether the directory is still what its path leads to.</summary>

@@ -103,7 +103,9 @@ internal sealed class ContainerStore(StateRoot root)
         }
         if (entry.TryReadState() is { } state)
         {
-            if (state.Phase != ContainerPhase.Creating || entry.Probe(state) != ContainerStatus.Stopped) throw AlreadyExists();
+            // With its lock in our hands a creator that lives has lost its way. One that is dead may have left a first process that has yet
+            // to notice; the clean-up ends it.
+            if (state.Phase != ContainerPhase.Creating || state.Creator.IsAlive()) throw AlreadyExists();
             cleanup(entry, state);
         }
         entry.Clear();

@@ -9,7 +9,7 @@ internal static class StatusProbe
     {
         if (state.Phase == ContainerPhase.Creating) return ProbeCreating(state);
         if (!state.Init.IsAlive()) return ContainerStatus.Stopped;
-        if (entry.HasStartSocket) return ContainerStatus.Created;
+        if (entry.AwaitsStart) return ContainerStatus.Created;
         return state.CgroupDirectories.Length > 0 && new CgroupControl(state.CgroupDirectories).IsFrozen() ? ContainerStatus.Paused : ContainerStatus.Running;
     }
 

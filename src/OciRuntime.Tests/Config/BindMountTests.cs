@@ -1,0 +1,213 @@
+using FluentAssertions;
+using NUnit.Framework;
+using OciRuntime.Tests.Support;
+
+namespace OciRuntime.Tests.Config;
+
+/// <summary>Bind mounts: their flags, their tree, and the places they are made for.</summary>
+public sealed class BindMountTests
+{
+    private TestBundle _bundle = null!;
+    private string _source = null!;
+
+    /// <summary>A source directory with a tmpfs mounted in it.</summary>
+    [SetUp]
+    public void Begin()
+    {
+        _bundle = new TestBundle();
+        _source = Path.Combine(_bundle.Directory, "source");
+        Directory.CreateDirectory(Path.Combine(_source, "sub"));
+        File.WriteAllText(Path.Combine(_source, "file"), "content\n");
+        Command.Run("mount", "-t", "tmpfs", "-o", "nosuid", "below", Path.Combine(_source, "sub")).ShouldSucceed();
+    }
+
+    [TearDown]
+    public void End()
+    {
+        Command.Run("umount", Path.Combine(_source, "sub"));
+        _bundle.Dispose();
+    }
+
+    [Test]
+    public void Flags_of_plain_and_recursive_binds()
+    {
+        _bundle.AddMount("/plain", "bind", _source, "bind").AddMount("/tree", "none", _source, "rbind")
+            .AddMount("/ro", "bind", _source, "rbind", "ro", "nosuid", "nodev", "noexec").AddMount("/rw", null, _source, "rbind", "ro", "rw", "noatime")
+            .AddMount("/noatime", "bind", _source, "noatime", "nodiratime").AddMount("/strict", "bind", _source, "bind", "strictatime", "nosymfollow")
+            .AddMount("/super", "bind", _source, "bind", "sync", "dirsync", "lazytime", "iversion");
+        using TestContainer container = Probe.Sleeping(_bundle);
+        string[] Options(string path) => container.Init.MountAt(path).Options;
+        Options("/plain").Should().BeEquivalentTo("rw", "relatime");
+        container.Init.Mounts.Should().NotContain(mount => mount.MountPoint == "/plain/sub");
+        Options("/tree/sub").Should().BeEquivalentTo("rw", "nosuid", "relatime");
+        Options("/ro").Should().BeEquivalentTo("ro", "nosuid", "nodev", "noexec", "relatime");
+        Options("/ro/sub").Should().BeEquivalentTo(["rw", "nosuid", "relatime"], "without an r-word only the top mount changes");
+        Options("/rw").Should().BeEquivalentTo("rw", "noatime");
+        Options("/noatime").Should().BeEquivalentTo("rw", "noatime", "nodiratime");
+        Options("/strict").Should().BeEquivalentTo("rw", "nosymfollow");
+        container.Init.MountAt("/super").SuperOptions.Should().NotContain("sync", "the superblock is the source's");
+        MountInfo.Of().Where(mount => mount.MountPoint.StartsWith(_source, StringComparison.Ordinal)).Should().ContainSingle("the host sees none of it")
+            .Which.Options.Should().BeEquivalentTo("rw", "nosuid", "relatime");
+    }
+
+    [TestCase("rro", "ro")]
+    [TestCase("rnosuid", "nosuid")]
+    [TestCase("rnodev", "nodev")]
+    [TestCase("rnoexec", "noexec")]
+    [TestCase("rnodiratime", "nodiratime")]
+    [TestCase("rnoatime", "noatime")]
+    [TestCase("rnosymfollow", "nosymfollow")]
+    public void Recursive_attributes_reach_the_whole_tree(string word, string flag)
+    {
+        _bundle.AddMount("/tree", "bind", _source, "rbind", word);
+        using TestContainer container = Probe.Sleeping(_bundle);
+        container.Init.MountAt("/tree").Options.Should().Contain(flag);
+        container.Init.MountAt("/tree/sub").Options.Should().Contain(flag);
+    }
+
+    [Test]
+    public void Recursive_attributes_can_also_be_cleared()
+    {
+        _bundle.AddMount("/a", "bind", _source, "rbind", "rsuid", "rrw", "rdev", "rexec", "rdiratime", "rsymfollow", "rstrictatime")
+            .AddMount("/b", "bind", _source, "rbind", "rnoatime", "rrelatime");
+        using TestContainer container = Probe.Sleeping(_bundle);
+        container.Init.MountAt("/a/sub").Options.Should().BeEquivalentTo("rw");
+        container.Init.MountAt("/b/sub").Options.Should().BeEquivalentTo("rw", "nosuid", "relatime");
+    }
+
+    [TestCase("private", "private", "private")]
+    [TestCase("rprivate", "private", "private")]
+    [TestCase("shared", "shared", "private")]
+    [TestCase("rshared", "shared", "shared")]
+    [TestCase("unbindable", "unbindable", "private")]
+    [TestCase("runbindable", "unbindable", "unbindable")]
+    public void Propagation_words_reach_one_mount_or_the_tree(string word, string top, string below)
+    {
+        _bundle.AddMount("/tree", "bind", _source, "rbind", word);
+        using TestContainer container = Probe.Sleeping(_bundle);
+        container.Init.MountAt("/tree").PropagationType.Should().Be(top);
+        container.Init.MountAt("/tree/sub").PropagationType.Should().Be(below);
+    }
+
+    [TestCase("rslave", "slave", "slave")]
+    [TestCase("slave", "slave", "slave")]
+    [TestCase("rprivate", "private", "private")]
+    [TestCase("private", "private", "slave")]
+    public void Propagation_words_on_a_host_with_shared_mounts(string word, string top, string below)
+    {
+        _bundle.AddMount("/tree", "bind", _source, "rbind", word).Script("grep ' /tree' /proc/self/mountinfo");
+        using var container = new TestContainer(_bundle, Wrapped.SharedMounts);
+        CommandResult result = container.Run().ShouldSucceed();
+        Dictionary<string, MountInfo> mounts = result.Lines.Select(MountInfo.Parse).ToDictionary(mount => mount.MountPoint);
+        mounts["/tree"].PropagationType.Should().Be(top, "{0}", result);
+        mounts["/tree/sub"].PropagationType.Should().Be(below, "{0}", result);
+    }
+
+    [Test]
+    public void A_mount_made_on_the_host_later_reaches_a_slave_and_not_a_private_bind()
+    {
+        string late = Path.Combine(_source, "late");
+        Directory.CreateDirectory(late);
+        Command.Run("mount", "--bind", _source, _source).ShouldSucceed();
+        Command.Run("mount", "--make-shared", _source).ShouldSucceed();
+        try
+        {
+            _bundle.AddMount("/slave", "bind", _source, "rbind", "rslave").AddMount("/private", "bind", _source, "rbind", "rprivate");
+            using TestContainer container = Probe.Sleeping(_bundle);
+            Command.Run("mount", "-t", "tmpfs", "late", late).ShouldSucceed();
+            container.Init.MountAt("/slave").PropagationType.Should().Be("slave");
+            container.Init.MountAt("/slave/late").Source.Should().Be("late");
+            container.Init.Mounts.Should().NotContain(mount => mount.MountPoint == "/private/late");
+        }
+        finally
+        {
+            Command.Run("umount", late);
+            Command.Run("umount", _source);
+        }
+    }
+
+    [Test]
+    public void Targets_are_made_of_the_sources_kind()
+    {
+        _bundle.AddMount("/new/dir", "bind", _source, "bind").AddMount("/new/deep/file", "bind", Path.Combine(_source, "file"), "bind", "ro")
+            .AddMount("/etc/passwd", "bind", Path.Combine(_source, "file"), "bind").AddMount("/devnull", "bind", "/dev/null", "bind");
+        Probe.Run(_bundle, "stat -c %F /new/dir /new/deep/file /devnull; cat /new/deep/file /etc/passwd").Should()
+            .Equal("directory", "regular file", "character special file", "content", "content");
+        File.ReadAllText(_bundle.InRootfs("etc/passwd")).Should().StartWith("root:", "the image's own file is only covered");
+    }
+
+    [Test]
+    public void Source_may_be_relative_to_the_bundle_or_a_link()
+    {
+        File.CreateSymbolicLink(Path.Combine(_bundle.Directory, "link"), _source);
+        _bundle.AddMount("/a", "bind", "source", "bind").AddMount("/b", "bind", "./source/../source", "bind").AddMount("/c", "bind", "link", "bind");
+        _bundle.Script("cat /a/file /b/file /c/file");
+        using var container = new TestContainer(_bundle) { Options = new CommandOptions { WorkingDirectory = "/" } };
+        container.Run().ShouldSucceed().Lines.Should().Equal("content", "content", "content");
+    }
+
+    [TestCase("../run/x", "/run/x")]
+    [TestCase("/run/sub/x", "/run/sub/x")]
+    [TestCase("../../../../../../run/x", "/run/x")]
+    [TestCase("missing/../../run/x", "/run/x")]
+    [TestCase("second", "/run/chained")]
+    public void A_dangling_link_in_the_image_is_followed_inside_it(string link, string made)
+    {
+        File.CreateSymbolicLink(_bundle.InRootfs("etc/resolv.conf"), link);
+        File.CreateSymbolicLink(_bundle.InRootfs("etc/second"), "../run/chained");
+        _bundle.AddMount("/etc/resolv.conf", "bind", Path.Combine(_source, "file"), "bind", "ro");
+        Probe.Run(_bundle, $"cat /etc/resolv.conf; grep -c ' {made} ' /proc/self/mountinfo").Should().Equal("content", "1");
+    }
+
+    [Test]
+    public void A_dangling_link_cannot_lead_out_by_way_of_a_directory_that_is_missing([Values] bool file)
+    {
+        // Each ".." after the missing directory would climb one level: rootfs, bundle, bundles …
+        string outside = Path.Combine(_bundle.Directory, "escaped");
+        File.CreateSymbolicLink(_bundle.InRootfs("etc/evil"), "missing/../../../escaped");
+        File.CreateSymbolicLink(_bundle.InRootfs("etc/worse"), "gone/" + string.Concat(Enumerable.Repeat("../", 30)) + outside.TrimStart('/'));
+        string source = file ? Path.Combine(_source, "file") : _source;
+        _bundle.AddMount("/etc/evil", "bind", source, "bind").AddMount("/etc/worse", "bind", source, "bind");
+        using TestContainer container = Probe.Sleeping(_bundle);
+        Path.Exists(outside).Should().BeFalse("nothing may be made outside of the root file system");
+        container.Init.MountAt("/escaped").Should().NotBeNull();
+        container.Init.MountAt(outside).Should().NotBeNull("the same path, inside");
+    }
+
+    [Test]
+    public void A_link_loop_and_a_missing_source_are_errors()
+    {
+        File.CreateSymbolicLink(_bundle.InRootfs("etc/loop"), "loop");
+        _bundle.AddMount("/etc/loop", "bind", _source, "bind");
+        Probe.Refused(_bundle).Should().Contain("/mounts/7").And.Contain("/etc/loop").And.Contain("ELOOP");
+        _bundle.RemoveMount("/etc/loop").AddMount("/a", "bind", "/no/such/source", "bind");
+        Probe.Refused(_bundle).Should().Contain("/mounts/7").And.Contain("/no/such/source").And.Contain("ENOENT");
+        _bundle.RemoveMount("/a").AddMount("/bin/busybox", "bind", _source, "bind");
+        Probe.Refused(_bundle).Should().Contain("/mounts/7").And.Contain("ENOTDIR");
+        _bundle.RemoveMount("/bin/busybox").AddMount("/", "bind", _source, "bind");
+        Probe.Refused(_bundle).Should().Contain("/mounts/7/destination");
+    }
+
+    /// <summary>crun and runc before 1.2 accept them, and so do configurations that were written for these.</summary>
+    [Test]
+    public void Options_of_a_file_system_are_ignored_with_a_warning()
+    {
+        _bundle.AddMount("/a", "bind", _source, "bind", "size=1m", "ro");
+        using var container = new TestContainer(_bundle.Args("sleep", "1000"));
+        container.GlobalOptions.AddRange(["--log-level", "warning"]);
+        container.Create().ShouldSucceed().Stderr.Should().Contain("/mounts/7 /a: option \\\"size\\\" is the file system's and has no effect on a bind mount");
+        container.Init.MountAt("/a").Options.Should().Contain("ro");
+    }
+
+    [Test]
+    public void A_bound_dev_is_left_alone()
+    {
+        string dev = Path.Combine(_bundle.Directory, "dev");
+        Directory.CreateDirectory(dev);
+        File.WriteAllText(Path.Combine(dev, "own"), "");
+        foreach (string below in (string[])["/dev", "/dev/pts", "/dev/shm", "/dev/mqueue"]) _bundle.RemoveMount(below);
+        _bundle.AddMount("/dev", "bind", dev, "bind");
+        Probe.Run(_bundle, "ls /dev").Should().Equal("own");
+        Directory.GetFileSystemEntries(dev).Should().ContainSingle();
+    }
+}

@@ -1,0 +1,35 @@
+using FluentAssertions;
+using OciRuntime.Tests.Support;
+
+namespace OciRuntime.Tests.Config;
+
+/// <summary>The two ways to ask the kernel: from inside by a script, from outside about a container that sleeps.</summary>
+internal static class Probe
+{
+    /// <summary>Runs a script in the container to its successful end; its lines. Stderr must stay empty: a warning on success is a bug, too.</summary>
+    public static string[] Run(TestBundle bundle, string script, params string[] options)
+    {
+        using var container = new TestContainer(bundle.Script(script));
+        CommandResult result = container.Run(options).ShouldSucceed();
+        result.Stderr.Should().BeEmpty();
+        return result.Lines;
+    }
+
+    /// <summary>A started container that does nothing.</summary>
+    public static TestContainer Sleeping(TestBundle bundle, params string[] createOptions) =>
+        new TestContainer(bundle.Args("sleep", "1000")).Started(createOptions);
+
+    /// <summary>Fails to create, leaves nothing, and gives the one line of stderr.</summary>
+    public static string Refused(TestBundle bundle, params string[] options)
+    {
+        using var container = new TestContainer(bundle);
+        CommandResult result = container.Create(options).ShouldFail(1);
+        result.Stdout.Should().BeEmpty();
+        result.Stderr.TrimEnd('\n').Should().NotContain("\n", "one failure is one line");
+        Directory.GetFileSystemEntries(container.StateRoot).Should().BeEmpty("{0}", result);
+        return result.Stderr.Replace("\\\"", "\"");
+    }
+
+    /// <summary>stat(1) of a path of the container, seen from inside.</summary>
+    public static string Stat(string format, params string[] paths) => $"stat -c '{format}' {string.Join(' ', paths)}";
+}

@@ -1,0 +1,149 @@
+using System.Text.RegularExpressions;
+using OciRuntime.Tests.Support;
+
+namespace OciRuntime.Tests.Faults;
+
+/// <summary>Where in a run a fault hit.</summary>
+internal enum FaultPlace
+{
+    /// <summary>There was no such call, or no such many of them.</summary>
+    Missed,
+
+    /// <summary>Before config.json was opened: the start of the program and of .NET, of which nothing can be left.</summary>
+    Boot,
+
+    /// <summary>In the runtime's own work.</summary>
+    Runtime,
+
+    /// <summary>After the container's program was executed: its own affair.</summary>
+    Program,
+}
+
+/// <summary>What a command did under an injected fault.</summary>
+internal sealed record FaultRun(CommandResult Result, FaultPlace Place, string Log)
+{
+    /// <summary>The process that was hit first: the parent, or the child in the container.</summary>
+    public bool HitChild { get; init; }
+}
+
+/// <summary>
+/// Runs the runtime with a fault injected into the N-th call of a kind (strace(1), "Tampering"). N counts per process, so that one run can
+/// have a fault in the parent and one in the child; both are legal.
+/// </summary>
+internal static partial class Strace
+{
+    private const string Always = "openat,execve,execveat";
+
+    /// <summary>Runs to the end of the runtime itself; a container that outlives it is let go of.</summary>
+    /// <param name="command">The runtime and its arguments.</param>
+    /// <param name="call">The system call.</param>
+    /// <param name="what">`error=EIO`, `signal=KILL`, …</param>
+    /// <param name="when">The N, or "1+" for every one.</param>
+    /// <param name="marker">The file whose opening ends the boot phase.</param>
+    /// <param name="timeout">After it the run counts as hanging.</param>
+    internal static FaultRun Run(string[] command, string call, string what, string when, string marker = "config.json", TimeSpan? timeout = null)
+    {
+        string log = TestRun.NewPath("strace");
+        try
+        {
+            string[] args = ["-f", "-qq", "-I2", "-s", "200", "-o", log, "-e", "signal=none", "-e", $"trace={Always},{call}", "-e", $"inject={call}:{what}:when={when}", .. command];
+            using RunningCommand strace = Command.Start(Requires.Tool("strace"), args);
+            CommandResult result = WaitForRuntime(strace, timeout ?? TimeSpan.FromSeconds(15));
+            string text = ProcessTree.ReadOrEmpty(log);
+            return new FaultRun(result, Locate(text, marker, out bool child), text) { HitChild = child };
+        }
+        finally
+        {
+            File.Delete(log);
+        }
+    }
+
+    /// <summary>A clean run: the log of all calls.</summary>
+    internal static string Record(string[] command, string calls)
+    {
+        string log = TestRun.NewPath("strace");
+        using RunningCommand strace = Command.Start(Requires.Tool("strace"), ["-f", "-qq", "-I2", "-o", log, "-e", "signal=none", "-e", $"trace={calls}", .. command]);
+        WaitForRuntime(strace, TimeSpan.FromSeconds(20));
+        string text = File.ReadAllText(log);
+        File.Delete(log);
+        return text;
+    }
+
+    /// <summary>The most calls of one kind that any one process makes before it executes the container's program.</summary>
+    internal static Dictionary<string, int> Count(string log)
+    {
+        Dictionary<(string Pid, string Call), int> counts = [];
+        HashSet<string> done = [];
+        foreach (string line in log.Split('\n'))
+        {
+            Match match = Call().Match(line);
+            if (!match.Success || done.Contains(match.Groups[1].Value))
+            {
+                continue;
+            }
+            (string, string) key = (match.Groups[1].Value, match.Groups[2].Value);
+            counts[key] = counts.GetValueOrDefault(key) + 1;
+            if (match.Groups[2].Value == "execve" && counts.Keys.Any(other => other.Pid == match.Groups[1].Value && other.Call == "pivot_root"))
+            {
+                done.Add(match.Groups[1].Value);
+            }
+        }
+        return counts.GroupBy(pair => pair.Key.Call).ToDictionary(group => group.Key, group => group.Max(pair => pair.Value));
+    }
+
+    /// <summary>
+    /// strace ends with the last process it watches, which after `create` is the container: so when the runtime itself has ended, strace is
+    /// told to let go (SIGTERM detaches).
+    /// </summary>
+    private static CommandResult WaitForRuntime(RunningCommand strace, TimeSpan timeout)
+    {
+        long end = Environment.TickCount64 + (long)timeout.TotalMilliseconds;
+        int runtime = 0;
+        while (strace.IsRunning && Environment.TickCount64 < end)
+        {
+            if (runtime == 0)
+            {
+                runtime = ProcessTree.ChildrenOf(strace.Pid) is [int child, ..] ? child : 0;
+            }
+            else if (!ProcessTree.IsAlive(runtime))
+            {
+                // When nothing else is left, it ends by itself, with the runtime's own exit status.
+                if (!Eventually.Becomes(() => !strace.IsRunning, TimeSpan.FromMilliseconds(150)))
+                {
+                    strace.Signal(15);
+                }
+                break;
+            }
+            Thread.Sleep(2);
+        }
+        return strace.Wait(TimeSpan.FromMilliseconds(Math.Max(2000, end - Environment.TickCount64)));
+    }
+
+    private static FaultPlace Locate(string log, string marker, out bool child)
+    {
+        child = false;
+        bool booted = false;
+        HashSet<string> inProgram = [];
+        string? first = null;
+        foreach (string line in log.Split('\n'))
+        {
+            string pid = line.Split(' ', 2)[0];
+            first ??= pid;
+            booted |= line.Contains(marker, StringComparison.Ordinal);
+            if (line.Contains("(INJECTED)", StringComparison.Ordinal) || line.Contains("+++ killed by", StringComparison.Ordinal))
+            {
+                child = pid != first;
+                return !booted ? FaultPlace.Boot : inProgram.Contains(pid) ? FaultPlace.Program : FaultPlace.Runtime;
+            }
+            // The runtime executes itself once from its sealed copy, by execveat; what comes by execve is the container's program or a hook.
+            if (booted && line.Contains(" execve(", StringComparison.Ordinal) && !line.Contains("= -1", StringComparison.Ordinal))
+            {
+                inProgram.Add(pid);
+            }
+        }
+        return FaultPlace.Missed;
+    }
+
+    [GeneratedRegex(@"^(\d+) +(\w+)\(")]
+    private static partial Regex Call();
+}

@@ -1,0 +1,137 @@
+using System.Text.Json.Nodes;
+using FluentAssertions;
+using NUnit.Framework;
+using OciRuntime.Tests.Support;
+
+namespace OciRuntime.Tests.Security;
+
+/// <summary>Nothing is granted that was not asked for.</summary>
+public sealed class PrivilegeTests
+{
+    private static readonly string[] HookKinds = ["prestart", "createRuntime", "createContainer", "poststart", "poststop"];
+
+    /// <summary>GHSA-g54h-m393-cpwq: without a rule, and with a single allowing one, everything else is denied.</summary>
+    [TestCase("absent")]
+    [TestCase("empty")]
+    [TestCase("one-allowed")]
+    public void DevicesAreDeniedByDefault(string rules)
+    {
+        using var bundle = new TestBundle().Writable().WithCgroup().Capabilities("CAP_MKNOD", "CAP_DAC_OVERRIDE", "CAP_SYS_RAWIO");
+        if (rules == "absent")
+        {
+            bundle.Linux.Remove("resources");
+        }
+        else
+        {
+            bundle.Resources["devices"] = rules == "empty" ? new JsonArray()
+                : new JsonArray(new JsonObject { ["allow"] = true, ["type"] = "c", ["major"] = 1, ["minor"] = 11, ["access"] = "rwm" });
+        }
+        // Made on the host, as an image may ship them: a disk, the memory, fuse. (tun is among the defaults, as with runc.)
+        foreach ((string name, uint mode, ulong device) in (ReadOnlySpan<(string, uint, ulong)>)[("disk", 0x61b6, 0xfe00), ("mem", 0x21b6, 0x101), ("fuse", 0x21b6, 0xae5)])
+        {
+            Libc.Check(Posix.mknod(bundle.InRootfs(name), mode, device), "mknod");
+        }
+        bundle.Script("for d in disk mem fuse; do head -c1 /$d >/dev/null 2>/tmp/e && echo read $d; cat /tmp/e; done; "
+            + "mknod /tmp/d b 254 0 && head -c 1 /tmp/d > /dev/null 2>&1 && echo read made; head -c1 /dev/zero | wc -c");
+        bundle.Mounts.Add(new JsonObject { ["destination"] = "/tmp", ["type"] = "tmpfs", ["source"] = "tmpfs" });
+        using var container = new TestContainer(bundle);
+        CommandResult result = container.Run();
+        result.Stdout.Should().NotContain("read ").And.EndWith("1\n");
+        result.Stdout.Split('\n').Count(line => line.Contains("Operation not permitted", StringComparison.Ordinal)).Should().Be(3, "{0}", result);
+    }
+
+    /// <summary>CVE-2025-23266: a privileged hook that inherited LD_PRELOAD of the image's environment ran the image's code as host root.</summary>
+    [Test]
+    public void HooksGetExactlyTheirOwnEnvironment()
+    {
+        string output = TestRun.NewPath("hooks");
+        using (var bundle = new TestBundle().Env("LD_PRELOAD=/evil.so").Env("OCIRUN_TEST=container").Args("true"))
+        {
+            foreach (string kind in HookKinds)
+            {
+                bundle.AddHook(kind, "/bin/sh", "-c", $"cat /proc/self/environ | tr '\\0' '\\n' >> {output}; echo end-{kind} >> {output}");
+            }
+            bundle.AddHook("createRuntime", "/bin/sh", "-c", $"env >> {output}");
+            bundle.Config["hooks"]!["createRuntime"]!.AsArray()[1]!["env"] = TestBundle.Strings("ONLY=this");
+            using var container = new TestContainer(bundle)
+            {
+                Options = new CommandOptions { Env = new Dictionary<string, string?> { ["SECRET"] = "of-the-caller", ["LD_LIBRARY_PATH"] = "/caller" } },
+            };
+            container.Run().ShouldSucceed();
+        }
+        string text = File.ReadAllText(output);
+        File.Delete(output);
+        foreach (string kind in HookKinds)
+        {
+            text.Should().Contain($"end-{kind}");
+        }
+        text.Should().Contain("ONLY=this").And.NotContain("LD_PRELOAD").And.NotContain("SECRET").And.NotContain("LD_LIBRARY_PATH").And.NotContain("OCIRUN_TEST");
+    }
+
+    /// <summary>CVE-2016-8867, CVE-2022-29162, CVE-2022-27650, CVE-2025-27612.</summary>
+    [Test]
+    public void AnOrdinaryUserGetsNeitherAmbientNorInheritableCapabilities()
+    {
+        using var bundle = new TestBundle().User(1000, 1000).Script("grep -E '^Cap(Inh|Prm|Eff|Amb)|^NoNewPrivs' /proc/self/status");
+        using var container = new TestContainer(bundle);
+        container.Run().ShouldSucceed().Lines.Select(line => line.Replace("\t", "", StringComparison.Ordinal)).Should().BeEquivalentTo(
+            "CapInh:0000000000000000", "CapPrm:0000000000000000", "CapEff:0000000000000000", "CapAmb:0000000000000000", "NoNewPrivs:1");
+    }
+
+    [Test]
+    public void RootGetsNoInheritableCapabilities()
+    {
+        using var bundle = new TestBundle().Script("grep -E '^Cap(Inh|Amb|Bnd)' /proc/self/status");
+        using var container = new TestContainer(bundle);
+        container.Run().ShouldSucceed().Lines.Select(line => line.Replace("\t", "", StringComparison.Ordinal)).Should().BeEquivalentTo(
+            "CapInh:0000000000000000", "CapAmb:0000000000000000", "CapBnd:0000000020000420");
+    }
+
+    /// <summary>CVE-2016-3697, CVE-2026-30892: ids are numbers and are never looked up as names.</summary>
+    [Test]
+    public void NumbersAreNotNames()
+    {
+        using var bundle = new TestBundle().WriteFile("/etc/passwd", "1000:x:0:0::/root:/bin/sh\nroot:x:0:0::/root:/bin/sh\n").User(1000, 1000).Script("id -u; id -g; echo $HOME");
+        using var container = new TestContainer(bundle);
+        container.Run().ShouldSucceed().Lines.Should().Equal("1000", "1000", "/");
+    }
+
+    [TestCase("4294967296")]
+    [TestCase("-1")]
+    [TestCase("4294967295")]
+    [TestCase("\"0\"")]
+    [TestCase("0.5")]
+    public void UserIdsThatAreNone(string uid)
+    {
+        using var bundle = new TestBundle().Args("id", "-u");
+        bundle.Process["user"] = JsonNode.Parse($$"""{ "uid": {{uid}}, "gid": 0 }""");
+        using var container = new TestContainer(bundle);
+        container.Run().ShouldFail(1, "process/user").Stdout.Should().BeEmpty();
+    }
+
+    /// <summary>
+    /// CVE-2016-9962: a container's root looks into a process that is on its way into the same pid namespace. Both have the same ids and
+    /// capabilities, so that nothing but "not dumpable" stands between them.
+    /// </summary>
+    [Test]
+    public void ContainerRootCannotLookIntoTheRuntime()
+    {
+        using var attackers = new TestBundle().Script(
+            "echo ready; while :; do for p in /proc/[0-9]*; do read name < $p/comm 2>/dev/null || continue; case $name in ocirun*) echo seen $p; "
+            + "for f in fd root cwd exe environ maps mem auxv; do "
+            + "case $f in fd) for d in $p/fd/*; do readlink $d >/dev/null 2>&1 && echo GOT $d; done;; "
+            + "root|cwd|exe) readlink $p/$f >/dev/null 2>&1 && echo GOT $p/$f;; "
+            + "*) [ -n \"$(head -c 1 $p/$f 2>/dev/null | od -An)\" ] && echo GOT $p/$f;; esac; done;; esac; done; done");
+        using var attacker = new TestContainer(attackers);
+        attacker.Started();
+        attacker.WaitOutput("ready");
+        for (int i = 0; i < 5; i++)
+        {
+            using var bundle = new TestBundle().Args("true").AddNamespace("pid", $"/proc/{attacker.InitPid}/ns/pid").AddHook("createRuntime", "/bin/sleep", "0.1");
+            using var victim = new TestContainer(bundle);
+            victim.Create().ShouldSucceed();
+            Thread.Sleep(200);
+        }
+        attacker.Output.Should().Contain("seen /proc/").And.NotContain("GOT");
+    }
+}

@@ -1,0 +1,159 @@
+using System.Diagnostics;
+using FluentAssertions;
+using NUnit.Framework;
+using OciRuntime.Tests.Support;
+
+namespace OciRuntime.Tests.Security;
+
+/// <summary>
+/// Somebody changes the directories that are mounted while they are mounted: a volume that a second container shares. A run may fail, none
+/// may escape, and some must succeed or the race was none. OCIRUN_RACE_RUNS asks for more than the short form.
+/// </summary>
+public sealed class RaceTests
+{
+    private static readonly int Runs = int.Parse(Environment.GetEnvironmentVariable("OCIRUN_RACE_RUNS") ?? "200");
+    private static readonly TimeSpan Budget = TimeSpan.FromSeconds(Environment.GetEnvironmentVariable("OCIRUN_RACE_RUNS") is null ? 20 : 3600);
+
+    /// <summary>CVE-2021-30465, CVE-2024-45310: a destination becomes a link to the host between look-up and mount.</summary>
+    [Test, CancelAfter(3_600_000)]
+    public void DestinationIsSwappedForALink([Values("absolute", "relative")] string kind)
+    {
+        using var canary = new Canary();
+        string volume = TestRun.NewDirectory("volume");
+        string directory = Path.Combine(volume, "x"), link = Path.Combine(volume, "x.sym");
+        string target = kind == "absolute" ? canary.Directory : string.Concat(Enumerable.Repeat("../", 20)) + canary.Directory.TrimStart('/');
+        using var bundle = new TestBundle().Script("cat /vol/keep /vol/x/keep /vol/x.sym/keep 2>/dev/null; true");
+        bundle.AddMount("/vol", null, volume, "rbind", "rw").AddMount("/vol/x/y/z", "tmpfs", "tmpfs", "ro");
+        for (int i = 0; i < 5; i++)
+        {
+            bundle.AddMount($"/vol/x/d{i}/e", null, "/etc", "rbind", "ro");
+        }
+        Race(bundle, directory, link, () => File.CreateSymbolicLink(link, target), result =>
+        {
+            result.Stdout.Should().NotContain("canary");
+            canary.Changes().Should().BeEmpty();
+        });
+        canary.ShouldBeUntouched(kind);
+        Directory.Delete(volume, recursive: true);
+    }
+
+    /// <summary>GHSA-3q8j-pf29-vwv8: what is made read-only or masked must be what was found, not what is there a moment later.</summary>
+    [Test, CancelAfter(3_600_000)]
+    public void ReadOnlyPathIsSwappedForAnother()
+    {
+        string volume = TestRun.NewDirectory("volume");
+        string first = Path.Combine(volume, "p"), second = Path.Combine(volume, "q");
+        foreach (string directory in (string[])[first, second])
+        {
+            Directory.CreateDirectory(Path.Combine(directory, "x"));
+            File.WriteAllText(Path.Combine(directory, "m"), "secret");
+        }
+        // The mounts stay where they were attached, so each is looked for under both names.
+        using var bundle = new TestBundle().Script("grep ' /mnt/' /proc/self/mountinfo");
+        bundle.AddMount("/mnt", null, volume, "rbind", "rw");
+        bundle.Linux["readonlyPaths"] = TestBundle.Strings("/mnt/p/x");
+        bundle.Linux["maskedPaths"] = TestBundle.Strings("/mnt/p/m");
+        Race(bundle, first, second, () => { }, result =>
+        {
+            if (!result.Succeeded)
+            {
+                return;
+            }
+            MountInfo[] mounts = [.. result.Lines.Select(MountInfo.Parse)];
+            mounts.Should().HaveCount(2, "{0}", result);
+            MountInfo readOnly = mounts.Single(mount => mount.MountPoint.EndsWith("/x", StringComparison.Ordinal));
+            readOnly.Options.Should().Contain("ro", "{0}", result);
+            // Bound onto itself: the directory that is shown is the one that is covered.
+            Path.GetFileName(Path.GetDirectoryName(readOnly.Root)).Should().BeOneOf("p", "q");
+            mounts.Single(mount => mount.MountPoint.EndsWith("/m", StringComparison.Ordinal)).Root.Should().EndWith("/null");
+        });
+        Directory.Delete(volume, recursive: true);
+    }
+
+    /// <summary>CVE-2025-31133: the null device of a shared /dev is swapped for a link to a (namespaced) sysctl while files are masked with it.</summary>
+    [Test, CancelAfter(3_600_000)]
+    public void NullDeviceIsSwappedForALink()
+    {
+        string volume = TestRun.NewDirectory("volume");
+        string node = Path.Combine(volume, "null"), link = Path.Combine(volume, "null.sym");
+        Libc.Check(Posix.mknod(node, 0x21b6, 0x103), "mknod");
+        string[] masked = ["/proc/keys", "/proc/timer_list", "/proc/cpuinfo", "/proc/meminfo", "/proc/version", "/proc/vmstat", "/proc/stat", "/proc/uptime", "/proc/modules", "/proc/swaps"];
+        string[] present = [.. masked.Where(File.Exists)];
+        using var bundle = new TestBundle().Script($"stat -c %t:%T {string.Join(' ', present)}; cat /proc/sys/kernel/hostname");
+        bundle.RemoveMount("/dev/pts").RemoveMount("/dev/shm").RemoveMount("/dev/mqueue").RemoveMount("/dev").AddMount("/dev", null, volume, "rbind", "rw");
+        bundle.Linux["maskedPaths"] = TestBundle.Strings(present);
+        Race(bundle, node, link, () => File.CreateSymbolicLink(link, "/proc/sys/kernel/hostname"), result =>
+        {
+            if (result.Succeeded)
+            {
+                result.Lines.Should().Equal([.. present.Select(_ => "1:3"), "ocirun"]);
+            }
+        });
+        Directory.Delete(volume, recursive: true);
+    }
+
+    private static void Race(TestBundle bundle, string first, string second, Action prepare, Action<CommandResult> check)
+    {
+        if (!File.Exists(first) && !Directory.Exists(first))
+        {
+            Directory.CreateDirectory(first);
+        }
+        prepare();
+        string hostMounts = string.Join('\n', MountInfo.Of().Select(mount => mount.MountPoint));
+        int succeeded = 0, failed = 0;
+        long started = Stopwatch.GetTimestamp();
+        using (var swapper = new Swapper(first, second))
+        {
+            for (int i = 0; i < Runs && Stopwatch.GetElapsedTime(started) < Budget; i++)
+            {
+                using var container = new TestContainer(bundle);
+                CommandResult result = container.Run();
+                check(result);
+                _ = result.Succeeded ? succeeded++ : failed++;
+            }
+            TestContext.Out.WriteLine($"{succeeded} succeeded, {failed} failed, {swapper.Count} swaps");
+            swapper.Count.Should().BeGreaterThan(succeeded + failed, "or nothing was swapped in time");
+        }
+        string.Join('\n', MountInfo.Of().Select(mount => mount.MountPoint)).Should().Be(hostMounts);
+        succeeded.Should().BePositive("some must get through");
+    }
+
+    /// <summary>Exchanges two names as fast as one CPU can.</summary>
+    private sealed unsafe class Swapper : IDisposable
+    {
+        private readonly Thread _thread;
+        private volatile bool _stop;
+        private long _count;
+
+        internal Swapper(string first, string second)
+        {
+            byte[] a = System.Text.Encoding.UTF8.GetBytes(first + "\0"), b = System.Text.Encoding.UTF8.GetBytes(second + "\0");
+            _thread = new Thread(() =>
+            {
+                Posix.Pin(0);
+                fixed (byte* one = a, two = b)
+                {
+                    while (!_stop)
+                    {
+                        _ = Posix.Exchange(one, two);
+                        Interlocked.Increment(ref _count);
+                    }
+                    // Back to where it began, for the next who looks.
+                    if ((_count & 1) == 1)
+                    {
+                        _ = Posix.Exchange(one, two);
+                    }
+                }
+            }) { IsBackground = true };
+            _thread.Start();
+        }
+
+        internal long Count => Interlocked.Read(ref _count);
+
+        public void Dispose()
+        {
+            _stop = true;
+            _thread.Join();
+        }
+    }
+}

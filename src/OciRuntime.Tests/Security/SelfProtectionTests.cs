@@ -1,0 +1,145 @@
+using System.Security.Cryptography;
+using FluentAssertions;
+using NUnit.Framework;
+using OciRuntime.Tests.Support;
+
+namespace OciRuntime.Tests.Security;
+
+/// <summary>CVE-2019-5736: a process that enters a container carries /proc/PID/exe, a way to the host's binary, with it.</summary>
+public sealed class SelfProtectionTests
+{
+    private const int F_SEAL_SEAL = 1, F_SEAL_SHRINK = 2, F_SEAL_GROW = 4, F_SEAL_WRITE = 8;
+    private string _before = "";
+
+    [SetUp]
+    public void Remember()
+    {
+        Requires.OcirunItself();
+        _before = Identity();
+    }
+
+    [TearDown]
+    public void BinaryIsUnchanged() => Identity().Should().Be(_before, "no container may change the host's binary");
+
+    [TestCase("/proc/self/exe")]
+    [TestCase("/proc/1/exe")]
+    [TestCase("/proc/thread-self/exe")]
+    public void ProgramIsTheRuntimeItself(string program)
+    {
+        using var bundle = new TestBundle().Writable().Args(program, "--version");
+        using var container = new TestContainer(bundle);
+        container.Run();
+    }
+
+    [Test]
+    public void ScriptWhoseInterpreterIsTheRuntimeItself()
+    {
+        using var bundle = new TestBundle().Writable().WriteFile("/bin/trap", "#!/proc/self/exe\n", 0b111_101_101).Args("/bin/trap");
+        using var container = new TestContainer(bundle);
+        container.Run();
+    }
+
+    [Test]
+    public void CreatedContainerHoldsNoWritableBinary()
+    {
+        using var bundle = new TestBundle().Args("sleep", "100");
+        using var container = new TestContainer(bundle);
+        container.Create().ShouldSucceed();
+        ShouldNotBecomeWritable(container);
+    }
+
+    /// <summary>No overlay can be found when the binary's name is gone, as after an upgrade; then it is a sealed memfd.</summary>
+    [Test]
+    public void FallbackIsASealedMemfd()
+    {
+        string copy = TestRun.NewPath("binary", "-ocirun");
+        File.Copy(Ocirun.Binary.Path, copy);
+        int fd = Libc.Check(Posix.open(copy, Posix.O_PATH | Posix.O_CLOEXEC, 0), copy);
+        File.Delete(copy);
+        try
+        {
+            using var bundle = new TestBundle().Args("sleep", "100");
+            using var container = new TestContainer(bundle, new RuntimeBinary($"/proc/{Environment.ProcessId}/fd/{fd}"));
+            container.Create().ShouldSucceed();
+            new FileInfo($"/proc/{container.InitPid}/exe").LinkTarget.Should().StartWith("/memfd:ocirun");
+            int exe = Libc.Check(Posix.open($"/proc/{container.InitPid}/exe", Posix.O_RDONLY | Posix.O_CLOEXEC, 0), "exe");
+            int seals = Posix.fcntl(exe, Posix.F_GET_SEALS, 0);
+            _ = Posix.close(exe);
+            (seals & (F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE)).Should().Be(F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE);
+            ShouldNotBecomeWritable(container);
+        }
+        finally
+        {
+            _ = Posix.close(fd);
+        }
+    }
+
+    /// <summary>A user namespace without a mount namespace of its own may not mount: no overlay for an ordinary user either.</summary>
+    [Test]
+    public void FallbackWithoutThePrivilegeToMount()
+    {
+        using var bundle = new TestBundle().Args("sleep", "100");
+        bundle.Save();
+        CommandResult version = Command.Run("unshare", "-Ur", "strace", "-f", "-qq", "-e", "trace=memfd_create,execveat", Ocirun.Binary.Path, "run", "--help");
+        version.Stderr.Should().Contain("memfd_create(\"ocirun\"").And.Contain("AT_EMPTY_PATH");
+        version.ExitCode.Should().Be(0, "{0}", version);
+    }
+
+    /// <summary>The word that says "already sealed" is believed only after a look: a caller's environment may have it by accident.</summary>
+    [Test]
+    public void TheMarkAloneIsNotBelieved()
+    {
+        using var bundle = new TestBundle().Args("sleep", "100");
+        using var container = new TestContainer(bundle)
+        {
+            Options = new CommandOptions { Env = new Dictionary<string, string?> { ["_OCIRUN_SEALED"] = "1" } },
+        };
+        container.Create().ShouldSucceed();
+        new FileInfo($"/proc/{container.InitPid}/exe").LinkTarget.Should().NotBe(Ocirun.Binary.Path);
+        ShouldNotBecomeWritable(container);
+    }
+
+    /// <summary>
+    /// The attack in full: keep a descriptor of the executable, wait until nobody runs it any more (until then it is ETXTBSY anyway), and
+    /// open it anew for writing.
+    /// </summary>
+    private static void ShouldNotBecomeWritable(TestContainer container)
+    {
+        int held = Libc.Check(Posix.open($"/proc/{container.InitPid}/exe", Posix.O_RDONLY | Posix.O_CLOEXEC, 0), "open exe");
+        try
+        {
+            container.Delete("--force").ShouldSucceed();
+            int writable = Posix.open($"/proc/self/fd/{held}", Posix.O_WRONLY | Posix.O_CLOEXEC, 0);
+            int errno = Posix.Errno;
+            if (writable < 0)
+            {
+                errno.Should().BeOneOf(Posix.EROFS, Posix.EPERM);
+                return;
+            }
+            // A memfd opens, but its seals refuse every change.
+            byte one = 0;
+            nint written;
+            unsafe
+            {
+                written = Libc.write(writable, &one, 1);
+            }
+            errno = Posix.Errno;
+            int truncated = Posix.ftruncate(writable, 0);
+            _ = Posix.close(writable);
+            ((long)written).Should().Be(-1);
+            errno.Should().Be(Posix.EPERM);
+            truncated.Should().Be(-1);
+        }
+        finally
+        {
+            _ = Posix.close(held);
+        }
+    }
+
+    private static string Identity()
+    {
+        string path = Ocirun.Binary.Path;
+        string stat = Command.Run("stat", "-c", "%d %i %s %Y %f", path).ShouldSucceed().Text;
+        return $"{stat} {Convert.ToHexString(SHA256.HashData(File.ReadAllBytes(path)))}";
+    }
+}

@@ -1,0 +1,115 @@
+using OciRuntime.Cgroups;
+using OciRuntime.Init;
+using OciRuntime.Linux;
+using OciRuntime.Plan;
+using OciRuntime.Spec;
+using OciRuntime.State;
+
+namespace OciRuntime.Launch;
+
+/// <summary>What <see cref="ContainerLaunch"/> would do, in words and in its order. Whoever changes one changes the other.</summary>
+internal static class LaunchExplanation
+{
+    /// <param name="preparation">The launch.</param>
+    /// <param name="directory">The container's directory below the state root.</param>
+    public static Explanation Build(LaunchPreparation preparation, string directory) => new()
+    {
+        Id = preparation.Settings.Id,
+        Bundle = preparation.Bundle,
+        Config = SpecLoader.ConfigPath(preparation.Bundle, preparation.Settings.Config),
+        Rootfs = preparation.Rootfs,
+        Warnings = [.. preparation.Refusals, .. preparation.Warnings],
+        Prepare = Prepare(preparation, directory),
+        DeviceRules = preparation.Cgroups.Devices?.Describe() ?? [],
+        HasDeviceProgram = Array.Exists(preparation.Cgroups.Steps, static s => s.Kind == CgroupStepKind.AttachDevices),
+        BornIn = Array.Find(preparation.Cgroups.Directories, static d => d.Hierarchy.Unified)?.Path,
+        Plan = preparation.Plan,
+        Answers = step => Answers(preparation, step),
+        Start = HookActions(preparation.Spec.Hooks?.Poststart, "poststart", "/hooks/poststart"),
+        Delete = Delete(preparation, directory),
+    };
+
+    private static List<RuntimeAction> Prepare(LaunchPreparation p, string directory)
+    {
+        List<RuntimeAction> actions =
+        [
+            new($"make the state directory {directory} and lock it"),
+            new($"write to {directory}/{ContainerEntry.JournalName} what is about to be made"),
+        ];
+        AddCgroups(p, actions);
+        foreach (NamespacePath join in p.Plan.Joins) actions.Add(new($"open the {join.Type} namespace {join.Path}", join.Origin.ToString()));
+        if (p.Settings.WaitForStart) actions.Add(new($"listen on {directory}/{ContainerEntry.StartSocketName}, where the container will wait for \"ocirun start\""));
+        if (p.Settings.ConsoleSocket != null) actions.Add(new($"connect to {p.Settings.ConsoleSocket}, which gets the terminal", "/process/terminal"));
+        if (p.Spec.Hooks is { StartContainer.Length: > 0 }) actions.Add(new("make a memory file with the state document for startContainer hooks", "/hooks/startContainer"));
+        if (p.NotifySocket != null) actions.Add(new($"make {directory}/notify, through which the program can report to NOTIFY_SOCKET {p.NotifySocket}"));
+        if (p.KeptFds > 0) actions.Add(new($"keep the descriptors 3 to {p.KeptFds + 2} open for the program"));
+        return actions;
+    }
+
+    private static void AddCgroups(LaunchPreparation p, List<RuntimeAction> actions)
+    {
+        string pointer = string.IsNullOrEmpty(p.Spec.Linux?.CgroupsPath) ? "" : "/linux/cgroupsPath";
+        foreach (CgroupDirectory directory in p.Cgroups.Directories)
+        {
+            bool exists = Files.StatAt(Files.AT_FDCWD, directory.Path, 0, out _) >= 0;
+            actions.Add(new($"{(exists ? "take the existing" : "make the")} cgroup {directory.Path}{(p.Cgroups.Optional ? ", or go on without it" : "")}", pointer));
+        }
+        foreach (CgroupStep step in p.Cgroups.Steps) actions.Add(new(p.Cgroups.Describe(step), step.Pointer));
+    }
+
+    private static List<RuntimeAction>? Answers(LaunchPreparation p, PlanStep step) => step.Op switch
+    {
+        InitOp.AwaitIdMaps => IdMaps(p),
+        InitOp.AwaitHooks => Hooks(p.Spec.Hooks!),
+        InitOp.AwaitLimits => Limits(p.Spec.Process!.Rlimits),
+        InitOp.Ready => [new("record the container as created")],
+        _ => null,
+    };
+
+    private static List<RuntimeAction> IdMaps(LaunchPreparation p)
+    {
+        List<RuntimeAction> actions = [];
+        if (p.Plan.DeniesSetgroups) actions.Add(new("write deny to setgroups", "/linux/gidMappings"));
+        actions.Add(new("write uid_map: " + Lines(p.Spec.Linux!.UidMappings), "/linux/uidMappings"));
+        actions.Add(new("write gid_map: " + Lines(p.Spec.Linux.GidMappings), "/linux/gidMappings"));
+        return actions;
+    }
+
+    private static string Lines(IdMapping[] mappings) => IdMapper.Lines(mappings).TrimEnd().Replace("\n", ", ");
+
+    private static List<RuntimeAction> Limits(Rlimit[] limits)
+    {
+        List<RuntimeAction> actions = [];
+        for (int i = 0; i < limits.Length; i++) actions.Add(new($"set {limits[i].Type} to {Number(limits[i].Soft)} (soft), {Number(limits[i].Hard)} (hard)", $"/process/rlimits/{i}"));
+        return actions;
+    }
+
+    private static string Number(ulong value) => value == ulong.MaxValue ? "unlimited" : value.ToString();
+
+    private static List<RuntimeAction> Hooks(Hooks hooks) =>
+    [
+        .. HookActions(hooks.Prestart, "prestart", "/hooks/prestart"),
+        .. HookActions(hooks.CreateRuntime, "createRuntime", "/hooks/createRuntime"),
+        .. HookActions(hooks.CreateContainer, "createContainer", "/hooks/createContainer", ", in the container's namespaces"),
+    ];
+
+    private static List<RuntimeAction> HookActions(Hook[]? hooks, string kind, string pointer, string where = "")
+    {
+        List<RuntimeAction> actions = [];
+        for (int i = 0; i < (hooks?.Length ?? 0); i++)
+        {
+            string timeout = hooks![i].Timeout is { } seconds ? $", for no more than {seconds} s" : "";
+            actions.Add(new($"run the {kind} hook {hooks[i].Path}{where}{timeout}", $"{pointer}/{i}"));
+        }
+        return actions;
+    }
+
+    private static List<RuntimeAction> Delete(LaunchPreparation p, string directory)
+    {
+        List<RuntimeAction> actions = [];
+        if (p.Cgroups.Directories.Length > 0) actions.Add(new("remove the cgroups that were made"));
+        actions.AddRange(HookActions(p.Spec.Hooks?.Poststop, "poststop", "/hooks/poststop"));
+        actions.Add(new($"remove {directory}"));
+        return actions;
+    }
+}
