@@ -156,6 +156,7 @@ public sealed class KillTests
         }
     }
 
+    /// <summary>The journal says that all was set up: then the container is one, and stays one when its program has ended.</summary>
     private static bool IsComplete(FaultContainer container) =>
-        container.Call("state", container.Id) is { Succeeded: true } state && state.Json["status"]!.GetValue<string>() is "created" or "running";
+        ProcessTree.ReadOrEmpty(Path.Combine(container.StateRoot, container.Id, "state.json")).Contains("\"phase\":\"created\"", StringComparison.Ordinal);
 }
