@@ -147,7 +147,8 @@ internal static unsafe class ProcessSteps
                 s.Executable = candidates[i];
                 return 0;
             }
-            if (step->Count == 1 || result == -Errno.EACCES) failure = result;
+            // A kernel without faccessat2, or a profile that hides it, is not a program that is missing.
+            if (step->Count == 1 || result is -Errno.EACCES or -Errno.EPERM or -Errno.ENOSYS) failure = result;
         }
         return failure;
     }

@@ -44,7 +44,6 @@ internal sealed class ContainerStore(StateRoot root)
             }
             catch
             {
-                if (made == 0 && entry.Lock != null) RemoveEmpty(entry);
                 entry.Dispose();
                 // Without inodes for a lock there is nothing in the directory either; one that somebody uses is not empty.
                 if (made == 0) Files.UnlinkAt(directory.Number, id, Files.AT_REMOVEDIR);
@@ -79,7 +78,7 @@ internal sealed class ContainerStore(StateRoot root)
         return names;
     }
 
-    /// <summary>A directory just made, in which nothing else has been made yet; why it is given up again is the error to report.</summary>
+    /// <summary>Gives up a directory that is ours, for by now nobody's container is in it; why it is given up is the error to report.</summary>
     private static void RemoveEmpty(ContainerEntry entry)
     {
         try
@@ -121,7 +120,15 @@ internal sealed class ContainerStore(StateRoot root)
             if (state.Phase != ContainerPhase.Creating || state.Creator.IsAlive()) throw AlreadyExists();
             cleanup(entry, state);
         }
-        entry.Clear();
+        try
+        {
+            entry.Clear();
+        }
+        catch
+        {
+            RemoveEmpty(entry);
+            throw;
+        }
         return true;
     }
 }
