@@ -1,0 +1,88 @@
+using FluentAssertions;
+using NUnit.Framework;
+using OciRuntime.Init;
+using OciRuntime.Linux;
+using OciRuntime.Plan;
+using OciRuntime.Spec;
+
+namespace OciRuntime.Tests.Plan;
+
+public sealed class CapabilitySetsTests
+{
+    private const string Kill = "CAP_KILL", Chown = "CAP_CHOWN", Raw = "CAP_NET_RAW";
+    private static readonly ulong KillBit = Bit(Kill), ChownBit = Bit(Chown), All = Bit(Kill) | Bit(Chown) | Bit(Raw);
+
+    [Test]
+    public void None_means_none()
+    {
+        List<string> warnings = [];
+        CapabilitySets sets = CapabilitySets.Build(null, All, warnings);
+        (sets.Bounding | sets.Effective | sets.Permitted | sets.Inheritable | sets.Ambient).Should().Be(0UL);
+        warnings.Should().BeEmpty();
+    }
+
+    [Test]
+    public void Each_set_is_its_own()
+    {
+        List<string> warnings = [];
+        CapabilitySets sets = CapabilitySets.Build(
+            new ProcessCapabilities { Bounding = [Raw], Permitted = [Kill, Chown], Effective = [Kill], Inheritable = [Chown], Ambient = [Chown] }, All, warnings);
+        (sets.Bounding, sets.Permitted, sets.Effective, sets.Inheritable, sets.Ambient).Should().Be((Bit(Raw), KillBit | ChownBit, KillBit, ChownBit, ChownBit));
+        warnings.Should().BeEmpty();
+    }
+
+    /// <summary>runtime-spec config.md: what cannot be mapped or granted is to be warned about and must not fail the container.</summary>
+    [Test]
+    public void Unknown_and_unavailable_ones_are_left_out_with_a_warning()
+    {
+        List<string> warnings = [];
+        CapabilitySets sets = CapabilitySets.Build(new ProcessCapabilities { Bounding = [Kill, "CAP_FUTURE", "CAP_SYS_ADMIN", "kill"] }, All, warnings);
+        sets.Bounding.Should().Be(KillBit);
+        warnings.Should().Equal(
+            "/process/capabilities/bounding/1: \"CAP_FUTURE\" is not a known capability and left out",
+            "/process/capabilities/bounding/2: \"CAP_SYS_ADMIN\" is not available to the runtime and left out",
+            "/process/capabilities/bounding/3: \"kill\" is not a known capability and left out");
+    }
+
+    /// <summary>The kernel would refuse them: effective beyond permitted (capset(2)), ambient beyond permitted and inheritable (capabilities(7)).</summary>
+    [Test]
+    public void Effective_and_ambient_stay_within_what_the_kernel_allows()
+    {
+        List<string> warnings = [];
+        CapabilitySets sets = CapabilitySets.Build(
+            new ProcessCapabilities { Permitted = [Kill], Effective = [Kill, Raw], Inheritable = [Chown], Ambient = [Kill, Chown] }, All, warnings);
+        (sets.Effective, sets.Ambient).Should().Be((KillBit, 0UL));
+        warnings.Select(warning => warning.Split(':')[0]).Should().Equal("/process/capabilities/effective", "/process/capabilities/ambient");
+    }
+
+    [Test]
+    public void Hostile_lists_do_not_fill_the_log()
+    {
+        List<string> warnings = [];
+        CapabilitySets.Build(new ProcessCapabilities { Bounding = [.. Enumerable.Repeat("X", 5000)] }, All, warnings);
+        warnings.Should().HaveCount(SpecProblems.MaxKept);
+    }
+
+    /// <summary>A new user namespace gives all capabilities over itself, whoever makes it.</summary>
+    [Test]
+    public void User_namespace_has_what_its_maker_lacks()
+    {
+        Host.HostFacts nobody = new() { LastCapability = 40, Permitted = 0, Uid = 1000 };
+        Plans.Default(host: nobody).Steps(InitOp.Capabilities).Single().B.Should().Be(0);
+        LaunchPlan mapped = Plans.Default(
+            c =>
+            {
+                c["linux"]!["namespaces"]!.AsArray().Add(Plans.Json("""{"type":"user"}"""));
+                foreach (string map in (string[])["uidMappings", "gidMappings"])
+                {
+                    c["linux"]![map] = new System.Text.Json.Nodes.JsonArray(Plans.Json("""{"containerID":0,"hostID":1000,"size":1}"""));
+                }
+            },
+            nobody);
+        ((ulong)mapped.Steps(InitOp.Capabilities).Single().B & KillBit).Should().Be(KillBit);
+        mapped.Warnings.Should().BeEmpty();
+        mapped.DeniesSetgroups.Should().BeTrue("an ordinary user may write a gid map only after giving setgroups up");
+    }
+
+    private static ulong Bit(string name) => 1UL << CapabilityNames.Number(name);
+}

@@ -1,0 +1,63 @@
+using System.Text.Json.Nodes;
+using FluentAssertions;
+using NUnit.Framework;
+using OciRuntime.Init;
+using OciRuntime.Plan;
+
+namespace OciRuntime.Tests.Plan;
+
+public sealed class DevicePlannerTests
+{
+    private static readonly string[] Defaults = ["null", "zero", "full", "random", "urandom", "tty"];
+
+    [Test]
+    public void Default_devices_and_links_are_made()
+    {
+        LaunchPlan plan = Plans.Default();
+        plan.Steps(InitOp.DeviceNode).Select(step => step.Text1).Should().Equal(Defaults.Select(name => "dev/" + name));
+        plan.Steps(InitOp.DeviceNode).Should().OnlyContain(step => step.Origin.ToString() == "");
+        plan.Words().Should().Contain("make the device /dev/null (c 1:3, mode 0666)");
+        plan.Steps(InitOp.Symlink).Select(step => step.Text2).Should().Contain(["dev/fd", "dev/stdin", "dev/stdout", "dev/stderr", "dev/ptmx"]);
+        plan.Steps(InitOp.Symlink).Single(step => step.Text2 == "dev/ptmx").Flags.Should().Be(InitFlags.Replace);
+    }
+
+    [Test]
+    public void Configured_device_takes_the_place_of_a_default_one()
+    {
+        LaunchPlan plan = WithDevices("""{"type":"c","path":"/dev/../dev/null","major":1,"minor":5,"fileMode":384,"uid":7,"gid":8}""");
+        plan.Words().Should().Contain("make the device /dev/null (c 1:5, mode 0600, owner 7:8)").And.NotContain("make the device /dev/null (c 1:3, mode 0666)");
+        plan.Steps(InitOp.DeviceNode).Single(step => step.Text1 == "dev/null").Origin.ToString().Should().Be("/linux/devices/0");
+    }
+
+    [TestCase("""{"type":"b","path":"/dev/sda","major":8,"minor":300000}""", "make the device /dev/sda (b 8:300000, mode 0666)")]
+    [TestCase("""{"type":"u","path":"/x/y","major":4095,"minor":1048575}""", "make the device /x/y (c 4095:1048575, mode 0666)")]
+    [TestCase("""{"type":"p","path":"/dev/fifo","fileMode":4480}""", "make the named pipe /dev/fifo (mode 0600)")]
+    public void Types_and_numbers(string device, string expected) => WithDevices(device).Words().Should().Contain(expected);
+
+    /// <summary>A node would be the host's multiplexer: the container's own is pts/ptmx.</summary>
+    [Test]
+    public void Ptmx_is_always_the_containers_own() =>
+        WithDevices("""{"type":"c","path":"/dev/ptmx","major":5,"minor":2}""").Words().Should().Contain("make the symbolic link /dev/ptmx -> pts/ptmx")
+            .And.NotContain(words => words.Contains("device /dev/ptmx", StringComparison.Ordinal));
+
+    /// <summary>mknod(2) is not permitted there, except for pipes.</summary>
+    [Test]
+    public void In_a_user_namespace_devices_of_the_host_are_bound()
+    {
+        LaunchPlan plan = Plans.Default(
+            c => c["linux"]!["devices"] = JsonNode.Parse("""[{"type":"c","path":"/dev/fuse","major":10,"minor":229},{"type":"p","path":"/dev/fifo"}]"""),
+            new Host.HostFacts { LastCapability = 40, Permitted = ulong.MaxValue, InUserNamespace = true });
+        plan.Steps(InitOp.DeviceBind).Select(step => step.Text2).Should().Equal([.. Defaults.Select(name => "dev/" + name), "dev/fuse"]);
+        plan.Steps(InitOp.DeviceNode).Select(step => step.Text1).Should().Equal("dev/fifo");
+    }
+
+    /// <summary>Its devices are its owner's affair, and making some there would change the host's /dev.</summary>
+    [Test]
+    public void Bound_dev_is_left_alone()
+    {
+        LaunchPlan plan = Plans.Default(c => c["mounts"]!.AsArray().Add(Plans.Json("""{"destination":"/dev","source":"/dev","options":["rbind"]}""")));
+        plan.Steps.Should().NotContain(step => step.Op == InitOp.DeviceNode || step.Op == InitOp.DeviceBind || step.Op == InitOp.Symlink);
+    }
+
+    private static LaunchPlan WithDevices(string device) => Plans.Default(c => c["linux"]!["devices"] = new JsonArray(Plans.Json(device)));
+}

@@ -1,0 +1,63 @@
+using System.Text;
+using System.Text.Json.Nodes;
+using OciRuntime.Host;
+using OciRuntime.Init;
+using OciRuntime.Plan;
+using OciRuntime.Spec;
+using OciRuntime.Tests.Support;
+
+namespace OciRuntime.Tests.Plan;
+
+/// <summary>Plans made in this process from a configuration, for a machine as the test wants it.</summary>
+internal static class Plans
+{
+    /// <summary>Real root of a machine with 41 capabilities.</summary>
+    public static readonly HostFacts Root = new() { LastCapability = 40, Permitted = (1UL << 41) - 1 };
+
+    /// <summary>One v1 hierarchy with two controllers, one with a name only, and v2 beside them.</summary>
+    public static readonly CgroupView[] Hybrid =
+    [
+        new(new CgroupHierarchy("/sys/fs/cgroup/cpu,cpuacct", ["cpu", "cpuacct"], null, Unified: false), "/sys/fs/cgroup/cpu,cpuacct/c"),
+        new(new CgroupHierarchy("/sys/fs/cgroup/systemd", [], "systemd", Unified: false), "/sys/fs/cgroup/systemd/c"),
+        new(new CgroupHierarchy("/sys/fs/cgroup/unified", [], null, Unified: true), "/sys/fs/cgroup/unified/c"),
+    ];
+
+    public static readonly CgroupView[] Unified = [new(new CgroupHierarchy("/sys/fs/cgroup", [], null, Unified: true), "/sys/fs/cgroup/c")];
+
+    public static RuntimeSpec Parse(JsonNode config)
+    {
+        SpecProblems problems = new();
+        RuntimeSpec spec = SpecReader.Parse(Encoding.UTF8.GetBytes(config.ToJsonString()), problems);
+        if (!problems.HasErrors) SpecValidator.Validate(spec, problems);
+        NUnit.Framework.Assert.That(problems.ToString(), NUnit.Framework.Is.Empty);
+        return spec;
+    }
+
+    /// <summary>The plan of the default configuration after a change.</summary>
+    public static LaunchPlan Default(Action<JsonObject>? change = null, HostFacts? host = null, CgroupView[]? cgroups = null, bool noPivot = false)
+    {
+        JsonObject config = DefaultConfig.Create();
+        change?.Invoke(config);
+        return Of(config, host, cgroups, noPivot);
+    }
+
+    public static LaunchPlan Of(JsonNode config, HostFacts? host = null, CgroupView[]? cgroups = null, bool noPivot = false) => Planner.Build(new PlanRequest
+    {
+        Spec = Parse(config),
+        Host = host ?? Root,
+        Id = "c",
+        Bundle = "/b",
+        Rootfs = "/b/rootfs",
+        WaitForStart = true,
+        NoPivot = noPivot,
+        Cgroups = cgroups ?? [],
+    });
+
+    /// <summary>The steps of a kind.</summary>
+    public static List<PlanStep> Steps(this LaunchPlan plan, InitOp op) => plan.Steps.FindAll(step => step.Op == op);
+
+    /// <summary>The words of all steps.</summary>
+    public static List<string> Words(this LaunchPlan plan) => plan.Steps.ConvertAll(StepText.Describe);
+
+    public static JsonObject Json(string text) => JsonNode.Parse(text)!.AsObject();
+}
