@@ -11,10 +11,12 @@ public sealed class MountPlannerTests
     [TestCase("""{"destination":"/x","source":"data","options":["bind"]}""", "bind /b/data on /x")]
     [TestCase("""{"destination":"/x","type":"bind","source":"/d","options":["rbind","ro","rnosuid","rslave"]}""", "bind /d with all below it on /x (ro,rnosuid,rslave)")]
     [TestCase("""{"destination":"/x","source":"/d","options":["bind","rw","suid","relatime"]}""", "bind /d on /x (rw,suid,relatime)")]
-    [TestCase("""{"destination":"/x","type":"ext4","source":"/dev/sda1","options":["ro","noload","sync"]}""", "mount ext4 from /dev/sda1 on /x (ro,noload,sync)")]
+    [TestCase("""{"destination":"/x","type":"ext4","source":"/dev/sda1","options":["ro","noload","sync"]}""", "mount ext4 from /dev/sda1 on /x (ro,sync,noload)")]
     [TestCase("""{"destination":"/x","type":"tmpfs","source":"tmpfs","options":["noatime","size=1m","private"]}""", "mount tmpfs on /x (noatime,size=1m,private)")]
     [TestCase("""{"destination":"/sys","options":["remount","rw","noatime"]}""", "remount /sys (rw,noatime)")]
     [TestCase("""{"destination":"/sys","options":["remount","rro"]}""", "remount /sys (rro)")]
+    [TestCase("""{"destination":"/sys","options":["remount","size=1m","sync"]}""", "reconfigure the file system of /sys (sync,size=1m)")]
+    [TestCase("""{"destination":"/sys","options":["remount","rslave"]}""", "remount /sys (rslave)")]
     [TestCase("""{"destination":"/proc/cpuinfo","source":"/d","options":["bind"]}""", "bind /d on /proc/cpuinfo")]
     public void Mount_in_words(string mount, string expected) => With(mount).Words().Should().Contain(expected);
 
@@ -23,9 +25,6 @@ public sealed class MountPlannerTests
     [TestCase("""{"destination":"/x","source":"s"}""", "needs a type")]
     [TestCase("""{"destination":"/.","type":"tmpfs"}""", "the root itself")]
     [TestCase("""{"destination":"/x","type":"tmpfs","options":["tmpcopyup"]}""", "\"tmpcopyup\" is not supported")]
-    [TestCase("""{"destination":"/sys","options":["remount","size=1m"]}""", "\"size\" is not supported")]
-    [TestCase("""{"destination":"/sys","options":["remount","sync"]}""", "\"sync\" is not supported")]
-    [TestCase("""{"destination":"/sys","options":["remount","rslave"]}""", "cannot set the propagation")]
     [TestCase("""{"destination":"/proc","type":"tmpfs"}""", "only proc, or a bind of it")]
     [TestCase("""{"destination":"/proc/self/attr","type":"tmpfs"}""", "is inside /proc")]
     [TestCase("""{"destination":"/a/../proc/sys","source":"/d","options":["bind"]}""", "is inside /proc")]
@@ -38,6 +37,11 @@ public sealed class MountPlannerTests
         Action plan = () => Planner.Build(new PlanRequest { Spec = spec, Host = Plans.Root, Id = "c", Bundle = "/b", Rootfs = "/b/rootfs" });
         plan.Should().Throw<OciException>().WithMessage($"/mounts/0 *{because}*");
     }
+
+    [Test]
+    public void Remount_has_no_steps_without_effect() =>
+        With("""{"destination":"/sys","options":["remount","rro","size=1m"]}""").Steps.Where(step => step.Origin.ToString() == "/mounts/7").Select(StepText.Describe)
+            .Should().Equal("reconfigure the file system of /sys (size=1m)", "remount /sys (rro)");
 
     [Test]
     public void Flag_of_the_file_system_on_a_bind_is_warned_about() =>

@@ -12,6 +12,7 @@ public sealed class StepOrderTests
 {
     private static readonly (InitOp First, InitOp Then, string Reason)[] Table =
     [
+        (InitOp.KeepHostProc, InitOp.HostPropagation, "from there on /proc may be another's"),
         (InitOp.OomScoreAdjust, InitOp.Unshare, "/proc/self is still the host's, and so is the privilege"),
         (InitOp.OomScoreAdjust, InitOp.PivotRoot, "the host's /proc is gone afterwards"),
         (InitOp.EnterCgroup, InitOp.Unshare, "a cgroup namespace takes the cgroup of the caller as its root (cgroup_namespaces(7))"),

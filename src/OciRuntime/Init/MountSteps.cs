@@ -14,6 +14,11 @@ internal static unsafe class MountSteps
         if (mount < 0 && step->Fallback != null && (mount == -Errno.EPERM || mount == -Errno.EBUSY))
         {
             mount = Mounts.OpenTree(Files.AT_FDCWD, step->Fallback, Mounts.OPEN_TREE_CLONE | Files.AT_RECURSIVE);
+            if (mount == -Errno.ENOENT && (step->Flags & InitFlags.SkipMissing) != 0)
+            {
+                Files.Close((int)target);
+                return 0;
+            }
             if (mount >= 0) mount = WithAttributes(ref s, (int)mount, (ulong)step->A, 0, recursive: true);
         }
         return Attach(ref s, mount, (int)target, (ulong)step->B);
@@ -274,6 +279,7 @@ internal static unsafe class MountSteps
         Files.Close(target);
         return result < 0 ? result : 0;
     }
+
     private static long Propagate(ref InitState s, int mount, ulong words)
     {
         long result = 0;

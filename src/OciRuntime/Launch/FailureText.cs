@@ -114,6 +114,7 @@ internal static unsafe class FailureText
         (InitOp.PivotRoot, Linux.Errno.EINVAL) => ": is the host's root on an initramfs? then use --no-pivot",
         (InitOp.SetUser, Linux.Errno.EINVAL) => ": an id has no mapping in the user namespace (/linux/uidMappings, /linux/gidMappings)",
         (InitOp.Console, Linux.Errno.ENOENT or Linux.Errno.ENODEV) when message.Detail is InitDetail.Source or InitDetail.NotADevice => ": a terminal needs a mount of type devpts at /dev/pts (/mounts)",
+        (InitOp.TimeOffsets, Linux.Errno.ERANGE) => ": a clock would show less than zero, or more than 146 years",
         (InitOp.Execute, _) => ExecuteHint(message.Errno),
         (InitOp.BindRootfs, Linux.Errno.EACCES) => ": the container's root user cannot reach the directory: check the permissions on the way to it",
         _ => "",

@@ -56,6 +56,7 @@ internal sealed class LaunchPreparation
             ListenFds = listen,
             NotifyDirectory = notify == null ? null : $"{containerDirectory}/notify",
             Cgroups = Views(cgroups),
+            CgroupsOptional = cgroups.Optional,
         });
         warnings.AddRange(plan.Warnings);
         warnings.AddRange(cgroups.Warnings);

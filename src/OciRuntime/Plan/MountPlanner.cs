@@ -41,6 +41,7 @@ internal sealed class MountPlanner(PlanRequest request, NamespacePlan namespaces
         List<KeyValuePair<string, string?>> data = [.. options.Flags ?? [], .. options.Data ?? []];
         if (data.Count > 0 && !options.Bind) steps.Add(new(InitOp.ReconfigureFilesystem, origin) { Text1 = target, Options = data });
         if ((options.TreeSet | options.TreeClear) != 0) steps.Add(Attributes(origin, target, options.TreeSet, options.TreeClear, InitFlags.Recursive));
+        if ((options.Set | options.Clear | options.Propagation) == 0) return;
         steps.Add(new(InitOp.SetMountAttributes, origin) { Text1 = target, A = (long)options.Set, B = (long)options.Clear, C = (long)options.Propagation });
     }
 
@@ -91,6 +92,9 @@ internal sealed class MountPlanner(PlanRequest request, NamespacePlan namespaces
     private static bool IsVirtual(string type) =>
         type is "proc" or "sysfs" or "tmpfs" or "devpts" or "mqueue" or "cgroup" or "cgroup2" or "ramfs" or "securityfs" or "debugfs" or "tracefs" or "bpf" or "devtmpfs" or "overlay";
 
+    // A hierarchy without a cgroup of the container's is left out of its view.
+    private InitFlags CgroupFlags => request.CgroupsOptional ? InitFlags.SkipMissing : InitFlags.None;
+
     private void AddCgroup(Mount mount, Origin origin, string target, ref MountOptions options)
     {
         CgroupView unified = default;
@@ -116,7 +120,7 @@ internal sealed class MountPlanner(PlanRequest request, NamespacePlan namespaces
             A = (long)attributes,
             B = (long)options.Propagation,
             Options = options.Data ?? [],
-            Flags = ProcFlags(mount, origin, target, isProc: false),
+            Flags = ProcFlags(mount, origin, target, isProc: false) | CgroupFlags,
             // Not permitted in a user namespace without a cgroup namespace of its own: bind what the container may see.
             Fallback = namespaces.Has(Processes.CLONE_NEWCGROUP) ? own : Host.CgroupHost.Root,
         });
@@ -147,7 +151,7 @@ internal sealed class MountPlanner(PlanRequest request, NamespacePlan namespaces
         if ((attributes & Mounts.MOUNT_ATTR_RDONLY) != 0) steps.Add(Attributes(origin, target, Mounts.MOUNT_ATTR_RDONLY));
     }
 
-    private static PlanStep MountHierarchy(Origin origin, CgroupView view, string target, ulong attributes)
+    private PlanStep MountHierarchy(Origin origin, CgroupView view, string target, ulong attributes)
     {
         List<KeyValuePair<string, string?>> data = [new("source", "cgroup")];
         if (view.Hierarchy.Name != null)
@@ -156,11 +160,11 @@ internal sealed class MountPlanner(PlanRequest request, NamespacePlan namespaces
             data.Add(new("name", view.Hierarchy.Name));
         }
         foreach (string controller in view.Hierarchy.Controllers) data.Add(new(controller, null));
-        return new(InitOp.MountFilesystem, origin) { Text1 = "cgroup", Text2 = target, A = (long)attributes, Options = data, Fallback = view.Path };
+        return new(InitOp.MountFilesystem, origin) { Text1 = "cgroup", Text2 = target, A = (long)attributes, Options = data, Fallback = view.Path, Flags = CgroupFlags };
     }
 
-    private static PlanStep BindHierarchy(Origin origin, CgroupView view, string target, ulong attributes) =>
-        new(InitOp.MountBind, origin) { Text1 = view.Path, Text2 = target, Bind = new() { Set = attributes } };
+    private PlanStep BindHierarchy(Origin origin, CgroupView view, string target, ulong attributes) =>
+        new(InitOp.MountBind, origin) { Text1 = view.Path, Text2 = target, Bind = new() { Set = attributes }, Flags = CgroupFlags };
 
     /// <summary>
     /// /proc may only be covered by procfs, and below it only the files that container managers fake may be: a fake /proc/self/attr would

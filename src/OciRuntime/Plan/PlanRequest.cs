@@ -33,6 +33,9 @@ internal sealed class PlanRequest
     /// <see cref="Init.InitPlan.Fds"/> in the same order.
     /// </summary>
     public IReadOnlyList<CgroupView> Cgroups { get; init; } = [];
+
+    /// <summary>The cgroups may turn out to be out of the caller's reach, and the launch goes on without them.</summary>
+    public bool CgroupsOptional { get; init; }
 }
 
 /// <summary>A cgroup of the container, for a cgroup mount and for `explain`.</summary>

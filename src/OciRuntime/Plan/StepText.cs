@@ -27,8 +27,8 @@ internal static class StepText
         InitOp.LoopbackUp => "bring the loopback interface up",
         InitOp.HostPropagation => $"make all mounts {PropagationName((ulong)step.A)}{Reach((ulong)step.A)}",
         InitOp.BindRootfs => $"bind the root file system {step.Text1} onto itself, as a mount of its own",
-        InitOp.MountFilesystem => $"mount {step.Text1}{Source(step)} on /{step.Text2}{Options(step)}{(step.Fallback == null ? "" : $", else bind {step.Fallback}")}",
-        InitOp.MountBind => $"bind {step.Text1}{((step.Flags & InitFlags.Recursive) != 0 ? " with all below it" : "")} on /{step.Text2}{Bind(step.Bind)}",
+        InitOp.MountFilesystem => $"mount {step.Text1}{Source(step)} on /{step.Text2}{Options(step)}{(step.Fallback == null ? "" : $", else bind {step.Fallback}")}{IfExists(step)}",
+        InitOp.MountBind => $"bind {step.Text1}{((step.Flags & InitFlags.Recursive) != 0 ? " with all below it" : "")} on /{step.Text2}{Bind(step.Bind)}{IfExists(step)}",
         InitOp.SetMountAttributes => $"remount {ContainerPath.Absolute(step.Text1!)}{Attributes(step)}",
         InitOp.ReconfigureFilesystem => $"reconfigure the file system of {ContainerPath.Absolute(step.Text1!)}{Options(step)}",
         InitOp.DeviceNode => DeviceNode(step),
@@ -78,6 +78,8 @@ internal static class StepText
         }
         return shown.ToString();
     }
+
+    private static string IfExists(PlanStep step) => (step.Flags & InitFlags.SkipMissing) != 0 ? " if it exists" : "";
 
     private static string Unshare(List<string> names) => names.Count == 1 ? $"make a new {names[0]} namespace" : $"make new namespaces: {string.Join(", ", names)}";
 
