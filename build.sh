@@ -68,7 +68,7 @@ test_packages=(
   busybox-static
   runc crun
   podman conmon netavark iptables uidmap
-  containerd
+  containerd docker.io buildah
   libseccomp2 gcc libc6-dev
   strace jq procps util-linux git
 )

@@ -30,11 +30,13 @@ conformance() {
 # The runtime as the programs see it: with a state directory of its own, so that what a program leaves can be found and deleted.
 write_runtime_wrapper() {
   local runtime=$1 wrapper=$conformance_work/runtime
+  conformance_seccomp=yes
   mkdir -p "$conformance_work/state" "$conformance_work/tmp"
   {
     printf '#!/bin/bash\n'
     # Each configuration of the suite carries a seccomp profile. A runtime that says it has no seccomp yet is asked for the rest.
     if lacks_seccomp "$runtime"; then
+      conformance_seccomp=no
       say "This runtime's features say: no seccomp. It gets configurations without." >&2
       cat <<'TEXT'
 for ((i = 1; i < $#; i++)); do
@@ -66,7 +68,9 @@ run_validation() {
   skipped=$(grep -ci '^ *ok .*# skip' "$output" || true)
   errors=$(grep -c '^ *"error": "..*"' "$output" || true)
   verdict=pass
-  if ((status == 124 || status == 137)); then verdict=hangs errors=$((errors + 1))
+  # Its configurations have lost what it tests.
+  if [[ $name == linux_seccomp && $conformance_seccomp == no ]]; then verdict=skip
+  elif ((status == 124 || status == 137)); then verdict=hangs errors=$((errors + 1))
   elif ((status != 0)); then verdict=error errors=$((errors + 1))
   elif ((not_ok > 0)); then verdict=fail
   elif ((errors > 0 && ok == 0)); then verdict=error
@@ -95,5 +99,7 @@ clean_after_validation() {
 
 conformance_clean() {
   clean_after_validation
+  # The parents of the programs' cgroups, which no runtime made its own; rmdir takes only empty ones.
+  rmdir /sys/fs/cgroup/{,*/}{testdir/cgrouptest,testdir,cgrouptest} 2>/dev/null || true
   rm -rf "$conformance_work"
 }

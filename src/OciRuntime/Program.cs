@@ -32,7 +32,8 @@ internal static class Program
         catch (OciException e)
         {
             bool launches = line.Verb is BundleOptions or StartOptions;
-            Report(line.Globals, launches ? $"ocirun {verb} failed: {e.Message}" : e.Message);
+            string hint = e.Errno == Errno.ENOSYS ? KernelHint() : "";
+            Report(line.Globals, launches ? $"ocirun {verb} failed: {e.Message}{hint}" : e.Message + hint);
             return ExitCodes.Failure;
         }
         catch (Exception e) when (e is IOException or UsageException)
@@ -68,6 +69,16 @@ internal static class Program
         if (line.Request == Request.ShowVersion) Output.Write(VersionText.Lines);
         else HelpPrinter.Print(line.Definition);
         return ExitCodes.Success;
+    }
+
+    /// <summary>
+    /// The oldest kernel with all that a launch is built on (mount_setattr(2) is the last of it). Looked at only after a failure: some
+    /// distributions carry the calls back, and a number would lock them out.
+    /// </summary>
+    private static string KernelHint()
+    {
+        byte[] release = Files.ReadFileAt(Files.AT_FDCWD, "/proc/sys/kernel/osrelease", 256, out _) ?? [];
+        return $": ocirun needs Linux 5.12 or newer, and no seccomp profile that hides its calls; this is {System.Text.Encoding.UTF8.GetString(release).Trim()}";
     }
 
     /// <summary>The method it was thrown in, for whoever gets the report.</summary>

@@ -35,7 +35,7 @@ public sealed class BindMountTests
             .AddMount("/ro", "bind", _source, "rbind", "ro", "nosuid", "nodev", "noexec").AddMount("/rw", null, _source, "rbind", "ro", "rw", "noatime")
             .AddMount("/noatime", "bind", _source, "noatime", "nodiratime").AddMount("/strict", "bind", _source, "bind", "strictatime", "nosymfollow")
             .AddMount("/super", "bind", _source, "bind", "sync", "dirsync", "lazytime", "iversion");
-        using TestContainer container = Probe.Sleeping(_bundle);
+        using TestContainer container = Observe.Sleeping(_bundle);
         string[] Options(string path) => container.Init.MountAt(path).Options;
         Options("/plain").Should().BeEquivalentTo("rw", "relatime");
         container.Init.Mounts.Should().NotContain(mount => mount.MountPoint == "/plain/sub");
@@ -60,7 +60,7 @@ public sealed class BindMountTests
     public void Recursive_attributes_reach_the_whole_tree(string word, string flag)
     {
         _bundle.AddMount("/tree", "bind", _source, "rbind", word);
-        using TestContainer container = Probe.Sleeping(_bundle);
+        using TestContainer container = Observe.Sleeping(_bundle);
         container.Init.MountAt("/tree").Options.Should().Contain(flag);
         container.Init.MountAt("/tree/sub").Options.Should().Contain(flag);
     }
@@ -70,7 +70,7 @@ public sealed class BindMountTests
     {
         _bundle.AddMount("/a", "bind", _source, "rbind", "rsuid", "rrw", "rdev", "rexec", "rdiratime", "rsymfollow", "rstrictatime")
             .AddMount("/b", "bind", _source, "rbind", "rnoatime", "rrelatime");
-        using TestContainer container = Probe.Sleeping(_bundle);
+        using TestContainer container = Observe.Sleeping(_bundle);
         container.Init.MountAt("/a/sub").Options.Should().BeEquivalentTo("rw");
         container.Init.MountAt("/b/sub").Options.Should().BeEquivalentTo("rw", "nosuid", "relatime");
     }
@@ -84,7 +84,7 @@ public sealed class BindMountTests
     public void Propagation_words_reach_one_mount_or_the_tree(string word, string top, string below)
     {
         _bundle.AddMount("/tree", "bind", _source, "rbind", word);
-        using TestContainer container = Probe.Sleeping(_bundle);
+        using TestContainer container = Observe.Sleeping(_bundle);
         container.Init.MountAt("/tree").PropagationType.Should().Be(top);
         container.Init.MountAt("/tree/sub").PropagationType.Should().Be(below);
     }
@@ -113,7 +113,7 @@ public sealed class BindMountTests
         try
         {
             _bundle.AddMount("/slave", "bind", _source, "rbind", "rslave").AddMount("/private", "bind", _source, "rbind", "rprivate");
-            using TestContainer container = Probe.Sleeping(_bundle);
+            using TestContainer container = Observe.Sleeping(_bundle);
             Command.Run("mount", "-t", "tmpfs", "late", late).ShouldSucceed();
             container.Init.MountAt("/slave").PropagationType.Should().Be("slave");
             container.Init.MountAt("/slave/late").Source.Should().Be("late");
@@ -131,7 +131,7 @@ public sealed class BindMountTests
     {
         _bundle.AddMount("/new/dir", "bind", _source, "bind").AddMount("/new/deep/file", "bind", Path.Combine(_source, "file"), "bind", "ro")
             .AddMount("/etc/passwd", "bind", Path.Combine(_source, "file"), "bind").AddMount("/devnull", "bind", "/dev/null", "bind");
-        Probe.Run(_bundle, "stat -c %F /new/dir /new/deep/file /devnull; cat /new/deep/file /etc/passwd").Should()
+        Observe.Run(_bundle, "stat -c %F /new/dir /new/deep/file /devnull; cat /new/deep/file /etc/passwd").Should()
             .Equal("directory", "regular file", "character special file", "content", "content");
         File.ReadAllText(_bundle.InRootfs("etc/passwd")).Should().StartWith("root:", "the image's own file is only covered");
     }
@@ -156,7 +156,7 @@ public sealed class BindMountTests
         File.CreateSymbolicLink(_bundle.InRootfs("etc/resolv.conf"), link);
         File.CreateSymbolicLink(_bundle.InRootfs("etc/second"), "../run/chained");
         _bundle.AddMount("/etc/resolv.conf", "bind", Path.Combine(_source, "file"), "bind", "ro");
-        Probe.Run(_bundle, $"cat /etc/resolv.conf; grep -c ' {made} ' /proc/self/mountinfo").Should().Equal("content", "1");
+        Observe.Run(_bundle, $"cat /etc/resolv.conf; grep -c ' {made} ' /proc/self/mountinfo").Should().Equal("content", "1");
     }
 
     [Test]
@@ -168,7 +168,7 @@ public sealed class BindMountTests
         File.CreateSymbolicLink(_bundle.InRootfs("etc/worse"), "gone/" + string.Concat(Enumerable.Repeat("../", 30)) + outside.TrimStart('/'));
         string source = file ? Path.Combine(_source, "file") : _source;
         _bundle.AddMount("/etc/evil", "bind", source, "bind").AddMount("/etc/worse", "bind", source, "bind");
-        using TestContainer container = Probe.Sleeping(_bundle);
+        using TestContainer container = Observe.Sleeping(_bundle);
         Path.Exists(outside).Should().BeFalse("nothing may be made outside of the root file system");
         container.Init.MountAt("/escaped").Should().NotBeNull();
         container.Init.MountAt(outside).Should().NotBeNull("the same path, inside");
@@ -179,15 +179,15 @@ public sealed class BindMountTests
     {
         File.CreateSymbolicLink(_bundle.InRootfs("etc/loop"), "loop");
         _bundle.AddMount("/etc/loop", "bind", _source, "bind");
-        Probe.Refused(_bundle).Should().Contain("/mounts/7").And.Contain("/etc/loop").And.Contain("ELOOP");
+        Observe.Refused(_bundle).Should().Contain("/mounts/7").And.Contain("/etc/loop").And.Contain("ELOOP");
         _bundle.RemoveMount("/etc/loop").AddMount("/a", "bind", "/no/such/source", "bind");
-        Probe.Refused(_bundle).Should().Contain("/mounts/7").And.Contain("/no/such/source").And.Contain("ENOENT");
+        Observe.Refused(_bundle).Should().Contain("/mounts/7").And.Contain("/no/such/source").And.Contain("ENOENT");
         _bundle.RemoveMount("/a").AddMount("/a", "bind", _source, "bind", "size=1m");
-        Probe.Refused(_bundle).Should().Contain("bind mounts cannot have any filesystem-specific options applied");
+        Observe.Refused(_bundle).Should().Contain("bind mounts cannot have any filesystem-specific options applied");
         _bundle.RemoveMount("/a").AddMount("/bin/busybox", "bind", _source, "bind");
-        Probe.Refused(_bundle).Should().Contain("/mounts/7").And.Contain("ENOTDIR");
+        Observe.Refused(_bundle).Should().Contain("/mounts/7").And.Contain("ENOTDIR");
         _bundle.RemoveMount("/bin/busybox").AddMount("/", "bind", _source, "bind");
-        Probe.Refused(_bundle).Should().Contain("/mounts/7/destination");
+        Observe.Refused(_bundle).Should().Contain("/mounts/7/destination");
     }
 
     [Test]
@@ -198,7 +198,7 @@ public sealed class BindMountTests
         File.WriteAllText(Path.Combine(dev, "own"), "");
         foreach (string below in (string[])["/dev", "/dev/pts", "/dev/shm", "/dev/mqueue"]) _bundle.RemoveMount(below);
         _bundle.AddMount("/dev", "bind", dev, "bind");
-        Probe.Run(_bundle, "ls /dev").Should().Equal("own");
+        Observe.Run(_bundle, "ls /dev").Should().Equal("own");
         Directory.GetFileSystemEntries(dev).Should().ContainSingle();
     }
 }

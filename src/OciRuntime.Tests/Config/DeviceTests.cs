@@ -19,7 +19,7 @@ public sealed class DeviceTests
     public void Default_devices_and_links()
     {
         using var bundle = new TestBundle();
-        string[] devices = Probe.Run(bundle, Probe.Stat("%n %F %t:%T %a %u:%g", "/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom", "/dev/tty")
+        string[] devices = Observe.Run(bundle, Observe.Stat("%n %F %t:%T %a %u:%g", "/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom", "/dev/tty")
             + "; for l in fd stdin stdout stderr ptmx; do readlink /dev/$l; done; ls /dev | grep -v core; stat -c %a /dev; test ! -e /proc/kcore || readlink /dev/core");
         string[] expected =
         [
@@ -35,7 +35,7 @@ public sealed class DeviceTests
     public void Default_devices_work()
     {
         using var bundle = new TestBundle();
-        Probe.Run(bundle, "head -c 4 /dev/zero | wc -c; head -c 4 /dev/urandom | wc -c; echo x >/dev/null && echo ok; echo x 2>&1 >/dev/full || echo full; cat /dev/null | wc -c")
+        Observe.Run(bundle, "head -c 4 /dev/zero | wc -c; head -c 4 /dev/urandom | wc -c; echo x >/dev/null && echo ok; echo x 2>&1 >/dev/full || echo full; cat /dev/null | wc -c")
             .Should().Equal("4", "4", "ok", "sh: write error: No space left on device", "full", "0");
     }
 
@@ -49,7 +49,7 @@ public sealed class DeviceTests
         Device(bundle, """{ "type": "p", "path": "/dev/fifo", "fileMode": 384, "gid": 5 }""");
         Device(bundle, """{ "type": "c", "path": "/dev/null", "major": 1, "minor": 3, "fileMode": 292, "uid": 7 }""");
         Device(bundle, """{ "type": "c", "path": "/dev/ptmx", "major": 5, "minor": 2 }""");
-        Probe.Run(bundle, Probe.Stat("%F %t:%T %a %u:%g", "/dev/sub/char", "/dev/block", "/etc/unbuffered", "/dev/fifo", "/dev/null") + "; readlink /dev/ptmx").Should().Equal(
+        Observe.Run(bundle, Observe.Stat("%F %t:%T %a %u:%g", "/dev/sub/char", "/dev/block", "/etc/unbuffered", "/dev/fifo", "/dev/null") + "; readlink /dev/ptmx").Should().Equal(
             "character special file a:e5 660 12:34", "block special file 103:11170 660 0:0", "character special file 1:b 666 0:0", "fifo 0:0 600 0:5",
             "character special file 1:3 444 7:0", "pts/ptmx");
     }
@@ -60,10 +60,10 @@ public sealed class DeviceTests
         using var bundle = new TestBundle();
         bundle.WriteFile("/etc/here", "");
         Device(bundle, """{ "type": "c", "path": "/etc/here", "major": 1, "minor": 3 }""");
-        Probe.Refused(bundle).Should().Contain("/linux/devices/0").And.Contain("/etc/here").And.Contain("a different file is there already");
+        Observe.Refused(bundle).Should().Contain("/linux/devices/0").And.Contain("/etc/here").And.Contain("a different file is there already");
         File.Delete(bundle.InRootfs("/etc/here"));
         Command.Run("mknod", "-m", "600", bundle.InRootfs("/etc/here"), "c", "1", "3").ShouldSucceed();
-        Probe.Run(bundle, Probe.Stat("%t:%T %a", "/etc/here")).Should().Equal("1:3 666");
+        Observe.Run(bundle, Observe.Stat("%t:%T %a", "/etc/here")).Should().Equal("1:3 666");
     }
 
     [Test]
@@ -73,7 +73,7 @@ public sealed class DeviceTests
         using var bundle = new TestBundle();
         bundle.Capabilities("CAP_MKNOD").WithCgroup().Writable();
         bundle.Resources["devices"] = JsonNode.Parse("""[ { "allow": false, "access": "rwm" }, { "allow": true, "type": "c", "major": 1, "minor": 11, "access": "w" } ]""");
-        string[] lines = Probe.Run(bundle, """
+        string[] lines = Observe.Run(bundle, """
             cd /tmp; mknod kmsg c 1 11; mknod port c 1 4; mknod mem b 7 0; mknod full c 1 7
             for f in kmsg port mem full; do (dd if=$f of=/dev/null bs=1 count=0 2>/dev/null) && echo r $f; (: >>$f) 2>/dev/null && echo w $f; done; true
             """);
@@ -87,7 +87,7 @@ public sealed class DeviceTests
         using var bundle = new TestBundle();
         bundle.WithUserNamespace();
         Device(bundle, """{ "type": "c", "path": "/dev/kmsg", "major": 1, "minor": 11 }""");
-        string[] lines = Probe.Run(bundle, Probe.Stat("%n %t:%T", "/dev/null", "/dev/zero", "/dev/tty", "/dev/kmsg") + "; echo x >/dev/null; head -c 3 /dev/zero | wc -c; readlink /dev/ptmx");
+        string[] lines = Observe.Run(bundle, Observe.Stat("%n %t:%T", "/dev/null", "/dev/zero", "/dev/tty", "/dev/kmsg") + "; echo x >/dev/null; head -c 3 /dev/zero | wc -c; readlink /dev/ptmx");
         lines.Should().Equal("/dev/null 1:3", "/dev/zero 1:5", "/dev/tty 5:0", "/dev/kmsg 1:b", "3", "pts/ptmx");
     }
 }

@@ -15,7 +15,7 @@ public sealed class KernelSettingTests
         string host = Environment.MachineName;
         bundle.Config["hostname"] = "a-name";
         bundle.Config["domainname"] = "example.org";
-        Probe.Run(bundle, "hostname; cat /proc/sys/kernel/hostname /proc/sys/kernel/domainname").Should().Equal("a-name", "a-name", "example.org");
+        Observe.Run(bundle, "hostname; cat /proc/sys/kernel/hostname /proc/sys/kernel/domainname").Should().Equal("a-name", "a-name", "example.org");
         Environment.MachineName.Should().Be(host);
     }
 
@@ -36,7 +36,7 @@ public sealed class KernelSettingTests
         };
         string before = File.ReadAllText("/proc/sys/kernel/msgmax");
         // /proc/sys is read-only in the container: that must not stop the runtime.
-        string[] lines = Probe.Run(bundle, "cd /proc/sys; cat net/ipv4/ip_forward net/ipv4/conf/lo/forwarding net/core/somaxconn kernel/msgmax kernel/shm_rmid_forced kernel/sem fs/mqueue/msg_max; echo 5 2>/dev/null >kernel/msgmax || echo ro",
+        string[] lines = Observe.Run(bundle, "cd /proc/sys; cat net/ipv4/ip_forward net/ipv4/conf/lo/forwarding net/core/somaxconn kernel/msgmax kernel/shm_rmid_forced kernel/sem fs/mqueue/msg_max; echo 5 2>/dev/null >kernel/msgmax || echo ro",
             noPivot ? ["--no-pivot"] : []);
         lines.Should().Equal("1", "1", "321", "9999", "1", "32000\t1024000000\t500\t31999", "77", "ro");
         File.ReadAllText("/proc/sys/kernel/msgmax").Should().Be(before);
@@ -47,7 +47,7 @@ public sealed class KernelSettingTests
     {
         using var bundle = new TestBundle();
         bundle.RemoveMount("/proc").Linux["sysctl"] = new JsonObject { ["kernel.msgmax"] = "4321" };
-        using TestContainer container = Probe.Sleeping(bundle);
+        using TestContainer container = Observe.Sleeping(bundle);
         Command.Run("nsenter", $"--ipc=/proc/{container.InitPid}/ns/ipc", "cat", "/proc/sys/kernel/msgmax").Text.Should().Be("4321");
     }
 
@@ -56,7 +56,7 @@ public sealed class KernelSettingTests
     {
         using var bundle = new TestBundle();
         bundle.WithUserNamespace().Linux["sysctl"] = new JsonObject { ["user.max_net_namespaces"] = "3" };
-        Probe.Run(bundle, "cat /proc/sys/user/max_net_namespaces").Should().Equal("3");
+        Observe.Run(bundle, "cat /proc/sys/user/max_net_namespaces").Should().Equal("3");
     }
 
     [TestCase("kernel.pid_max", "network", "is not in a separate kernel namespace")]
@@ -71,7 +71,7 @@ public sealed class KernelSettingTests
     {
         using var bundle = new TestBundle();
         bundle.RemoveNamespace(without).Linux["sysctl"] = new JsonObject { [key] = "5" };
-        Probe.Refused(bundle).Should().Contain("/linux/sysctl/" + key.Replace("/", "~1")).And.Contain(words);
+        Observe.Refused(bundle).Should().Contain("/linux/sysctl/" + key.Replace("/", "~1")).And.Contain(words);
     }
 
     [Test]
@@ -79,9 +79,9 @@ public sealed class KernelSettingTests
     {
         using var bundle = new TestBundle();
         bundle.Linux["sysctl"] = new JsonObject { ["net.ipv4.ip_forward"] = "many" };
-        Probe.Refused(bundle).Should().Contain("/linux/sysctl/net.ipv4.ip_forward").And.Contain("many").And.Contain("EINVAL");
+        Observe.Refused(bundle).Should().Contain("/linux/sysctl/net.ipv4.ip_forward").And.Contain("many").And.Contain("EINVAL");
         bundle.Linux["sysctl"] = new JsonObject { ["net.no.such"] = "1" };
-        Probe.Refused(bundle).Should().Contain("/linux/sysctl/net.no.such").And.Contain("ENOENT");
+        Observe.Refused(bundle).Should().Contain("/linux/sysctl/net.no.such").And.Contain("ENOENT");
     }
 
     [Test]
@@ -90,7 +90,7 @@ public sealed class KernelSettingTests
         using var bundle = new TestBundle();
         bundle.Annotations["org.example.key"] = "value with \"quotes\" and ünïcode";
         bundle.Annotations["empty"] = "";
-        using TestContainer container = Probe.Sleeping(bundle);
+        using TestContainer container = Observe.Sleeping(bundle);
         JsonObject annotations = container.StateJson["annotations"]!.AsObject();
         annotations["org.example.key"]!.GetValue<string>().Should().Be("value with \"quotes\" and ünïcode");
         annotations["empty"]!.GetValue<string>().Should().BeEmpty();

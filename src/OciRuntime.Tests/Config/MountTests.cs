@@ -11,7 +11,7 @@ public sealed class MountTests
     public void Mounts_of_the_default_specification_are_what_they_say()
     {
         using var bundle = new TestBundle();
-        using TestContainer container = Probe.Sleeping(bundle);
+        using TestContainer container = Observe.Sleeping(bundle);
         ProcessView init = container.Init;
         init.MountAt("/proc").Should().BeEquivalentTo(new { Type = "proc", Source = "proc" });
         init.MountAt("/dev").Should().BeEquivalentTo(new { Type = "tmpfs", Source = "tmpfs", Options = (string[])["rw", "nosuid"] });
@@ -30,7 +30,7 @@ public sealed class MountTests
     public void Each_container_has_its_own_proc_devpts_and_shm()
     {
         using var bundle = new TestBundle();
-        string[] lines = Probe.Run(bundle, "echo $$; ls /dev/pts; ls /dev/shm | wc -l; cat /proc/1/comm; stat -c '%a %n' /dev/shm /dev/pts/ptmx; readlink /dev/ptmx");
+        string[] lines = Observe.Run(bundle, "echo $$; ls /dev/pts; ls /dev/shm | wc -l; cat /proc/1/comm; stat -c '%a %n' /dev/shm /dev/pts/ptmx; readlink /dev/ptmx");
         lines.Should().Equal("1", "ptmx", "0", "sh", "1777 /dev/shm", "666 /dev/pts/ptmx", "pts/ptmx");
     }
 
@@ -41,7 +41,7 @@ public sealed class MountTests
         string covered = Directory.CreateDirectory(bundle.InRootfs("/covered")).FullName;
         File.SetUnixFileMode(covered, UnixFileMode.UserRead | UnixFileMode.UserExecute | UnixFileMode.StickyBit | UnixFileMode.GroupWrite);
         bundle.AddMount("/covered", "tmpfs", "tmpfs").AddMount("/home", "tmpfs", "tmpfs", "mode=0711").AddMount("/new/one", "tmpfs", "tmpfs");
-        Probe.Run(bundle, Probe.Stat("%a", "/covered", "/home", "/new/one", "/new")).Should().Equal("1520", "711", "755", "755");
+        Observe.Run(bundle, Observe.Stat("%a", "/covered", "/home", "/new/one", "/new")).Should().Equal("1520", "711", "755", "755");
     }
 
     [Test]
@@ -52,7 +52,7 @@ public sealed class MountTests
         // Order matters: /dev comes after its own children in the list now, so put those behind it.
         foreach (string below in (string[])["/dev/pts", "/dev/shm", "/dev/mqueue"]) bundle.RemoveMount(below);
         bundle.AddMount("/dev/shm", "tmpfs", "shm", "mode=1777");
-        string[] lines = Probe.Run(bundle, "touch /ro/x 2>&1 || echo refused; touch /ro/in/side/x && echo written; touch /dev/x 2>/dev/null || echo refused; echo 1 >/dev/shm/x && echo written; echo x >/dev/null && ls -l /dev/fd | wc -l");
+        string[] lines = Observe.Run(bundle, "touch /ro/x 2>&1 || echo refused; touch /ro/in/side/x && echo written; touch /dev/x 2>/dev/null || echo refused; echo 1 >/dev/shm/x && echo written; echo x >/dev/null && ls -l /dev/fd | wc -l");
         lines.Should().Equal("touch: /ro/x: Read-only file system", "refused", "written", "refused", "written", "1");
     }
 
@@ -64,7 +64,7 @@ public sealed class MountTests
             .AddMount("/b", "tmpfs", "tmpfs", "nosuid", "suid", "nodev", "dev", "noexec", "exec", "ro", "rw", "noatime", "relatime", "async", "defaults", "silent", "loud")
             .AddMount("/c", "tmpfs", "tmpfs", "strictatime", "lazytime", "mand", "nomand", "iversion", "noiversion", "nr_inodes=100,size=2m")
             .AddMount("/d", "tmpfs", "tmpfs", "noatime", "atime").AddMount("/e", "tmpfs", "tmpfs", "norelatime");
-        using TestContainer container = Probe.Sleeping(bundle);
+        using TestContainer container = Observe.Sleeping(bundle);
         MountInfo At(string path) => container.Init.MountAt(path);
         At("/a").Options.Should().BeEquivalentTo("rw", "nosuid", "nodev", "noexec", "noatime", "nodiratime", "nosymfollow");
         At("/a").SuperOptions.Should().Contain(["sync", "dirsync", "size=1024k"]);
@@ -86,7 +86,7 @@ public sealed class MountTests
     {
         using var bundle = new TestBundle();
         bundle.AddMount("/a", "tmpfs", "tmpfs", word);
-        using TestContainer container = Probe.Sleeping(bundle);
+        using TestContainer container = Observe.Sleeping(bundle);
         container.Init.MountAt("/a").PropagationType.Should().Be(expected);
         container.Init.MountAt("/").PropagationType.Should().Be("private");
     }
@@ -96,7 +96,7 @@ public sealed class MountTests
     {
         using var bundle = new TestBundle();
         bundle.AddMount("/a", "tmpfs", "tmpfs", "shared", "slave", "shared").AddMount("/b", "tmpfs", "tmpfs", "shared", "private");
-        using TestContainer container = Probe.Sleeping(bundle);
+        using TestContainer container = Observe.Sleeping(bundle);
         container.Init.MountAt("/a").PropagationType.Should().Be("shared");
         container.Init.MountAt("/b").PropagationType.Should().Be("private");
     }
@@ -108,7 +108,7 @@ public sealed class MountTests
         bundle.AddMount("/a", "tmpfs", "tmpfs", "ro", "nosuid", "size=1m").AddMount("/a", "tmpfs", "tmpfs", "remount", "suid", "noexec", "size=3m")
             .AddMount("/b", "tmpfs", "tmpfs", "rw", "nodev").AddMount("/b", "none", "none", "remount", "bind", "ro", "dev")
             .AddMount("/sys", "none", "none", "remount", "rw", "nosuid", "shared");
-        using TestContainer container = Probe.Sleeping(bundle);
+        using TestContainer container = Observe.Sleeping(bundle);
         container.Init.MountAt("/a").Options.Should().BeEquivalentTo("ro", "noexec", "relatime");
         container.Init.MountAt("/a").SuperOptions.Should().Contain("size=3072k");
         container.Init.MountAt("/b").Options.Should().BeEquivalentTo("ro", "relatime");
@@ -121,13 +121,13 @@ public sealed class MountTests
     {
         using var bundle = new TestBundle();
         bundle.AddMount("/a", "tmpfs", "tmpfs", "size=many");
-        Probe.Refused(bundle).Should().Contain("/mounts/7").And.Contain("/a").And.Contain("Bad value for 'size'").And.Contain("EINVAL");
+        Observe.Refused(bundle).Should().Contain("/mounts/7").And.Contain("/a").And.Contain("Bad value for 'size'").And.Contain("EINVAL");
         bundle.RemoveMount("/a").AddMount("/a", "nosuchfs", "x");
-        Probe.Refused(bundle).Should().Contain("/mounts/7").And.Contain("nosuchfs").And.Contain("ENODEV");
+        Observe.Refused(bundle).Should().Contain("/mounts/7").And.Contain("nosuchfs").And.Contain("ENODEV");
         bundle.RemoveMount("/a").AddMount("/a", "tmpfs", "tmpfs", "nosuchoption");
-        Probe.Refused(bundle).Should().Contain("nosuchoption");
+        Observe.Refused(bundle).Should().Contain("nosuchoption");
         bundle.RemoveMount("/a").AddMount("/etc/passwd", "tmpfs", "tmpfs");
-        Probe.Refused(bundle).Should().Contain("/mounts/7").And.Contain("ENOTDIR");
+        Observe.Refused(bundle).Should().Contain("/mounts/7").And.Contain("ENOTDIR");
     }
 
     [Test]
@@ -135,16 +135,16 @@ public sealed class MountTests
     {
         using var bundle = new TestBundle();
         bundle.AddMount("/proc/self/attr", "tmpfs", "tmpfs");
-        Probe.Refused(bundle).Should().Contain("/mounts/7 /proc/self/attr").And.Contain("inside /proc");
+        Observe.Refused(bundle).Should().Contain("/mounts/7 /proc/self/attr").And.Contain("inside /proc");
         bundle.RemoveMount("/proc/self/attr").RemoveMount("/proc").AddMount("/proc", "tmpfs", "tmpfs");
-        Probe.Refused(bundle).Should().Contain("only proc");
+        Observe.Refused(bundle).Should().Contain("only proc");
         bundle.RemoveMount("/proc").AddMount("/proc", "bind", bundle.Directory, "bind");
-        Probe.Refused(bundle).Should().Contain("source is not a procfs");
+        Observe.Refused(bundle).Should().Contain("source is not a procfs");
         bundle.RemoveMount("/proc");
         Directory.Delete(bundle.InRootfs("proc"));
         File.CreateSymbolicLink(bundle.InRootfs("proc"), "/tmp");
         bundle.AddMount("/proc", "proc", "proc");
-        Probe.Refused(bundle).Should().Contain("real directory, not a symbolic link");
+        Observe.Refused(bundle).Should().Contain("real directory, not a symbolic link");
     }
 
     [Test]
@@ -154,7 +154,7 @@ public sealed class MountTests
         string uptime = Path.Combine(bundle.Directory, "uptime");
         File.WriteAllText(uptime, "1.00 2.00\n");
         bundle.AddMount("/proc/uptime", "bind", uptime, "bind", "ro");
-        Probe.Run(bundle, "cat /proc/uptime").Should().Equal("1.00 2.00");
+        Observe.Run(bundle, "cat /proc/uptime").Should().Equal("1.00 2.00");
     }
 
     [Test]
@@ -164,7 +164,7 @@ public sealed class MountTests
         Directory.CreateDirectory(bundle.InRootfs("/real"));
         File.CreateSymbolicLink(bundle.InRootfs("/link"), "/../../../../real");
         bundle.AddMount("relative/../dir", "tmpfs", "one").AddMount("/link/deep", "tmpfs", "two");
-        using TestContainer container = Probe.Sleeping(bundle);
+        using TestContainer container = Observe.Sleeping(bundle);
         container.Init.MountAt("/dir").Source.Should().Be("one");
         container.Init.MountAt("/real/deep").Source.Should().Be("two");
     }

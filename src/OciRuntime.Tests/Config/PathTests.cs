@@ -14,7 +14,7 @@ public sealed class PathTests
         bundle.WriteFile("/secret/dir/file", "secret").WriteFile("/secret/file", "secret").Capabilities("CAP_DAC_OVERRIDE", "CAP_SYS_ADMIN").Writable();
         File.CreateSymbolicLink(bundle.InRootfs("/link"), "secret/file");
         bundle.Linux["maskedPaths"] = TestBundle.Strings("/secret/dir", "/secret/file", "/proc/uptime", "/proc/scsi", "/secret/file", "/secret/dir", "/no/such/path", "/secret/file/below", "/sys/firmware");
-        string[] lines = Probe.Run(bundle, "stat -c %t:%T /secret/file /proc/uptime; cat /secret/file /proc/uptime /link | wc -c; ls -A /secret/dir | wc -l; touch /secret/dir/x 2>&1 | grep -o 'Read-only.*'; grep -c ' /secret/' /proc/self/mountinfo; ls /sys/firmware | wc -l; : >/secret/file; : >/no 2>/dev/null && echo end");
+        string[] lines = Observe.Run(bundle, "stat -c %t:%T /secret/file /proc/uptime; cat /secret/file /proc/uptime /link | wc -c; ls -A /secret/dir | wc -l; touch /secret/dir/x 2>&1 | grep -o 'Read-only.*'; grep -c ' /secret/' /proc/self/mountinfo; ls /sys/firmware | wc -l; : >/secret/file; : >/no 2>/dev/null && echo end");
         lines.Should().Equal("1:3", "1:3", "0", "0", "Read-only file system", "2", "0", "end");
         File.ReadAllText(bundle.InRootfs("/secret/file")).Should().Be("secret");
     }
@@ -23,7 +23,7 @@ public sealed class PathTests
     public void Default_masked_and_read_only_paths_are_covered()
     {
         using var bundle = new TestBundle();
-        using TestContainer container = Probe.Sleeping(bundle);
+        using TestContainer container = Observe.Sleeping(bundle);
         foreach (string path in (string[])["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"])
         {
             if (!Path.Exists(path)) continue;
@@ -46,7 +46,7 @@ public sealed class PathTests
         bundle.WriteFile("/data/ro/file", "old").WriteFile("/data/rw/file", "old").WriteFile("/single", "old").Writable()
             .AddMount("/data/ro/below", "tmpfs", "tmpfs", "nosuid", "noexec");
         bundle.Linux["readonlyPaths"] = TestBundle.Strings("/data/ro", "/single", "/missing", "/data/ro");
-        string[] lines = Probe.Run(bundle, """
+        string[] lines = Observe.Run(bundle, """
             for f in /data/ro/file /data/ro/below/new /single /data/rw/file; do (echo new >$f) 2>/dev/null && echo wrote $f; done
             cat /data/ro/file; echo; grep ' /data/ro/below ' /proc/self/mountinfo | tail -1
             """);
@@ -60,7 +60,7 @@ public sealed class PathTests
         using var bundle = new TestBundle();
         bundle.Linux["readonlyPaths"] = TestBundle.Strings("/ok", "relative");
         bundle.Linux["maskedPaths"] = TestBundle.Strings("");
-        Probe.Refused(bundle).Should().Contain("/linux/readonlyPaths/1").And.Contain("/linux/maskedPaths/0").And.Contain("must be an absolute path");
+        Observe.Refused(bundle).Should().Contain("/linux/readonlyPaths/1").And.Contain("/linux/maskedPaths/0").And.Contain("must be an absolute path");
     }
 
     [Test]
@@ -68,6 +68,6 @@ public sealed class PathTests
     {
         using var bundle = new TestBundle();
         bundle.WithUserNamespace().WriteFile("/secret/file", "secret").Linux["maskedPaths"] = TestBundle.Strings("/secret", "/proc/uptime");
-        Probe.Run(bundle, "ls -A /secret | wc -l; stat -c %t:%T /proc/uptime; umount /proc/uptime 2>/dev/null || echo locked").Should().Equal("0", "1:3", "locked");
+        Observe.Run(bundle, "ls -A /secret | wc -l; stat -c %t:%T /proc/uptime; umount /proc/uptime 2>/dev/null || echo locked").Should().Equal("0", "1:3", "locked");
     }
 }

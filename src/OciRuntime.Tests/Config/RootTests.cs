@@ -14,7 +14,7 @@ public sealed class RootTests
     {
         using var bundle = new TestBundle();
         bundle.Config["root"]!["readonly"] = readOnly;
-        string[] lines = Probe.Run(bundle, "touch /written 2>/dev/null && echo yes || echo no; grep ' / / ' /proc/self/mountinfo || grep ' / ' /proc/self/mountinfo");
+        string[] lines = Observe.Run(bundle, "touch /written 2>/dev/null && echo yes || echo no; grep ' / / ' /proc/self/mountinfo || grep ' / ' /proc/self/mountinfo");
         lines[0].Should().Be(readOnly ? "no" : "yes");
         MountInfo.Parse(lines[1]).Options.Should().Contain(readOnly ? "ro" : "rw");
         File.Exists(bundle.InRootfs("written")).Should().Be(!readOnly);
@@ -29,7 +29,7 @@ public sealed class RootTests
         foreach (string path in (string[])[bundle.Rootfs, "rootfs", "./rootfs/../rootfs/", "link"])
         {
             SetPath(bundle, path);
-            using TestContainer container = Probe.Sleeping(bundle);
+            using TestContainer container = Observe.Sleeping(bundle);
             File.Exists(container.Init.InRoot("/bin/busybox")).Should().BeTrue(path);
             container.StateJson["rootfs"]!.GetValue<string>().Should().Be(bundle.Rootfs);
         }
@@ -40,16 +40,16 @@ public sealed class RootTests
     {
         using var bundle = new TestBundle();
         SetPath(bundle, "nowhere");
-        Probe.Refused(bundle).Should().Contain("/root/path").And.Contain("nowhere").And.Contain("no such file or directory");
+        Observe.Refused(bundle).Should().Contain("/root/path").And.Contain("nowhere").And.Contain("no such file or directory");
         SetPath(bundle, "config.json");
-        Probe.Refused(bundle).Should().Contain("/root/path").And.Contain("not a directory");
+        Observe.Refused(bundle).Should().Contain("/root/path").And.Contain("not a directory");
     }
 
     [Test]
     public void Nothing_of_the_host_is_left_in_the_container([Values] bool pivot)
     {
         using var bundle = new TestBundle();
-        using TestContainer container = Probe.Sleeping(bundle, pivot ? [] : ["--no-pivot"]);
+        using TestContainer container = Observe.Sleeping(bundle, pivot ? [] : ["--no-pivot"]);
         string[] points = [.. container.Init.Mounts.Select(mount => mount.MountPoint)];
         points.Should().Contain("/proc").And.NotContain(point => point.StartsWith(TestRun.Root, StringComparison.Ordinal));
         container.Init.MountAt("/").Root.Should().Be(MountRoot(bundle.Rootfs));
@@ -63,7 +63,7 @@ public sealed class RootTests
     {
         using var bundle = new TestBundle();
         bundle.Linux["maskedPaths"] = TestBundle.Strings("/proc/uptime");
-        string[] lines = Probe.Run(bundle, "stat -c %t:%T /proc/uptime; stat -c %i /; ls / | sort | tr '\\n' ' '", "--no-pivot");
+        string[] lines = Observe.Run(bundle, "stat -c %t:%T /proc/uptime; stat -c %i /; ls / | sort | tr '\\n' ' '", "--no-pivot");
         lines[0].Should().Be("1:3");
         lines[2].Split(' ').Should().Contain("home").And.NotContain("usr");
     }
@@ -77,7 +77,7 @@ public sealed class RootTests
     {
         using var bundle = new TestBundle();
         if (word is not null) bundle.Linux["rootfsPropagation"] = word;
-        using TestContainer container = Probe.Sleeping(bundle);
+        using TestContainer container = Observe.Sleeping(bundle);
         container.Init.MountAt("/").PropagationType.Should().Be(expected);
         container.Init.MountAt("/dev").PropagationType.Should().Be("private", "the word is for the rootfs alone");
     }
@@ -88,7 +88,7 @@ public sealed class RootTests
     {
         using var bundle = new TestBundle();
         bundle.Linux["rootfsPropagation"] = word;
-        using TestContainer container = Probe.Sleeping(bundle);
+        using TestContainer container = Observe.Sleeping(bundle);
         container.Init.Mounts.Should().OnlyContain(mount => mount.PropagationType == expected);
     }
 
@@ -116,7 +116,7 @@ public sealed class RootTests
         bundle.Process["cwd"] = "/made/for/it";
         string marker = Path.Combine(bundle.Directory, "hook");
         bundle.AddHook("createRuntime", "/bin/touch", marker);
-        using TestContainer container = Probe.Sleeping(bundle);
+        using TestContainer container = Observe.Sleeping(bundle);
         container.NamespaceInode("mnt").Should().Be(ProcessView.HostNamespaceInode("mnt"));
         new FileInfo($"/proc/{container.InitPid}/root").LinkTarget.Should().Be(bundle.Rootfs);
         new FileInfo($"/proc/{container.InitPid}/cwd").LinkTarget.Should().Be(bundle.Rootfs + "/made/for/it");
@@ -128,7 +128,7 @@ public sealed class RootTests
     {
         using var bundle = new TestBundle();
         bundle.RemoveNamespace("mount");
-        string message = Probe.Refused(bundle);
+        string message = Observe.Refused(bundle);
         foreach (string pointer in (string[])["/mounts", "/root/readonly", "/linux/maskedPaths", "/linux/readonlyPaths"]) message.Should().Contain(pointer);
     }
 

@@ -12,6 +12,9 @@ internal static class Wrapped
     public static RuntimeBinary PureV2 => Script("v2",
         "exec unshare --mount --propagation private sh -c 'umount -R /sys/fs/cgroup && mount -t cgroup2 cgroup2 /sys/fs/cgroup && exec \"$@\"' --");
 
+    /// <summary>With a host name and a network of its own, so that what a bug would do to the host is done to nobody.</summary>
+    public static RuntimeBinary ExpendableHost => Script("expendable", "exec unshare --uts --net");
+
     /// <summary>Signals ignored and blocked, as nohup(1) and careless daemons leave them.</summary>
     public static RuntimeBinary DeafToSignals => Script("deaf", "exec env --ignore-signal --block-signal=USR1,USR2,ALRM,CHLD");
 

@@ -31,7 +31,7 @@ public sealed class KillTests
         container.ForgetPidFile();
         var table = new SweepTable($"SIGKILL of {verb}");
         int point = 0;
-        foreach ((string call, int when) in SweepPoints.Choose(counts, Calls, Full ? int.MaxValue : verb == "create" ? 2 : 1))
+        foreach ((string call, int when) in SweepPoints.Choose(counts, Calls, Full ? int.MaxValue : 2))
         {
             FaultRun run = Strace.Run(command, call, "signal=KILL", when.ToString());
             bool killed = run.Place != FaultPlace.Missed;

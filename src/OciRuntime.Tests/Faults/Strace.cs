@@ -46,10 +46,15 @@ internal static partial class Strace
         string log = TestRun.NewPath("strace");
         try
         {
-            string[] args = ["-f", "-qq", "-I2", "-s", "200", "-o", log, "-e", "signal=none", "-e", $"trace={Always},{call}", "-e", $"inject={call}:{what}:when={when}", .. command];
+            string[] args = ["-f", "-q", "-I2", "-s", "200", "-o", log, "-e", "signal=none", "-e", $"trace={Always},{call}", "-e", $"inject={call}:{what}:when={when}", .. command];
             using RunningCommand strace = Command.Start(Requires.Tool("strace"), args);
-            CommandResult result = WaitForRuntime(strace, timeout ?? TimeSpan.FromSeconds(15));
+            CommandResult result = WaitForRuntime(strace, log, timeout ?? TimeSpan.FromSeconds(15));
             string text = ProcessTree.ReadOrEmpty(log);
+            // strace that was told to let go has an exit status of its own; the runtime's is in the log.
+            if (text.Split(' ', 2)[0] is { Length: > 0 } first && Regex.Match(text, $@"^{first} +\+\+\+ exited with (\d+)", RegexOptions.Multiline) is { Success: true } exited)
+            {
+                result = result with { Status = new ExitStatus(int.Parse(exited.Groups[1].Value), 0) };
+            }
             return new FaultRun(result, Locate(text, marker, out bool child), text) { HitChild = child };
         }
         finally
@@ -63,7 +68,7 @@ internal static partial class Strace
     {
         string log = TestRun.NewPath("strace");
         using RunningCommand strace = Command.Start(Requires.Tool("strace"), ["-f", "-qq", "-I2", "-o", log, "-e", "signal=none", "-e", $"trace={calls}", .. command]);
-        WaitForRuntime(strace, TimeSpan.FromSeconds(20));
+        WaitForRuntime(strace, log, TimeSpan.FromSeconds(20));
         string text = File.ReadAllText(log);
         File.Delete(log);
         return text;
@@ -95,7 +100,7 @@ internal static partial class Strace
     /// strace ends with the last process it watches, which after `create` is the container: so when the runtime itself has ended, strace is
     /// told to let go (SIGTERM detaches).
     /// </summary>
-    private static CommandResult WaitForRuntime(RunningCommand strace, TimeSpan timeout)
+    private static CommandResult WaitForRuntime(RunningCommand strace, string log, TimeSpan timeout)
     {
         long end = Environment.TickCount64 + (long)timeout.TotalMilliseconds;
         int runtime = 0;
@@ -103,12 +108,13 @@ internal static partial class Strace
         {
             if (runtime == 0)
             {
-                runtime = ProcessTree.ChildrenOf(strace.Pid) is [int child, ..] ? child : 0;
+                // Not strace's first child: at its start it forks some that only try out what the kernel can do.
+                _ = int.TryParse(ProcessTree.ReadOrEmpty(log).Split(' ', 2)[0], out runtime);
             }
             else if (!ProcessTree.IsAlive(runtime))
             {
                 // When nothing else is left, it ends by itself, with the runtime's own exit status.
-                if (!Eventually.Becomes(() => !strace.IsRunning, TimeSpan.FromMilliseconds(150)))
+                if (!Eventually.Becomes(() => !strace.IsRunning, TimeSpan.FromMilliseconds(100)))
                 {
                     strace.Signal(15);
                 }
@@ -123,6 +129,7 @@ internal static partial class Strace
     {
         child = false;
         bool booted = false;
+        // A call that never came back, "= ?", is one that its process was killed in.
         HashSet<string> inProgram = [];
         string? first = null;
         foreach (string line in log.Split('\n'))
@@ -130,7 +137,7 @@ internal static partial class Strace
             string pid = line.Split(' ', 2)[0];
             first ??= pid;
             booted |= line.Contains(marker, StringComparison.Ordinal);
-            if (line.Contains("(INJECTED)", StringComparison.Ordinal) || line.Contains("+++ killed by", StringComparison.Ordinal))
+            if (line.Contains("(INJECTED)", StringComparison.Ordinal) || line.EndsWith("= ?", StringComparison.Ordinal))
             {
                 child = pid != first;
                 return !booted ? FaultPlace.Boot : inProgram.Contains(pid) ? FaultPlace.Program : FaultPlace.Runtime;

@@ -38,9 +38,11 @@ internal sealed partial class CgroupControl
 
     private static void RemoveOne(string path, long deadline)
     {
+        // A journal names cgroups before they are made. What was never made is not to fail for the reason that kept it from being made,
+        // such as a kernel or seccomp profile without openat2.
+        if (Files.StatAt(Files.AT_FDCWD, path, Files.AT_SYMLINK_NOFOLLOW, out _) == -Errno.ENOENT) return;
         long parent = OpenParent(path, out string name);
-        // Without openat2 (ENOSYS) nothing was ever made here: making a cgroup needs it, too.
-        if (parent is -Errno.ENOENT or -Errno.ENODEV or -Errno.ENOSYS) return;
+        if (parent is -Errno.ENOENT or -Errno.ENODEV) return;
         OciException.Check(parent, $"open the parent of cgroup {path}");
         try
         {

@@ -16,7 +16,8 @@ internal sealed class LaunchSession : IDisposable
 
     public LaunchSession(GlobalOptions globals, LaunchSettings settings)
     {
-        // First of all: whatever the caller left open must not reach the container (CVE-2024-21626).
+        PreservedFds.Check(settings.PreserveFds);
+        // Before anything else is opened: whatever the caller left open must not reach the container (CVE-2024-21626).
         OciException.Check(Files.CloseRange(3, uint.MaxValue, Files.CLOSE_RANGE_CLOEXEC), "close_range");
         _globals = globals;
         _settings = settings;
@@ -72,21 +73,44 @@ internal sealed class LaunchSession : IDisposable
             throw;
         }
         _launch.Run(Warn);
+        OrEnd(Complete);
         return _launch;
     }
 
-    /// <summary>poststart: a failure ends the container.</summary>
-    public void RunPoststartHooks()
+    /// <summary>For `run --detach`: waits until the program says that it is ready, if somebody wants to know. Others may use the container meanwhile.</summary>
+    public void AwaitReadiness()
     {
-        if (_launch!.State.Poststart.Length == 0) return;
+        if (_launch!.Notify is not { } notify) return;
+        Unlock();
         try
         {
-            new HookRunner(_launch.State, Interruption).Run("poststart", _launch.State.Poststart, ContainerStatus.Running);
+            OrEnd(() => notify.Relay(_launch.Child!.PidFd.Number, _launch.Child.Pid, Interruption));
+        }
+        catch when (_settings.PidFile != null)
+        {
+            Files.UnlinkAt(Files.AT_FDCWD, _settings.PidFile);
+            throw;
+        }
+    }
+
+    /// <summary>What comes after the launch. The pid file is last: one that is left by a failure makes conmon report success.</summary>
+    private void Complete()
+    {
+        if (!_settings.WaitForStart) new HookRunner(_launch!.State, Interruption).Run("poststart", _launch.State.Poststart, ContainerStatus.Running);
+        if (_settings.PidFile != null) PidFile.Write(_settings.PidFile, _launch!.Child!.Pid);
+    }
+
+    /// <summary>A failure ends the container (runtime-spec runtime.md, "Lifecycle", for poststart hooks).</summary>
+    private void OrEnd(Action work)
+    {
+        try
+        {
+            work();
         }
         catch
         {
-            _launch.Child!.Kill();
-            ContainerTeardown.Run(_entry!, _launch.State, RunPoststop);
+            _launch!.Child!.Kill();
+            if (_entry!.Lock != null || _entry.TryAcquire(_settings.Verb, ContainerLock.DefaultWaitMilliseconds)) ContainerTeardown.Run(_entry, _launch.State, RunPoststop);
             throw;
         }
     }
@@ -99,7 +123,7 @@ internal sealed class LaunchSession : IDisposable
         if (_entry!.TryAcquire("run", ContainerLock.DefaultWaitMilliseconds)) ContainerTeardown.Run(_entry, _launch!.State, RunPoststop);
     }
 
-    private void RunPoststop(ContainerState state) => new HookRunner(state, Interruption).RunPoststop(Warn);
+    private void RunPoststop(ContainerState state) => HookRunner.RunPoststop(state, Warn);
 
     private void Warn(string message)
     {

@@ -12,8 +12,7 @@ internal static class PoststopHooks
 {
     public static void Run(GlobalOptions g, ContainerState state)
     {
-        using Interruption interruption = new();
         using Logger log = Logger.Open(g);
-        new HookRunner(state, interruption).RunPoststop(log.Warning);
+        HookRunner.RunPoststop(state, log.Warning);
     }
 }

@@ -16,9 +16,22 @@ internal static class StartCommand
         entry.Acquire("start");
         ContainerState state = entry.ReadState();
         CheckCreated(entry.Probe(state));
-        Release(entry);
+        // As with runc the variable counts that start itself was given: a client that does not want readiness here must not be made to wait for it.
+        using NotifyProxy? notify = state.NotifySocket != null && NotifyProxy.HostSocket is { } host ? NotifyProxy.Open(entry, host) : null;
+        Release(g, entry, state);
         if (state.Poststart.Length > 0) RunPoststart(g, entry, state);
+        if (notify != null) AwaitReadiness(notify, entry, state);
         return ExitCodes.Success;
+    }
+
+    /// <summary>Without the lock: a program that never gets ready must be deletable.</summary>
+    private static void AwaitReadiness(NotifyProxy notify, ContainerEntry entry, ContainerState state)
+    {
+        entry.Lock?.Dispose();
+        long fd = state.Init.OpenPidFd();
+        // It has ended already; what it said before is still in the socket.
+        using Fd? pidfd = fd >= 0 ? new Fd((int)fd) : null;
+        notify.Relay(pidfd?.Number ?? -1, state.Init.Pid, null);
     }
 
     private static void CheckCreated(ContainerStatus status)
@@ -33,7 +46,7 @@ internal static class StartCommand
     }
 
     /// <summary>Lets init go. The socket goes afterwards, whatever came of it: the container is not in the state "created" any more.</summary>
-    private static void Release(ContainerEntry entry)
+    private static void Release(GlobalOptions g, ContainerEntry entry, ContainerState state)
     {
         SyncMessage? failure;
         try
@@ -47,7 +60,10 @@ internal static class StartCommand
             throw new OciException("cannot start an already running container");
         }
         RemoveSocket(entry);
-        if (failure is { } message) throw FailureText.ExplainStart(message);
+        if (failure is not { } message) return;
+        // A failed startContainer hook ends the container (runtime-spec runtime.md, "Lifecycle", step 7).
+        if (message.Op == InitOp.StartHook) ContainerTeardown.Run(entry, state, journal => PoststopHooks.Run(g, journal));
+        throw FailureText.ExplainStart(message);
     }
 
     private static void RemoveSocket(ContainerEntry entry)

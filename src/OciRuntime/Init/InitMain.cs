@@ -80,6 +80,7 @@ internal static unsafe class InitMain
         InitOp.DeviceBind => DeviceSteps.Bind(ref s, step),
         InitOp.Symlink => DeviceSteps.Link(ref s, step),
         InitOp.AwaitHooks => Sync.Ask(ref s, SyncKind.Hooks, 0),
+        InitOp.ContainerHook => HookStep.Run(ref s, step),
         InitOp.Console => ConsoleStep.Open(ref s, step),
         InitOp.MakeDirectory => RootSteps.MakeDirectory(ref s, step),
         InitOp.MaskPath => MountSteps.Mask(ref s, step),
@@ -105,7 +106,7 @@ internal static unsafe class InitMain
         InitOp.FindExecutable => ProcessSteps.FindExecutable(ref s, step),
         InitOp.Ready => StartSteps.Ready(ref s),
         InitOp.AwaitStart => StartSteps.AwaitStart(ref s),
-        InitOp.StartHook => StartSteps.Hook(ref s, step),
+        InitOp.StartHook => HookStep.Run(ref s, step),
         InitOp.Execute => StartSteps.Execute(ref s),
         _ => -Errno.ENOSYS,
     };

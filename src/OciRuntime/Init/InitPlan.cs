@@ -71,8 +71,11 @@ internal enum InitOp
     /// <summary>A symbolic link. Text1: its target, Text2: path. Flags: <see cref="InitFlags.Replace"/>.</summary>
     Symlink,
 
-    /// <summary>Waits until the parent ran the prestart, createRuntime and createContainer hooks.</summary>
+    /// <summary>Waits until the parent ran the prestart and createRuntime hooks and wrote the state for createContainer ones.</summary>
     AwaitHooks,
+
+    /// <summary>A createContainer hook: in the container's namespaces, with the host's tree still in place. Text1: rootfs. Data: <see cref="HookCall"/>.</summary>
+    ContainerHook,
 
     /// <summary>The container's terminal. A: rows | columns &lt;&lt; 16, or 0.</summary>
     Console,
@@ -234,6 +237,9 @@ internal unsafe struct HookCall
     public byte* Path;
     public byte** Arguments, Environment;
     public int TimeoutSeconds;
+
+    /// <summary>Position in its list, for messages.</summary>
+    public int Index;
 }
 
 /// <summary>Everything the child needs, filled by the parent before clone3(2).</summary>

@@ -35,6 +35,9 @@ internal unsafe struct InitState
     public int TextLength;
     public fixed byte Text[SyncMessage.TextSize];
 
+    /// <summary>The words have already more than a path: output of a hook.</summary>
+    public bool HasOutput;
+
     public InitState(InitPlan* plan)
     {
         Plan = plan;
@@ -45,6 +48,7 @@ internal unsafe struct InitState
     /// <summary>Keeps words for an error report, cut to what a message holds.</summary>
     public void SetText(byte* text)
     {
+        HasOutput = false;
         for (TextLength = 0; TextLength < SyncMessage.TextSize && text[TextLength] != 0; TextLength++) Text[TextLength] = text[TextLength];
     }
 

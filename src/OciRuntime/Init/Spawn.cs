@@ -10,14 +10,10 @@ internal unsafe struct SpawnPlan
     public byte* Path;
     public byte** Arguments, Environment;
 
-    /// <summary>Descriptors that become 0, 1 and 2.</summary>
+    /// <summary>Descriptors that become stdin, and both stdout and stderr.</summary>
     public int Input, Output;
 
-    /// <summary>pidfd of a process whose namespaces to join, with their CLONE_NEW… flags; 0 for none.</summary>
-    public int NamespacesOf;
-    public ulong NamespaceFlags;
-
-    /// <summary>Directory to start in, or null; looked up after joining.</summary>
+    /// <summary>Directory to start in, or null.</summary>
     public byte* Directory;
 
     /// <summary>Close-on-exec pipe that takes the errno when the program cannot be run.</summary>
@@ -35,7 +31,6 @@ internal static unsafe class Spawn
         if (result >= 0) result = Files.Duplicate(plan->Input, 0);
         if (result >= 0) result = Files.Duplicate(plan->Output, 1);
         if (result >= 0) result = Files.Duplicate(plan->Output, 2);
-        if (result >= 0 && plan->NamespaceFlags != 0) result = Processes.SetNamespace(plan->NamespacesOf, plan->NamespaceFlags);
         if (result >= 0 && plan->Directory != null) result = Files.ChangeDirectory(plan->Directory);
         // A session of its own: a time-out ends the whole group, and the caller's terminal is not the hook's.
         if (result >= 0) result = Processes.SetSession();

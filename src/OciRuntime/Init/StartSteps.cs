@@ -2,7 +2,7 @@ using OciRuntime.Linux;
 
 namespace OciRuntime.Init;
 
-/// <summary>The end of the set-up: hand-over to the parent, the wait for `start`, startContainer hooks, execve.</summary>
+/// <summary>The end of the set-up: hand-over to the parent, the wait for `start`, execve.</summary>
 internal static unsafe class StartSteps
 {
     /// <summary>
@@ -12,8 +12,34 @@ internal static unsafe class StartSteps
     public static long Ready(ref InitState s)
     {
         long allocated = GC.GetAllocatedBytesForCurrentThread() - s.AllocatedAtStart;
+        CloseSetUp(ref s);
         long result = Sync.Ask(ref s, SyncKind.Ready, allocated);
         return result < 0 ? result : Processes.Prctl(Processes.PR_SET_PDEATHSIG, 0);
+    }
+
+    /// <summary>
+    /// Closes all that the set-up opened: a container may stay "created" for long, and whoever may look into init's /proc/PID/fd would find
+    /// the way to a joined namespace or a detached mount there.
+    /// </summary>
+    private static void CloseSetUp(ref InitState s)
+    {
+        uint first = (uint)(3 + s.Plan->PreservedFds);
+        while (true)
+        {
+            uint kept = uint.MaxValue;
+            Lower(ref kept, s.Plan->SyncFd, first);
+            Lower(ref kept, s.Plan->StartFd, first);
+            Lower(ref kept, s.Plan->StateFd, first);
+            if (kept > first) Files.CloseRange(first, kept == uint.MaxValue ? kept : kept - 1, 0);
+            if (kept == uint.MaxValue) break;
+            first = kept + 1;
+        }
+        s.RootFd = s.ProcFd = s.EmptyFd = s.NullFd = -1;
+    }
+
+    private static void Lower(ref uint kept, int fd, uint first)
+    {
+        if (fd >= first && fd < kept) kept = (uint)fd;
     }
 
     /// <summary>
@@ -39,50 +65,6 @@ internal static unsafe class StartSteps
         }
     }
 
-    /// <summary>Runs one startContainer hook inside the container, state on its stdin, and waits for it.</summary>
-    public static long Hook(ref InitState s, InitStep* step)
-    {
-        HookCall* hook = (HookCall*)step->Data;
-        int pidfd = -1;
-        CloneArgs args = new() { Flags = Processes.CLONE_PIDFD, PidFd = (ulong)&pidfd, ExitSignal = Processes.SIGCHLD };
-        s.Detail = InitDetail.HookFork;
-        s.SetText(hook->Path);
-        long pid = Processes.Clone(args);
-        if (pid < 0) return pid;
-        if (pid == 0) RunHook(ref s, hook);
-        PollFd poll = new() { Fd = pidfd, Events = Processes.POLLIN };
-        long ready;
-        do ready = Processes.Poll(&poll, 1, hook->TimeoutSeconds > 0 ? hook->TimeoutSeconds * 1000 : -1);
-        while (ready == -Errno.EINTR);
-        if (ready == 0) Processes.PidFdSendSignal(pidfd, Processes.SIGKILL);
-        int status;
-        while (Processes.Wait((int)pid, out status, 0) == -Errno.EINTR) { }
-        Files.Close(pidfd);
-        if (ready == 0)
-        {
-            s.Detail = InitDetail.HookTimeout;
-            return -Errno.ETIMEDOUT;
-        }
-        if (status == 0) return 0;
-        bool signalled = (status & 0x7f) != 0;
-        s.Detail = signalled ? InitDetail.HookSignal : InitDetail.HookStatus;
-        s.Value = signalled ? status & 0x7f : status >> 8 & 0xff;
-        return -Errno.EPROTO;
-    }
-
-    private static void RunHook(ref InitState s, HookCall* hook)
-    {
-        if (s.Plan->StateFd >= 0)
-        {
-            Kernel.Call(SyscallNumber.Lseek, s.Plan->StateFd, 0, 0);
-            Files.Duplicate(s.Plan->StateFd, 0);
-        }
-        InitMain.DefaultSignals();
-        Files.CloseRange(3, uint.MaxValue, Files.CLOSE_RANGE_CLOEXEC);
-        s.Detail = InitDetail.HookExecute;
-        Sync.Fail(ref s, Processes.Execute(hook->Path, hook->Arguments, hook->Environment));
-    }
-
     /// <summary>
     /// The container's program. Default signal actions and an empty mask, because ignored signals and the mask survive execve; no descriptor
     /// but stdio and those asked for (CVE-2024-21626).
@@ -93,6 +75,8 @@ internal static unsafe class StartSteps
         for (int fd = 3; fd < 3 + kept; fd++) Files.Fcntl(fd, Files.F_SETFD, 0);
         long result = Files.CloseRange((uint)(3 + kept), uint.MaxValue, Files.CLOSE_RANGE_CLOEXEC);
         if (result < 0) return result;
+        // Whoever listens may be gone by now; the program runs all the same.
+        Sync.Tell(ref s, SyncKind.Executing, 0);
         InitMain.DefaultSignals();
         s.SetText(s.Executable);
         return Processes.Execute(s.Executable, s.Plan->Arguments, s.Plan->Environment);

@@ -17,7 +17,7 @@ internal enum SyncKind
     /// <summary>Set my resource limits.</summary>
     Limits,
 
-    /// <summary>Run the hooks that come before pivot_root.</summary>
+    /// <summary>Run the prestart and createRuntime hooks.</summary>
     Hooks,
 
     /// <summary>Open the source of this bind mount for me: a user namespace hides it from me. Answered with a descriptor.</summary>
@@ -31,6 +31,9 @@ internal enum SyncKind
 
     /// <summary>All is set up. Value: bytes of managed memory allocated by the child, which must be 0.</summary>
     Ready,
+
+    /// <summary>The next thing is execve: when the connection ends after this, the program runs, and without it, init died.</summary>
+    Executing,
 }
 
 /// <summary>Which part of a step failed; the parent turns it into words.</summary>
@@ -45,14 +48,14 @@ internal enum InitDetail
 [StructLayout(LayoutKind.Sequential)]
 internal unsafe struct SyncMessage
 {
-    /// <summary>Room for the kernel's own words, for example a file system's "Unknown parameter".</summary>
-    public const int TextSize = 232;
+    /// <summary>Room for words: the kernel's own, for example a file system's "Unknown parameter", or what a hook printed.</summary>
+    public const int TextSize = 1000;
 
     public SyncKind Kind;
     public int Step, Errno;
     public InitDetail Detail;
 
-    /// <summary>A number that goes with the kind or the detail: a pid, an exit status.</summary>
+    /// <summary>A number that goes with the kind or the detail: a pid, an exit status. Hooks add their index, in the upper half.</summary>
     public long Value;
     public int TextLength;
 

@@ -1,3 +1,4 @@
+using System.Text;
 using OciRuntime.Init;
 using OciRuntime.Linux;
 using OciRuntime.Plan;
@@ -78,6 +79,17 @@ internal sealed unsafe class ChildProcess : IDisposable
         PidFd.Dispose();
         Pid = pid;
         PidFd = new Fd((int)OciException.Check(Processes.PidFdOpen(pid), "pidfd_open"));
+    }
+
+    /// <summary>Its pid in the pid namespace it lives in (proc_pid_status(5), NSpid: one number for each level, the innermost last).</summary>
+    public int InnerPid()
+    {
+        byte[] status = Files.ReadFileAt(Files.AT_FDCWD, $"/proc/{Pid}/status", 1 << 16, out _) ?? [];
+        foreach (string line in Encoding.ASCII.GetString(status).Split('\n'))
+        {
+            if (line.StartsWith("NSpid:", StringComparison.Ordinal)) return int.Parse(line[(line.LastIndexOf('\t') + 1)..]);
+        }
+        return Pid;
     }
 
     /// <summary>Kills the child and takes its wait status.</summary>

@@ -34,6 +34,9 @@ internal sealed unsafe class ContainerLaunch : IDisposable
     public ContainerState State { get; }
     public ChildProcess? Child { get; private set; }
 
+    /// <summary>Listens for the program's readiness message when nobody will call `start`.</summary>
+    public NotifyProxy? Notify { get; private set; }
+
     /// <summary>Master of the container's terminal when the runtime stays in the foreground.</summary>
     public Fd? Terminal { get; private set; }
 
@@ -53,7 +56,6 @@ internal sealed unsafe class ContainerLaunch : IDisposable
             State.Init = new ProcessIdentity(Child.Pid, StartTime(Child.Pid));
             CloseInherited();
             Converse();
-            if (Settings.PidFile != null) PidFile.Write(Settings.PidFile, Child.Pid);
         }
         catch
         {
@@ -97,7 +99,6 @@ internal sealed unsafe class ContainerLaunch : IDisposable
     /// <summary>Cgroups, sockets and descriptors: what has to exist before the child does.</summary>
     private void Prepare()
     {
-        CheckPreservedFds();
         _native = PlanCompiler.Compile(Plan, CountTasks() + Plan.Joins.Count);
         _native->PreservedFds = _preparation.KeptFds;
         int slot = 0;
@@ -109,8 +110,10 @@ internal sealed unsafe class ContainerLaunch : IDisposable
         foreach (NamespacePath join in Plan.Joins) _native->Fds[slot++] = Open(join).Number;
         if (Settings.WaitForStart) _native->StartFd = Keep(StartSocket.Listen(_entry)).Number;
         if (Settings.ConsoleSocket != null) _native->ConsoleFd = ConnectConsole(Settings.ConsoleSocket).Number;
-        if (Spec.Hooks is { StartContainer.Length: > 0 }) _native->StateFd = Keep(MemoryFile.Create([])).Number;
-        if (_preparation.NotifySocket != null) OciException.Check(Files.MakeDirectoryAt(_entry.Directory, "notify", 0x1ed), "mkdir notify");
+        if (Spec.Hooks is { } hooks && hooks.CreateContainer.Length + hooks.StartContainer.Length > 0) _native->StateFd = Keep(MemoryFile.Create([])).Number;
+        if (_preparation.NotifySocket == null) return;
+        NotifyProxy.MakeDirectory(_entry);
+        if (!Settings.WaitForStart) Notify = NotifyProxy.Open(_entry, _preparation.NotifySocket);
     }
 
     private int CountTasks()
@@ -118,14 +121,6 @@ internal sealed unsafe class ContainerLaunch : IDisposable
         int count = 0;
         foreach (PlanStep step in Plan.Steps) if (step.Op == InitOp.EnterCgroup) count++;
         return count;
-    }
-
-    private void CheckPreservedFds()
-    {
-        for (int i = 0; i < _preparation.KeptFds; i++)
-        {
-            if (Files.Fcntl(3 + i, Files.F_GETFD) < 0) throw new OciException($"unable to stat preserved-fd {i} (of {_preparation.KeptFds}): descriptor {3 + i} is not open");
-        }
     }
 
     private int OpenPidNamespace() => Plan.PidNamespace is { } join ? Open(join).Number : -1;
@@ -161,17 +156,18 @@ internal sealed unsafe class ContainerLaunch : IDisposable
     /// <summary>Serves the child's requests until it closes the socket: waiting for `start`, or by execve.</summary>
     private void Converse()
     {
-        bool ready = false;
+        bool done = false;
+        SyncKind last = Settings.WaitForStart ? SyncKind.Ready : SyncKind.Executing;
         while (true)
         {
             _interruption.WaitFor(Child!.SyncFd);
             SyncMessage? received = Child.Receive(out int passed);
             if (received is not { } message)
             {
-                if (ready) return;
+                if (done) return;
                 throw DiedInSetUp(Child.Wait());
             }
-            ready |= message.Kind == SyncKind.Ready;
+            done |= message.Kind == last;
             Serve(message, passed);
         }
     }
@@ -188,6 +184,7 @@ internal sealed unsafe class ContainerLaunch : IDisposable
             case SyncKind.Source: ProvideSource(Plan.Steps[message.Step]); break;
             case SyncKind.Console:
                 Terminal = new Fd(passed);
+                TerminalRelay.Prepare(passed);
                 Child!.Answer();
                 break;
             case SyncKind.Forked: Adopt((int)message.Value); break;
@@ -195,6 +192,7 @@ internal sealed unsafe class ContainerLaunch : IDisposable
                 Record(message.Value);
                 Child!.Answer();
                 break;
+            case SyncKind.Executing: break;
             default: throw new OciException($"unexpected message {(int)message.Kind} from init");
         }
     }
@@ -224,7 +222,7 @@ internal sealed unsafe class ContainerLaunch : IDisposable
         }
     }
 
-    /// <summary>In the order of the specification: prestart and createRuntime in the runtime's namespaces, createContainer in the container's.</summary>
+    /// <summary>prestart and createRuntime; createContainer hooks are run by the child next.</summary>
     private void RunHooks()
     {
         _hooksRan = true;
@@ -235,7 +233,13 @@ internal sealed unsafe class ContainerLaunch : IDisposable
         HookRunner runner = new(State, _interruption);
         runner.Run("prestart", hooks.Prestart, ContainerStatus.Creating);
         runner.Run("createRuntime", hooks.CreateRuntime, ContainerStatus.Creating);
-        runner.RunInContainer("createContainer", hooks.CreateContainer, ContainerStatus.Creating, Child!.PidFd.Number, NamespacePlan.Build(Spec.Linux).Separate);
+        WriteStateForChild(ContainerStatus.Creating);
+    }
+
+    /// <summary>For hooks in the container the pid is "as seen by the container" (runtime-spec runtime.md, "State").</summary>
+    private void WriteStateForChild(ContainerStatus status)
+    {
+        if (_native->StateFd >= 0) MemoryFile.Write(_native->StateFd, StateDocument.ForHooks(State, status, Child!.InnerPid()));
     }
 
     /// <summary>Opens a bind source that the container's user namespace hides, with the runtime's privileges (a volume below a 0700 directory).</summary>
@@ -260,7 +264,9 @@ internal sealed unsafe class ContainerLaunch : IDisposable
     private void Record(long allocated)
     {
         _debug($"init allocated {allocated} bytes");
-        if (_native->StateFd >= 0) MemoryFile.Write(_native->StateFd, HookRunner.Document(State, ContainerStatus.Created));
+        // startContainer hooks come next: from here on there is something for poststop hooks to undo.
+        _hooksRan = true;
+        WriteStateForChild(ContainerStatus.Created);
         State.Phase = ContainerPhase.Created;
         _entry.WriteState(State);
     }
@@ -281,7 +287,7 @@ internal sealed unsafe class ContainerLaunch : IDisposable
             Child?.Kill();
             _cgroup?.Dispose();
             if (!_hooksRan) State.Poststop = [];
-            ContainerTeardown.Run(_entry, State, state => new HookRunner(state, _interruption).RunPoststop(warn));
+            ContainerTeardown.Run(_entry, State, state => HookRunner.RunPoststop(state, warn));
             // Parents of cgroupsPath that this launch made, too.
             _cgroup?.Rollback();
         }
@@ -298,5 +304,6 @@ internal sealed unsafe class ContainerLaunch : IDisposable
         _cgroup?.Dispose();
         Child?.Dispose();
         Terminal?.Dispose();
+        Notify?.Dispose();
     }
 }

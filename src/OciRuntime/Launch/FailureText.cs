@@ -16,6 +16,7 @@ internal static unsafe class FailureText
         PlanStep step = plan.Steps[message.Step];
         if (step.Op == InitOp.FindExecutable) return new OciException(Executable(step.Text1!, message.Errno), message.Errno);
         if (step.Op == InitOp.ResourceLimit) return Limit(step.Origin, step.Text1!, (ulong)step.B, (ulong)step.C, message.Errno);
+        if (step.Op is InitOp.ContainerHook or InitOp.StartHook) return new OciException(HookFailure(message), message.Errno);
         string origin = step.Origin.ToString();
         return new OciException($"{(origin.Length == 0 ? "" : origin + ": ")}{StepText.Describe(step)}: {Reason(step.Op, message)}{Hint(step, message)}", message.Errno);
     }
@@ -24,11 +25,20 @@ internal static unsafe class FailureText
     public static OciException ExplainStart(SyncMessage message) => new(
         message.Op switch
         {
-            InitOp.StartHook => $"error running startContainer hook {Words(message)}: {Reason(message.Op, message)}",
+            InitOp.StartHook => HookFailure(message),
             InitOp.Execute => $"exec {Words(message)}: {Errno(message)}{ExecuteHint(message.Errno)}",
             _ => $"container init failed: {Reason(message.Op, message)}",
         },
         message.Errno);
+
+    // The words are the hook's path and, after the first line end, what it printed. runc's bats tests match the text up to the colon.
+    private static string HookFailure(in SyncMessage message)
+    {
+        string[] words = Words(message).Split('\n', 2);
+        string kind = message.Op == InitOp.ContainerHook ? "createContainer" : "startContainer";
+        string output = words.Length > 1 && words[1].Length > 0 ? $", output: {words[1]}" : "";
+        return $"error running {kind} hook #{message.Value >> 32}: {words[0]}: {Reason(message.Op, message)}{output}";
+    }
 
     /// <summary>A limit that the kernel refused, with the numbers (complaint no. 7 of other runtimes' users).</summary>
     public static OciException Limit(Origin origin, string type, ulong soft, ulong hard, int errno)
@@ -53,7 +63,7 @@ internal static unsafe class FailureText
     {
         string detail = Detail(message);
         // The text of execve and hooks is the path they were about.
-        string words = op is InitOp.Execute or InitOp.StartHook ? "" : Words(message);
+        string words = op is InitOp.Execute or InitOp.StartHook or InitOp.ContainerHook ? "" : Words(message);
         if (message.Detail is InitDetail.HookStatus or InitDetail.HookSignal or InitDetail.HookTimeout) return detail;
         return (detail.Length == 0 ? "" : detail + ": ") + Errno(message) + (words.Length == 0 ? "" : $": {words}");
     }
@@ -93,9 +103,9 @@ internal static unsafe class FailureText
         InitDetail.BadProcFile => "/proc is not a procfs",
         InitDetail.HookFork => "clone",
         InitDetail.HookExecute => "execute",
-        InitDetail.HookStatus => $"exit status {message.Value}",
-        InitDetail.HookSignal => $"killed by signal {message.Value}",
-        InitDetail.HookTimeout => "hook ran past specified timeout",
+        InitDetail.HookStatus => $"exit status {(uint)message.Value}",
+        InitDetail.HookSignal => $"killed by signal {(uint)message.Value}",
+        InitDetail.HookTimeout => $"hook ran past specified timeout of {(uint)message.Value}.0s",
         _ => "",
     };
 
@@ -104,6 +114,7 @@ internal static unsafe class FailureText
         (InitOp.PivotRoot, Linux.Errno.EINVAL) => ": is the host's root on an initramfs? then use --no-pivot",
         (InitOp.SetUser, Linux.Errno.EINVAL) => ": an id has no mapping in the user namespace (/linux/uidMappings, /linux/gidMappings)",
         (InitOp.TimeOffsets, Linux.Errno.ERANGE) => ": a clock would show less than zero, or more than 146 years",
+        (InitOp.Console, Linux.Errno.ENOENT or Linux.Errno.ENODEV) when message.Detail is InitDetail.Source or InitDetail.NotADevice => ": a terminal needs a mount of type devpts at /dev/pts (/mounts)",
         (InitOp.Execute, _) => ExecuteHint(message.Errno),
         (InitOp.BindRootfs, Linux.Errno.EACCES) => ": the container's root user cannot reach the directory: check the permissions on the way to it",
         _ => "",

@@ -3,27 +3,31 @@ using OciRuntime.Linux;
 namespace OciRuntime.Launch;
 
 /// <summary>
-/// `run` in the foreground: passes signals on, carries the terminal, reaps what is orphaned to it, and knows how the program ended.
+/// `run` in the foreground: passes signals and the readiness message on, carries the terminal, reaps what is orphaned to it, and knows how the
+/// program ended.
 /// </summary>
-internal sealed unsafe class ForegroundSession(ChildProcess child, Interruption signals, TerminalRelay? terminal)
+internal sealed unsafe class ForegroundSession(ChildProcess child, Interruption signals, TerminalRelay? terminal, NotifyProxy? notify)
 {
     private int? _status;
+    private NotifyProxy? _notify = notify;
 
     /// <summary>Waits for the container's end and gives its wait status (wait(2)).</summary>
     public int Wait()
     {
         // The child may have ended before the first signal is looked for.
         Reap();
-        PollFd* fds = stackalloc PollFd[1 + TerminalRelay.MaxPollFds];
+        PollFd* fds = stackalloc PollFd[2 + TerminalRelay.MaxPollFds];
         while (_status == null)
         {
             fds[0] = new PollFd { Fd = signals.Descriptor, Events = Processes.POLLIN };
-            int count = 1 + (terminal?.FillPoll(fds + 1) ?? 0);
+            fds[1] = new PollFd { Fd = _notify?.Descriptor ?? -1, Events = Processes.POLLIN };
+            int count = 2 + (terminal?.FillPoll(fds + 2) ?? 0);
             long ready = Processes.Poll(fds, count, -1);
             if (ready == -Errno.EINTR) continue;
             OciException.Check(ready, "poll");
             if (fds[0].Returned != 0) HandleSignals();
-            terminal?.Transfer(fds + 1, count - 1);
+            if (fds[1].Returned != 0 && _notify!.Pass()) _notify = null;
+            terminal?.Transfer(fds + 2);
         }
         terminal?.Drain();
         return _status.Value;

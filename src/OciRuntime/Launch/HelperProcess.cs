@@ -20,9 +20,7 @@ internal sealed class HelperProgram
     /// <summary>Seconds until it is killed; 0 for no limit.</summary>
     public int TimeoutSeconds { get; init; }
 
-    /// <summary>Runs in the namespaces of this process (pidfd), or -1.</summary>
-    public int NamespacesOf { get; init; } = -1;
-    public ulong NamespaceFlags { get; init; }
+    /// <summary>Where it starts; null for the caller's directory.</summary>
     public string? Directory { get; init; }
 }
 
@@ -42,23 +40,27 @@ internal static unsafe class HelperProcess
     // Output beyond this is read and dropped, so that a chatty hook neither blocks nor fills memory.
     private const int MaxOutput = 8192;
 
-    /// <summary>Runs the program to its end. A pending request to end kills it and throws.</summary>
-    public static HelperResult Run(HelperProgram program, Interruption interruption)
+    /// <summary>Runs the program to its end. A request to end kills it and throws.</summary>
+    /// <param name="program">What to run.</param>
+    /// <param name="interruption">Null where nothing may interrupt it.</param>
+    public static HelperResult Run(HelperProgram program, Interruption? interruption)
     {
         int* pipes = stackalloc int[4];
         OciException.Check(Files.Pipe(pipes, 0), "pipe");
         using Fd outputRead = new(pipes[0]), outputWrite = new(pipes[1]);
+        // Our end only: the hook's must block, or a chatty one would meet EAGAIN.
+        Files.Fcntl(outputRead.Number, Files.F_SETFL, Files.O_NONBLOCK);
         OciException.Check(Files.Pipe(pipes + 2, 0), "pipe");
         using Fd reportRead = new(pipes[2]), reportWrite = new(pipes[3]);
         SpawnPlan* plan = Compile(program, outputWrite.Number, reportWrite.Number);
-        int pid = Start(plan, program, out int pidfdNumber);
+        int pid = Start(plan, out int pidfdNumber);
         using Fd pidfd = new(pidfdNumber);
         outputWrite.Dispose();
         reportWrite.Dispose();
         int errno = 0;
         // The write end is close-on-exec: end of file means that the program runs.
         Files.Read(reportRead.Number, (byte*)&errno, sizeof(int));
-        StringBuilder output = new();
+        List<byte> output = [];
         bool timedOut;
         try
         {
@@ -66,13 +68,11 @@ internal static unsafe class HelperProcess
         }
         catch (InterruptedException)
         {
-            Kill(pid, pidfd.Number);
+            End(pid, pidfd.Number, kill: true);
             throw;
         }
-        if (timedOut) Kill(pid, pidfd.Number);
-        int status;
-        while (Processes.Wait(pid, out status, 0) == -Errno.EINTR) { }
-        return new HelperResult(status, errno, timedOut, output.ToString().TrimEnd());
+        int status = End(pid, pidfd.Number, kill: timedOut);
+        return new HelperResult(status, errno, timedOut, Encoding.UTF8.GetString([.. output]).TrimEnd());
     }
 
     private static SpawnPlan* Compile(HelperProgram program, int output, int report)
@@ -85,18 +85,13 @@ internal static unsafe class HelperProcess
         plan->Input = program.Input;
         plan->Output = output;
         plan->Report = report;
-        plan->NamespacesOf = program.NamespacesOf;
-        plan->NamespaceFlags = program.NamespaceFlags & ~Processes.CLONE_NEWPID;
         plan->Directory = arena.Text(program.Directory);
         return plan;
     }
 
-    private static int Start(SpawnPlan* plan, HelperProgram program, out int pidfd)
+    private static int Start(SpawnPlan* plan, out int pidfd)
     {
-        bool joinPid = (program.NamespaceFlags & Processes.CLONE_NEWPID) != 0;
-        using PidNamespaceScope scope = new(joinPid ? program.NamespacesOf : -1, "join the container's pid namespace");
         int fd = -1;
-        Kernel.Call(SyscallNumber.Lseek, plan->Input, 0, 0);
         long pid = Processes.Clone(new CloneArgs { Flags = Processes.CLONE_PIDFD, PidFd = (ulong)&fd, ExitSignal = Processes.SIGCHLD });
         if (pid == 0) Spawn.Run(plan);
         OciException.Check(pid, "clone");
@@ -105,38 +100,50 @@ internal static unsafe class HelperProcess
     }
 
     /// <summary>Reads output until the program ends; what its own children still write is not waited for. False on time-out.</summary>
-    private static bool Wait(int pidfd, int output, int timeoutSeconds, Interruption interruption, StringBuilder text)
+    private static bool Wait(int pidfd, int output, int timeoutSeconds, Interruption? interruption, List<byte> text)
     {
         long deadline = timeoutSeconds > 0 ? Environment.TickCount64 + timeoutSeconds * 1000L : long.MaxValue;
         PollFd* fds = stackalloc PollFd[3];
         while (true)
         {
             fds[0] = new PollFd { Fd = pidfd, Events = Processes.POLLIN };
-            fds[1] = new PollFd { Fd = interruption.Descriptor, Events = Processes.POLLIN };
+            fds[1] = new PollFd { Fd = interruption?.Descriptor ?? -1, Events = Processes.POLLIN };
             fds[2] = new PollFd { Fd = output, Events = Processes.POLLIN };
             int left = deadline == long.MaxValue ? -1 : (int)Math.Clamp(deadline - Environment.TickCount64, 0, int.MaxValue);
-            long ready = Processes.Poll(fds, output < 0 ? 2 : 3, left);
+            long ready = Processes.Poll(fds, 3, left);
             if (ready == -Errno.EINTR) continue;
             OciException.Check(ready, "poll");
             if (ready == 0) return false;
-            if (fds[1].Returned != 0) interruption.Check();
-            if (output >= 0 && fds[2].Returned != 0 && !ReadSome(output, text)) output = -1;
-            else if (fds[0].Returned != 0) return true;
+            if (fds[1].Returned != 0) interruption!.Check();
+            if (fds[2].Returned != 0 && !ReadSome(output, text)) output = -1;
+            if (fds[0].Returned == 0) continue;
+            // What it wrote last; of a daemon that goes on writing, no more than is kept anyway.
+            while (output >= 0 && text.Count < MaxOutput && ReadSome(output, text))
+            {
+            }
+            return true;
         }
     }
 
-    private static bool ReadSome(int fd, StringBuilder text)
+    /// <summary>False when there is no more, at the moment or ever.</summary>
+    private static bool ReadSome(int fd, List<byte> text)
     {
         byte* buffer = stackalloc byte[1024];
         long n = Files.Read(fd, buffer, 1024);
-        if (n > 0 && text.Length < MaxOutput) text.Append(Encoding.UTF8.GetString(buffer, (int)n));
+        if (n > 0 && text.Count < MaxOutput) text.AddRange(new ReadOnlySpan<byte>(buffer, (int)n));
         return n > 0 || n == -Errno.EINTR;
     }
 
-    /// <summary>Kills the program and the group it leads, and takes its status.</summary>
-    private static void Kill(int pid, int pidfd)
+    /// <summary>Takes the program's status, after killing it and the group it leads if need be.</summary>
+    private static int End(int pid, int pidfd, bool kill)
     {
-        Processes.Kill(-pid, Processes.SIGKILL);
-        Processes.PidFdSendSignal(pidfd, Processes.SIGKILL);
+        if (kill)
+        {
+            Processes.Kill(-pid, Processes.SIGKILL);
+            Processes.PidFdSendSignal(pidfd, Processes.SIGKILL);
+        }
+        int status;
+        while (Processes.Wait(pid, out status, 0) == -Errno.EINTR) { }
+        return status;
     }
 }

@@ -1,69 +1,59 @@
-using System.Buffers;
-using System.Text.Json;
 using OciRuntime.Linux;
 using OciRuntime.Spec;
 using OciRuntime.State;
 
 namespace OciRuntime.Launch;
 
-/// <summary>Runs hooks on the host's side: in list order, state on stdin, the first failure ends it (runtime-spec config.md, "POSIX-platform Hooks").</summary>
-internal sealed class HookRunner(ContainerState state, Interruption interruption)
+/// <summary>
+/// Runs hooks on the host's side: in list order, state on stdin, the first failure ends it (runtime-spec config.md, "POSIX-platform Hooks").
+/// Those in the container are run by its init.
+/// </summary>
+internal sealed class HookRunner(ContainerState state, Interruption? interruption)
 {
-    /// <summary>Runs hooks in the runtime's namespaces.</summary>
+    /// <summary>Runs the hooks of one list, in the bundle's directory as runc does.</summary>
     /// <exception cref="OciException">A hook failed; the message names it and has what it printed.</exception>
-    public void Run(string kind, Hook[] hooks, ContainerStatus status) => Run(kind, hooks, status, -1, 0, null);
-
-    /// <summary>Runs hooks in a container's namespaces, with its root file system, still in the host's tree, as directory.</summary>
-    public void RunInContainer(string kind, Hook[] hooks, ContainerStatus status, int pidfd, ulong namespaces) => Run(kind, hooks, status, pidfd, namespaces, state.Rootfs);
-
-    /// <summary>poststop: every hook runs, and failures are only reported (runtime-spec runtime.md, "Delete").</summary>
-    public void RunPoststop(Action<string> warn)
+    public void Run(string kind, Hook[] hooks, ContainerStatus status)
     {
-        foreach (Hook hook in state.Poststop)
+        for (int i = 0; i < hooks.Length; i++) Run(kind, i, hooks[i], status, state.Bundle);
+    }
+
+    /// <summary>
+    /// poststop: every hook runs, and failures are only reported (runtime-spec runtime.md, "Delete"). Nothing interrupts them either: they undo
+    /// what other hooks did.
+    /// </summary>
+    public static void RunPoststop(ContainerState state, Action<string> warn)
+    {
+        HookRunner runner = new(state, null);
+        for (int i = 0; i < state.Poststop.Length; i++)
         {
             try
             {
-                Run("poststop", [hook], ContainerStatus.Stopped);
+                // In the caller's directory: the bundle may be gone by now.
+                runner.Run("poststop", i, state.Poststop[i], ContainerStatus.Stopped, null);
             }
-            catch (Exception e) when (e is OciException or InterruptedException)
+            catch (OciException e)
             {
-                // A signal ends the hook it interrupts, not the clean-up that the hook is a part of.
                 warn(e.Message);
             }
         }
     }
 
-    /// <summary>The state document as hooks get it.</summary>
-    public static ReadOnlySpan<byte> Document(ContainerState state, ContainerStatus status)
+    private void Run(string kind, int index, Hook hook, ContainerStatus status, string? directory)
     {
-        ArrayBufferWriter<byte> buffer = new(1024);
-        using Utf8JsonWriter writer = new(buffer, ContainerState.Compact);
-        StateDocument.Write(writer, state, status, owner: "");
-        writer.Flush();
-        return buffer.WrittenSpan;
-    }
-
-    private void Run(string kind, Hook[] hooks, ContainerStatus status, int pidfd, ulong namespaces, string? directory)
-    {
-        if (hooks.Length == 0) return;
-        using Fd input = MemoryFile.Create(Document(state, status));
-        for (int i = 0; i < hooks.Length; i++)
-        {
-            HelperResult result = HelperProcess.Run(
-                new HelperProgram
-                {
-                    Path = hooks[i].Path,
-                    Arguments = hooks[i].Args.Length > 0 ? hooks[i].Args : [hooks[i].Path],
-                    Environment = hooks[i].Env,
-                    Input = input.Number,
-                    TimeoutSeconds = hooks[i].Timeout ?? 0,
-                    NamespacesOf = pidfd,
-                    NamespaceFlags = namespaces,
-                    Directory = directory,
-                },
-                interruption);
-            if (!result.Succeeded) throw new OciException($"error running {kind} hook #{i} {hooks[i].Path}: {Explain(result, hooks[i])}");
-        }
+        // A file for each: what one hook, or a daemon it left, reads does not move the next one's position.
+        using Fd input = MemoryFile.Create(StateDocument.ForHooks(state, status));
+        HelperResult result = HelperProcess.Run(
+            new HelperProgram
+            {
+                Path = hook.Path,
+                Arguments = hook.Args.Length > 0 ? hook.Args : [hook.Path],
+                Environment = hook.Env,
+                Input = input.Number,
+                TimeoutSeconds = hook.Timeout ?? 0,
+                Directory = directory,
+            },
+            interruption);
+        if (!result.Succeeded) throw new OciException($"error running {kind} hook #{index}: {hook.Path}: {Explain(result, hook)}");
     }
 
     private static string Explain(HelperResult result, Hook hook)

@@ -30,9 +30,15 @@ internal sealed class Interruption : IDisposable
     /// <summary>The next pending signal, or 0.</summary>
     public unsafe int Take()
     {
-        // struct signalfd_siginfo: 128 bytes, the number first.
-        byte* info = stackalloc byte[128];
-        return Files.Read(_fd.Number, info, 128) == 128 ? *(int*)info : 0;
+        // struct signalfd_siginfo: 128 bytes, the number first, the sender as the fourth word.
+        int* info = stackalloc int[32];
+        while (Files.Read(_fd.Number, (byte*)info, 128) == 128)
+        {
+            // Raised by our own writing to a terminal or pipe that is gone; nobody means the container by it.
+            if (info[0] == Processes.SIGPIPE && info[3] == Processes.Pid()) continue;
+            return info[0];
+        }
+        return 0;
     }
 
     /// <summary>Throws when one of the pending signals asks a process to end.</summary>

@@ -90,16 +90,15 @@ internal static class LaunchExplanation
     [
         .. HookActions(hooks.Prestart, "prestart", "/hooks/prestart"),
         .. HookActions(hooks.CreateRuntime, "createRuntime", "/hooks/createRuntime"),
-        .. HookActions(hooks.CreateContainer, "createContainer", "/hooks/createContainer", ", in the container's namespaces"),
     ];
 
-    private static List<RuntimeAction> HookActions(Hook[]? hooks, string kind, string pointer, string where = "")
+    private static List<RuntimeAction> HookActions(Hook[]? hooks, string kind, string pointer)
     {
         List<RuntimeAction> actions = [];
         for (int i = 0; i < (hooks?.Length ?? 0); i++)
         {
             string timeout = hooks![i].Timeout is { } seconds ? $", for no more than {seconds} s" : "";
-            actions.Add(new($"run the {kind} hook {hooks[i].Path}{where}{timeout}", $"{pointer}/{i}"));
+            actions.Add(new($"run the {kind} hook {hooks[i].Path}{timeout}", $"{pointer}/{i}"));
         }
         return actions;
     }

@@ -9,8 +9,6 @@ namespace OciRuntime.Launch;
 /// <summary>Everything that is known and decided before the first side effect. `explain` stops here.</summary>
 internal sealed class LaunchPreparation
 {
-    private const string ListenFdsVariable = "LISTEN_FDS", ListenPidVariable = "LISTEN_PID", NotifyVariable = "NOTIFY_SOCKET";
-
     public required LaunchSettings Settings { get; init; }
     public required RuntimeSpec Spec { get; init; }
     public required string Bundle { get; init; }
@@ -43,9 +41,8 @@ internal sealed class LaunchPreparation
         string rootfs = SpecLoader.ResolveRootfs(spec, bundle);
         HostFacts host = HostFacts.Probe();
         CgroupPlan cgroups = settings.UseCgroups ? PlanCgroups(settings, spec, host) : CgroupPlan.Disabled;
-        int listen = ListenFds();
-        string? notify = Environment.GetEnvironmentVariable(NotifyVariable);
-        if (notify is { Length: 0 }) notify = null;
+        int listen = PreservedFds.Listen();
+        string? notify = NotifyProxy.HostSocket;
         LaunchPlan plan = Planner.Build(new PlanRequest
         {
             Spec = spec,
@@ -98,12 +95,5 @@ internal sealed class LaunchPreparation
             return $"--console-socket {settings.ConsoleSocket}: cannot use console socket if ocirun will not detach or allocate tty (/process/terminal: {(terminal ? "true" : "false")})";
         }
         return null;
-    }
-
-    /// <summary>Socket activation: the variables count only when they are meant for this process (sd_listen_fds(3)).</summary>
-    private static int ListenFds()
-    {
-        if (Environment.GetEnvironmentVariable(ListenPidVariable) != Processes.Pid().ToString()) return 0;
-        return int.TryParse(Environment.GetEnvironmentVariable(ListenFdsVariable), out int count) && count > 0 ? count : 0;
     }
 }

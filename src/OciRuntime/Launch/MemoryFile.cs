@@ -14,9 +14,11 @@ internal static unsafe class MemoryFile
         return file;
     }
 
-    /// <summary>Replaces the content of an empty file and rewinds it.</summary>
+    /// <summary>Replaces the content and rewinds.</summary>
     public static void Write(int fd, ReadOnlySpan<byte> content)
     {
+        Kernel.Call(SyscallNumber.Ftruncate, fd, 0);
+        Kernel.Call(SyscallNumber.Lseek, fd, 0, 0);
         OciException.Check(Files.WriteAll(fd, content), "write state for hooks");
         Kernel.Call(SyscallNumber.Lseek, fd, 0, 0);
     }

@@ -31,9 +31,16 @@ internal static unsafe class StartSocket
         OciException.Check(connected, "connect to the container's init");
         SyncMessage message = default;
         OciException.Check(Sockets.Send(socket.Number, &message, sizeof(SyncMessage)), "start the container's init");
-        long received;
-        do received = Sockets.Receive(socket.Number, &message, sizeof(SyncMessage), out _);
-        while (received == -Errno.EINTR);
-        return received == sizeof(SyncMessage) && message.Kind == SyncKind.Error ? message : null;
+        bool executing = false;
+        while (true)
+        {
+            long received = Sockets.Receive(socket.Number, &message, sizeof(SyncMessage), out _);
+            if (received == -Errno.EINTR) continue;
+            if (received == sizeof(SyncMessage) && message.Kind == SyncKind.Error) return message;
+            if (received != sizeof(SyncMessage)) break;
+            executing |= message.Kind == SyncKind.Executing;
+        }
+        // The end of the connection alone may as well be the end of init.
+        return executing ? null : throw new OciException("container init was killed before its program ran");
     }
 }

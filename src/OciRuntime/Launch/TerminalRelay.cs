@@ -2,69 +2,128 @@ using OciRuntime.Linux;
 
 namespace OciRuntime.Launch;
 
-/// <summary>Carries bytes between the caller's terminal (or pipes) and the master of the container's terminal.</summary>
+/// <summary>
+/// Carries bytes between the caller's terminal (or pipes) and the master of the container's terminal. Neither direction waits for the other: a
+/// program that prints a lot and reads nothing must not block on us because we block on it.
+/// </summary>
 internal sealed unsafe class TerminalRelay : IDisposable
 {
-    public const int MaxPollFds = 2;
+    public const int MaxPollFds = 3;
     private const uint TCGETS = 0x5401, TCSETS = 0x5402, TIOCGWINSZ = 0x5413, TIOCSWINSZ = 0x5414;
-    private const int BufferSize = 16 * 1024, TermiosSize = 60;
+    private const uint ONLCR = 4;
+    private const int TermiosSize = 60;
 
     // How long output that is still in the terminal is waited for after the program's end.
     private const int DrainMilliseconds = 200;
+
+    // A pipe that polls as writable takes this much without blocking (pipe(7), PIPE_BUF), whoever else holds its other end.
+    private const int Chunk = 4096;
     private readonly int _master;
     private readonly byte[]? _savedModes;
+    private readonly byte[] _input = new byte[Chunk], _output = new byte[Chunk];
+    private int _inputStart, _inputEnd, _outputStart, _outputEnd;
     private bool _inputOpen = true;
 
     public TerminalRelay(int master)
     {
         _master = master;
+        // The description is ours alone: the child has closed its copy.
+        Files.Fcntl(master, Files.F_SETFL, Files.O_RDWR | Files.O_NONBLOCK);
         _savedModes = MakeRaw();
+        // What the caller's window became while the container was made.
         Resize();
     }
 
-    /// <summary>The descriptors to watch: the master, and stdin while it is open.</summary>
-    public int FillPoll(PollFd* fds)
+    /// <summary>Before the program runs, or its first output would have other line ends, and its first look at the size find none.</summary>
+    public static void Prepare(int master)
     {
-        fds[0] = new PollFd { Fd = _master, Events = Processes.POLLIN };
-        if (!_inputOpen) return 1;
-        fds[1] = new PollFd { Fd = 0, Events = Processes.POLLIN };
-        return 2;
+        LeaveLineEnds(master);
+        Resize(master);
     }
 
-    /// <summary>Moves what is there.</summary>
-    public void Transfer(PollFd* fds, int count)
+    /// <summary>The descriptors to watch: the master, stdin while there is room for more, stdout while something is left to write.</summary>
+    public int FillPoll(PollFd* fds)
     {
-        if ((fds[0].Returned & Processes.POLLIN) != 0) Copy(_master, 1);
-        else if (fds[0].Returned != 0) Processes.Sleep(5); // No process has the slave open just now.
-        if (count > 1 && fds[1].Returned != 0) _inputOpen = Copy(0, _master);
+        bool outputEmpty = _outputStart == _outputEnd, inputEmpty = _inputStart == _inputEnd;
+        fds[0] = new PollFd { Fd = _master, Events = (short)((outputEmpty ? Processes.POLLIN : 0) | (inputEmpty ? 0 : Processes.POLLOUT)) };
+        fds[1] = new PollFd { Fd = _inputOpen && inputEmpty ? 0 : -1, Events = Processes.POLLIN };
+        fds[2] = new PollFd { Fd = outputEmpty ? -1 : 1, Events = Processes.POLLOUT };
+        return MaxPollFds;
+    }
+
+    /// <summary>Moves what can be moved.</summary>
+    public void Transfer(PollFd* fds)
+    {
+        if (fds[2].Returned != 0) WriteOutput();
+        if ((fds[0].Returned & Processes.POLLOUT) != 0) WriteInput();
+        if ((fds[0].Returned & Processes.POLLIN) != 0) ReadOutput();
+        // No process has the slave open just now.
+        else if ((fds[0].Returned & Processes.POLLHUP) != 0) Processes.Sleep(5);
+        if (fds[1].Returned != 0) _inputOpen = ReadInput();
     }
 
     /// <summary>The rest of the output after the program ended: until the last holder of the slave is gone.</summary>
     public void Drain()
     {
-        PollFd poll = new() { Fd = _master, Events = Processes.POLLIN };
-        while (Processes.Poll(&poll, 1, DrainMilliseconds) > 0 && (poll.Returned & Processes.POLLIN) != 0 && Copy(_master, 1))
+        do
         {
+            while (_outputStart < _outputEnd) WriteOutput();
+            PollFd poll = new() { Fd = _master, Events = Processes.POLLIN };
+            if (Processes.Poll(&poll, 1, DrainMilliseconds) <= 0 || (poll.Returned & Processes.POLLIN) == 0) return;
         }
+        while (ReadOutput());
     }
 
     /// <summary>Gives the container's terminal the size of the caller's.</summary>
-    public void Resize()
+    public void Resize() => Resize(_master);
+
+    private static void Resize(int master)
     {
         long size = 0;
-        if (Files.Ioctl(0, TIOCGWINSZ, (nint)(&size)) >= 0) Files.Ioctl(_master, TIOCSWINSZ, (nint)(&size));
+        if (Files.Ioctl(0, TIOCGWINSZ, (nint)(&size)) >= 0) Files.Ioctl(master, TIOCSWINSZ, (nint)(&size));
     }
 
-    private static bool Copy(int from, int to)
+    private bool ReadOutput()
     {
-        byte* buffer = stackalloc byte[BufferSize];
-        long n = Files.Read(from, buffer, BufferSize);
-        if (n is -Errno.EINTR or -Errno.EAGAIN) return true;
-        if (n <= 0) return false;
-        return Files.WriteAll(to, new ReadOnlySpan<byte>(buffer, (int)n)) >= 0;
+        long n;
+        fixed (byte* buffer = _output) n = Files.Read(_master, buffer, Chunk);
+        if (n <= 0) return n is -Errno.EINTR or -Errno.EAGAIN;
+        _outputStart = 0;
+        _outputEnd = (int)n;
+        return true;
     }
 
-    /// <summary>Raw mode for the caller's terminal (cfmakeraw(3)): the container's own does echo and line editing. Null when stdin is none.</summary>
+    private void WriteOutput()
+    {
+        long n;
+        fixed (byte* buffer = _output) n = Files.Write(1, buffer + _outputStart, _outputEnd - _outputStart);
+        if (n >= 0) _outputStart += (int)n;
+        // Nobody reads any more: the program goes on, as it would with a window that was closed.
+        else if (n is not (-Errno.EINTR or -Errno.EAGAIN)) _outputStart = _outputEnd;
+    }
+
+    private bool ReadInput()
+    {
+        long n;
+        fixed (byte* buffer = _input) n = Files.Read(0, buffer, Chunk);
+        if (n <= 0) return n is -Errno.EINTR or -Errno.EAGAIN;
+        _inputStart = 0;
+        _inputEnd = (int)n;
+        return true;
+    }
+
+    private void WriteInput()
+    {
+        long n;
+        fixed (byte* buffer = _input) n = Files.Write(_master, buffer + _inputStart, _inputEnd - _inputStart);
+        if (n >= 0) _inputStart += (int)n;
+        else if (n is not (-Errno.EINTR or -Errno.EAGAIN)) _inputStart = _inputEnd;
+    }
+
+    /// <summary>
+    /// Raw mode for the caller's terminal: echo, line editing and signals are the container's. Output processing stays on, as the container's
+    /// terminal leaves line ends alone. Null when stdin is no terminal.
+    /// </summary>
     private static byte[]? MakeRaw()
     {
         byte[] saved = new byte[TermiosSize];
@@ -75,7 +134,6 @@ internal sealed unsafe class TerminalRelay : IDisposable
             new ReadOnlySpan<byte>(p, TermiosSize).CopyTo(new Span<byte>(raw, TermiosSize));
             uint* flags = (uint*)raw;
             flags[0] &= ~0x5EBu; // c_iflag: IGNBRK BRKINT PARMRK ISTRIP INLCR IGNCR ICRNL IXON
-            flags[1] &= ~0x1u; // c_oflag: OPOST
             flags[2] = (flags[2] & ~0x130u) | 0x30u; // c_cflag: CSIZE PARENB, CS8
             flags[3] &= ~0x804Bu; // c_lflag: ECHO ECHONL ICANON ISIG IEXTEN
             raw[17 + 6] = 1; // c_cc[VMIN]
@@ -83,6 +141,15 @@ internal sealed unsafe class TerminalRelay : IDisposable
             Files.Ioctl(0, TCSETS, (nint)raw);
         }
         return saved;
+    }
+
+    /// <summary>The container's terminal does not turn \n into \r\n, as with runc: what goes to a file or pipe then is what the program wrote.</summary>
+    private static void LeaveLineEnds(int master)
+    {
+        byte* modes = stackalloc byte[TermiosSize];
+        if (Files.Ioctl(master, TCGETS, (nint)modes) < 0) return;
+        ((uint*)modes)[1] &= ~ONLCR;
+        Files.Ioctl(master, TCSETS, (nint)modes);
     }
 
     /// <summary>Gives the caller's terminal its modes back.</summary>

@@ -47,7 +47,7 @@ internal static unsafe class Processes
     public const ulong CLONE_NEWTIME = 0x80, CLONE_PIDFD = 0x1000, CLONE_PARENT = 0x8000, CLONE_NEWNS = 0x20000, CLONE_NEWCGROUP = 0x2000000, CLONE_NEWUTS = 0x4000000,
         CLONE_NEWIPC = 0x8000000, CLONE_NEWUSER = 0x10000000, CLONE_NEWPID = 0x20000000, CLONE_NEWNET = 0x40000000, CLONE_CLEAR_SIGHAND = 0x100000000,
         CLONE_INTO_CGROUP = 0x200000000;
-    public const int SIGHUP = 1, SIGINT = 2, SIGKILL = 9, SIGTERM = 15, SIGCHLD = 17, SIGSTOP = 19, SIGURG = 23, SIGWINCH = 28, SignalCount = 64;
+    public const int SIGHUP = 1, SIGINT = 2, SIGKILL = 9, SIGPIPE = 13, SIGTERM = 15, SIGCHLD = 17, SIGSTOP = 19, SIGURG = 23, SIGWINCH = 28, SignalCount = 64;
     public const int SIG_BLOCK = 0, SIG_UNBLOCK = 1, SIG_SETMASK = 2;
     public const int PR_SET_PDEATHSIG = 1, PR_SET_DUMPABLE = 4, PR_SET_KEEPCAPS = 8, PR_SET_NAME = 15, PR_CAPBSET_READ = 23, PR_CAPBSET_DROP = 24,
         PR_SET_CHILD_SUBREAPER = 36, PR_SET_NO_NEW_PRIVS = 38, PR_CAP_AMBIENT = 47, PR_CAP_AMBIENT_RAISE = 2, PR_CAP_AMBIENT_CLEAR_ALL = 4;
@@ -99,6 +99,14 @@ internal static unsafe class Processes
     public static long GetLimit(int pid, int resource, out ResourceLimit limit)
     {
         fixed (ResourceLimit* p = &limit) return Kernel.Call(SyscallNumber.Prlimit64, pid, resource, 0, (nint)p);
+    }
+
+    /// <summary>Milliseconds on a clock that nobody sets; unlike Environment.TickCount64 also for the child after clone3(2).</summary>
+    public static long Milliseconds()
+    {
+        TimeSpec now = default;
+        Kernel.Call(SyscallNumber.ClockGettime, CLOCK_MONOTONIC, (nint)(&now));
+        return now.Seconds * 1000 + now.Nanoseconds / 1_000_000;
     }
 
     /// <summary>Waits for events; a negative timeout in milliseconds waits for ever. EINTR is returned to the caller.</summary>

@@ -82,12 +82,15 @@ internal static unsafe class Sockets
         return result;
     }
 
+    /// <summary>A name that begins with "@" is one in the abstract namespace, as sd_notify(3) and Go's net package have it.</summary>
     private static long WithAddress(int call, int fd, string path)
     {
         UnixAddress address = new() { Family = AF_UNIX };
         ReadOnlySpan<byte> bytes = System.Text.Encoding.UTF8.GetBytes(path);
         if (bytes.Length >= 108) return -Errno.ENAMETOOLONG;
         bytes.CopyTo(new Span<byte>(address.Path, 108));
-        return Kernel.Call(call, fd, (nint)(&address), 2 + bytes.Length + 1);
+        bool isAbstract = path.StartsWith('@');
+        if (isAbstract) address.Path[0] = 0;
+        return Kernel.Call(call, fd, (nint)(&address), 2 + bytes.Length + (isAbstract ? 0 : 1));
     }
 }

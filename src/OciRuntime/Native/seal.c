@@ -5,7 +5,7 @@
  *    that link container root could overwrite the host's binary (CVE-2019-5736). The copy is an overlay of lower layers only, mounted
  *    nowhere: no bytes are copied and, unlike a read-only bind mount, a privileged container cannot turn it writable. Where overlay
  *    is not to be had (no privilege, no module) it is a sealed memfd.
- * 2. Makes sure that descriptors 0 to 2 are open.
+ * 2. Makes sure that descriptors 0 to 2 are open and SIGCHLD is not ignored.
  * 3. Blocks signals in the only thread there is, so that every thread of the .NET runtime inherits the mask and the launch code can read
  *    them from a descriptor (a finalizer thread with an open mask would take SIGTERM's default action in the middle of a launch).
  *
@@ -154,6 +154,8 @@ static void execute_memfd(char **argv)
 __attribute__((constructor(200))) static void seal(int argc, char **argv)
 {
     open_standard_streams();
+    /* Ignored by the caller it stays so across execve, and the kernel reaps children itself: no status of a hook or a container (wait(2), ECHILD). */
+    signal(SIGCHLD, SIG_DFL);
     if (!launches(argc, argv))
         return;
     if (getenv(MARK)) {

@@ -48,7 +48,7 @@ internal static unsafe class PlanCompiler
                 target->Count = step.Candidates!.Length;
                 break;
             case InitOp.HomeDirectory: Home(plan, native, target, arena); break;
-            case InitOp.StartHook: Hook(step, target, arena); break;
+            case InitOp.ContainerHook or InitOp.StartHook: Hook(step, target, arena); break;
             default: break;
         }
     }
@@ -97,6 +97,7 @@ internal static unsafe class PlanCompiler
         call->Arguments = arena.Texts(hook.Args.Length > 0 ? hook.Args : [hook.Path]);
         call->Environment = arena.Texts(hook.Env);
         call->TimeoutSeconds = hook.Timeout ?? 0;
+        call->Index = (int)step.A;
         target->Data = call;
     }
 }

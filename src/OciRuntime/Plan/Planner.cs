@@ -107,7 +107,7 @@ internal sealed class Planner
             _steps.Add(new(InitOp.MountBind, Origin.Runtime) { Text1 = _request.NotifyDirectory, Text2 = "run/notify", Bind = new() { Set = Mounts.MOUNT_ATTR_RDONLY | Mounts.MOUNT_ATTR_NOSUID | Mounts.MOUNT_ATTR_NODEV | Mounts.MOUNT_ATTR_NOEXEC } });
         }
         if (!mounts.DevIsBound) DevicePlanner.AddSteps(_request, bind: HasUserNamespace || _request.Host.InUserNamespace, _steps);
-        if (HooksBeforePivot(_spec.Hooks)) Add(InitOp.AwaitHooks, new("/hooks"));
+        AddHooks();
         if (_spec.Process!.Terminal) _steps.Add(new(InitOp.Console, new("/process/terminal")) { A = WindowSize(_spec.Process.ConsoleSize) });
         Add(InitOp.MakeDirectory, new("/process/cwd"), ContainerPath.Clean(_spec.Process.Cwd));
         // Masks before the switch: their sources are the host's, and clones of detached mounts need Linux 6.15.
@@ -126,7 +126,7 @@ internal sealed class Planner
     private void AddChangeRoot()
     {
         if (_spec.Process!.Terminal) throw new OciException("/process/terminal: true: needs a mount namespace in linux.namespaces");
-        if (HooksBeforePivot(_spec.Hooks)) Add(InitOp.AwaitHooks, new("/hooks"));
+        AddHooks();
         Add(InitOp.ChangeRoot, new("/root/path"), _request.Rootfs);
         Add(InitOp.MakeDirectory, new("/process/cwd"), ContainerPath.Clean(_spec.Process.Cwd));
     }
@@ -183,7 +183,7 @@ internal sealed class Planner
         Add(InitOp.Ready);
         if (_request.WaitForStart) Add(InitOp.AwaitStart);
         Hook[] hooks = _spec.Hooks?.StartContainer ?? [];
-        for (int i = 0; i < hooks.Length; i++) _steps.Add(new(InitOp.StartHook, new("/hooks/startContainer", i)) { Hook = hooks[i] });
+        for (int i = 0; i < hooks.Length; i++) _steps.Add(new(InitOp.StartHook, new("/hooks/startContainer", i)) { Hook = hooks[i], A = i });
         Add(InitOp.Execute, new("/process/args"), _spec.Process!.Args[0]);
     }
 
@@ -200,8 +200,19 @@ internal sealed class Planner
         }
     }
 
-    /// <summary>True when hooks have to run while the child waits before pivot_root.</summary>
-    private static bool HooksBeforePivot(Hooks? hooks) => hooks != null && hooks.Prestart.Length + hooks.CreateRuntime.Length + hooks.CreateContainer.Length > 0;
+    /// <summary>
+    /// Hooks before the switch, in the order of the specification: prestart and createRuntime by the parent, in the runtime's namespaces, then
+    /// createContainer by the child, in the container's, where the host's tree is still in place and their paths mean the host's files.
+    /// </summary>
+    private void AddHooks()
+    {
+        if (_spec.Hooks is not { } hooks || hooks.Prestart.Length + hooks.CreateRuntime.Length + hooks.CreateContainer.Length == 0) return;
+        Add(InitOp.AwaitHooks, new("/hooks"));
+        for (int i = 0; i < hooks.CreateContainer.Length; i++)
+        {
+            _steps.Add(new(InitOp.ContainerHook, new("/hooks/createContainer", i)) { Hook = hooks.CreateContainer[i], A = i, Text1 = _request.Rootfs });
+        }
+    }
 
     private static long WindowSize(ConsoleSize? size) => size == null ? 0 : (size.Height & 0xffff) | ((long)(size.Width & 0xffff) << 16);
 

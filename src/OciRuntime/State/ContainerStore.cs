@@ -44,6 +44,7 @@ internal sealed class ContainerStore(StateRoot root)
             }
             catch
             {
+                if (made == 0 && entry.Lock != null) RemoveEmpty(entry);
                 entry.Dispose();
                 // Without inodes for a lock there is nothing in the directory either; one that somebody uses is not empty.
                 if (made == 0) Files.UnlinkAt(directory.Number, id, Files.AT_REMOVEDIR);
@@ -76,6 +77,18 @@ internal sealed class ContainerStore(StateRoot root)
         names.RemoveAll(name => !ContainerId.IsValid(name) || !IsDirectory(directory.Number, name));
         names.Sort(StringComparer.Ordinal);
         return names;
+    }
+
+    /// <summary>A directory just made, in which nothing else has been made yet; why it is given up again is the error to report.</summary>
+    private static void RemoveEmpty(ContainerEntry entry)
+    {
+        try
+        {
+            entry.Remove();
+        }
+        catch (OciException)
+        {
+        }
     }
 
     private static bool IsDirectory(int root, string name) =>

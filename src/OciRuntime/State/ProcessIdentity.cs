@@ -33,7 +33,9 @@ internal readonly record struct ProcessIdentity(int Pid, ulong StartTime)
         if (IsNone) return -Errno.ESRCH;
         long fd = Processes.PidFdOpen(Pid);
         // A recycled pid whose leader is not the task looked up gives EINVAL (pidfd_open(2)): it is not our process either.
-        if (fd < 0) return fd == -Errno.EINVAL ? -Errno.ESRCH : fd;
+        if (fd is -Errno.EINVAL or -Errno.ESRCH) return -Errno.ESRCH;
+        // Whatever else went wrong, what is gone need not be opened: a container can be deleted also where pidfds are not to be had.
+        if (fd < 0) return ProcessStat.TryRead(Pid, out ProcessStat present) && present.StartTime == StartTime ? fd : -Errno.ESRCH;
         // Only after opening: the pidfd pins the process, so what is compared now is what will be signalled.
         if (ProcessStat.TryRead(Pid, out ProcessStat stat) && stat.StartTime == StartTime) return fd;
         Files.Close((int)fd);

@@ -27,7 +27,10 @@ internal static class StateDocument
     }
 
     /// <summary>The state that the runtime specification promises to hooks, compact.</summary>
-    public static ReadOnlySpan<byte> ForHooks(ContainerState state, ContainerStatus status)
+    /// <param name="state">The container.</param>
+    /// <param name="status">What it is doing.</param>
+    /// <param name="innerPid">The pid for a hook inside the container's pid namespace; 0 for one that sees the host's.</param>
+    public static ReadOnlySpan<byte> ForHooks(ContainerState state, ContainerStatus status, int innerPid = 0)
     {
         ArrayBufferWriter<byte> buffer = new(1024);
         using Utf8JsonWriter w = new(buffer, ContainerState.Compact);
@@ -35,7 +38,8 @@ internal static class StateDocument
         w.WriteString("ociVersion"u8, state.OciVersion);
         w.WriteString("id"u8, state.Id);
         w.WriteString("status"u8, status.Name());
-        if (Pid(state, status) is var pid and > 0) w.WriteNumber("pid"u8, pid);
+        int pid = innerPid > 0 ? innerPid : Pid(state, status);
+        if (pid > 0) w.WriteNumber("pid"u8, pid);
         w.WriteString("bundle"u8, state.Bundle);
         WriteAnnotations(w, state);
         w.WriteEndObject();

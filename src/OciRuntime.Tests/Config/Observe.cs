@@ -4,7 +4,7 @@ using OciRuntime.Tests.Support;
 namespace OciRuntime.Tests.Config;
 
 /// <summary>The two ways to ask the kernel: from inside by a script, from outside about a container that sleeps.</summary>
-internal static class Probe
+internal static class Observe
 {
     /// <summary>Runs a script in the container to its successful end; its lines. Stderr must stay empty: a warning on success is a bug, too.</summary>
     public static string[] Run(TestBundle bundle, string script, params string[] options)
@@ -20,10 +20,10 @@ internal static class Probe
         new TestContainer(bundle.Args("sleep", "1000")).Started(createOptions);
 
     /// <summary>Fails to create, leaves nothing, and gives the one line of stderr.</summary>
-    public static string Refused(TestBundle bundle, params string[] options)
+    public static string Refused(TestBundle bundle, RuntimeBinary? runtime = null)
     {
-        using var container = new TestContainer(bundle);
-        CommandResult result = container.Create(options).ShouldFail(1);
+        using var container = new TestContainer(bundle, runtime);
+        CommandResult result = container.Create().ShouldFail(1);
         result.Stdout.Should().BeEmpty();
         result.Stderr.TrimEnd('\n').Should().NotContain("\n", "one failure is one line");
         Directory.GetFileSystemEntries(container.StateRoot).Should().BeEmpty("{0}", result);

@@ -1,0 +1,78 @@
+using OciRuntime.Tests.Support;
+
+namespace OciRuntime.Tests.Clients;
+
+/// <summary>
+/// What the clients have in common: a directory for everything they store, a container engine's command line, the same under a terminal, and
+/// the end, at which nothing that bears the ID of one of their containers may be left on the host.
+/// </summary>
+internal sealed class ClientHost : IDisposable
+{
+    private readonly string _program;
+    private readonly HashSet<int> _before = [.. ProcessTree.DescendantsOf(System.Environment.ProcessId)];
+    private int _containers;
+
+    public ClientHost(string program)
+    {
+        _program = Requires.Tool(program);
+        // Short: the clients put sockets below it, with container IDs of 64 digits in their paths.
+        Directory = TestRun.NewDirectory("c");
+        System.IO.Directory.CreateDirectory(Cids);
+    }
+
+    public string Directory { get; }
+
+    /// <summary>Options before the client's own verb.</summary>
+    public List<string> GlobalOptions { get; } = [];
+
+    public Dictionary<string, string?> Environment { get; } = [];
+
+    private string Cids => Path.Combine(Directory, "cids");
+
+    private CommandOptions Options => new() { Env = Environment, Timeout = TimeSpan.FromSeconds(60) };
+
+    /// <summary>Where the client writes the ID of its next container.</summary>
+    public string NextCidFile() => Path.Combine(Cids, (++_containers).ToString());
+
+    public CommandResult Run(params string[] args) => Command.Run(_program, [.. GlobalOptions, .. args], Options);
+
+    public CommandResult RunWithInput(string input, params string[] args) => Command.Run(_program, [.. GlobalOptions, .. args], Options with { Stdin = input });
+
+    /// <summary>With a terminal as stdin, stdout and stderr: script(1) makes one and copies what appears on it.</summary>
+    public CommandResult RunInTerminal(params string[] args)
+    {
+        string line = string.Join(' ', ((string[])[_program, .. GlobalOptions, .. args]).Select(word => $"'{word.Replace("'", "'\\''")}'"));
+        return Command.Run(Requires.Tool("script"), ["-qec", line, "/dev/null"], Options);
+    }
+
+    /// <summary>After the last container of a test: monitors end and clean up after it a little later than their container.</summary>
+    public void CheckNothingLeft()
+    {
+        string[] ids = [.. System.IO.Directory.GetFiles(Cids).Select(file => File.ReadAllText(file).Trim()).Where(id => id.Length > 0)];
+        IReadOnlyList<string> left = [];
+        if (!Eventually.Becomes(() => (left = [.. ids.SelectMany(Traces)]).Count == 0, TimeSpan.FromSeconds(10)))
+        {
+            left.ToList().ForEach(Leaks.Report);
+        }
+        System.IO.Directory.GetFiles(Cids).ToList().ForEach(File.Delete);
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        Eventually.Becomes(() => !ProcessTree.DescendantsOf(System.Environment.ProcessId).Except(_before).Any(), TimeSpan.FromSeconds(10));
+        Cleaner.UnmountBelow(Directory);
+        Cleaner.DeleteTree(Directory);
+    }
+
+    private static IEnumerable<string> Traces(string id)
+    {
+        foreach (string cgroup in CgroupHost.Find(id)) yield return $"cgroup left: {cgroup}";
+        foreach (MountInfo mount in MountInfo.Of().Where(mount => mount.MountPoint.Contains(id))) yield return $"mount left: {mount.MountPoint}";
+        if (System.IO.Directory.Exists($"/run/ocirun/{id}")) yield return $"state left: /run/ocirun/{id}";
+        foreach (int pid in ProcessTree.DescendantsOf(System.Environment.ProcessId).Where(pid => ProcessTree.CommandLine(pid).Contains(id)))
+        {
+            yield return $"process left: {pid} {ProcessTree.CommandLine(pid)}";
+        }
+    }
+}

@@ -1,0 +1,40 @@
+using OciRuntime.Tests.Support;
+
+namespace OciRuntime.Tests.Clients;
+
+/// <summary>A daemon of a client, with a limited life even when the tests are killed.</summary>
+internal sealed class Server : IDisposable
+{
+    private const int LifetimeSeconds = 240;
+    private readonly RunningCommand _command;
+    private readonly string _name;
+
+    public Server(string name, params string[] args)
+    {
+        _name = name;
+        // Without a session of its own it would get the terminal's signals.
+        _command = Command.Start(Requires.Tool("timeout"), ["--kill-after=5", LifetimeSeconds.ToString(), Requires.Tool(name), .. args], new CommandOptions { NewSession = true });
+    }
+
+    /// <summary>Waits until a client is answered.</summary>
+    public void WaitUntil(Func<bool> answers)
+    {
+        if (!Eventually.Becomes(() => answers() || !_command.IsRunning) || !_command.IsRunning)
+        {
+            string log = _command.Stderr;
+            Dispose();
+            throw new InvalidOperationException($"{_name} did not come up: {log}");
+        }
+    }
+
+    /// <summary>timeout(1) passes the signal on.</summary>
+    public void Dispose()
+    {
+        if (_command.IsRunning)
+        {
+            _ = Libc.kill(_command.Pid, 15);
+            _command.Wait(TimeSpan.FromSeconds(20));
+        }
+        _command.Dispose();
+    }
+}

@@ -1,0 +1,72 @@
+using System.Text.Json.Nodes;
+using FluentAssertions;
+using NUnit.Framework;
+using OciRuntime.Tests.Support;
+
+namespace OciRuntime.Tests.Config;
+
+/// <summary>The same where only cgroup v2 is visible. Its controllers are on v1 here, but cgroups, device programs, freeze and kill are v2's own.</summary>
+public sealed class CgroupV2Tests
+{
+    [SetUp]
+    public void Begin()
+    {
+        if (CgroupHost.V2MountPoint is null) Assert.Ignore("missing: cgroup v2");
+    }
+
+    private static string Directory2(TestContainer container) => CgroupHost.V2MountPoint + container.Init.Cgroups.First(entry => entry.Hierarchy == 0).Path;
+
+    [Test]
+    public void A_whole_life_in_pure_v2()
+    {
+        using var bundle = new TestBundle();
+        using TestContainer container = new TestContainer(bundle.Script("sleep 1000 & wait").WithCgroup(), Wrapped.PureV2).Started();
+        Eventually.True(() => ProcessTree.ChildrenOf(container.InitPid).Count == 1, "a child");
+        Directory2(container).Should().EndWith(bundle.CgroupsPath);
+        File.ReadAllLines(Path.Combine(Directory2(container), "cgroup.procs")).Should().Contain(container.InitPid.ToString()).And.HaveCount(2);
+        container.Init.Cgroups.Where(entry => entry.Hierarchy != 0).Should().OnlyContain(entry => !entry.Path.Contains(bundle.CgroupsPath!), "v1 was not to be seen");
+        container.Status.Should().Be("running");
+        container.Kill("KILL", "--all").ShouldSucceed();
+        container.WaitExit().Signal.Should().Be(9);
+        container.WaitStatus("stopped");
+        container.Delete().ShouldSucceed();
+        CgroupHost.Find(bundle.CgroupsPath!).Should().BeEmpty();
+    }
+
+    [Test]
+    public void Cgroup_mount_in_pure_v2([Values] bool cgroupNamespace)
+    {
+        using var bundle = new TestBundle();
+        bundle.WithCgroup();
+        if (cgroupNamespace) bundle.AddNamespace("cgroup");
+        using TestContainer container = new TestContainer(bundle.Args("sleep", "1000"), Wrapped.PureV2).Started();
+        MountInfo mount = container.Init.MountAt("/sys/fs/cgroup");
+        mount.Type.Should().Be("cgroup2");
+        mount.Options.Should().Contain(["ro", "nosuid", "noexec", "nodev"]);
+        mount.Root.Should().Be(cgroupNamespace ? bundle.CgroupsPath : "/");
+    }
+
+    [Test]
+    public void Device_rules_are_a_program_in_pure_v2()
+    {
+        using var bundle = new TestBundle();
+        bundle.Capabilities("CAP_MKNOD").WithCgroup().Writable();
+        bundle.Resources["devices"] = JsonNode.Parse("""[ { "allow": false, "access": "rwm" }, { "allow": true, "type": "c", "major": 1, "minor": 11, "access": "w" } ]""");
+        bundle.Script("""
+            cd /tmp; mknod kmsg c 1 11 && mknod full c 1 7 && mknod port c 1 4
+            for f in kmsg full port; do (dd if=$f of=/dev/null bs=1 count=0 2>/dev/null) && echo r $f; (: >>$f) 2>/dev/null && echo w $f; done; true
+            """);
+        using var container = new TestContainer(bundle, Wrapped.PureV2);
+        container.Run().ShouldSucceed().Lines.Should().Equal("w kmsg", "r full", "w full");
+    }
+
+    [Test]
+    public void A_limit_without_its_controller_is_refused_by_name()
+    {
+        if (CgroupHost.V2Controllers.Contains("pids")) Assert.Ignore("missing: a v2 hierarchy without controllers");
+        using var bundle = new TestBundle();
+        bundle.WithCgroup().Resources["pids"] = JsonNode.Parse("""{ "limit": 42 }""");
+        Observe.Refused(bundle, Wrapped.PureV2).Should().Contain("pids");
+        CgroupHost.Find(bundle.CgroupsPath!).Should().BeEmpty();
+    }
+}

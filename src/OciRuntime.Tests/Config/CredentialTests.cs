@@ -1,0 +1,192 @@
+using System.Text.Json.Nodes;
+using FluentAssertions;
+using NUnit.Framework;
+using OciRuntime.Tests.Support;
+
+namespace OciRuntime.Tests.Config;
+
+/// <summary>`process.user`, `capabilities`, `noNewPrivileges`, `rlimits` and `oomScoreAdj`, as the kernel's status files have them.</summary>
+public sealed class CredentialTests
+{
+    private static readonly string[] Sets = ["bounding", "effective", "inheritable", "permitted", "ambient"];
+
+    private static void SetCapabilities(TestBundle bundle, params (string Set, string[] Names)[] sets)
+    {
+        var all = new JsonObject();
+        foreach ((string set, string[] names) in sets) all[set] = TestBundle.Strings(names);
+        bundle.Process["capabilities"] = all;
+    }
+
+    private static string Mask(params int[] numbers) => numbers.Aggregate(0UL, (mask, number) => mask | 1UL << number).ToString("x16");
+
+    private static string[] Read(ProcessView process) => [process.Status("CapBnd"), process.Status("CapEff"), process.Status("CapInh"), process.Status("CapPrm"), process.Status("CapAmb")];
+
+    [Test]
+    public void User_groups_and_umask()
+    {
+        using var bundle = new TestBundle();
+        bundle.User(1234, 5678, 10, 20, 5678);
+        bundle.Process["user"]!["umask"] = 63;
+        using TestContainer container = Observe.Sleeping(bundle);
+        container.Init.Status("Uid").Should().Be("1234\t1234\t1234\t1234");
+        container.Init.Status("Gid").Should().Be("5678\t5678\t5678\t5678");
+        container.Init.Status("Groups").Should().Be("10 20 5678");
+        container.Init.Status("Umask").Should().Be("0077");
+    }
+
+    [Test]
+    public void No_groups_of_the_caller_are_kept_and_the_umask_is_0022_by_default()
+    {
+        using var bundle = new TestBundle();
+        using TestContainer container = Observe.Sleeping(bundle);
+        container.Init.Status("Groups").Should().BeEmpty();
+        container.Init.Status("Umask").Should().Be("0022");
+        bundle.Process["user"]!["umask"] = 0;
+        using TestContainer open = Observe.Sleeping(bundle);
+        open.Init.Status("Umask").Should().Be("0000");
+    }
+
+    [Test]
+    public void Five_sets_as_given_and_what_execve_makes_of_them_for_root()
+    {
+        using var bundle = new TestBundle();
+        bundle.Process["noNewPrivileges"] = false;
+        SetCapabilities(bundle, ("bounding", ["CAP_CHOWN", "CAP_KILL", "CAP_SETUID", "CAP_NET_RAW"]), ("permitted", ["CAP_CHOWN", "CAP_KILL", "CAP_SETUID"]),
+            ("effective", ["CAP_KILL"]), ("inheritable", ["CAP_CHOWN", "CAP_KILL"]), ("ambient", ["CAP_CHOWN"]));
+        using var container = new TestContainer(bundle.Args("sleep", "1000"));
+        container.Create().ShouldSucceed();
+        Read(container.Init).Should().Equal([Mask(0, 5, 7, 13), Mask(5), Mask(0, 5), Mask(0, 5, 7), Mask(0)], "before execve they are the configuration");
+        container.Start().ShouldSucceed();
+        Read(container.Init).Should().Equal([Mask(0, 5, 7, 13), Mask(0, 5, 7, 13), Mask(0, 5), Mask(0, 5, 7, 13), Mask(0)], "root gets its bounding set (capabilities(7))");
+    }
+
+    [Test]
+    public void A_user_keeps_only_ambient_ones_across_execve()
+    {
+        using var bundle = new TestBundle();
+        bundle.User(1000, 1000);
+        bundle.Process["noNewPrivileges"] = false;
+        string[] names = ["CAP_CHOWN", "CAP_NET_BIND_SERVICE"];
+        SetCapabilities(bundle, ("bounding", names), ("permitted", names), ("effective", names), ("inheritable", ["CAP_NET_BIND_SERVICE"]), ("ambient", ["CAP_NET_BIND_SERVICE"]));
+        using var container = new TestContainer(bundle.Args("sleep", "1000"));
+        container.Create().ShouldSucceed();
+        Read(container.Init).Should().Equal(Mask(0, 10), Mask(0, 10), Mask(10), Mask(0, 10), Mask(10));
+        container.Start().ShouldSucceed();
+        Read(container.Init).Should().Equal(Mask(0, 10), Mask(10), Mask(10), Mask(10), Mask(10));
+        container.Init.Status("NoNewPrivs").Should().Be("0");
+        using var without = new TestBundle();
+        using TestContainer plain = Observe.Sleeping(without.User(1000, 1000));
+        plain.Init.Status("CapEff").Should().Be(Mask());
+        plain.Init.Status("NoNewPrivs").Should().Be("1");
+    }
+
+    [Test]
+    public void No_capabilities_section_means_none([Values] bool user)
+    {
+        using var bundle = new TestBundle();
+        bundle.Process.Remove("capabilities");
+        if (user) bundle.WithUserNamespace();
+        using TestContainer container = Observe.Sleeping(bundle);
+        Read(container.Init).Should().AllBe(Mask());
+    }
+
+    [Test]
+    public void Unknown_and_unavailable_names_are_left_out_with_a_warning()
+    {
+        using var bundle = new TestBundle();
+        SetCapabilities(bundle, [.. Sets.Select(name => (name, (string[])["CAP_KILL", "CAP_TIME_TRAVEL", "kill"]))]);
+        using var container = new TestContainer(bundle.Args("sleep", "1000"));
+        string log = Path.Combine(bundle.Directory, "log");
+        container.GlobalOptions.AddRange(["--log", log, "--log-level", "warning"]);
+        container.Create().ShouldSucceed().Stderr.Should().BeEmpty();
+        container.Start().ShouldSucceed();
+        Read(container.Init).Should().AllBe(Mask(5));
+        File.ReadAllText(log).Should().Contain("level=warning").And.Contain("/process/capabilities/bounding").And.Contain("CAP_TIME_TRAVEL");
+    }
+
+    [Test]
+    public void Ambient_ones_that_are_not_inheritable_are_left_out()
+    {
+        using var bundle = new TestBundle();
+        SetCapabilities(bundle, ("bounding", ["CAP_KILL"]), ("permitted", ["CAP_KILL"]), ("effective", ["CAP_KILL", "CAP_CHOWN"]), ("ambient", ["CAP_KILL"]));
+        using TestContainer container = Observe.Sleeping(bundle);
+        Read(container.Init).Should().Equal(Mask(5), Mask(5), Mask(), Mask(5), Mask());
+    }
+
+    [Test]
+    public void All_capabilities_in_a_user_namespace_are_its_own()
+    {
+        using var bundle = new TestBundle();
+        // CAP_SYS_RESOURCE is one the tests themselves may lack: in a user namespace it can still be given.
+        bundle.WithUserNamespace().Capabilities("CAP_SYS_ADMIN", "CAP_SYS_RESOURCE");
+        using TestContainer container = Observe.Sleeping(bundle);
+        container.Init.Status("CapEff").Should().Be(Mask(21, 24));
+    }
+
+    private static JsonObject Limit(string type, ulong soft, ulong hard) => new() { ["type"] = type, ["soft"] = soft, ["hard"] = hard };
+
+    [Test]
+    public void Resource_limits([Values] bool user)
+    {
+        using var bundle = new TestBundle();
+        if (user) bundle.WithUserNamespace();
+        bundle.Process["rlimits"] = new JsonArray(Limit("RLIMIT_NOFILE", 100, 200), Limit("RLIMIT_CORE", 0, 0), Limit("RLIMIT_CPU", 50, 60), Limit("RLIMIT_STACK", 4 << 20, 5 << 20),
+            Limit("RLIMIT_AS", 1UL << 32, 1UL << 33), Limit("RLIMIT_MSGQUEUE", 1000, 2000), Limit("RLIMIT_SIGPENDING", 77, 88), Limit("RLIMIT_DATA", ulong.MaxValue, ulong.MaxValue));
+        using TestContainer container = Observe.Sleeping(bundle);
+        container.Init.Limit("Max open files").Should().Be(("100", "200"));
+        container.Init.Limit("Max core file size").Should().Be(("0", "0"));
+        container.Init.Limit("Max cpu time").Should().Be(("50", "60"));
+        container.Init.Limit("Max stack size").Should().Be(("4194304", "5242880"));
+        container.Init.Limit("Max address space").Should().Be(("4294967296", "8589934592"));
+        container.Init.Limit("Max msgqueue size").Should().Be(("1000", "2000"));
+        container.Init.Limit("Max pending signals").Should().Be(("77", "88"));
+        container.Init.Limit("Max data size").Should().Be(("unlimited", "unlimited"));
+    }
+
+    [Test]
+    public void A_limit_beyond_the_runtimes_own_is_refused_with_the_numbers([Values] bool user)
+    {
+        using var bundle = new TestBundle();
+        if (user) bundle.WithUserNamespace();
+        (string _, string hard) = new ProcessView(Environment.ProcessId).Limit("Max open files");
+        ulong effective = Convert.ToUInt64(new ProcessView(Environment.ProcessId).Status("CapEff"), 16);
+        if (hard == "unlimited" || (effective >> 24 & 1) != 0) Assert.Ignore("missing: a process without CAP_SYS_RESOURCE");
+        ulong more = ulong.Parse(hard) + 1;
+        bundle.Process["rlimits"] = new JsonArray(Limit("RLIMIT_CORE", 0, 0), Limit("RLIMIT_NOFILE", 1024, more));
+        Observe.Refused(bundle).Should().Contain($"/process/rlimits/1: set RLIMIT_NOFILE soft 1024 hard {more}").And.Contain("operation not permitted")
+            .And.Contain($"the hard limit of the runtime is {hard}").And.Contain("CAP_SYS_RESOURCE");
+    }
+
+    [Test]
+    public void Wrong_limits_are_refused()
+    {
+        using var bundle = new TestBundle();
+        bundle.Process["rlimits"] = new JsonArray(Limit("RLIMIT_NOFILE", 10, 5), Limit("RLIMIT_NOFILE", 1, 1), Limit("RLIMIT_NONE", 1, 1));
+        Observe.Refused(bundle).Should().Contain("/process/rlimits/0/soft").And.Contain("/process/rlimits/1/type").And.Contain("appears twice").And.Contain("/process/rlimits/2/type").And.Contain("RLIMIT_NONE");
+    }
+
+    [Test]
+    public void Oom_score_is_set_or_left_as_the_callers([Values] bool user)
+    {
+        using var bundle = new TestBundle();
+        if (user) bundle.WithUserNamespace();
+        string own = File.ReadAllText("/proc/self/oom_score_adj").Trim();
+        using TestContainer unset = Observe.Sleeping(bundle);
+        unset.Proc("oom_score_adj").Trim().Should().Be(own);
+        bundle.Process["oomScoreAdj"] = 567;
+        using TestContainer set = Observe.Sleeping(bundle);
+        set.Proc("oom_score_adj").Trim().Should().Be("567");
+    }
+
+    [Test]
+    public void An_oom_score_that_may_not_be_lowered_is_named()
+    {
+        using var bundle = new TestBundle();
+        bundle.Process["oomScoreAdj"] = -1001;
+        Observe.Refused(bundle).Should().Contain("/process/oomScoreAdj").And.Contain("must be from -1000 to 1000");
+        ulong effective = Convert.ToUInt64(new ProcessView(Environment.ProcessId).Status("CapEff"), 16);
+        if ((effective >> 24 & 1) != 0) Assert.Ignore("missing: a process without CAP_SYS_RESOURCE");
+        bundle.Process["oomScoreAdj"] = -1000;
+        Observe.Refused(bundle).Should().Contain("/process/oomScoreAdj").And.Contain("-1000").And.Contain("EACCES");
+    }
+}

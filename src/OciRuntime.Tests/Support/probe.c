@@ -1,0 +1,80 @@
+/* What busybox cannot tell from inside a container. Compiled statically by Probe.cs. */
+#define _GNU_SOURCE
+#include <signal.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+/* probe notify MESSAGE...: one datagram each to $NOTIFY_SOCKET; "sleep" waits forever. */
+static int notify(int argc, char **argv)
+{
+    struct sockaddr_un address = { .sun_family = AF_UNIX };
+    const char *path = getenv("NOTIFY_SOCKET");
+    if (!path)
+        return 3;
+    strncpy(address.sun_path, path, sizeof address.sun_path - 1);
+    for (int i = 0; i < argc; i++) {
+        if (!strcmp(argv[i], "sleep"))
+            for (;;)
+                pause();
+        int fd = socket(AF_UNIX, SOCK_DGRAM, 0);
+        if (sendto(fd, argv[i], strlen(argv[i]), 0, (struct sockaddr *)&address, sizeof address) < 0) {
+            perror(path);
+            return 2;
+        }
+        close(fd);
+    }
+    return 0;
+}
+
+/* probe keyring: serial and description of the session keyring. */
+static int keyring(void)
+{
+    char text[512] = "";
+    long id = syscall(SYS_keyctl, 0 /* KEYCTL_GET_KEYRING_ID */, -3 /* KEY_SPEC_SESSION_KEYRING */, 0);
+    syscall(SYS_keyctl, 6 /* KEYCTL_DESCRIBE */, id, text, sizeof text - 1);
+    printf("%ld %s\n", id, text);
+    return 0;
+}
+
+/* probe keyring-of NAME PROGRAM...: runs the program in a session keyring of that name. */
+static int keyring_of(char **argv)
+{
+    if (syscall(SYS_keyctl, 1 /* KEYCTL_JOIN_SESSION_KEYRING */, argv[0]) < 0)
+        return 2;
+    execv(argv[1], argv + 1);
+    return 3;
+}
+
+/* probe signals: prints the number of every signal that arrives; ends with the last one there is. */
+static int signals(void)
+{
+    sigset_t all;
+    sigfillset(&all);
+    sigprocmask(SIG_SETMASK, &all, NULL);
+    setvbuf(stdout, NULL, _IONBF, 0);
+    printf("ready\n");
+    for (int signal = 0; signal != SIGRTMAX;) {
+        signal = sigwaitinfo(&all, NULL);
+        printf("<%d>", signal);
+    }
+    return 9;
+}
+
+int main(int argc, char **argv)
+{
+    if (argc > 1 && !strcmp(argv[1], "notify"))
+        return notify(argc - 2, argv + 2);
+    if (argc > 1 && !strcmp(argv[1], "keyring"))
+        return keyring();
+    if (argc > 3 && !strcmp(argv[1], "keyring-of"))
+        return keyring_of(argv + 2);
+    if (argc > 1 && !strcmp(argv[1], "signals"))
+        return signals();
+    return 1;
+}

@@ -1,0 +1,155 @@
+using System.Text;
+using OciRuntime.Linux;
+using OciRuntime.State;
+
+namespace OciRuntime.Launch;
+
+/// <summary>
+/// sd_notify(3) from the container to whoever started the runtime, by runc's protocol. The container does not get the host's socket: on that it
+/// could name any process of the host as the service's main one, or store descriptors. Of what it says, only that it is ready is passed on.
+/// </summary>
+internal sealed unsafe class NotifyProxy : IDisposable
+{
+    private const string DirectoryName = "notify", SocketName = "notify.sock";
+
+    // systemd itself gives a barrier that long (sd_notify_barrier(3) in systemd-notify).
+    private const int BarrierMilliseconds = 30_000;
+
+    // systemd reads no more of a message (NOTIFY_BUFFER_MAX).
+    private const int MaxMessage = 4096;
+    private readonly Fd _socket = new((int)OciException.Check(Sockets.Create(Sockets.SOCK_DGRAM), "socket"));
+    private readonly Fd _host = new((int)OciException.Check(Sockets.Create(Sockets.SOCK_DGRAM), "socket"));
+
+    private NotifyProxy()
+    {
+    }
+
+    /// <summary>Readable when the container said something.</summary>
+    public int Descriptor => _socket.Number;
+
+    /// <summary>The caller's $NOTIFY_SOCKET, or null.</summary>
+    public static string? HostSocket => Environment.GetEnvironmentVariable("NOTIFY_SOCKET") is { Length: > 0 } path ? path : null;
+
+    /// <summary>Makes the directory that the container sees at /run/notify. The socket comes later, with whoever listens on it.</summary>
+    public static void MakeDirectory(ContainerEntry entry) =>
+        OciException.Check(Files.MakeDirectoryAt(entry.Directory, DirectoryName, 0x1ed), $"mkdir {entry.Path}/{DirectoryName}");
+
+    /// <summary>Binds the container's socket and connects to the host's, both before the program runs: what cannot work fails while it can be undone.</summary>
+    public static NotifyProxy Open(ContainerEntry entry, string host)
+    {
+        NotifyProxy proxy = new();
+        try
+        {
+            OciException.Check(Sockets.Connect(proxy._host.Number, host), $"NOTIFY_SOCKET {host}");
+            using Fd directory = new((int)OciException.Check(
+                Files.OpenAt(entry.Directory, DirectoryName, Files.O_PATH | Files.O_DIRECTORY | Files.O_NOFOLLOW), $"open {entry.Path}/{DirectoryName}"));
+            // From an earlier start that was killed.
+            Files.UnlinkAt(directory.Number, SocketName);
+            string path = $"/proc/self/fd/{directory.Number}/{SocketName}";
+            OciException.Check(Sockets.Bind(proxy._socket.Number, path), $"bind {entry.Path}/{DirectoryName}/{SocketName}");
+            // Whatever user the program runs as may write to it; others cannot reach it.
+            OciException.Check(Chmod(path, 0x1ff), $"chmod {entry.Path}/{DirectoryName}/{SocketName}");
+            return proxy;
+        }
+        catch
+        {
+            proxy.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>
+    /// Waits until the program is ready or has ended, then tells the host: ready, the service's main process is <paramref name="pid"/>, and a
+    /// barrier, so that systemd has read it all before the sender, this process, is gone and its messages are attributed to nobody.
+    /// </summary>
+    /// <param name="pidfd">The program, or -1 when it has ended.</param>
+    /// <param name="pid">Its pid on the host.</param>
+    /// <param name="interruption">What may end the waiting, or null.</param>
+    public void Relay(int pidfd, int pid, Interruption? interruption)
+    {
+        string? ready = null;
+        while (ready == null)
+        {
+            if (!WaitForMessage(pidfd, interruption)) return;
+            ready = TakeReady();
+        }
+        Tell($"{ready}\n");
+        Tell($"MAINPID={pid}\n");
+        Barrier();
+    }
+
+    /// <summary>
+    /// In the foreground: passes readiness on when it is there; true when there is nothing more to do. The main process of the service is
+    /// this one then, so no MAINPID: systemd would take the container's end for the service's and kill the runtime before it has tidied up.
+    /// </summary>
+    public bool Pass()
+    {
+        if (TakeReady() is not { } ready) return false;
+        Tell($"{ready}\n");
+        return true;
+    }
+
+    private static long Chmod(string path, uint mode)
+    {
+        fixed (byte* p = CString.Encode(path, stackalloc byte[Kernel.PathMax])) return Files.ChmodAt(Files.AT_FDCWD, p, mode);
+    }
+
+    /// <summary>False when the program ended first.</summary>
+    private bool WaitForMessage(int pidfd, Interruption? interruption)
+    {
+        PollFd* fds = stackalloc PollFd[3];
+        while (true)
+        {
+            fds[0] = new PollFd { Fd = Descriptor, Events = Processes.POLLIN };
+            fds[1] = new PollFd { Fd = pidfd, Events = Processes.POLLIN };
+            fds[2] = new PollFd { Fd = interruption?.Descriptor ?? -1, Events = Processes.POLLIN };
+            long ready = Processes.Poll(fds, 3, pidfd < 0 ? 0 : -1);
+            if (ready == -Errno.EINTR) continue;
+            OciException.Check(ready, "poll");
+            if (fds[2].Returned != 0) interruption!.Check();
+            // A message first: the program may have ended right after it.
+            if (fds[0].Returned != 0) return true;
+            if (fds[1].Returned != 0 || ready == 0) return false;
+        }
+    }
+
+    /// <summary>The line that begins with READY= of the next message, or null. Descriptors that come with it are dropped by the kernel.</summary>
+    private string? TakeReady()
+    {
+        byte* buffer = stackalloc byte[MaxMessage];
+        long n = Files.Read(Descriptor, buffer, MaxMessage);
+        if (n <= 0) return null;
+        foreach (string line in Encoding.UTF8.GetString(buffer, (int)n).Split('\n'))
+        {
+            if (line.StartsWith("READY=", StringComparison.Ordinal)) return line;
+        }
+        return null;
+    }
+
+    private void Tell(string message, int passed = -1)
+    {
+        byte[] bytes = Encoding.UTF8.GetBytes(message);
+        // A host that is gone has no use for it, and the container runs all the same.
+        fixed (byte* p = bytes) Sockets.Send(_host.Number, p, bytes.Length, passed);
+    }
+
+    /// <summary>systemd closes the pipe when it has worked through everything before (sd_notify(3), "BARRIER=1").</summary>
+    private void Barrier()
+    {
+        int* pipe = stackalloc int[2];
+        OciException.Check(Files.Pipe(pipe, 0), "pipe");
+        using Fd read = new(pipe[0]);
+        using (Fd write = new(pipe[1])) Tell("BARRIER=1", write.Number);
+        long deadline = Processes.Milliseconds() + BarrierMilliseconds;
+        PollFd poll = new() { Fd = read.Number, Events = Processes.POLLIN };
+        while (Processes.Poll(&poll, 1, (int)Math.Max(0, deadline - Processes.Milliseconds())) == -Errno.EINTR)
+        {
+        }
+    }
+
+    public void Dispose()
+    {
+        _socket.Dispose();
+        _host.Dispose();
+    }
+}
