@@ -30,7 +30,7 @@ public sealed class SuiteSetUp
     [OneTimeTearDown]
     public void End()
     {
-        IReadOnlyList<string> left = [.. Leaks.Take(), .. _before?.DiffNow(TimeSpan.FromSeconds(5)) ?? []];
+        IReadOnlyList<string> left = [.. Leaks.Take(), .. _before?.DiffNow(TimeSpan.FromSeconds(15)) ?? []];
         Cleaner.RemoveEmptyParents(TestRun.Token);
         Cleaner.RemoveCgroups(TestRun.Token);
         Cleaner.KillDescendants();
