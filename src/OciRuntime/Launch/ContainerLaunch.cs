@@ -160,8 +160,9 @@ internal sealed unsafe class ContainerLaunch : IDisposable
         SyncKind last = Settings.WaitForStart ? SyncKind.Ready : SyncKind.Executing;
         while (true)
         {
-            _interruption.WaitFor(Child!.SyncFd);
-            SyncMessage? received = Child.Receive(out int passed);
+            // After the last message only the end of the connection comes, at once.
+            if (!done) _interruption.WaitFor(Child!.SyncFd);
+            SyncMessage? received = Child!.Receive(out int passed);
             if (received is not { } message)
             {
                 if (done) return;

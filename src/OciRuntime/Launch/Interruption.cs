@@ -62,8 +62,9 @@ internal sealed class Interruption : IDisposable
             int left = milliseconds < 0 ? -1 : (int)Math.Max(0, deadline - Environment.TickCount64);
             long ready = Processes.Poll(fds, 2, left);
             if (ready < 0 && ready != -Errno.EINTR) throw OciException.FromResult(ready, "poll");
-            if (ready > 0 && fds[1].Returned != 0) Check();
+            // In this order: a signal that comes just after the program was executed is the program's, not a request to take it all back.
             if (ready > 0 && fds[0].Returned != 0) return true;
+            if (ready > 0 && fds[1].Returned != 0) Check();
             if (ready == 0) return false;
         }
     }
