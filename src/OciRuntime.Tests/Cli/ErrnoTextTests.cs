@@ -26,20 +26,21 @@ public sealed class ErrnoTextTests
     }
 
     // Go made its table from the C library's texts by this very rule (mkerrors.sh).
-    [Test]
-    public void All_texts_are_the_c_library_s_with_a_small_first_letter([Range(1, 133)] int errno)
+    [TestCaseSource(nameof(Described))]
+    public void All_texts_are_the_c_library_s_with_a_small_first_letter(int errno)
     {
         string text = Marshal.GetPInvokeErrorMessage(errno);
-        Assume.That(text, Does.Not.StartWith("Unknown error"));
         string expected = char.IsUpper(text[0]) && char.IsLower(text[1]) ? char.ToLowerInvariant(text[0]) + text[1..] : text;
         ErrnoText.Describe(errno).Should().Be(expected);
     }
 
-    [Test]
-    public void All_names_are_those_of_Mono([Range(1, 133)] int errno)
-    {
-        string[] names = [.. Enum.GetNames<Errno>().Where(n => (int)Enum.Parse<Errno>(n) == errno)];
-        Assume.That(names, Is.Not.Empty);
-        names.Should().Contain(ErrnoText.Name(errno));
-    }
+    [TestCaseSource(nameof(Named))]
+    public void All_names_are_those_of_Mono(int errno) => NamesOf(errno).Should().Contain(ErrnoText.Name(errno));
+
+    // 41 and 58 were never given out; Mono stops at 131.
+    private static IEnumerable<int> Described => Enumerable.Range(1, 133).Where(errno => !Marshal.GetPInvokeErrorMessage(errno).StartsWith("Unknown error", StringComparison.Ordinal));
+
+    private static IEnumerable<int> Named => Enumerable.Range(1, 133).Where(errno => NamesOf(errno).Length > 0);
+
+    private static string[] NamesOf(int errno) => [.. Enum.GetNames<Errno>().Where(name => (int)Enum.Parse<Errno>(name) == errno)];
 }
