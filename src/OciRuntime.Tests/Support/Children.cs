@@ -16,7 +16,9 @@ public readonly record struct ExitStatus(int Code, int Signal)
 public static class Children
 {
     private static readonly Lock Gate = new();
-    private static readonly HashSet<int> Owned = [];
+
+    // With their start times: pids come round again within one run of the suite, and a stale entry would keep an adopted zombie for ever.
+    private static readonly Dictionary<int, ulong> Owned = [];
     private static readonly Dictionary<int, ExitStatus> Adopted = [];
 
     static Children()
@@ -34,7 +36,7 @@ public static class Children
         lock (Gate)
         {
             int pid = spawn();
-            Owned.Add(pid);
+            Owned[pid] = ProcessTree.StartTime(pid);
             Adopted.Remove(pid);
             return pid;
         }
@@ -120,7 +122,7 @@ public static class Children
     {
         lock (Gate)
         {
-            return Owned.Contains(pid);
+            return Owned.TryGetValue(pid, out ulong start) && start == ProcessTree.StartTime(pid);
         }
     }
 }
