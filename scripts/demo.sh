@@ -100,7 +100,6 @@ JSON
 # --- The tour ----------------------------------------------------------------------------------------------------------
 
 demo_plan() {
-  local shown=36 rest
   demo_heading "The plan: what ocirun will do, step by step, before it does anything"
   echo true | demo_bundle plan
   cd "$demo_dir" || return
@@ -109,9 +108,18 @@ demo_plan() {
     cat plan.txt
     fail "this runtime cannot explain a bundle"
   fi
-  head -n "$shown" plan.txt
-  rest=$(($(wc -l <plan.txt) - shown))
-  ((rest <= 0)) || echo "… and $rest more lines"
+  demo_excerpt plan.txt
+}
+
+# The beginning of each chapter: the cgroups alone would fill a screen.
+demo_excerpt() {
+  awk -v most=6 '
+    function rest() { if (left > 0) printf "       … and %d more\n", left; left = 0 }
+    /^[A-Z]/ { rest(); count = 0; print; next }
+    /^$/ { rest(); print; next }
+    ++count <= most { print; next }
+    /^ *[0-9]+  |^       [^ ]/ { left++ }
+  ' "$1"
 }
 
 demo_inside() {
