@@ -57,10 +57,10 @@ static int is_multiplexed(int number) { return (number <= -101 && number >= -120
 
 // The direct number, where libseccomp's resolver answers with the pseudo number of a call that socketcall or ipc stands for: the
 // one way to ask for it is the other direction.
-static int direct(uint32_t token, const char *name)
+static int direct(const struct arch *arch, const char *name)
 {
-    for (int n = 0; n < SLOTS; n++) {
-        char *found = seccomp_syscall_resolve_num_arch(token, n);
+    for (int n = arch->base; n < arch->base + SLOTS; n++) {
+        char *found = seccomp_syscall_resolve_num_arch(arch->token, n);
         int same = found && strcmp(found, name) == 0;
         free(found);
         if (same) return n;
@@ -76,7 +76,7 @@ static int number_on(int arch, const char *name)
         return arch == X64 || arch == X32 ? -newer[i].number : -1;
     }
     int n = seccomp_syscall_resolve_name_arch(archs[arch].token, name);
-    if (is_multiplexed(n)) n = direct(archs[arch].token, name);
+    if (is_multiplexed(n)) n = direct(&archs[arch], name);
     return n < 0 ? -1 : n >= 0xf0000 && n <= 0xf000f ? n : n - archs[arch].base;
 }
 

@@ -15,20 +15,20 @@ internal sealed class ArgumentChecks(FilterGraph graph, ArgumentTree tree, bool 
     private int Enter(int index, Accumulator accumulator)
     {
         TreeTest test = tree[index];
+        // No bit of this half matters: nothing to test, and what follows depends on the accumulator as it is.
+        if (test.Mask == 0) return Follow(index, test.True, accumulator);
         Accumulator wanted = new(Offset(test.Word), test.Mask);
         int form = accumulator == wanted ? Masked : accumulator == new Accumulator(wanted.Offset, uint.MaxValue) ? Loaded : Reload;
         int slot = index * Forms + form;
         if (slot >= _made.Length) Array.Resize(ref _made, Math.Max(2 * _made.Length, slot + 64));
         if (_made[slot] != 0) return _made[slot] - 1;
-        int node = Make(index, test, wanted, accumulator, form);
+        int node = Make(index, test, wanted, form);
         _made[slot] = node + 1;
         return node;
     }
 
-    private int Make(int index, in TreeTest test, Accumulator wanted, Accumulator accumulator, int form)
+    private int Make(int index, in TreeTest test, Accumulator wanted, int form)
     {
-        // No bit of this half matters.
-        if (test.Mask == 0) return Follow(index, test.True, accumulator);
         bool masked = test.Mask != uint.MaxValue;
         // A test of bits leaves the accumulator as loaded.
         bool bits = masked && form != Masked && (test.Value == 0 || (test.Value == test.Mask && uint.IsPow2(test.Mask)));
