@@ -32,6 +32,9 @@ internal static unsafe class SeccompFilter
 
     private const int SECCOMP_SET_MODE_FILTER = 1;
 
+    /// <summary>True when the kernel takes these flags: it looks at them before the program, here none (seccomp(2), EFAULT).</summary>
+    public static bool KnowsFlags(uint flags) => Load(null, flags) == -Errno.EFAULT;
+
     /// <summary>Loads a program for the calling thread. Returns 0, the listener's descriptor if one was asked for, or a negated errno.</summary>
     public static long Load(SockProgram* program, uint flags) => Kernel.Call(SyscallNumber.Seccomp, SECCOMP_SET_MODE_FILTER, (nint)flags, (nint)program);
 }

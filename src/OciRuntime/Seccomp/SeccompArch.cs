@@ -44,6 +44,9 @@ internal static class SeccompArchs
         _ => null,
     };
 
+    /// <summary>A profile for this machine may list the word: there is a table, and the byte order of its kernel.</summary>
+    public static bool CanServe(string word) => Parse(word) is { } arch && IsBigEndian(arch) == IsBigEndian(Native);
+
     /// <summary>AUDIT_ARCH_ value, which seccomp_data.arch holds (include/uapi/linux/audit.h). x32 has no value of its own.</summary>
     public static uint AuditToken(SeccompArch arch) => arch switch
     {

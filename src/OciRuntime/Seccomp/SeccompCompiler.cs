@@ -43,6 +43,7 @@ internal sealed class SeccompCompiler
         return new SeccompProgram
         {
             Instructions = FilterAssembler.Assemble(_graph, BuildGraph()),
+            DefaultAction = _defaultAction,
             Flags = SeccompWords.Flags(_profile),
             UnknownNames = _unknown,
         };

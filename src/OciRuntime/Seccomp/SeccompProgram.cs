@@ -8,6 +8,9 @@ internal sealed class SeccompProgram
     /// <summary>What the kernel runs on every system call.</summary>
     public required SockFilter[] Instructions { get; init; }
 
+    /// <summary>The action for calls without a rule.</summary>
+    public required uint DefaultAction { get; init; }
+
     /// <summary>SECCOMP_FILTER_FLAG_ bits for seccomp(2).</summary>
     public required uint Flags { get; init; }
 

@@ -43,17 +43,26 @@ internal static class SeccompWords
         uint flags = profile.Flags == null ? SeccompFilter.FLAG_SPEC_ALLOW : 0;
         foreach (string word in profile.Flags ?? [])
         {
-            flags |= word switch
-            {
-                "SECCOMP_FILTER_FLAG_LOG" => SeccompFilter.FLAG_LOG,
-                "SECCOMP_FILTER_FLAG_SPEC_ALLOW" => SeccompFilter.FLAG_SPEC_ALLOW,
-                "SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV" => SeccompFilter.FLAG_WAIT_KILLABLE_RECV,
-                _ => 0u,
-            };
+            flags |= Flag(word);
         }
         foreach (SeccompSyscall rule in profile.Syscalls) if (rule.Action == "SCMP_ACT_NOTIFY") return flags | SeccompFilter.FLAG_NEW_LISTENER;
         return flags;
     }
+
+    /// <summary>True for a flag that this host's kernel takes.</summary>
+    public static bool KernelKnows(string word)
+    {
+        uint flag = Flag(word);
+        return SeccompFilter.KnowsFlags(flag == SeccompFilter.FLAG_WAIT_KILLABLE_RECV ? flag | SeccompFilter.FLAG_NEW_LISTENER : flag);
+    }
+
+    private static uint Flag(string word) => word switch
+    {
+        "SECCOMP_FILTER_FLAG_LOG" => SeccompFilter.FLAG_LOG,
+        "SECCOMP_FILTER_FLAG_SPEC_ALLOW" => SeccompFilter.FLAG_SPEC_ALLOW,
+        "SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV" => SeccompFilter.FLAG_WAIT_KILLABLE_RECV,
+        _ => 0,
+    };
 
     /// <summary>An action in words, for `explain` and errors.</summary>
     public static string Describe(uint action)
