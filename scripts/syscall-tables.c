@@ -31,10 +31,9 @@ static const struct arch archs[] = {
 };
 enum { ARCHS = sizeof(archs) / sizeof(archs[0]), X64 = 1, X32 = 2 };
 
-// Debian 12's libseccomp ends with Linux 5.17. What came later has one number on every architecture (scripts/syscall.tbl of Linux 6.18) ...
+// Debian 12's libseccomp ends with Linux 6.7. What came later has one number on every architecture (scripts/syscall.tbl of Linux 6.18) ...
 static const struct { const char *name; int number; } newer[] = {
-    { "cachestat", 451 }, { "fchmodat2", 452 }, { "map_shadow_stack", 453 }, { "futex_wake", 454 }, { "futex_wait", 455 },
-    { "futex_requeue", 456 }, { "statmount", 457 }, { "listmount", 458 }, { "lsm_get_self_attr", 459 }, { "lsm_set_self_attr", 460 },
+    { "statmount", 457 }, { "listmount", 458 }, { "lsm_get_self_attr", 459 }, { "lsm_set_self_attr", 460 },
     { "lsm_list_modules", 461 }, { "mseal", 462 }, { "setxattrat", 463 }, { "getxattrat", 464 }, { "listxattrat", 465 },
     { "removexattrat", 466 }, { "open_tree_attr", 467 }, { "file_getattr", 468 }, { "file_setattr", 469 }, { "listns", 470 },
     // ... but for two that x86_64 alone has (arch/x86/entry/syscalls/syscall_64.tbl).
@@ -70,7 +69,8 @@ static int direct(const struct arch *arch, const char *name)
 
 static int number_on(int arch, const char *name)
 {
-    for (unsigned i = 0; i < sizeof(newer) / sizeof(newer[0]); i++) {
+    // Debian brings its libseccomp up to date: what it knows, it knows better.
+    for (unsigned i = 0; i < sizeof(newer) / sizeof(newer[0]) && seccomp_syscall_resolve_name(name) == __NR_SCMP_ERROR; i++) {
         if (strcmp(newer[i].name, name) != 0) continue;
         if (newer[i].number > 0) return newer[i].number;
         return arch == X64 || arch == X32 ? -newer[i].number : -1;
@@ -80,6 +80,13 @@ static int number_on(int arch, const char *name)
     return n < 0 ? -1 : n >= 0xf0000 && n <= 0xf000f ? n : n - archs[arch].base;
 }
 
+// socketcall's function (include/uapi/linux/net.h) or, with 128 added, ipc's (include/uapi/linux/ipc.h): x86 has pseudo numbers for both.
+static int function_of(const char *name)
+{
+    int n = seccomp_syscall_resolve_name_arch(SCMP_ARCH_X86, name);
+    return !is_multiplexed(n) ? 0 : n > -200 ? -n - 100 : 128 - n - 200;
+}
+
 static uint32_t hash(const char *name)
 {
     uint32_t h = 2166136261u;
@@ -87,9 +94,9 @@ static uint32_t hash(const char *name)
     return (h ^ (h >> 15)) & (SLOTS - 1);
 }
 
-static void print_shorts(const char *name, const char *what, const int *values, int n)
+static void print_array(const char *type, const char *name, const char *what, const int *values, int n)
 {
-    printf("\n    /// <summary>%s</summary>\n    private static ReadOnlySpan<ushort> %s =>\n    [", what, name);
+    printf("\n    /// <summary>%s</summary>\n    private static ReadOnlySpan<%s> %s =>\n    [", what, type, name);
     for (int i = 0; i < n; i++) printf("%s%d,", i % 24 ? " " : "\n        ", values[i]);
     printf("\n    ];\n");
 }
@@ -121,8 +128,10 @@ int main(void)
     printf("\n    /// <summary>All names in order, without separators.</summary>\n    private static ReadOnlySpan<byte> Names =>\n        \"");
     for (int i = 0; i < count; i++) printf("%s%s", i > 0 && i % 12 == 0 ? "\"u8\n        + \"" : "", names[i]);
     printf("\"u8;\n");
-    print_shorts("Offsets", "Where each name begins, and the end of the last one.", offsets, count + 1);
-    print_shorts("Slots", "Hash table with open addressing: index of a name plus 1, or 0.", slots, SLOTS);
+    print_array("ushort", "Offsets", "Where each name begins, and the end of the last one.", offsets, count + 1);
+    print_array("ushort", "Slots", "Hash table with open addressing: index of a name plus 1, or 0.", slots, SLOTS);
+    for (int i = 0; i < count; i++) column[i] = function_of(names[i]);
+    print_array("byte", "Functions", "Which function of socketcall(2) a call is, or with 128 added, of ipc(2); 0 for all others.", column, count);
     for (int a = 0; a < ARCHS; a++) {
         for (int i = 0; i < count; i++) {
             int n = number_on(a, names[i]);
@@ -132,7 +141,7 @@ int main(void)
         }
         char what[64];
         snprintf(what, sizeof(what), "Numbers on %s.", archs[a].name);
-        print_shorts(archs[a].name, what, column, count);
+        print_array("ushort", archs[a].name, what, column, count);
     }
     printf("}\n");
     return 0;

@@ -66,7 +66,7 @@ public sealed class DefaultProfileTests
     /// descend from Docker's), so theirs are made from Podman's file: Docker puts one name into each rule and the architectures of the machine,
     /// containerd has one rule for all names without conditions and lists x86_64 with its two siblings.
     /// </summary>
-    private static JsonObject Shape(string client)
+    internal static JsonObject Shape(string client)
     {
         JsonObject file = JsonNode.Parse(File.ReadAllText(PodmanProfile))!.AsObject();
         JsonArray rules = [];
@@ -91,10 +91,10 @@ public sealed class DefaultProfileTests
         };
     }
 
-    /// <summary>Docker lets nobody make namespaces with clone, and answers clone3, whose flags are out of a filter's reach, with ENOSYS.</summary>
+    /// <summary>Docker lets nobody make namespaces with clone or unshare, and answers clone3, whose flags are out of a filter's reach, with ENOSYS.</summary>
     private static void RestrictClone(JsonArray rules)
     {
-        foreach (JsonNode? rule in rules.Where(static r => r!["names"]![0]!.GetValue<string>() is "clone" or "clone3").ToArray()) rules.Remove(rule);
+        foreach (JsonNode? rule in rules.Where(static r => r!["names"]![0]!.GetValue<string>() is "clone" or "clone3" or "unshare").ToArray()) rules.Remove(rule);
         rules.Add(JsonNode.Parse("""{ "names": ["clone"], "action": "SCMP_ACT_ALLOW", "args": [{ "index": 0, "value": 2114060288, "op": "SCMP_CMP_MASKED_EQ" }] }"""));
         rules.Add(JsonNode.Parse("""{ "names": ["clone3"], "action": "SCMP_ACT_ERRNO", "errnoRet": 38 }"""));
     }
@@ -116,7 +116,7 @@ public sealed class DefaultProfileTests
         return copy;
     }
 
-    private static LinuxSeccomp Parse(JsonObject seccomp)
+    internal static LinuxSeccomp Parse(JsonObject seccomp)
     {
         JsonObject config = DefaultConfig.Create();
         config["linux"]!["seccomp"] = seccomp;

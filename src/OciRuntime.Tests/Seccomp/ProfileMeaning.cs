@@ -61,7 +61,7 @@ internal sealed class ProfileMeaning
     {
         int index = SyscallTable.Find(name);
         if (index < 0) return;
-        Multiplexed multiplexed = SeccompArchs.IsMultiplexed(arch) ? Multiplexed.Of(name) : new(-1, 0);
+        Multiplexed multiplexed = SeccompArchs.IsMultiplexed(arch) ? SyscallTable.Multiplex(index) : new(-1, 0);
         int number = SyscallTable.Number(index, arch);
         uint action = SeccompWords.Action(rule.Action, rule.ErrnoRet);
         foreach (int one in (int[])[number, multiplexed.Number])

@@ -1,3 +1,5 @@
+using OciRuntime.Linux;
+
 namespace OciRuntime.Seccomp;
 
 /// <summary>The rules of one architecture, by system call.</summary>
@@ -25,9 +27,9 @@ internal sealed class ArchRules(SeccompArch arch, ArgumentTree tree)
     {
         if (_multiplexed && multiplexed.Number >= 0)
         {
+            Span<Condition> changed = stackalloc Condition[7];
             // The first argument is which function is called; the call's own arguments are behind a pointer. libseccomp, too, lets the
             // function take the place of a condition on the first argument and keeps conditions on others.
-            Span<Condition> changed = stackalloc Condition[7];
             changed[0] = new Condition(0, Comparison.Equal, ulong.MaxValue, (ulong)multiplexed.Function);
             int count = 1;
             foreach (ref readonly Condition c in conditions) if (c.Argument != 0) changed[count++] = c;
@@ -42,6 +44,13 @@ internal sealed class ArchRules(SeccompArch arch, ArgumentTree tree)
         ref CallRule call = ref _calls[number];
         // The first rule without conditions covers everything, before and after it.
         if (call.Kind == CallKind.Always) return true;
+        if (!conditions.IsEmpty) return AddConditional(ref call, conditions, action);
+        call = new CallRule(CallKind.Always, (int)action);
+        return true;
+    }
+
+    private bool AddConditional(ref CallRule call, ReadOnlySpan<Condition> conditions, uint action)
+    {
         Span<Condition> needed = stackalloc Condition[7];
         int count = 0;
         foreach (ref readonly Condition c in conditions) if (!c.IsTautology(_wide)) needed[count++] = c;
@@ -69,6 +78,8 @@ internal sealed class ArchRules(SeccompArch arch, ArgumentTree tree)
     /// <param name="newer">Target of calls newer than the profile, or null when they are like all others.</param>
     public void Fill(NumberMap map, FilterGraph graph, ArgumentChecks checks, int otherwise, int? newer)
     {
+        // Most calls have the same action.
+        int action = (int)SeccompFilter.RET_ALLOW, always = graph.Return(SeccompFilter.RET_ALLOW);
         bool isS390 = Arch is SeccompArch.S390 or SeccompArch.S390X;
         for (int number = 0; number < _calls.Length; number++)
         {
@@ -77,7 +88,8 @@ internal sealed class ArchRules(SeccompArch arch, ArgumentTree tree)
             if (number == 0 && isS390 && newer != null) call = new CallRule(CallKind.None, 0);
             else if (call.Kind == CallKind.None) continue;
             uint at = SeccompArchs.KernelNumber(Arch, number);
-            map.From(at, Target(call, graph, checks, newer ?? otherwise));
+            bool common = call.Kind == CallKind.Always && call.Value == action;
+            map.From(at, common ? always : Target(call, graph, checks, newer ?? otherwise));
             map.From(at + 1, otherwise);
         }
         if (newer != null) map.From(SeccompArchs.KernelNumber(Arch, _largest) + 1, newer.Value);
@@ -102,12 +114,4 @@ internal sealed class ArchRules(SeccompArch arch, ArgumentTree tree)
 /// <summary>A call that socketcall(2) or ipc(2) stands for on some architectures.</summary>
 /// <param name="Number">Table number of socketcall or ipc, or -1.</param>
 /// <param name="Function">Their first argument.</param>
-internal readonly record struct Multiplexed(int Number, int Function)
-{
-    /// <summary>The multiplexed form of a call, if there is one.</summary>
-    public static Multiplexed Of(string name)
-    {
-        if (SyscallTable.SocketFunction(name) is var socket and > 0) return new(SyscallTable.SocketCall, socket);
-        return SyscallTable.IpcFunction(name) is var ipc and > 0 ? new(SyscallTable.Ipc, ipc) : new(-1, 0);
-    }
-}
+internal readonly record struct Multiplexed(int Number, int Function);

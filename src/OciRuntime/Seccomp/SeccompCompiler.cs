@@ -70,7 +70,7 @@ internal sealed class SeccompCompiler
                 _unknown.Add(name);
                 continue;
             }
-            Multiplexed multiplexed = Multiplexed.Of(name);
+            Multiplexed multiplexed = SyscallTable.Multiplex(call);
             foreach (ArchRules arch in _archs) arch.Mention(call, multiplexed);
             if (action == _defaultAction) continue;
             if (!separate) Add(call, multiplexed, conditions[..count], action, index);

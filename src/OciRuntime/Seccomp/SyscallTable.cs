@@ -16,6 +16,7 @@ internal static partial class SyscallTable
     public const int SocketCall = 102, Ipc = 117;
 
     private const ushort None = ushort.MaxValue;
+    private const int IpcFunction = 128;
 
     /// <summary>Index of a name, or -1 for a name that no architecture has.</summary>
     public static int Find(string name)
@@ -42,22 +43,14 @@ internal static partial class SyscallTable
     public static string Name(int index) => System.Text.Encoding.ASCII.GetString(Names[Offsets[index]..Offsets[index + 1]]);
 
     /// <summary>
-    /// Which function of socketcall(2) a name is (include/uapi/linux/net.h), or 0. Sockets that a profile names are meant whichever way they
-    /// are called.
+    /// The form of a call behind socketcall(2) or ipc(2), on architectures that have those. What a profile names is meant whichever way it
+    /// is called.
     /// </summary>
-    public static int SocketFunction(string name) => name switch
+    public static Multiplexed Multiplex(int index)
     {
-        "socket" => 1, "bind" => 2, "connect" => 3, "listen" => 4, "accept" => 5, "getsockname" => 6, "getpeername" => 7, "socketpair" => 8,
-        "send" => 9, "recv" => 10, "sendto" => 11, "recvfrom" => 12, "shutdown" => 13, "setsockopt" => 14, "getsockopt" => 15, "sendmsg" => 16,
-        "recvmsg" => 17, "accept4" => 18, "recvmmsg" => 19, "sendmmsg" => 20, _ => 0,
-    };
-
-    /// <summary>Which function of ipc(2) a name is (include/uapi/linux/ipc.h), or 0.</summary>
-    public static int IpcFunction(string name) => name switch
-    {
-        "semop" => 1, "semget" => 2, "semctl" => 3, "semtimedop" => 4, "msgsnd" => 11, "msgrcv" => 12, "msgget" => 13, "msgctl" => 14,
-        "shmat" => 21, "shmdt" => 22, "shmget" => 23, "shmctl" => 24, _ => 0,
-    };
+        int function = Functions[index];
+        return function == 0 ? new(-1, 0) : function < IpcFunction ? new(SocketCall, function) : new(Ipc, function - IpcFunction);
+    }
 
     private static bool IsName(int index, string name)
     {
