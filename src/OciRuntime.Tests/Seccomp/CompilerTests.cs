@@ -92,6 +92,26 @@ public sealed class CompilerTests
         compile.Should().Throw<OciException>().WithMessage("/linux/seccomp: the filter*the kernel takes*");
     }
 
+    /// <summary>Rules that libseccomp 2.5.4 gets wrong (docs/seccomp.md): the profile's plain meaning counts.</summary>
+    [TestCase("a0 LT 255, a0 LT 4294967296", 255ul, 0ul, true, TestName = "Upper half compared after the lower one")]
+    [TestCase("a0 GT 10, a0 GT 5 & a1 EQ 3", 7ul, 3ul, true, TestName = "Second of two greater rules")]
+    [TestCase("a0 LT 5 & a1 EQ 1, a0 LT 9 & a1 EQ 2", 7ul, 1ul, false, TestName = "Conditions stay with their rule")]
+    public void Rules_mean_what_they_say(string rules, ulong a0, ulong a1, bool allowed)
+    {
+        LinuxSeccomp profile = Profile("SCMP_ACT_ERRNO", [.. rules.Split(", ").Select(Conditions)]);
+        SampleCall call = new(0xc000003e, 135, [a0, a1, 0, 0, 0, 0]);
+        uint expected = allowed ? SeccompFilter.RET_ALLOW : SeccompFilter.RET_ERRNO | Errno.EPERM;
+        FilterInterpreter.Run(SeccompCompiler.Compile(profile, SeccompArch.X64).Instructions, call, false).Should().Be(expected);
+        uint theirs = FilterInterpreter.Run(LibSeccomp.Compile(profile, SeccompArch.X64, out _)!, call, false);
+        TestContext.Out.WriteLine($"libseccomp returns {SeccompWords.Describe(theirs)}, which is {(theirs == expected ? "right" : "wrong")}");
+    }
+
+    private static SeccompSyscall Conditions(string rule) => new()
+    {
+        Names = ["personality"], Action = "SCMP_ACT_ALLOW",
+        Args = [.. rule.Split(" & ").Select(static text => text.Split(' ')).Select(static words => new SeccompArg { Index = (uint)(words[0][1] - '0'), Op = "SCMP_CMP_" + words[1], Value = ulong.Parse(words[2]) })],
+    };
+
     [TestCase(null, SeccompFilter.FLAG_SPEC_ALLOW)]
     [TestCase("", 0u)]
     [TestCase("SECCOMP_FILTER_FLAG_TSYNC", 0u)]
