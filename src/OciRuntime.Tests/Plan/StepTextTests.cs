@@ -16,6 +16,7 @@ public sealed class StepTextTests
         PlanStep step = new(kind, Origin.Runtime)
         {
             Text1 = "text", Text2 = "other", Joins = [], Groups = [], Candidates = ["/bin/x"], Hook = new OciRuntime.Spec.Hook(), Options = [],
+            Filter = new() { Instructions = [], DefaultAction = 0, Flags = 0, UnknownNames = [] },
             A = kind == InitOp.Unshare ? 0x20000 : 0,
         };
         StepText.Describe(step).Should().NotBe(kind.ToString()).And.MatchRegex("^[a-z]").And.NotEndWith(".").And.NotContain("\n");

@@ -3,6 +3,8 @@ using System.Text.Json;
 using OciRuntime.Cli;
 using OciRuntime.Linux;
 using OciRuntime.Plan;
+using OciRuntime.Seccomp;
+using OciRuntime.Spec;
 using OciRuntime.State;
 
 namespace OciRuntime.Commands;
@@ -58,7 +60,7 @@ internal static class FeaturesCommand
         w.WriteBoolean("systemdUser"u8, false);
         w.WriteBoolean("rdma"u8, true);
         w.WriteEndObject();
-        WriteEnabled(w, "seccomp"u8, false);
+        WriteSeccomp(w);
         WriteEnabled(w, "apparmor"u8, false);
         WriteEnabled(w, "selinux"u8, false);
         WriteEnabled(w, "intelRdt"u8, false);
@@ -66,6 +68,18 @@ internal static class FeaturesCommand
         WriteEnabled(w, "idmap"u8, false);
         w.WriteEndObject();
         WriteEnabled(w, "netDevices"u8, false);
+        w.WriteEndObject();
+    }
+
+    private static void WriteSeccomp(Utf8JsonWriter w)
+    {
+        w.WriteStartObject("seccomp"u8);
+        w.WriteBoolean("enabled"u8, true);
+        WriteStrings(w, "actions"u8, Sorted(SpecWords.SeccompActions));
+        WriteStrings(w, "operators"u8, Sorted(SpecWords.SeccompOperators));
+        WriteStrings(w, "archs"u8, Sorted(Array.FindAll(SpecWords.SeccompArchitectures, SeccompArchs.CanServe)));
+        WriteStrings(w, "knownFlags"u8, Sorted(SpecWords.SeccompFlags));
+        WriteStrings(w, "supportedFlags"u8, Sorted(Array.FindAll(SpecWords.SeccompFlags, SeccompWords.KernelKnows)));
         w.WriteEndObject();
     }
 

@@ -19,7 +19,7 @@ internal static unsafe class HookStep
         long result = Files.Pipe(output, 0);
         if (result < 0) return result;
         int pidfd = -1;
-        long pid = Processes.Clone(new CloneArgs { Flags = Processes.CLONE_PIDFD, PidFd = (ulong)&pidfd, ExitSignal = Processes.SIGCHLD });
+        long pid = Processes.Fork(&pidfd);
         if (pid == 0) Become(ref s, hook, step->Text1, output[1]);
         Files.Close(output[1]);
         result = pid < 0 ? pid : Attend(ref s, hook, (int)pid, pidfd, output[0]);
@@ -39,7 +39,7 @@ internal static unsafe class HookStep
         if (result >= 0) result = Files.Duplicate(output, 1);
         if (result >= 0) result = Files.Duplicate(output, 2);
         if (result >= 0 && directory != null) result = Files.ChangeDirectory(directory);
-        if (result >= 0) result = Files.CloseRange(3, uint.MaxValue, Files.CLOSE_RANGE_CLOEXEC);
+        if (result >= 0 && !s.Filtered) result = Files.CloseRange(3, uint.MaxValue, Files.CLOSE_RANGE_CLOEXEC);
         InitMain.DefaultSignals();
         s.Detail = InitDetail.HookExecute;
         if (result >= 0) result = Processes.Execute(hook->Path, hook->Arguments, hook->Environment);

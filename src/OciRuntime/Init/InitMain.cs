@@ -38,11 +38,12 @@ internal static unsafe class InitMain
     }
 
     /// <summary>Default action for every signal, ignored ones included, and none blocked: both would survive execve (signal(7)).</summary>
-    public static void DefaultSignals()
+    /// <param name="except">A signal that is left alone.</param>
+    public static void DefaultSignals(int except = 0)
     {
         for (int signal = 1; signal <= Processes.SignalCount; signal++)
         {
-            if (signal is not (Processes.SIGKILL or Processes.SIGSTOP)) Processes.ResetSignal(signal);
+            if (signal is not (Processes.SIGKILL or Processes.SIGSTOP) && signal != except) Processes.ResetSignal(signal);
         }
         Processes.SetSignalMask(Processes.SIG_SETMASK, 0, out _);
     }
@@ -104,6 +105,7 @@ internal static unsafe class InitMain
         InitOp.Umask => Files.SetUmask((uint)step->A),
         InitOp.HomeDirectory => HomeDirectory.Find(ref s, step),
         InitOp.FindExecutable => ProcessSteps.FindExecutable(ref s, step),
+        InitOp.Seccomp => SeccompStep.Load(ref s, step),
         InitOp.Ready => StartSteps.Ready(ref s),
         InitOp.AwaitStart => StartSteps.AwaitStart(ref s),
         InitOp.StartHook => HookStep.Run(ref s, step),

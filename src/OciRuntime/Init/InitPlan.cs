@@ -146,6 +146,9 @@ internal enum InitOp
     /// <summary>Finds the program. Data: byte*[Count] of candidate paths.</summary>
     FindExecutable,
 
+    /// <summary>seccomp(2). Data: SockProgram, A: SECCOMP_FILTER_FLAG_…. Flags: <see cref="InitFlags.LastStep"/>.</summary>
+    Seccomp,
+
     /// <summary>Everything is set up: the parent records it and lets the child go.</summary>
     Ready,
 
@@ -194,6 +197,9 @@ internal enum InitFlags
 
     /// <summary>A refusal is no failure yet: a later step tries again, as another user.</summary>
     Retry = 512,
+
+    /// <summary>Nothing comes after this but execve.</summary>
+    LastStep = 1024,
 }
 
 /// <summary>One step, in unmanaged memory: the child reads nothing else.</summary>

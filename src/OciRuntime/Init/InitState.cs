@@ -26,6 +26,12 @@ internal unsafe struct InitState
     public int ReportFd;
 
     public bool InWorkingDirectory;
+
+    /// <summary>The seccomp filter is loaded, and every descriptor from 3 on was made close-on-exec before it.</summary>
+    public bool Filtered;
+
+    /// <summary>The last step but execve has been announced, and descriptors and signals are as the program gets them.</summary>
+    public bool Announced;
     public byte* Executable;
     public long AllocatedAtStart;
 

@@ -141,7 +141,7 @@ internal static unsafe class ProcessSteps
         {
             long result = Files.StatAt(Files.AT_FDCWD, candidates[i], 0, out Statx stat);
             if (result >= 0 && stat.IsDirectory) result = -Errno.EISDIR;
-            else if (result >= 0) result = Files.AccessAt(Files.AT_FDCWD, candidates[i], Files.X_OK, Files.AT_EACCESS);
+            else if (result >= 0) result = Files.AccessAsEffective(candidates[i], Files.X_OK);
             if (result >= 0)
             {
                 s.Executable = candidates[i];

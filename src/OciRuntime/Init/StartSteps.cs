@@ -55,7 +55,7 @@ internal static unsafe class StartSteps
             if (connection is -Errno.EINTR or -Errno.EAGAIN) continue;
             if (connection < 0) return connection;
             SyncMessage message = default;
-            if (Sockets.Receive((int)connection, &message, sizeof(SyncMessage), out _) == sizeof(SyncMessage))
+            if (Files.Read((int)connection, (byte*)&message, sizeof(SyncMessage)) == sizeof(SyncMessage))
             {
                 s.ReportFd = (int)connection;
                 Files.Close(s.Plan->StartFd);
@@ -71,14 +71,24 @@ internal static unsafe class StartSteps
     /// </summary>
     public static long Execute(ref InitState s)
     {
-        int kept = s.Plan->PreservedFds;
-        for (int fd = 3; fd < 3 + kept; fd++) Files.Fcntl(fd, Files.F_SETFD, 0);
-        long result = Files.CloseRange((uint)(3 + kept), uint.MaxValue, Files.CLOSE_RANGE_CLOEXEC);
+        long result = Announce(ref s);
         if (result < 0) return result;
+        s.SetText(s.Executable);
+        return Processes.Execute(s.Executable, s.Plan->Arguments, s.Plan->Environment);
+    }
+
+    /// <summary>All that has to be done before execve and can be done before a seccomp filter is loaded that allows little else.</summary>
+    public static long Announce(ref InitState s)
+    {
+        if (s.Announced) return 0;
+        s.Announced = true;
+        int kept = s.Plan->PreservedFds;
+        // Under a filter this was done already, and what was opened since is close-on-exec from birth: a profile may not know close_range.
+        if (!s.Filtered && Files.CloseRange((uint)(3 + kept), uint.MaxValue, Files.CLOSE_RANGE_CLOEXEC) is var result and < 0) return result;
+        for (int fd = 3; fd < 3 + kept; fd++) Files.Fcntl(fd, Files.F_SETFD, 0);
         // Whoever listens may be gone by now; the program runs all the same.
         Sync.Tell(ref s, SyncKind.Executing, 0);
         InitMain.DefaultSignals();
-        s.SetText(s.Executable);
-        return Processes.Execute(s.Executable, s.Plan->Arguments, s.Plan->Environment);
+        return 0;
     }
 }

@@ -12,7 +12,8 @@ internal static unsafe class Sync
         message.Kind = kind;
         message.Step = s.StepIndex;
         message.Value = value;
-        return Sockets.Send(s.ReportFd, &message, sizeof(SyncMessage), passed);
+        // write(2) where it will do: a seccomp filter, under which the last messages are sent, nearly always allows it.
+        return passed < 0 ? Files.Write(s.ReportFd, (byte*)&message, sizeof(SyncMessage)) : Sockets.Send(s.ReportFd, &message, sizeof(SyncMessage), passed);
     }
 
     /// <summary>
@@ -24,7 +25,12 @@ internal static unsafe class Sync
         long result = Tell(ref s, kind, value, passed);
         if (result < 0) return result;
         SyncMessage answer = default;
-        do result = Sockets.Receive(s.ReportFd, &answer, sizeof(SyncMessage), out passed);
+        passed = -1;
+        do
+        {
+            result = kind == SyncKind.Source
+                ? Sockets.Receive(s.ReportFd, &answer, sizeof(SyncMessage), out passed) : Files.Read(s.ReportFd, (byte*)&answer, sizeof(SyncMessage));
+        }
         while (result == -Errno.EINTR);
         if (result != sizeof(SyncMessage)) Processes.Exit(1);
         if (answer.Errno != 0) return -answer.Errno;
@@ -43,7 +49,7 @@ internal static unsafe class Sync
         message.Value = s.Value;
         message.TextLength = s.TextLength;
         for (int i = 0; i < s.TextLength; i++) message.Text[i] = s.Text[i];
-        Sockets.Send(s.ReportFd, &message, sizeof(SyncMessage));
+        Files.Write(s.ReportFd, (byte*)&message, sizeof(SyncMessage));
         Processes.Exit(1);
     }
 }

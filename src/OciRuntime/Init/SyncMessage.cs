@@ -29,6 +29,9 @@ internal enum SyncKind
     /// <summary>I cloned the real init; its pid is in Value.</summary>
     Forked,
 
+    /// <summary>Value is my descriptor of the seccomp listener; or it comes with the message, after you could not fetch it.</summary>
+    Listener,
+
     /// <summary>All is set up. Value: bytes of managed memory allocated by the child, which must be 0.</summary>
     Ready,
 
@@ -42,6 +45,7 @@ internal enum InitDetail
     None, Target, TargetIsSymlink, TargetInProc, CreateTarget, Source, SourceNotProc, FilesystemType, Option, Superblock, MountObject, Attributes,
     Attach, Propagation, ProcMissing, NotADevice, ExistingNode, Parent, Groups, Gid, Uid, KeepCaps, Ambient, OutsideRoot, NotRegular,
     TargetIsRoot, HookFork, HookExecute, HookStatus, HookSignal, HookTimeout, Write, Verify, OldRoot, SendConsole, ControllingTerminal, ConsoleNode, BadProcFile,
+    Listener,
 }
 
 /// <summary>The one message format in both directions.</summary>

@@ -189,6 +189,7 @@ internal sealed unsafe class ContainerLaunch : IDisposable
                 Child!.Answer();
                 break;
             case SyncKind.Forked: Adopt((int)message.Value); break;
+            case SyncKind.Listener: PassListener(message, passed); break;
             case SyncKind.Ready:
                 Record(message.Value);
                 Child!.Answer();
@@ -261,6 +262,19 @@ internal sealed unsafe class ContainerLaunch : IDisposable
         State.Init = new ProcessIdentity(pid, StartTime(pid));
     }
 
+    private void PassListener(in SyncMessage message, int passed)
+    {
+        long fetched = passed >= 0 ? passed : Processes.PidFdGetFd(Child!.PidFd.Number, (int)message.Value);
+        if (fetched < 0)
+        {
+            Child!.Answer((int)-fetched);
+            return;
+        }
+        using Fd listener = new((int)fetched);
+        SeccompAgent.Send(Spec.Linux!.Seccomp!, State, listener.Number);
+        Child!.Answer();
+    }
+
     /// <summary>All is set up: from the moment this is written the container belongs to `delete`, not to us.</summary>
     private void Record(long allocated)
     {
@@ -272,12 +286,13 @@ internal sealed unsafe class ContainerLaunch : IDisposable
         _entry.WriteState(State);
     }
 
-    private static OciException DiedInSetUp(int status)
+    private OciException DiedInSetUp(int status)
     {
         int signal = status & 0x7f;
-        return signal == Processes.SIGKILL
-            ? new OciException("container init was killed during set-up: out of memory (memory limit too low?) or killed from outside")
-            : new OciException($"container init ended during set-up: {(signal != 0 ? $"signal {signal}" : $"exit status {status >> 8 & 0xff}")}");
+        if (signal == Processes.SIGKILL) return new OciException("container init was killed during set-up: out of memory (memory limit too low?) or killed from outside");
+        string hint = Plan.Steps.Exists(static s => s.Op == InitOp.Seccomp)
+            ? ": /linux/seccomp may deny a call that init makes once the filter is loaded; with /process/noNewPrivileges true it is loaded last" : "";
+        return new OciException($"container init ended during set-up: {(signal != 0 ? $"signal {signal}" : $"exit status {status >> 8 & 0xff}")}{hint}");
     }
 
     /// <summary>Takes everything back. The journal goes last, so that an interruption here leaves something to repeat it with.</summary>

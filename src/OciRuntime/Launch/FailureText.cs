@@ -26,6 +26,7 @@ internal static unsafe class FailureText
         message.Op switch
         {
             InitOp.StartHook => HookFailure(message),
+            InitOp.Seccomp => $"/linux/seccomp: load the filter: {Reason(message.Op, message)}",
             InitOp.Execute => $"exec {Words(message)}: {Errno(message)}{ExecuteHint(message.Errno)}",
             _ => $"container init failed: {Reason(message.Op, message)}",
         },
@@ -101,6 +102,7 @@ internal static unsafe class FailureText
         InitDetail.ControllingTerminal => "controlling terminal",
         InitDetail.ConsoleNode => "/dev/console",
         InitDetail.BadProcFile => "/proc is not a procfs",
+        InitDetail.Listener => "hand the listener over",
         InitDetail.HookFork => "clone",
         InitDetail.HookExecute => "execute",
         InitDetail.HookStatus => $"exit status {(uint)message.Value}",
@@ -117,6 +119,9 @@ internal static unsafe class FailureText
         (InitOp.Console, Linux.Errno.ENOENT or Linux.Errno.ENODEV) when message.Detail is InitDetail.Source or InitDetail.NotADevice => ": a terminal needs a mount of type devpts at /dev/pts (/mounts)",
         (InitOp.TimeOffsets, Linux.Errno.ERANGE) => ": a clock would show less than zero, or more than 146 years",
         (InitOp.Execute, _) => ExecuteHint(message.Errno),
+        (InitOp.Seccomp, Linux.Errno.EACCES) => ": without /process/noNewPrivileges it takes CAP_SYS_ADMIN",
+        (InitOp.Seccomp, Linux.Errno.EINVAL) => ": the kernel does not know one of /linux/seccomp/flags",
+        (InitOp.Seccomp, Linux.Errno.EBUSY) => ": there is a listener already, a process can have one only",
         (InitOp.BindRootfs, Linux.Errno.EACCES) => ": the container's root user cannot reach the directory: check the permissions on the way to it",
         _ => "",
     };

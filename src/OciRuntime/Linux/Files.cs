@@ -140,6 +140,13 @@ internal static unsafe partial class Files
 
     public static long AccessAt(int dirfd, byte* path, int mode, int flags) => Kernel.Call(SyscallNumber.Faccessat2, dirfd, (nint)path, mode, flags);
 
+    /// <summary>Access with the effective ids and capabilities, below a seccomp filter older than faccessat2 with the real ones.</summary>
+    public static long AccessAsEffective(byte* path, int mode)
+    {
+        long result = AccessAt(AT_FDCWD, path, mode, AT_EACCESS);
+        return result is -Errno.ENOSYS or -Errno.EPERM ? Kernel.Call(SyscallNumber.Faccessat, AT_FDCWD, (nint)path, mode) : result;
+    }
+
     public static long Fcntl(int fd, int command, nint argument = 0) => Kernel.Call(SyscallNumber.Fcntl, fd, command, argument);
 
     public static long Flock(int fd, int operation) => Kernel.CallBlocking(SyscallNumber.Flock, fd, operation);

@@ -47,6 +47,7 @@ internal static unsafe class PlanCompiler
                 target->Data = arena.Texts(step.Candidates!);
                 target->Count = step.Candidates!.Length;
                 break;
+            case InitOp.Seccomp: Filter(step, target, arena); break;
             case InitOp.HomeDirectory: Home(plan, native, target, arena); break;
             case InitOp.ContainerHook or InitOp.StartHook: Hook(step, target, arena); break;
             default: break;
@@ -69,6 +70,16 @@ internal static unsafe class PlanCompiler
         for (int i = 0; i < step.Joins.Count; i++) joins[i] = new NamespaceJoin { Slot = first + i, Flag = step.Joins[i].Flag };
         target->Data = joins;
         target->Count = step.Joins.Count;
+    }
+
+    private static void Filter(PlanStep step, InitStep* target, NativeArena arena)
+    {
+        Linux.SockFilter[] instructions = step.Filter!.Instructions;
+        Linux.SockProgram* program = arena.Array<Linux.SockProgram>(1);
+        program->Length = (ushort)instructions.Length;
+        program->Instructions = arena.Array<Linux.SockFilter>(instructions.Length);
+        instructions.CopyTo(new Span<Linux.SockFilter>(program->Instructions, instructions.Length));
+        target->Data = program;
     }
 
     private static void Groups(PlanStep step, InitStep* target, NativeArena arena)

@@ -33,6 +33,9 @@ internal sealed class PlanStep(InitOp op, Origin origin)
     /// <summary>Candidate paths of the program.</summary>
     public string[]? Candidates { get; init; }
 
+    /// <summary>The seccomp filter.</summary>
+    public Seccomp.SeccompProgram? Filter { get; init; }
+
     /// <summary>The hook.</summary>
     public Spec.Hook? Hook { get; init; }
 }

@@ -46,7 +46,7 @@ internal sealed class Planner
         Add(InitOp.CloseHost);
         ProcessPlanner process = new(_request, _namespaces, _steps, _warnings);
         process.AddSteps(DenySetgroups);
-        AddEnd();
+        AddEnd(process);
         return new LaunchPlan
         {
             CloneFlags = _namespaces.CloneFlags,
@@ -178,11 +178,13 @@ internal sealed class Planner
         throw new OciException($"{pointer}: would change the host: {_namespaces.Joins[index].Origin} {_namespaces.Joins[index].Path} is the host's own {file} namespace");
     }
 
-    private void AddEnd()
+    private void AddEnd(ProcessPlanner process)
     {
+        Hook[] hooks = _spec.Hooks?.StartContainer ?? [];
+        process.AddLateFilter(ready: true, hooks.Length > 0);
         Add(InitOp.Ready);
         if (_request.WaitForStart) Add(InitOp.AwaitStart);
-        Hook[] hooks = _spec.Hooks?.StartContainer ?? [];
+        process.AddLateFilter(ready: false, hooks.Length > 0);
         for (int i = 0; i < hooks.Length; i++) _steps.Add(new(InitOp.StartHook, new("/hooks/startContainer", i)) { Hook = hooks[i], A = i });
         Add(InitOp.Execute, new("/process/args"), _spec.Process!.Args[0]);
     }

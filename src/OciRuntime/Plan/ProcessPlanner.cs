@@ -1,6 +1,7 @@
 using System.Text;
 using OciRuntime.Init;
 using OciRuntime.Linux;
+using OciRuntime.Seccomp;
 using OciRuntime.Spec;
 
 namespace OciRuntime.Plan;
@@ -9,6 +10,8 @@ namespace OciRuntime.Plan;
 internal sealed class ProcessPlanner(PlanRequest request, NamespacePlan namespaces, List<PlanStep> steps, List<string> warnings)
 {
     private readonly Process _process = request.Spec.Process!;
+
+    private readonly SeccompProgram? _filter = Compile(request, warnings);
 
     public List<string> Environment { get; private set; } = [];
     public bool HomeFromImage { get; private set; }
@@ -22,6 +25,13 @@ internal sealed class ProcessPlanner(PlanRequest request, NamespacePlan namespac
         CapabilitySets sets = CapabilitySets.Build(_process.Capabilities, available, warnings);
         if (_process.NoNewPrivileges) steps.Add(new(InitOp.NoNewPrivileges, new("/process/noNewPrivileges")));
         AddLimits(userNamespace);
+        // Without no_new_privs a filter takes CAP_SYS_ADMIN, which the next steps may give up. What can be done before it is.
+        bool early = _filter != null && !_process.NoNewPrivileges;
+        if (early)
+        {
+            AddEnvironment();
+            AddFilter(0);
+        }
         // CAP_SETPCAP is needed to shrink the bounding set, so that comes before anything is dropped.
         steps.Add(new(InitOp.BoundingSet, CapabilityOrigin(_process.Capabilities?.Bounding.Length > 0 ? "/bounding" : "")) { A = (long)sets.Bounding, B = request.Host.LastCapability });
         // Before the user switch, because root may enter what the user may not; again after it for the opposite (a private home on NFS).
@@ -38,6 +48,7 @@ internal sealed class ProcessPlanner(PlanRequest request, NamespacePlan namespac
             A = (long)sets.Effective, B = (long)sets.Permitted, C = (long)sets.Inheritable, Bind = new() { Set = sets.Ambient },
         });
         steps.Add(new(InitOp.Umask, user.Umask == null ? Origin.Runtime : new("/process/user/umask")) { A = user.Umask ?? 0x12 });
+        if (!early) AddEnvironment();
         AddProgram();
     }
 
@@ -78,9 +89,31 @@ internal sealed class ProcessPlanner(PlanRequest request, NamespacePlan namespac
         throw new OciException($"{origin}: {kind}{name} is longer than the {limit - 1} bytes that the kernel takes: argument list too long (E2BIG)");
     }
 
-    private void AddProgram()
+    /// <summary>
+    /// With no_new_privs the filter comes as late as it can, so that it needs to allow no more than the program does: behind the wait for
+    /// `start`. A listener has to be handed over by the runtime, which is there until then only; hooks are the image's programs.
+    /// </summary>
+    public void AddLateFilter(bool ready, bool hooks)
     {
-        CheckLengths();
+        if (_process.NoNewPrivileges && _filter?.NeedsListener == ready) AddFilter(ready || hooks ? 0 : InitFlags.LastStep);
+    }
+
+    private void AddFilter(InitFlags flags)
+    {
+        if (_filter != null) steps.Add(new(InitOp.Seccomp, new("/linux/seccomp")) { A = _filter.Flags, Filter = _filter, Flags = flags });
+    }
+
+    private static SeccompProgram? Compile(PlanRequest request, List<string> warnings)
+    {
+        LinuxSeccomp? profile = request.Spec.Linux?.Seccomp;
+        if (SeccompCompiler.IsEmpty(profile)) return null;
+        SeccompProgram program = SeccompCompiler.Compile(profile!, SeccompArchs.Native);
+        if (program.UnknownNames.Count > 0) warnings.Add($"/linux/seccomp/syscalls: unknown names are left out: {string.Join(", ", program.UnknownNames)}");
+        return program;
+    }
+
+    private void AddEnvironment()
+    {
         Environment = EnvironmentPlanner.Build(_process.Env, out bool hasHome);
         HomeFromImage = !hasHome;
         if (HomeFromImage) steps.Add(new(InitOp.HomeDirectory, Origin.Runtime) { A = _process.User.Uid });
@@ -90,6 +123,11 @@ internal sealed class ProcessPlanner(PlanRequest request, NamespacePlan namespac
             EnvironmentPlanner.Set(Environment, "LISTEN_PID", "1");
         }
         if (request.NotifyDirectory != null) EnvironmentPlanner.Set(Environment, "NOTIFY_SOCKET", "/run/notify/notify.sock");
+    }
+
+    private void AddProgram()
+    {
+        CheckLengths();
         steps.Add(new(InitOp.FindExecutable, new("/process/args", 0)) { Text1 = _process.Args[0], Candidates = Candidates() });
     }
 

@@ -59,6 +59,7 @@ internal static class StepText
         InitOp.Umask => $"set the umask to {Octal(step.A)}",
         InitOp.HomeDirectory => $"look HOME of uid {step.A} up in /etc/passwd",
         InitOp.FindExecutable => step.Candidates!.Length == 1 ? $"check that {step.Candidates[0]} can be executed" : $"find {step.Text1}: {string.Join(", ", step.Candidates)}",
+        InitOp.Seccomp => Filter(step.Filter!),
         InitOp.Ready => "report that all is set up",
         InitOp.AwaitStart => "wait for \"ocirun start\"",
         InitOp.StartHook => $"run the startContainer hook {step.Hook!.Path}",
@@ -80,6 +81,10 @@ internal static class StepText
     }
 
     private static string IfExists(PlanStep step) => (step.Flags & InitFlags.SkipMissing) != 0 ? " if it exists" : "";
+
+    private static string Filter(Seccomp.SeccompProgram filter) =>
+        $"load the seccomp filter: {filter.Instructions.Length} instructions, {Seccomp.SeccompWords.Describe(filter.DefaultAction)} for what it does not name"
+        + (filter.NeedsListener ? "; pass its listener on" : "");
 
     private static string Unshare(List<string> names) => names.Count == 1 ? $"make a new {names[0]} namespace" : $"make new namespaces: {string.Join(", ", names)}";
 

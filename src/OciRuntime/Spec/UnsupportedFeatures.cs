@@ -1,7 +1,7 @@
 namespace OciRuntime.Spec;
 
 /// <summary>
-/// What this version of ocirun reads but does not do yet. Each use is refused: a container that silently lacks its seccomp filter is worse
+/// What this version of ocirun reads but does not do yet. Each use is refused: a container that silently lacks its security label is worse
 /// than none. Zero and empty values are how engines write "unset" and count as absent.
 /// </summary>
 public static class UnsupportedFeatures
@@ -17,7 +17,6 @@ public static class UnsupportedFeatures
             CheckMount(spec.Mounts[i], i, problems);
         if (spec.Linux is not { } linux)
             return;
-        Refuse(HasEffect(linux.Seccomp), "/linux/seccomp", problems);
         Refuse(IsSet(linux.MountLabel), "/linux/mountLabel", problems);
         Refuse(linux.Personality is not null, "/linux/personality", problems);
         Refuse(linux.MemoryPolicy is not null, "/linux/memoryPolicy", problems);
@@ -64,13 +63,4 @@ public static class UnsupportedFeatures
     private static bool IsSet(string? value) => !string.IsNullOrEmpty(value);
 
     private static bool IsInline(string option, string prefix) => option.StartsWith(prefix, StringComparison.Ordinal);
-
-    // A filter that allows everything is no filter.
-    private static bool HasEffect(LinuxSeccomp? seccomp)
-    {
-        if (seccomp is null)
-            return false;
-        return seccomp.DefaultAction is not ("" or "SCMP_ACT_ALLOW")
-            || Array.Exists(seccomp.Syscalls, static rule => rule.Action != "SCMP_ACT_ALLOW");
-    }
 }

@@ -1,0 +1,52 @@
+using System.Buffers;
+using System.Text.Json;
+using OciRuntime.Linux;
+using OciRuntime.Spec;
+using OciRuntime.State;
+
+namespace OciRuntime.Launch;
+
+/// <summary>
+/// Hands the listener of a filter with SCMP_ACT_NOTIFY to the agent on linux.seccomp.listenerPath: one connection, the container process state
+/// as JSON, the descriptor with it (runtime-spec config-linux.md, "The Container Process State").
+/// </summary>
+internal static unsafe class SeccompAgent
+{
+    /// <exception cref="OciException">The agent cannot be reached.</exception>
+    public static void Send(LinuxSeccomp profile, ContainerState state, int listener)
+    {
+        const string Path = "/linux/seccomp/listenerPath";
+        using Fd socket = new((int)OciException.Check(Sockets.Create(Sockets.SOCK_STREAM), "socket"));
+        OciException.Check(Sockets.Connect(socket.Number, profile.ListenerPath!), $"{Path}: {profile.ListenerPath}");
+        ReadOnlySpan<byte> document = Document(profile, state);
+        fixed (byte* bytes = document)
+        {
+            int sent = 0;
+            while (sent < document.Length)
+            {
+                // The descriptor goes with the first bytes; a long text may take several calls.
+                long n = Sockets.Send(socket.Number, bytes + sent, document.Length - sent, sent == 0 ? listener : -1);
+                if (n == -Errno.EINTR) continue;
+                sent += (int)OciException.Check(n, $"{Path}: send the listener to {profile.ListenerPath}");
+            }
+        }
+    }
+
+    private static ReadOnlySpan<byte> Document(LinuxSeccomp profile, ContainerState state)
+    {
+        ArrayBufferWriter<byte> buffer = new(1024);
+        using Utf8JsonWriter w = new(buffer, ContainerState.Compact);
+        w.WriteStartObject();
+        w.WriteString("ociVersion"u8, state.OciVersion);
+        w.WriteStartArray("fds"u8);
+        w.WriteStringValue("seccompFd"u8);
+        w.WriteEndArray();
+        w.WriteNumber("pid"u8, state.Init.Pid);
+        if (!string.IsNullOrEmpty(profile.ListenerMetadata)) w.WriteString("metadata"u8, profile.ListenerMetadata);
+        w.WritePropertyName("state"u8);
+        w.WriteRawValue(StateDocument.ForHooks(state, ContainerStatus.Creating));
+        w.WriteEndObject();
+        w.Flush();
+        return buffer.WrittenSpan;
+    }
+}
