@@ -54,12 +54,12 @@ public sealed class ConsoleTests
         terminal.ReadUntil("# ");
         terminal.Output.Should().NotContain("job control");
         terminal.Write("sleep 100\n");
-        Eventually.True(() => ProcessTree.ChildrenOf(container.InitPid).Any(), "sleep runs");
+        Eventually.True(() => ProcessTree.ChildrenOf(container.InitPid).Any(ProcessTree.IsForeground), "sleep is in the foreground");
         terminal.Write("\x03");
         terminal.Write("echo status-$?\n");
         terminal.ReadUntil("status-130");
         terminal.Write("sleep 100\n");
-        Eventually.True(() => ProcessTree.ChildrenOf(container.InitPid).Any(), "sleep runs");
+        Eventually.True(() => ProcessTree.ChildrenOf(container.InitPid).Any(ProcessTree.IsForeground), "sleep is in the foreground");
         terminal.Write("\x1a");
         terminal.ReadUntil("Stopped");
         // The first time the shell only says that there is a stopped job.

@@ -73,19 +73,20 @@ public static class Children
     {
         lock (Gate)
         {
-            isChild = true;
-            if (Adopted.TryGetValue(pid, out ExitStatus known))
-            {
-                return known;
-            }
+            // The kernel is asked first: what is remembered may be about an earlier process with the same pid.
             int result = Libc.waitpid(pid, out int status, Libc.WNOHANG);
             isChild = result >= 0;
-            if (result != pid)
+            if (result == pid)
+            {
+                Owned.Remove(pid);
+                return Adopted[pid] = ExitStatus.FromWait(status);
+            }
+            if (isChild || !Adopted.TryGetValue(pid, out ExitStatus known))
             {
                 return null;
             }
-            Owned.Remove(pid);
-            return Adopted[pid] = ExitStatus.FromWait(status);
+            isChild = true;
+            return known;
         }
     }
 

@@ -53,6 +53,9 @@ public static class ProcessTree
         return fields.Length > 19 ? ulong.Parse(fields[19]) : 0;
     }
 
+    /// <summary>Whether the process is in the foreground process group of its terminal (fields pgrp and tpgid of proc_pid_stat(5)).</summary>
+    public static bool IsForeground(int pid) => StatAfterName(pid).Split(' ') is { Length: > 5 } fields && fields[2] == fields[5];
+
     /// <summary>The command line with blanks between the arguments.</summary>
     public static string CommandLine(int pid) => ReadOrEmpty($"/proc/{pid}/cmdline").Replace('\0', ' ').Trim();
 

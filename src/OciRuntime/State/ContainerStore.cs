@@ -11,6 +11,8 @@ internal sealed class ContainerStore(StateRoot root)
     // Each retry means that somebody deleted the container in the instant between two of our calls.
     private const int ClaimAttempts = 100;
 
+    private const int AbandonedLockMilliseconds = 2000;
+
     public StateRoot Root { get; } = root;
 
     /// <summary>The error that clients match (containerd, CRI-O, BuildKit).</summary>
@@ -102,12 +104,25 @@ internal sealed class ContainerStore(StateRoot root)
         return new ContainerEntry(id, path, new Fd((int)OciException.Check(fd, $"open {path}")));
     }
 
+    private static bool Acquire(ContainerEntry entry, string verb)
+    {
+        try
+        {
+            return entry.TryAcquire(verb, 0);
+        }
+        catch (OciException e) when (e.Errno == Errno.EBUSY && entry.TryReadState() is { Phase: ContainerPhase.Creating } left && !left.Creator.IsAlive())
+        {
+            // A creator that was killed right after it cloned leaves its lock to the child, until that gets to close its copy.
+            return entry.TryAcquire(verb, AbandonedLockMilliseconds);
+        }
+    }
+
     /// <summary>True when the entry is ours, false when it vanished; throws when somebody else has it.</summary>
     private static bool TakeOver(ContainerEntry entry, string verb, LeftoverCleanup cleanup)
     {
         try
         {
-            if (!entry.TryAcquire(verb, 0)) return false;
+            if (!Acquire(entry, verb)) return false;
         }
         catch (OciException e) when (e.Errno == Errno.EBUSY)
         {
