@@ -61,6 +61,8 @@ internal sealed unsafe class ChildProcess : IDisposable
         long n;
         do n = Sockets.Receive(_sync.Number, &message, sizeof(SyncMessage), out passed);
         while (n == -Errno.EINTR);
+        // Only an end that is one means that the child is ending and can be waited for.
+        if (n != -Errno.ECONNRESET) OciException.Check(n, "receive from init");
         return n == sizeof(SyncMessage) ? message : null;
     }
 
@@ -68,8 +70,11 @@ internal sealed unsafe class ChildProcess : IDisposable
     public void Answer(int errno = 0, int passed = -1)
     {
         SyncMessage message = new() { Errno = errno };
-        // A child that is gone shows as the end of the conversation.
-        Sockets.Send(_sync.Number, &message, sizeof(SyncMessage), passed);
+        long result;
+        do result = Sockets.Send(_sync.Number, &message, sizeof(SyncMessage), passed);
+        while (result == -Errno.EINTR);
+        // A child that is gone shows as the end of the conversation; one that is there would wait for ever for an answer that was not sent.
+        if (result is not (-Errno.EPIPE or -Errno.ECONNRESET)) OciException.Check(result, "answer init");
     }
 
     /// <summary>The first child made the real init, a sibling, and ended: takes its place.</summary>
