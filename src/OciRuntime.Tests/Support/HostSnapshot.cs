@@ -26,11 +26,14 @@ public sealed class HostSnapshot
             .Select(fact => $"- {fact}"),
     ];
 
-    /// <summary>Compares with the host now; gives asynchronous ends (dying processes, key garbage collection) the time they need.</summary>
+    /// <summary>
+    /// Compares with the host now; gives asynchronous ends the time they need: dying processes, key garbage collection, and the OOM reaper,
+    /// which holds a killed task, and with it its keyring, for two seconds (OOM_REAPER_DELAY in mm/oom_kill.c).
+    /// </summary>
     public IReadOnlyList<string> DiffNow(TimeSpan? patience = null)
     {
         IReadOnlyList<string> difference = [];
-        Eventually.Becomes(() => (difference = Diff(Take())).Count == 0, patience ?? TimeSpan.FromSeconds(2));
+        Eventually.Becomes(() => (difference = Diff(Take())).Count == 0, patience ?? TimeSpan.FromSeconds(6));
         return difference;
     }
 
