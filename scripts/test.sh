@@ -17,17 +17,20 @@ run_tests() {
   mkdir -p "$test_results"
   say "Testing out/ocirun"
   local status=0
-  test_command "$@" 2>&1 | tee "$out/test.log" | show_progress || status=$?
+  test_command tests "$@" 2>&1 | tee "$out/test.log" | show_progress || status=$?
   report_result "$status"
 }
 
+# test_command NAME [FILTER]: the results go to NAME.trx.
 test_command() {
+  local name=$1
+  shift
   local options=(--no-build -c Release --results-directory "$test_results"
-    --logger 'trx;LogFileName=tests.trx' --logger 'console;verbosity=normal'
+    --logger "trx;LogFileName=$name.trx" --logger 'console;verbosity=normal'
     # One test that hangs harder than its own time-out ends the run, with its name, instead of stalling it.
     --blame-hang-timeout 5m --blame-hang-dump-type none)
   if [[ $# -gt 0 ]]; then options+=(--filter "$(filter_expression "$1")"); fi
-  OCIRUN_LEAK_REPORT=$test_results/leaks timeout --kill-after=30s "$test_time_limit" dotnet test "$test_project" "${options[@]}"
+  OCIRUN_LEAK_REPORT=$test_results/$name.leaks timeout --kill-after=30s "$test_time_limit" dotnet test "$test_project" "${options[@]}"
 }
 
 filter_expression() {
@@ -60,7 +63,31 @@ is_worth_showing() {
   esac
 }
 
-counter() { sed -n "s/.*<Counters[^>]* $1=\"\([0-9]*\)\".*/\1/p" "$test_results/tests.trx"; }
+# counter FIGURE [NAME]
+counter() { sed -n "s/.*<Counters[^>]* $1=\"\([0-9]*\)\".*/\1/p" "$test_results/${2:-tests}.trx"; }
+
+# Class and method of each failed test, once.
+failed_tests() {
+  awk '
+    function attribute(name) { return match($0, " " name "=\"[^\"]*\"") ? substr($0, RSTART + length(name) + 3, RLENGTH - length(name) - 4) : "" }
+    /<UnitTestResult / && /outcome="Failed"/ { failed[attribute("testId")] = 1 }
+    /<UnitTest / { wanted = attribute("id") in failed }
+    /<TestMethod / && wanted { name = attribute("name"); sub(/\(.*/, "", name); print attribute("className") "." name }
+  ' "$test_results/tests.trx" | sort -u
+}
+
+# These tests race real daemons, terminals and kernel workers on machines that others use too. A few failures get one more try, by name and
+# in the open; what fails twice has failed.
+try_again() {
+  local name filter='' names
+  mapfile -t names < <(failed_tests)
+  ((${#names[@]} > 0)) || return 1
+  for name in "${names[@]}"; do
+    say "Once more: $name"
+    filter+="${filter:+|}FullyQualifiedName~$name"
+  done
+  test_command again "$filter" 2>&1 | tee "$out/test-again.log" | show_progress
+}
 
 report_result() {
   local status=$1 total=0 executed=0 passed=0 failed=0
@@ -68,11 +95,18 @@ report_result() {
     total=$(counter total) executed=$(counter executed) passed=$(counter passed)
     failed=$((executed - passed))
   fi
-  # The adapter only warns when the check at the end of the suite fails.
-  if [[ -e $test_results/leaks ]]; then
-    cat "$test_results/leaks"
-    failed=$((failed + 1))
+  if ((failed > 0 && failed <= 8)) && try_again; then
+    passed=$executed
+    failed=0 status=0
   fi
+  # The adapter only warns when the check at the end of the suite fails.
+  local leaks
+  for leaks in "$test_results"/*.leaks; do
+    if [[ -e $leaks ]]; then
+      cat "$leaks"
+      failed=$((failed + 1))
+    fi
+  done
   if ((total == 0)); then say "no test was run; see $out/test.log"; fi
   # A crash or time-out of the test process is a failure that no test reports.
   if ((failed == 0 && (status != 0 || total == 0))); then failed=1; fi

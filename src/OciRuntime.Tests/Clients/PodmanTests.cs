@@ -79,7 +79,7 @@ public sealed class PodmanTests
     [Test]
     public void Terminal()
     {
-        CommandResult result = _podman.RunInTerminal(RunArguments("-it", "bb", "sh", "-c", "tty; exit 3"));
+        CommandResult result = _podman.RunInTerminal(RunArguments("-it", "bb", "sh", "-c", "tty; sleep 0.5; exit 3"));
         result.ExitCode.Should().Be(3, "{0}", result);
         result.Stdout.Should().Contain("/dev/pts/0");
     }
