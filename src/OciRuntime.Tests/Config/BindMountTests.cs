@@ -50,6 +50,16 @@ public sealed class BindMountTests
             .Which.Options.Should().BeEquivalentTo("rw", "nosuid", "relatime");
     }
 
+    [Test]
+    public void A_directory_can_be_bound_without_the_mounts_below_it_in_a_user_namespace()
+    {
+        Directory.CreateDirectory(_bundle.InRootfs("/plain"));
+        _bundle.WithUserNamespace().AddMount("/plain", "bind", _source, "bind", "ro");
+        using TestContainer container = Observe.Sleeping(_bundle);
+        container.Init.MountAt("/plain").Options.Should().BeEquivalentTo("ro", "relatime");
+        container.Init.Mounts.Should().NotContain(mount => mount.MountPoint == "/plain/sub");
+    }
+
     [TestCase("rro", "ro")]
     [TestCase("rnosuid", "nosuid")]
     [TestCase("rnodev", "nodev")]

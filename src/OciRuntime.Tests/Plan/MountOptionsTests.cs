@@ -84,8 +84,6 @@ public sealed class MountOptionsTests
         MountOptions.Parse(["mode=755,size=1k", "nr_inodes=5", "context=\"a:b:c1,c2\"", "flag", "", ",,"]).Data!.ConvertAll(Pair).Should().Equal(
             "mode=755", "size=1k", "nr_inodes=5", "context=a:b:c1,c2", "flag");
 
-    [TestCase("idmap")]
-    [TestCase("ridmap")]
     [TestCase("tmpcopyup")]
     [TestCase("copy-symlink")]
     public void What_is_not_done_yet_is_named(string word) => MountOptions.Parse(["ro", word]).Unsupported.Should().Be(word);

@@ -65,7 +65,7 @@ internal static class FeaturesCommand
         WriteEnabled(w, "selinux"u8, false);
         WriteEnabled(w, "intelRdt"u8, false);
         w.WriteStartObject("mountExtensions"u8);
-        WriteEnabled(w, "idmap"u8, false);
+        WriteEnabled(w, "idmap"u8, true);
         w.WriteEndObject();
         WriteEnabled(w, "netDevices"u8, false);
         w.WriteEndObject();

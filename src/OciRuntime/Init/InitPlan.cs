@@ -200,6 +200,9 @@ internal enum InitFlags
 
     /// <summary>Nothing comes after this but execve.</summary>
     LastStep = 1024,
+
+    /// <summary>The parent sets the id mapping of the mount before it is attached.</summary>
+    MapIds = 2048,
 }
 
 /// <summary>One step, in unmanaged memory: the child reads nothing else.</summary>

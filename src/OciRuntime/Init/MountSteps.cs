@@ -33,6 +33,7 @@ internal static unsafe class MountSteps
         Statx stat = default;
         long target = Files.Stat((int)tree, out stat);
         if (target >= 0) target = CheckProcSource(ref s, step, (int)tree);
+        if (target >= 0 && (step->Flags & InitFlags.MapIds) != 0) target = Sync.Ask(ref s, SyncKind.MapIds, 0, (int)tree);
         if (target >= 0) target = OpenTarget(ref s, step, stat.IsDirectory);
         if (target < 0)
         {
@@ -197,8 +198,9 @@ internal static unsafe class MountSteps
         s.Detail = InitDetail.Source;
         uint flags = Mounts.OPEN_TREE_CLONE | ((step->Flags & InitFlags.Recursive) != 0 ? (uint)Files.AT_RECURSIVE : 0);
         long tree = Mounts.OpenTree(Files.AT_FDCWD, step->Text1, flags);
-        // Root of a user namespace may lack the way to a volume that its owner may well give it.
-        return tree == -Errno.EACCES ? Sync.Ask(ref s, SyncKind.Source, 0) : tree;
+        // Root of a user namespace may lack the way to a volume that its owner may well give it, and may not have a directory without the mounts
+        // below it, which could hide something from it (mount_namespaces(7), "Restrictions on mount namespaces").
+        return tree is -Errno.EACCES or -Errno.EINVAL ? Sync.Ask(ref s, SyncKind.Source, 0) : tree;
     }
 
     private static long CheckProcSource(ref InitState s, InitStep* step, int tree)

@@ -23,6 +23,9 @@ internal enum SyncKind
     /// <summary>Open the source of this bind mount for me: a user namespace hides it from me. Answered with a descriptor.</summary>
     Source,
 
+    /// <summary>Map the ids of this detached bind mount, whose descriptor comes with the message: it takes privileges over its file system.</summary>
+    MapIds,
+
     /// <summary>Here is the master of my terminal (foreground only).</summary>
     Console,
 

@@ -18,6 +18,7 @@ internal sealed unsafe class ContainerLaunch : IDisposable
     private readonly Interruption _interruption;
     private readonly Action<string> _debug;
     private readonly List<Fd> _fds = [];
+    private readonly MountIdMapper _idMaps = new();
     private CgroupEntry? _cgroup;
     private InitPlan* _native;
     private bool _hooksRan;
@@ -183,6 +184,7 @@ internal sealed unsafe class ContainerLaunch : IDisposable
             case SyncKind.Limits: Answer(SetLimits); break;
             case SyncKind.Hooks: Answer(RunHooks); break;
             case SyncKind.Source: ProvideSource(Plan.Steps[message.Step]); break;
+            case SyncKind.MapIds: MapIds(Plan.Steps[message.Step], passed); break;
             case SyncKind.Console:
                 Terminal = new Fd(passed);
                 TerminalRelay.Prepare(passed);
@@ -256,6 +258,12 @@ internal sealed unsafe class ContainerLaunch : IDisposable
         Child!.Answer(tree < 0 ? (int)-tree : 0, (int)tree);
     }
 
+    private void MapIds(PlanStep step, int passed)
+    {
+        using Fd mount = new(passed);
+        Answer(() => _idMaps.Map(step, mount.Number, Child!.Pid));
+    }
+
     private void Adopt(int pid)
     {
         Child!.Succeed(pid);
@@ -318,6 +326,7 @@ internal sealed unsafe class ContainerLaunch : IDisposable
     {
         foreach (Fd fd in _fds) fd.Dispose();
         _cgroup?.Dispose();
+        _idMaps.Dispose();
         Child?.Dispose();
         Terminal?.Dispose();
         Notify?.Dispose();

@@ -11,9 +11,16 @@ internal static class IdMapper
     {
         // The kernel takes a gid map from an ordinary user only when setgroups, by which one could shed a group that denies access, is given up.
         if (denySetgroups) WriteFile(pid, "setgroups", "deny", "/linux/gidMappings");
-        WriteFile(pid, "uid_map", Lines(linux.UidMappings), "/linux/uidMappings");
-        WriteFile(pid, "gid_map", Lines(linux.GidMappings), "/linux/gidMappings");
+        WriteFile(pid, "uid_map", linux.UidMappings, "/linux/uidMappings");
+        WriteFile(pid, "gid_map", linux.GidMappings, "/linux/gidMappings");
     }
+
+    /// <summary>Writes a map of a process whose user namespace has none yet.</summary>
+    /// <param name="pid">The process.</param>
+    /// <param name="file">uid_map or gid_map.</param>
+    /// <param name="mappings">The map.</param>
+    /// <param name="pointer">Where it comes from, for the error.</param>
+    public static void WriteFile(int pid, string file, IdMapping[] mappings, string pointer) => WriteFile(pid, file, Lines(mappings), pointer);
 
     private static void WriteFile(int pid, string file, string text, string pointer)
     {

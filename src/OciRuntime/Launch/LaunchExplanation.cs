@@ -62,6 +62,7 @@ internal static class LaunchExplanation
         InitOp.AwaitIdMaps => IdMaps(p),
         InitOp.AwaitHooks => Hooks(p.Spec.Hooks!),
         InitOp.AwaitLimits => Limits(p.Spec.Process!.Rlimits),
+        InitOp.MountBind when step.IdMap is { } map => [new(map.IsContainers ? "map the ids of the mount" : "make a user namespace with these maps and map the ids of the mount with it", step.Origin.ToString())],
         InitOp.Ready => [new("record the container as created")],
         _ => null,
     };

@@ -24,6 +24,9 @@ internal ref struct MountOptions
     /// <summary>Flags of the superblock. A bind mount shares its source's and may name them all the same, without effect (mount(2), MS_BIND).</summary>
     public List<KeyValuePair<string, string?>>? Flags;
 
+    /// <summary>The option idmap or ridmap, with crun's mapping behind it where there is one, or null.</summary>
+    public string? IdMap;
+
     /// <summary>The option that asks for something this version does not do, or null.</summary>
     public string? Unsupported;
 
@@ -88,11 +91,21 @@ internal ref struct MountOptions
             case "bind": return Bind = true;
             case "rbind": return Bind = Recursive = true;
             case "remount": return Remount = true;
-            case "tmpcopyup" or "idmap" or "ridmap" or "copy-symlink" or "src-nofollow" or "dest-nofollow":
+            case "tmpcopyup" or "copy-symlink" or "src-nofollow" or "dest-nofollow":
                 Unsupported = word;
                 return true;
-            default: return false;
+            case "idmap" or "ridmap":
+                IdMap = word;
+                return true;
+            default: return InlineIdMap(word);
         }
+    }
+
+    private bool InlineIdMap(string word)
+    {
+        if (!word.StartsWith("idmap=", StringComparison.Ordinal) && !word.StartsWith("ridmap=", StringComparison.Ordinal)) return false;
+        IdMap = word;
+        return true;
     }
 
     // A later word wins over an earlier one, as with mount(8).
@@ -147,9 +160,9 @@ internal ref struct MountOptions
     /// <summary>Every word with a meaning of its own, sorted, for `features`.</summary>
     public static string[] Words =>
     [
-        "async", "atime", "bind", "defaults", "dev", "diratime", "dirsync", "exec", "iversion", "lazytime", "loud", "mand", "noatime", "nodev",
+        "async", "atime", "bind", "defaults", "dev", "diratime", "dirsync", "exec", "idmap", "iversion", "lazytime", "loud", "mand", "noatime", "nodev",
         "nodiratime", "noexec", "noiversion", "nolazytime", "nomand", "norelatime", "nostrictatime", "nosuid", "nosymfollow", "private", "ratime",
-        "rbind", "rdev", "rdiratime", "relatime", "remount", "rexec", "rnoatime", "rnodev", "rnodiratime", "rnoexec", "rnorelatime",
+        "rbind", "rdev", "rdiratime", "relatime", "remount", "rexec", "ridmap", "rnoatime", "rnodev", "rnodiratime", "rnoexec", "rnorelatime",
         "rnostrictatime", "rnosuid", "rnosymfollow", "ro", "rprivate", "rrelatime", "rro", "rrw", "rshared", "rslave", "rstrictatime", "rsuid",
         "rsymfollow", "runbindable", "rw", "shared", "silent", "slave", "strictatime", "suid", "symfollow", "sync", "unbindable",
     ];

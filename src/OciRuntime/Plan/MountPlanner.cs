@@ -29,8 +29,10 @@ internal sealed class MountPlanner(PlanRequest request, NamespacePlan namespaces
         if (options.Unsupported != null) throw Refuse(origin, mount, $"option \"{options.Unsupported}\" is not supported yet");
         string target = ContainerPath.Clean(mount.Destination);
         if (target == ".") throw Refuse(origin, mount, "the root itself cannot be a mount destination");
+        bool bind = !options.Remount && (options.Bind || mount.Type == "bind");
+        if (options.IdMap != null && !bind) throw Refuse(origin, mount, $"option \"{options.IdMap}\": only bind mounts can be id-mapped");
         if (options.Remount) AddRemount(origin, target, ref options);
-        else if (options.Bind || mount.Type == "bind") AddBind(mount, origin, target, ref options);
+        else if (bind) AddBind(mount, origin, target, ref options);
         else if (mount.Type is "cgroup" or "cgroup2") AddCgroup(mount, origin, target, ref options);
         else AddFilesystem(mount, origin, target, ref options);
     }
@@ -54,13 +56,27 @@ internal sealed class MountPlanner(PlanRequest request, NamespacePlan namespaces
         if (options.Data != null) throw Refuse(origin, mount, $"bind mounts cannot have any filesystem-specific options applied: {options.Data[0].Key}");
         foreach (KeyValuePair<string, string?> flag in options.Flags ?? []) warnings.Add($"{origin} {mount.Destination}: option \"{flag.Key}\" is the file system's and has no effect on a bind mount");
         if (target == "dev") DevIsBound = true;
+        MountIdMap? ids = IdMap(mount, origin, options.IdMap);
         steps.Add(new(InitOp.MountBind, origin)
         {
             Text1 = ContainerPath.OnHost(request.Bundle, mount.Source),
             Text2 = target,
-            Flags = (options.Recursive ? InitFlags.Recursive : 0) | ProcFlags(mount, origin, target, isProc: false) | (target == "proc" ? InitFlags.SourceIsProc : 0),
+            IdMap = ids,
+            Flags = (options.Recursive ? InitFlags.Recursive : 0) | (ids != null ? InitFlags.MapIds : 0) | ProcFlags(mount, origin, target, isProc: false) | (target == "proc" ? InitFlags.SourceIsProc : 0),
             Bind = new() { Set = options.Set, Clear = options.Clear, TreeSet = options.TreeSet, TreeClear = options.TreeClear, PropagationWords = options.Propagation },
         });
+    }
+
+    private MountIdMap? IdMap(Mount mount, Origin origin, string? option)
+    {
+        try
+        {
+            return MountIdMap.Build(mount, option, request.Spec.Linux!, namespaces);
+        }
+        catch (FormatException e)
+        {
+            throw Refuse(origin, mount, option == null ? e.Message : $"option \"{option}\": {e.Message}");
+        }
     }
 
     private void AddFilesystem(Mount mount, Origin origin, string target, ref MountOptions options)

@@ -24,6 +24,9 @@ internal sealed class PlanStep(InitOp op, Origin origin)
     /// <summary>Attributes of a bind.</summary>
     public BindAttributes Bind { get; init; }
 
+    /// <summary>Id mapping of a bind.</summary>
+    public MountIdMap? IdMap { get; init; }
+
     /// <summary>Namespaces to join.</summary>
     public List<NamespacePath>? Joins { get; init; }
 

@@ -28,7 +28,7 @@ internal static class StepText
         InitOp.HostPropagation => $"make all mounts {PropagationName((ulong)step.A)}{Reach((ulong)step.A)}",
         InitOp.BindRootfs => $"bind the root file system {step.Text1} onto itself, as a mount of its own",
         InitOp.MountFilesystem => $"mount {step.Text1}{Source(step)} on /{step.Text2}{Options(step)}{(step.Fallback == null ? "" : $", else bind {step.Fallback}")}{IfExists(step)}",
-        InitOp.MountBind => $"bind {step.Text1}{((step.Flags & InitFlags.Recursive) != 0 ? " with all below it" : "")} on /{step.Text2}{Bind(step.Bind)}{IfExists(step)}",
+        InitOp.MountBind => $"bind {step.Text1}{((step.Flags & InitFlags.Recursive) != 0 ? " with all below it" : "")} on /{step.Text2}{Bind(step.Bind)}{Ids(step.IdMap)}{IfExists(step)}",
         InitOp.SetMountAttributes => $"remount {ContainerPath.Absolute(step.Text1!)}{Attributes(step)}",
         InitOp.ReconfigureFilesystem => $"reconfigure the file system of {ContainerPath.Absolute(step.Text1!)}{Options(step)}",
         InitOp.DeviceNode => DeviceNode(step),
@@ -147,6 +147,8 @@ internal static class StepText
         AddPropagation(words, bind.PropagationWords);
         return InBrackets(words);
     }
+
+    private static string Ids(MountIdMap? map) => map == null ? "" : $", ids {(map.Recursive ? "of it and all mounts below it " : "")}mapped: {map.Describe()}";
 
     private static string InBrackets(List<string> words) => words.Count == 0 ? "" : $" ({string.Join(',', words)})";
 

@@ -13,8 +13,6 @@ public static class UnsupportedFeatures
         ArgumentNullException.ThrowIfNull(problems);
         if (spec.Process is not null)
             CheckProcess(spec.Process, "/process", problems);
-        for (var i = 0; i < spec.Mounts.Length; i++)
-            CheckMount(spec.Mounts[i], i, problems);
         if (spec.Linux is not { } linux)
             return;
         Refuse(IsSet(linux.MountLabel), "/linux/mountLabel", problems);
@@ -40,18 +38,6 @@ public static class UnsupportedFeatures
         Refuse(process.IoPriority is not null, $"{at}/ioPriority", problems);
     }
 
-    private static void CheckMount(Mount mount, int index, SpecProblems problems)
-    {
-        if (mount.UidMappings.Length > 0 || mount.GidMappings.Length > 0)
-            Refuse(true, $"/mounts/{index}/{(mount.UidMappings.Length > 0 ? "uidMappings" : "gidMappings")}", problems);
-        for (var i = 0; i < mount.Options.Length; i++)
-        {
-            // crun's inline form "idmap=uids=..." means the same.
-            if (mount.Options[i] is var option && (option is "idmap" or "ridmap" || IsInline(option, "idmap=") || IsInline(option, "ridmap=")))
-                problems.Error($"/mounts/{index}/options/{i}", SpecText.Quote(option), Message);
-        }
-    }
-
     private const string Message = "is not supported by this version of ocirun";
 
     private static void Refuse(bool used, string pointer, SpecProblems problems)
@@ -61,6 +47,4 @@ public static class UnsupportedFeatures
     }
 
     private static bool IsSet(string? value) => !string.IsNullOrEmpty(value);
-
-    private static bool IsInline(string option, string prefix) => option.StartsWith(prefix, StringComparison.Ordinal);
 }
