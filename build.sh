@@ -18,6 +18,8 @@ Usage: ./build.sh [COMMAND]
   build             compile out/ocirun, one static binary (the default)
   demo              see a container from the inside and its life from the outside (root)
   test [FILTER]     run the tests, or those whose name contains FILTER (root)
+  fuzz [SECONDS] [SEED]
+                    mutate configurations and plan them (600 s; the tests do it for 60)
   bench             compare start-up and launch times with crun and runc (root)
   install [PREFIX]  put the binary into PREFIX/bin; PREFIX is /usr/local by default
   conformance DIR [RUNTIME]
@@ -189,6 +191,12 @@ cmd_test() {
   run_tests "$@"
 }
 
+cmd_fuzz() {
+  need_dotnet
+  build
+  OCIRUN_FUZZ_SECONDS=${1:-600} OCIRUN_FUZZ_SEED=${2:-} dotnet test "$repo/src/OciRuntime.Tests" -c Release --filter FullyQualifiedName~ConfigFuzzTests --logger 'console;verbosity=detailed'
+}
+
 cmd_bench() {
   need_root bench
   build
@@ -227,7 +235,7 @@ main() {
   local command=${1:-build}
   [[ $# -eq 0 ]] || shift
   case $command in
-    build | demo | test | bench | install | conformance | clean) "cmd_$command" "$@" ;;
+    build | demo | test | fuzz | bench | install | conformance | clean) "cmd_$command" "$@" ;;
     help | -h | --help) usage ;;
     *)
       usage >&2

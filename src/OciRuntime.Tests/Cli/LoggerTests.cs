@@ -66,6 +66,19 @@ public sealed class LoggerTests
     }
 
     [Test]
+    public void What_a_bundle_is_called_does_not_command_the_terminal()
+    {
+        using TemporaryFile file = new();
+        using CapturedStandardError stderr = new();
+        using (Logger log = Logger.Open(new() { Log = file.Path }))
+        {
+            log.Error("2 problems:\n  \"\u001b[2J\u009b\r\"");
+        }
+
+        stderr.Text.Should().Be("2 problems:\n  \"\\x1b[2J\\u009b\\r\"\n");
+    }
+
+    [Test]
     public void Without_a_file_the_record_goes_to_standard_error()
     {
         using CapturedStandardError stderr = new();

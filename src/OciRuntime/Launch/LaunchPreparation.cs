@@ -39,8 +39,24 @@ internal sealed class LaunchPreparation
         if (spec.Process == null) throw new OciException("/process: must not be empty: ocirun has no containers without a process");
         if (TerminalMistake(settings, spec.Process.Terminal) is { } mistake) refusals.Add(settings.OnlyExplain ? mistake : throw new OciException(mistake));
         string rootfs = SpecLoader.ResolveRootfs(spec, bundle);
-        HostFacts host = HostFacts.Probe();
-        CgroupPlan cgroups = settings.UseCgroups ? PlanCgroups(settings, spec, host) : CgroupPlan.Disabled;
+        return Decide(settings, containerDirectory, spec, bundle, rootfs, HostFacts.Probe(), settings.UseCgroups ? CgroupHost.Probe() : null, warnings, refusals);
+    }
+
+    /// <summary>The part that depends on nothing but its arguments.</summary>
+    /// <param name="settings">The command line.</param>
+    /// <param name="containerDirectory">The container's directory below the state root.</param>
+    /// <param name="spec">A valid configuration with a process.</param>
+    /// <param name="bundle">Absolute path of the bundle.</param>
+    /// <param name="rootfs">Absolute path of the root file system.</param>
+    /// <param name="host">The machine.</param>
+    /// <param name="cgroupHost">Its cgroups, or null for a container that stays in the caller's.</param>
+    /// <param name="warnings">What is known to be worth a line so far.</param>
+    /// <param name="refusals">See <see cref="Refusals"/>.</param>
+    internal static LaunchPreparation Decide(
+        LaunchSettings settings, string containerDirectory, RuntimeSpec spec, string bundle, string rootfs, HostFacts host, CgroupHost? cgroupHost,
+        List<string> warnings, List<string> refusals)
+    {
+        CgroupPlan cgroups = cgroupHost != null ? PlanCgroups(settings, spec, host, cgroupHost) : CgroupPlan.Disabled;
         int listen = PreservedFds.Listen();
         string? notify = NotifyProxy.HostSocket;
         LaunchPlan plan = Planner.Build(new PlanRequest
@@ -67,8 +83,8 @@ internal sealed class LaunchPreparation
         };
     }
 
-    private static CgroupPlan PlanCgroups(LaunchSettings settings, RuntimeSpec spec, HostFacts host) => CgroupPlan.Build(
-        CgroupHost.Probe(),
+    private static CgroupPlan PlanCgroups(LaunchSettings settings, RuntimeSpec spec, HostFacts host, CgroupHost cgroupHost) => CgroupPlan.Build(
+        cgroupHost,
         new CgroupRequest(settings.Id, spec.Linux?.CgroupsPath, spec.Linux?.Resources)
         {
             HasCgroupNamespace = Array.Exists(spec.Linux?.Namespaces ?? [], static n => n.Type == "cgroup"),

@@ -139,7 +139,6 @@ internal ref struct MountOptions
     /// <summary>Splits at commas as mount(2) does for its data string, but not inside quotes (SELinux contexts have commas).</summary>
     private void AddData(string option)
     {
-        Data ??= [];
         int start = 0;
         bool quoted = false;
         for (int i = 0; i <= option.Length; i++)
@@ -151,10 +150,11 @@ internal ref struct MountOptions
         }
     }
 
-    private readonly void AddPair(string text)
+    private void AddPair(string text)
     {
+        Data ??= [];
         int equals = text.IndexOf('=');
-        Data!.Add(equals < 0 ? new(text, null) : new(text[..equals], text[(equals + 1)..].Trim('"')));
+        Data.Add(equals < 0 ? new(text, null) : new(text[..equals], text[(equals + 1)..].Trim('"')));
     }
 
     /// <summary>Every word with a meaning of its own, sorted, for `features`.</summary>

@@ -138,6 +138,8 @@ public static partial class SpecValidator
                 problems.Error($"/linux/devices/{i}/type", SpecText.Quote(device.Type), "is unknown; allowed: c, b, u, p");
             if (!SpecText.IsAbsolute(device.Path))
                 problems.Error($"/linux/devices/{i}/path", SpecText.Quote(device.Path), "must be an absolute path");
+            else if (SpecText.IsRootDirectory(device.Path))
+                problems.Error($"/linux/devices/{i}/path", SpecText.Quote(device.Path), "must not be the root directory of the container");
             if (device.Type != "p")
             {
                 // makedev: 12 bits of major, 20 of minor.

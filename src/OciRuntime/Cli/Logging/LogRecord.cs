@@ -19,6 +19,19 @@ internal static class LogRecord
         return format == LogFormat.Json ? Json(level, message, time) : Text(level, message, time);
     }
 
+    /// <summary>The message alone, for a reader at a terminal: it may have several lines, and names from a bundle whose author wishes the terminal ill.</summary>
+    public static string Bare(string message)
+    {
+        StringBuilder text = new(message.Length);
+        foreach (char c in message)
+        {
+            if (c is '\n' or '"' or '\\') text.Append(c);
+            else AppendEscaped(text, c);
+        }
+
+        return text.ToString();
+    }
+
     private static ReadOnlySpan<byte> Json(LogLevel level, string message, string time)
     {
         ArrayBufferWriter<byte> buffer = new();

@@ -38,7 +38,7 @@ public sealed class Logger : IDisposable
         Append(LogLevel.Error, message);
         if (_toFile)
         {
-            Output.WriteError(message + "\n");
+            Output.WriteError(LogRecord.Bare(message) + "\n");
         }
     }
 

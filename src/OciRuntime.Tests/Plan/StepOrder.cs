@@ -1,0 +1,72 @@
+using OciRuntime.Init;
+using OciRuntime.Plan;
+using OciRuntime.Spec;
+
+namespace OciRuntime.Tests.Plan;
+
+/// <summary>Which step must come before which, and why. It holds for every plan there can be.</summary>
+internal static class StepOrder
+{
+    public static readonly (InitOp First, InitOp Then, string Reason)[] Table =
+    [
+        (InitOp.KeepHostProc, InitOp.HostPropagation, "from there on /proc may be another's"),
+        (InitOp.OomScoreAdjust, InitOp.Unshare, "/proc/self is still the host's, and so is the privilege"),
+        (InitOp.OomScoreAdjust, InitOp.PivotRoot, "the host's /proc is gone afterwards"),
+        (InitOp.EnterCgroup, InitOp.Unshare, "a cgroup namespace takes the cgroup of the caller as its root (cgroup_namespaces(7))"),
+        (InitOp.EnterCgroup, InitOp.SetUser, "the container's user may not write to tasks"),
+        (InitOp.AwaitIdMaps, InitOp.BecomeRoot, "id 0 does not exist before it is mapped"),
+        (InitOp.Undumpable, InitOp.HostPropagation, "before anything of the container can look at this process (CVE-2016-9962)"),
+        (InitOp.NewSession, InitOp.Console, "only the leader of a session without a terminal can take one (tty_ioctl(4))"),
+        (InitOp.HostPropagation, InitOp.BindRootfs, "the bind would show up on the host"),
+        (InitOp.BindRootfs, InitOp.MountFilesystem, "destinations are looked up from the container's root"),
+        (InitOp.BindRootfs, InitOp.MountBind, "destinations are looked up from the container's root"),
+        (InitOp.MountFilesystem, InitOp.DeviceNode, "devices belong on the mounted /dev, not below it"),
+        (InitOp.MountFilesystem, InitOp.MaskPath, "the mount would uncover the path"),
+        (InitOp.MountBind, InitOp.MaskPath, "the mount would uncover the path"),
+        (InitOp.MountFilesystem, InitOp.Console, "the terminal is one of the container's devpts"),
+        (InitOp.DeviceNode, InitOp.SetMountAttributes, "a read-only /dev takes no nodes"),
+        (InitOp.MakeDirectory, InitOp.SetMountAttributes, "a read-only root takes no directory"),
+        (InitOp.ReadonlyPath, InitOp.MaskPath, "a recursive bind made later would copy what lies below a mask, not the mask"),
+        (InitOp.MaskPath, InitOp.PivotRoot, "what masks is the host's /dev/null"),
+        (InitOp.AwaitHooks, InitOp.PivotRoot, "createRuntime and createContainer hooks come before it (runtime-spec config.md, \"POSIX-platform Hooks\")"),
+        (InitOp.SetMountAttributes, InitOp.PivotRoot, "the root is found by its descriptor only before it"),
+        (InitOp.PivotRoot, InitOp.CloseHost, "it needs the descriptor of the root"),
+        (InitOp.Sysctl, InitOp.CloseHost, "sysctls are written through the host's /proc"),
+        (InitOp.CloseHost, InitOp.ChangeDirectory, "a path given as /proc/self/fd/N would lead to the host (CVE-2024-21626)"),
+        (InitOp.CloseHost, InitOp.FindExecutable, "a path given as /proc/self/fd/N would lead to the host (CVE-2024-21626)"),
+        (InitOp.PivotRoot, InitOp.ChangeDirectory, "the directory is the container's"),
+        (InitOp.Hostname, InitOp.Capabilities, "it takes CAP_SYS_ADMIN"),
+        (InitOp.Sysctl, InitOp.SetUser, "the container's user may not write them"),
+        (InitOp.ResourceLimit, InitOp.SetUser, "raising a hard limit takes CAP_SYS_RESOURCE"),
+        (InitOp.AwaitLimits, InitOp.SetUser, "a process limit lower than the user's processes would fail the switch (setuid(2), EAGAIN) as it should"),
+        (InitOp.BoundingSet, InitOp.SetUser, "shrinking it takes CAP_SETPCAP"),
+        (InitOp.SetUser, InitOp.Capabilities, "setuid takes CAP_SETUID, which the container may not have"),
+        (InitOp.SetUser, InitOp.FindExecutable, "the program is looked up with the rights it will run with"),
+        (InitOp.Capabilities, InitOp.FindExecutable, "the program is looked up with the rights it will run with"),
+        (InitOp.FindExecutable, InitOp.Ready, "create fails on a bad command"),
+        (InitOp.HomeDirectory, InitOp.Ready, "create fails on a bad command"),
+        (InitOp.Ready, InitOp.AwaitStart, "the runtime records the container before anybody can start it"),
+        (InitOp.AwaitStart, InitOp.StartHook, "startContainer hooks are part of start"),
+        (InitOp.StartHook, InitOp.Execute, "they come before the user's program"),
+    ];
+
+    /// <summary>The first rule that a plan breaks, or null.</summary>
+    /// <param name="plan">The plan.</param>
+    /// <param name="mounts">Its mounts: one with the option remount changes what is there at its place in the list, as its author wants it.</param>
+    public static string? Violation(LaunchPlan plan, Mount[]? mounts = null)
+    {
+        List<InitOp> ops = Ops(plan, mounts);
+        foreach ((InitOp first, InitOp then, string reason) in Table)
+        {
+            if (ops.Contains(then) && ops.LastIndexOf(first) > ops.IndexOf(then)) return $"{first} must precede {then}: {reason}";
+        }
+        return null;
+    }
+
+    /// <summary>The steps in order, without a kind that has no place in it: read-only v1 cgroups are several mounts in one place and are finished there.</summary>
+    public static List<InitOp> Ops(LaunchPlan plan, Mount[]? mounts = null) =>
+        [.. plan.Steps.Where(step => step is not { Op: InitOp.SetMountAttributes, Text1: "sys/fs/cgroup" } && !IsInPlace(step, mounts)).Select(static step => step.Op)];
+
+    private static bool IsInPlace(PlanStep step, Mount[]? mounts) =>
+        mounts != null && step is { Op: InitOp.SetMountAttributes, Origin: { Section: "/mounts", Index: var index } } && (mounts[index].Options.Contains("remount") || mounts[index].Type is "cgroup" or "cgroup2");
+}
