@@ -67,7 +67,7 @@ internal static class FeaturesCommand
         w.WriteStartObject("mountExtensions"u8);
         WriteEnabled(w, "idmap"u8, false);
         w.WriteEndObject();
-        WriteEnabled(w, "netDevices"u8, false);
+        WriteEnabled(w, "netDevices"u8, true);
         w.WriteEndObject();
     }
 

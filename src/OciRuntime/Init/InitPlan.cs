@@ -44,6 +44,9 @@ internal enum InitOp
     /// <summary>Sets the loopback interface up.</summary>
     LoopbackUp,
 
+    /// <summary>Waits until the parent moved the host's network devices into this network namespace.</summary>
+    AwaitNetworkDevices,
+
     /// <summary>Propagation of the whole tree before anything is mounted. A: MS_… flags. Text1: rootfs, whose parent mount becomes private.</summary>
     HostPropagation,
 

@@ -19,6 +19,7 @@ internal sealed unsafe class ContainerLaunch : IDisposable
     private readonly Action<string> _debug;
     private readonly List<Fd> _fds = [];
     private CgroupEntry? _cgroup;
+    private NetworkDevices? _network;
     private InitPlan* _native;
     private bool _hooksRan;
 
@@ -56,6 +57,8 @@ internal sealed unsafe class ContainerLaunch : IDisposable
             State.Init = new ProcessIdentity(Child.Pid, StartTime(Child.Pid));
             CloseInherited();
             Converse();
+            // Beside a `run` in the foreground it would keep the container's network namespace alive.
+            _network?.Dispose();
         }
         catch
         {
@@ -181,6 +184,7 @@ internal sealed unsafe class ContainerLaunch : IDisposable
             case SyncKind.IdMaps: Answer(WriteIdMaps); break;
             case SyncKind.TimeOffsets: WriteTimeOffsets(Plan.Steps[message.Step]); break;
             case SyncKind.Limits: Answer(SetLimits); break;
+            case SyncKind.NetworkDevices: Answer(MoveNetworkDevices); break;
             case SyncKind.Hooks: Answer(RunHooks); break;
             case SyncKind.Source: ProvideSource(Plan.Steps[message.Step]); break;
             case SyncKind.Console:
@@ -222,6 +226,12 @@ internal sealed unsafe class ContainerLaunch : IDisposable
             long result = Processes.SetLimit(Child!.Pid, ResourceNames.Number(limits[i].Type), new ResourceLimit { Soft = limits[i].Soft, Hard = limits[i].Hard });
             if (result < 0) throw FailureText.Limit(new Origin("/process/rlimits", i), limits[i].Type, limits[i].Soft, limits[i].Hard, (int)-result);
         }
+    }
+
+    private void MoveNetworkDevices()
+    {
+        _network = new NetworkDevices(Child!.Pid);
+        foreach (KeyValuePair<string, NetDevice> device in Spec.Linux!.NetDevices) _network.Move(device.Key, device.Value);
     }
 
     /// <summary>prestart and createRuntime; createContainer hooks are run by the child next.</summary>
@@ -300,6 +310,7 @@ internal sealed unsafe class ContainerLaunch : IDisposable
     {
         try
         {
+            _network?.MoveBack(warn);
             Child?.Kill();
             _cgroup?.Dispose();
             if (!_hooksRan) State.Poststop = [];
@@ -318,6 +329,7 @@ internal sealed unsafe class ContainerLaunch : IDisposable
     {
         foreach (Fd fd in _fds) fd.Dispose();
         _cgroup?.Dispose();
+        _network?.Dispose();
         Child?.Dispose();
         Terminal?.Dispose();
         Notify?.Dispose();

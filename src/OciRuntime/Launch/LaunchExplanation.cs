@@ -60,6 +60,7 @@ internal static class LaunchExplanation
     private static List<RuntimeAction>? Answers(LaunchPreparation p, PlanStep step) => step.Op switch
     {
         InitOp.AwaitIdMaps => IdMaps(p),
+        InitOp.AwaitNetworkDevices => NetworkDevices(p.Spec.Linux!.NetDevices),
         InitOp.AwaitHooks => Hooks(p.Spec.Hooks!),
         InitOp.AwaitLimits => Limits(p.Spec.Process!.Rlimits),
         InitOp.Ready => [new("record the container as created")],
@@ -76,6 +77,19 @@ internal static class LaunchExplanation
     }
 
     private static string Lines(IdMapping[] mappings) => IdMapper.Lines(mappings).TrimEnd().Replace("\n", ", ");
+
+    private static List<RuntimeAction> NetworkDevices(SpecMap<NetDevice> devices)
+    {
+        List<RuntimeAction> actions = [];
+        foreach (KeyValuePair<string, NetDevice> device in devices)
+        {
+            string target = Launch.NetworkDevices.Target(device.Key, device.Value);
+            actions.Add(new(
+                $"move the network device {device.Key} into the container{(target == device.Key ? "" : $" as {target}")}, with its permanent global addresses, and bring it up",
+                new Origin("/linux/netDevices", Member: device.Key).ToString()));
+        }
+        return actions;
+    }
 
     private static List<RuntimeAction> Limits(Rlimit[] limits)
     {

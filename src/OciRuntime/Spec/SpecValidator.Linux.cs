@@ -174,6 +174,27 @@ public static partial class SpecValidator
                 problems.Error(at, null, rule);
             if (!string.IsNullOrEmpty(device.Name) && !SpecText.IsInterfaceName(device.Name))
                 problems.Error($"{at}/name", SpecText.Quote(device.Name), rule);
+            else if (!IsNameTemplate(device.Name))
+                problems.Error($"{at}/name", SpecText.Quote(device.Name ?? ""), "must not have a \"%\" but in one \"%d\", which the kernel replaces by a number");
+        }
+        CheckNetDeviceNames(devices, problems);
+    }
+
+    // What dev_prep_valid_name() of the kernel takes.
+    private static bool IsNameTemplate(string? name)
+    {
+        var percent = (name ??= "").IndexOf('%');
+        return percent < 0 || (name.AsSpan(percent).StartsWith("%d") && name.IndexOf('%', percent + 1) < 0);
+    }
+
+    private static void CheckNetDeviceNames(SpecMap<NetDevice> devices, SpecProblems problems)
+    {
+        Dictionary<string, string> taken = new(StringComparer.Ordinal);
+        foreach (var (host, device) in devices.AsSpan())
+        {
+            var name = string.IsNullOrEmpty(device.Name) ? host : device.Name;
+            if (!name.Contains('%') && !taken.TryAdd(name, host))
+                problems.Error($"/linux/netDevices/{JsonPointer.Escape(host)}/name", SpecText.Quote(name), $"is also the name of {SpecText.Quote(taken[name])} in the container");
         }
     }
 
