@@ -269,6 +269,9 @@ internal unsafe struct InitPlan
     /// <summary>The child's end of the sync socket, the start socket, the console socket and the memfd with the state for hooks; -1 where there is none.</summary>
     public int SyncFd, StartFd, ConsoleFd, StateFd;
 
+    /// <summary>Files for the output of hooks, -1 where it is kept for the error report.</summary>
+    public int HookStdout, HookStderr;
+
     /// <summary>Number of descriptors from 3 on that the container keeps.</summary>
     public int PreservedFds;
 

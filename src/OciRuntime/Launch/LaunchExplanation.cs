@@ -2,6 +2,7 @@ using OciRuntime.Cgroups;
 using OciRuntime.Init;
 using OciRuntime.Linux;
 using OciRuntime.Plan;
+using OciRuntime.Rdt;
 using OciRuntime.Spec;
 using OciRuntime.State;
 
@@ -37,9 +38,11 @@ internal static class LaunchExplanation
             new($"write to {directory}/{ContainerEntry.JournalName} what is about to be made"),
         ];
         AddCgroups(p, actions);
+        AddRdt(p.Rdt, actions);
         foreach (NamespacePath join in p.Plan.Joins) actions.Add(new($"open the {join.Type} namespace {join.Path}", join.Origin.ToString()));
         if (p.Settings.WaitForStart) actions.Add(new($"listen on {directory}/{ContainerEntry.StartSocketName}, where the container will wait for \"ocirun start\""));
         if (p.Settings.ConsoleSocket != null) actions.Add(new($"connect to {p.Settings.ConsoleSocket}, which gets the terminal", "/process/terminal"));
+        if (p.Spec.Annotations[Annotations.PidFdReceiver] is { } receiver) actions.Add(new($"connect to {receiver}, which gets a pidfd of the container's first process", Annotations.Pointer(Annotations.PidFdReceiver)));
         if (p.Spec.Hooks is { StartContainer.Length: > 0 }) actions.Add(new("make a memory file with the state document for startContainer hooks", "/hooks/startContainer"));
         if (p.NotifySocket != null) actions.Add(new($"make {directory}/notify, through which the program can report to NOTIFY_SOCKET {p.NotifySocket}"));
         if (p.KeptFds > 0) actions.Add(new($"keep the descriptors 3 to {p.KeptFds + 2} open for the program"));
@@ -55,6 +58,16 @@ internal static class LaunchExplanation
             actions.Add(new($"{(exists ? "take the existing" : "make the")} cgroup {directory.Path}{(p.Cgroups.Optional ? ", or go on without it" : "")}", pointer));
         }
         foreach (CgroupStep step in p.Cgroups.Steps) actions.Add(new(p.Cgroups.Describe(step), step.Pointer));
+    }
+
+    private static void AddRdt(ResctrlPlan? rdt, List<RuntimeAction> actions)
+    {
+        if (rdt == null) return;
+        bool exists = !Array.Exists(rdt.ToMake(), path => path == rdt.Group);
+        actions.Add(new($"{(exists ? "take the existing" : "make the")} class of service {rdt.Group}", "/linux/intelRdt"));
+        foreach (SchemaLine line in rdt.Described) actions.Add(new(exists && rdt.IsNamed ? $"compare with its schemata: {line.Text}" : $"write to its schemata: {line.Text}", line.Pointer));
+        foreach (SchemaLine line in rdt.Schemata) actions.Add(new($"write to its schemata: {line.Text}", line.Pointer));
+        if (rdt.Monitor != null) actions.Add(new($"make the monitoring group {rdt.Monitor}", "/linux/intelRdt/enableMonitoring"));
     }
 
     private static List<RuntimeAction>? Answers(LaunchPreparation p, PlanStep step) => step.Op switch
@@ -121,6 +134,7 @@ internal static class LaunchExplanation
     {
         List<RuntimeAction> actions = [];
         if (p.Cgroups.Directories.Length > 0) actions.Add(new("remove the cgroups that were made"));
+        foreach (string path in p.Rdt?.ToRemove(p.Rdt.ToMake()) ?? []) actions.Add(new($"remove {path}", "/linux/intelRdt"));
         actions.AddRange(HookActions(p.Spec.Hooks?.Poststop, "poststop", "/hooks/poststop"));
         actions.Add(new($"remove {directory}"));
         return actions;
