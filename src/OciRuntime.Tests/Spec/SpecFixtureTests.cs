@@ -49,7 +49,7 @@ public sealed class SpecFixtureTests
         problems.Errors.Select(problem => problem.Pointer).Should().BeEquivalentTo(
             "/process/apparmorProfile", "/process/selinuxLabel", "/process/scheduler", "/process/ioPriority",
             "/mounts/1/uidMappings", "/mounts/1/options/2",
-            "/linux/mountLabel", "/linux/personality", "/linux/memoryPolicy", "/linux/intelRdt", "/linux/netDevices");
+            "/linux/mountLabel", "/linux/personality", "/linux/memoryPolicy");
     }
 
     [Test]

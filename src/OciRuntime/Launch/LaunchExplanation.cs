@@ -42,11 +42,18 @@ internal static class LaunchExplanation
         foreach (NamespacePath join in p.Plan.Joins) actions.Add(new($"open the {join.Type} namespace {join.Path}", join.Origin.ToString()));
         if (p.Settings.WaitForStart) actions.Add(new($"listen on {directory}/{ContainerEntry.StartSocketName}, where the container will wait for \"ocirun start\""));
         if (p.Settings.ConsoleSocket != null) actions.Add(new($"connect to {p.Settings.ConsoleSocket}, which gets the terminal", "/process/terminal"));
-        if (p.Spec.Annotations[Annotations.PidFdReceiver] is { } receiver) actions.Add(new($"connect to {receiver}, which gets a pidfd of the container's first process", Annotations.Pointer(Annotations.PidFdReceiver)));
+        AddAnnotation(p, actions, Annotations.PidFdReceiver, static path => $"connect to {path}, which gets a pidfd of the container's first process");
+        AddAnnotation(p, actions, Annotations.HooksStdout, static path => $"append what hooks write to stdout to {path}");
+        AddAnnotation(p, actions, Annotations.HooksStderr, static path => $"append what hooks write to stderr to {path}");
         if (p.Spec.Hooks is { StartContainer.Length: > 0 }) actions.Add(new("make a memory file with the state document for startContainer hooks", "/hooks/startContainer"));
         if (p.NotifySocket != null) actions.Add(new($"make {directory}/notify, through which the program can report to NOTIFY_SOCKET {p.NotifySocket}"));
         if (p.KeptFds > 0) actions.Add(new($"keep the descriptors 3 to {p.KeptFds + 2} open for the program"));
         return actions;
+    }
+
+    private static void AddAnnotation(LaunchPreparation p, List<RuntimeAction> actions, string key, Func<string, string> words)
+    {
+        if (p.Spec.Annotations[key] is { } value) actions.Add(new(words(value), Annotations.Pointer(key)));
     }
 
     private static void AddCgroups(LaunchPreparation p, List<RuntimeAction> actions)
