@@ -72,7 +72,7 @@ test_packages=(
   podman conmon netavark iptables uidmap
   containerd docker.io buildah
   libseccomp2 gcc libc6-dev
-  strace jq procps util-linux git
+  strace jq procps util-linux git iproute2
 )
 
 conformance_packages=(jq util-linux)

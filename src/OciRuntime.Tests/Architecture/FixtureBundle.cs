@@ -47,6 +47,8 @@ internal static class FixtureBundle
         // No such interface, volume or hook program here, and perhaps the machine has not been up for two days.
         if (bundle.Linux["timeOffsets"]?["monotonic"] is JsonObject monotonic) monotonic["secs"] = 1;
         bundle.Linux["sysctl"]?.AsObject().Remove("net/ipv4/conf/eth0.100/rp_filter");
+        bundle.Linux.Remove("netDevices");
+        if (Host.FullMounts.Resctrl() == null) bundle.Linux.Remove("intelRdt");
         foreach (JsonNode? space in bundle.Linux["namespaces"]?.AsArray() ?? []) space!.AsObject().Remove("path");
         foreach (JsonNode? mount in bundle.Config["mounts"]?.AsArray() ?? [])
         {

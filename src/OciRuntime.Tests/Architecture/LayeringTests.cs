@@ -18,10 +18,11 @@ public sealed class LayeringTests
         ["Host"] = ["Linux"],
         ["Cli"] = ["Linux"],
         ["Seccomp"] = ["Linux", "Spec", "Host"],
+        ["Rdt"] = ["Linux", "Spec"],
         ["Plan"] = ["Linux", "Init", "Spec", "Host", "Seccomp"],
         ["Cgroups"] = ["Linux", "Spec", "Host"],
-        ["State"] = ["Linux", "Spec", "Host", "Cgroups"],
-        ["Launch"] = ["Linux", "Init", "Spec", "Host", "Seccomp", "Plan", "Cgroups", "State"],
+        ["State"] = ["Linux", "Spec", "Host", "Cgroups", "Rdt"],
+        ["Launch"] = ["Linux", "Init", "Spec", "Host", "Seccomp", "Plan", "Cgroups", "Rdt", "State"],
         ["Checkpoint"] = ["Linux", "Spec", "Host", "Plan", "Cgroups", "State", "Launch"],
         ["Commands"] = ["Linux", "Init", "Spec", "Host", "Cli", "Seccomp", "Plan", "Cgroups", "State", "Launch", "Checkpoint"],
     };

@@ -42,6 +42,19 @@ public sealed class ConsoleTests
         terminal.Size = (10, 20);
     }
 
+    /// <summary>sockaddr_un has room for 107 bytes.</summary>
+    [Test]
+    public void Socket_path_may_be_of_any_length()
+    {
+        using var bundle = new TestBundle();
+        using var socket = new ConsoleSocket(longPath: true);
+        using var container = new TestContainer(bundle.Terminal().Args("sleep", "100"));
+        socket.SocketPath.Length.Should().BeGreaterThan(200);
+        container.Create("--console-socket", socket.SocketPath).ShouldSucceed();
+        using PtyMaster terminal = socket.Receive();
+        terminal.Name.Should().Be("/dev/pts/0");
+    }
+
     [Test]
     public void It_is_the_controlling_terminal_with_job_control()
     {

@@ -93,6 +93,17 @@ public sealed class ExplainTests
     }
 
     [Test]
+    public void What_only_the_parent_does_is_told_too()
+    {
+        _bundle.Linux["netDevices"] = Plans.Json("""{"eth7":{"name":"data%d"}}""");
+        _bundle.Annotations["run.oci.pidfd_receiver"] = "/run/receiver";
+        _bundle.Annotations["run.oci.hooks.stderr"] = "/run/hooks.log";
+        JsonObject plan = ExplainJson();
+        Pointers(plan).Should().Contain(["/linux/netDevices", "/linux/netDevices/eth7", "/annotations/run.oci.pidfd_receiver", "/annotations/run.oci.hooks.stderr"]);
+        plan.ToJsonString().Should().Contain("move the network device eth7 into the container as data%d");
+    }
+
+    [Test]
     public void What_the_runtime_does_on_its_own_has_no_pointer()
     {
         JsonObject minimal = Plans.Json("""{"ociVersion":"1.0.2","root":{"path":"rootfs"},"process":{"cwd":"/","args":["true"],"user":{}}}""");

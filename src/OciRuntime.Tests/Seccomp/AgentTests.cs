@@ -60,6 +60,40 @@ public sealed class AgentTests(bool noNewPrivileges)
         agent.Calls.Should().Contain(Read);
     }
 
+    /// <summary>crun's ways to name the agent of a profile that does not.</summary>
+    [TestCase("annotation")]
+    [TestCase("variable")]
+    [TestCase("both")]
+    public void Annotation_or_variable_stands_for_a_missing_path(string way)
+    {
+        using AgentSocket agent = new(static _ => EDQUOT);
+        using TestBundle bundle = New(agent, "mkdir");
+        bundle.Linux["seccomp"]!.AsObject().Remove("listenerPath");
+        if (way != "variable") bundle.Annotations["run.oci.seccomp.receiver"] = agent.Path;
+        using TestContainer container = new(bundle);
+        if (way != "annotation") container.Options = new() { Env = new Dictionary<string, string?> { ["RUN_OCI_SECCOMP_RECEIVER"] = way == "both" ? "/nowhere" : agent.Path } };
+        container.Create().ShouldSucceed();
+        container.InitPid.Should().BePositive("it is what WaitExit waits for");
+        container.Start().ShouldSucceed();
+        container.WaitExit().Code.Should().Be(1);
+        agent.Calls.Should().Contain(Mkdir);
+    }
+
+    [Test]
+    public void Who_named_an_agent_that_is_not_there_is_told()
+    {
+        using AgentSocket agent = new(static _ => 0);
+        using TestBundle bundle = New(agent, "mkdir");
+        bundle.Linux["seccomp"]!.AsObject().Remove("listenerPath");
+        using TestContainer container = new(bundle);
+        container.Create().ShouldFail(1, "/linux/seccomp/listenerPath: is required by SCMP_ACT_NOTIFY");
+        bundle.Annotations["run.oci.seccomp.receiver"] = "/nowhere/agent";
+        container.Create().ShouldFail(1, "/annotations/run.oci.seccomp.receiver: /nowhere/agent: no such file or directory (ENOENT)");
+        bundle.Annotations.Remove("run.oci.seccomp.receiver");
+        container.Options = new() { Env = new Dictionary<string, string?> { ["RUN_OCI_SECCOMP_RECEIVER"] = "relative" } };
+        container.Create().ShouldFail(1, "RUN_OCI_SECCOMP_RECEIVER=relative: must be an absolute path");
+    }
+
     [Test]
     public void Agent_that_is_not_there_fails_the_launch()
     {

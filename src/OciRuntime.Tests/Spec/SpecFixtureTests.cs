@@ -48,7 +48,7 @@ public sealed class SpecFixtureTests
         UnsupportedFeatures.Check(SpecFixtures.Parse("full"), problems);
         problems.Errors.Select(problem => problem.Pointer).Should().BeEquivalentTo(
             "/process/apparmorProfile", "/process/selinuxLabel", "/process/scheduler", "/process/ioPriority",
-            "/linux/mountLabel", "/linux/personality", "/linux/memoryPolicy", "/linux/intelRdt", "/linux/netDevices");
+            "/linux/mountLabel", "/linux/personality", "/linux/memoryPolicy");
     }
 
     [Test]

@@ -258,6 +258,11 @@ public sealed class CommandTests
         seccomp.GetProperty("archs").EnumerateArray().Select(word => word.GetString()).Should().Contain("SCMP_ARCH_X86_64").And.NotContain("SCMP_ARCH_S390X");
         seccomp.GetProperty("supportedFlags").EnumerateArray().Select(word => word.GetString()).Should().BeSubsetOf(seccomp.GetProperty("knownFlags").EnumerateArray().Select(word => word.GetString()));
         root.GetProperty("linux").GetProperty("apparmor").GetProperty("enabled").GetBoolean().Should().BeFalse();
+        JsonElement rdt = root.GetProperty("linux").GetProperty("intelRdt");
+        (rdt.GetProperty("enabled").GetBoolean(), rdt.GetProperty("schemata").GetBoolean(), rdt.GetProperty("monitoring").GetBoolean()).Should().Be((true, true, true));
+        root.GetProperty("linux").GetProperty("netDevices").GetProperty("enabled").GetBoolean().Should().BeTrue();
+        root.GetProperty("potentiallyUnsafeConfigAnnotations").EnumerateArray().Select(word => word.GetString()).Should()
+            .Equal("org.systemd.property.", "run.oci.hooks.stderr", "run.oci.hooks.stdout", "run.oci.pidfd_receiver", "run.oci.seccomp.receiver");
         root.GetProperty("mountOptions").EnumerateArray().Select(word => word.GetString()).Should().Equal(OciRuntime.Plan.MountOptions.Words);
         root.GetProperty("linux").GetProperty("namespaces").EnumerateArray().Select(word => word.GetString()).Should().BeInAscendingOrder(StringComparer.Ordinal);
         Encoding.UTF8.GetString(document).Should().StartWith("{\n    \"ociVersionMin\": ");

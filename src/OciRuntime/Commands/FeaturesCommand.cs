@@ -17,9 +17,6 @@ internal static class FeaturesCommand
 {
     private static readonly string[] HookKinds = ["prestart", "createRuntime", "createContainer", "startContainer", "poststart", "poststop"];
 
-    /// <summary>Annotations that make the runtime do more than the configuration's sections say.</summary>
-    private static readonly string[] UnsafeAnnotations = [];
-
     public static int Run(GlobalOptions _, FeaturesOptions __)
     {
         Output.Write(Document());
@@ -41,7 +38,7 @@ internal static class FeaturesCommand
             // containerd looks for this name whatever the runtime is called; crun sets it too.
             w.WriteString("org.opencontainers.runc.checkpoint.enabled"u8, "false"u8);
             w.WriteEndObject();
-            WriteStrings(w, "potentiallyUnsafeConfigAnnotations"u8, UnsafeAnnotations);
+            WriteStrings(w, "potentiallyUnsafeConfigAnnotations"u8, Annotations.Honoured);
             w.WriteEndObject();
         }
         buffer.Write("\n"u8);
@@ -63,11 +60,15 @@ internal static class FeaturesCommand
         WriteSeccomp(w);
         WriteEnabled(w, "apparmor"u8, false);
         WriteEnabled(w, "selinux"u8, false);
-        WriteEnabled(w, "intelRdt"u8, false);
+        w.WriteStartObject("intelRdt"u8);
+        w.WriteBoolean("enabled"u8, true);
+        w.WriteBoolean("schemata"u8, true);
+        w.WriteBoolean("monitoring"u8, true);
+        w.WriteEndObject();
         w.WriteStartObject("mountExtensions"u8);
         WriteEnabled(w, "idmap"u8, true);
         w.WriteEndObject();
-        WriteEnabled(w, "netDevices"u8, false);
+        WriteEnabled(w, "netDevices"u8, true);
         w.WriteEndObject();
     }
 

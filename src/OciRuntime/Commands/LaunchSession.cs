@@ -35,7 +35,6 @@ internal sealed class LaunchSession : IDisposable
         {
             throw new OciException("--systemd-cgroup: the systemd cgroup driver is not supported by this version of ocirun; use --cgroup-manager cgroupfs");
         }
-        if (create?.PidfdSocket != null) throw new OciException($"--pidfd-socket {create.PidfdSocket}: not supported by this version of ocirun");
         return new LaunchSettings
         {
             Verb = verb,
@@ -43,6 +42,7 @@ internal sealed class LaunchSession : IDisposable
             Bundle = o.Bundle,
             Config = o.Config,
             ConsoleSocket = o.ConsoleSocket,
+            PidfdSocket = create?.PidfdSocket,
             PidFile = create?.PidFile,
             NoPivot = o.NoPivot,
             NoNewKeyring = create?.NoNewKeyring ?? false,

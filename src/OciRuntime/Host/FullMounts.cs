@@ -1,30 +1,13 @@
-using System.Text;
-using OciRuntime.Linux;
-
 namespace OciRuntime.Host;
 
-/// <summary>Complete proc and sysfs mounts of this mount namespace, read from mountinfo (proc_pid_mountinfo(5)).</summary>
+/// <summary>Complete file systems in this mount namespace: mounts whose root is the file system's own.</summary>
 internal static class FullMounts
 {
-    private const int Limit = 16 << 20;
+    /// <summary>Where complete proc and sysfs mounts are, except those at or below <paramref name="except"/>.</summary>
+    public static List<string> ProcAndSysfs(string except) => MountTable.Read()
+        .FindAll(m => m is { Root: "/", Type: "proc" or "sysfs" } && m.Point != except && !m.Point.StartsWith(except + "/", StringComparison.Ordinal))
+        .ConvertAll(static m => m.Point);
 
-    /// <summary>Mount points whose root is the file system's root, except those below <paramref name="except"/>.</summary>
-    public static List<string> ProcAndSysfs(string except)
-    {
-        byte[] text = Files.ReadFileAt(Files.AT_FDCWD, "/proc/self/mountinfo", Limit, out long error) ?? throw OciException.FromResult(error, "read /proc/self/mountinfo");
-        List<string> found = [];
-        foreach (string line in Encoding.UTF8.GetString(text).Split('\n', StringSplitOptions.RemoveEmptyEntries))
-        {
-            string[] fields = line.Split(' ');
-            int separator = Array.IndexOf(fields, "-", 6);
-            if (separator < 0 || fields[3] != "/" || fields[separator + 1] is not ("proc" or "sysfs")) continue;
-            string point = Unescape(fields[4]);
-            if (point != except && !point.StartsWith(except + "/", StringComparison.Ordinal)) found.Add(point);
-        }
-        return found;
-    }
-
-    // Blank, tab, newline and backslash stand as three octal digits.
-    private static string Unescape(string path) =>
-        path.Replace("\\040", " ").Replace("\\011", "\t").Replace("\\012", "\n").Replace("\\134", "\\");
+    /// <summary>Where the resctrl file system is; null when it is not mounted.</summary>
+    public static string? Resctrl() => MountTable.Read().FindLast(static m => m is { Root: "/", Type: "resctrl" }).Point;
 }

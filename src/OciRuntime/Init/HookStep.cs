@@ -36,8 +36,8 @@ internal static unsafe class HookStep
         Processes.SetSession();
         Kernel.Call(SyscallNumber.Lseek, s.Plan->StateFd, 0, 0);
         long result = Files.Duplicate(s.Plan->StateFd, 0);
-        if (result >= 0) result = Files.Duplicate(output, 1);
-        if (result >= 0) result = Files.Duplicate(output, 2);
+        if (result >= 0) result = Files.Duplicate(s.Plan->HookStdout >= 0 ? s.Plan->HookStdout : output, 1);
+        if (result >= 0) result = Files.Duplicate(s.Plan->HookStderr >= 0 ? s.Plan->HookStderr : output, 2);
         if (result >= 0 && directory != null) result = Files.ChangeDirectory(directory);
         if (result >= 0 && !s.Filtered) result = Files.CloseRange(3, uint.MaxValue, Files.CLOSE_RANGE_CLOEXEC);
         InitMain.DefaultSignals();

@@ -71,6 +71,7 @@ internal static unsafe class InitMain
         InitOp.NewSession => Processes.SetSession(),
         InitOp.SessionKeyring => ProcessSteps.SessionKeyring(step),
         InitOp.LoopbackUp => NamespaceSteps.LoopbackUp(),
+        InitOp.AwaitNetworkDevices => Sync.Ask(ref s, SyncKind.NetworkDevices, 0),
         InitOp.HostPropagation => RootSteps.HostPropagation(ref s, step),
         InitOp.BindRootfs => RootSteps.BindRootfs(ref s, step),
         InitOp.MountFilesystem => MountSteps.Filesystem(ref s, step),

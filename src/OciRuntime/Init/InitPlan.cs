@@ -44,6 +44,9 @@ internal enum InitOp
     /// <summary>Sets the loopback interface up.</summary>
     LoopbackUp,
 
+    /// <summary>Waits until the parent moved the host's network devices into this network namespace.</summary>
+    AwaitNetworkDevices,
+
     /// <summary>Propagation of the whole tree before anything is mounted. A: MS_… flags. Text1: rootfs, whose parent mount becomes private.</summary>
     HostPropagation,
 
@@ -268,6 +271,9 @@ internal unsafe struct InitPlan
 
     /// <summary>The child's end of the sync socket, the start socket, the console socket and the memfd with the state for hooks; -1 where there is none.</summary>
     public int SyncFd, StartFd, ConsoleFd, StateFd;
+
+    /// <summary>Files for the output of hooks, -1 where it is kept for the error report.</summary>
+    public int HookStdout, HookStderr;
 
     /// <summary>Number of descriptors from 3 on that the container keeps.</summary>
     public int PreservedFds;

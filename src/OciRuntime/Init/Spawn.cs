@@ -10,8 +10,8 @@ internal unsafe struct SpawnPlan
     public byte* Path;
     public byte** Arguments, Environment;
 
-    /// <summary>Descriptors that become stdin, and both stdout and stderr.</summary>
-    public int Input, Output;
+    /// <summary>Descriptors that become stdin, stdout and stderr.</summary>
+    public int Input, Output, ErrorOutput;
 
     /// <summary>Directory to start in, or null.</summary>
     public byte* Directory;
@@ -30,7 +30,7 @@ internal static unsafe class Spawn
         long result = Processes.Prctl(Processes.PR_SET_PDEATHSIG, Processes.SIGKILL);
         if (result >= 0) result = Files.Duplicate(plan->Input, 0);
         if (result >= 0) result = Files.Duplicate(plan->Output, 1);
-        if (result >= 0) result = Files.Duplicate(plan->Output, 2);
+        if (result >= 0) result = Files.Duplicate(plan->ErrorOutput, 2);
         if (result >= 0 && plan->Directory != null) result = Files.ChangeDirectory(plan->Directory);
         // A session of its own: a time-out ends the whole group, and the caller's terminal is not the hook's.
         if (result >= 0) result = Processes.SetSession();

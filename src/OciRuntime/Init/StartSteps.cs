@@ -30,6 +30,8 @@ internal static unsafe class StartSteps
             Lower(ref kept, s.Plan->SyncFd, first);
             Lower(ref kept, s.Plan->StartFd, first);
             Lower(ref kept, s.Plan->StateFd, first);
+            Lower(ref kept, s.Plan->HookStdout, first);
+            Lower(ref kept, s.Plan->HookStderr, first);
             if (kept > first) Files.CloseRange(first, kept == uint.MaxValue ? kept : kept - 1, 0);
             if (kept == uint.MaxValue) break;
             first = kept + 1;

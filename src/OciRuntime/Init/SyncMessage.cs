@@ -17,6 +17,9 @@ internal enum SyncKind
     /// <summary>Set my resource limits.</summary>
     Limits,
 
+    /// <summary>Move network devices into my network namespace.</summary>
+    NetworkDevices,
+
     /// <summary>Run the prestart and createRuntime hooks.</summary>
     Hooks,
 
@@ -46,8 +49,8 @@ internal enum SyncKind
 internal enum InitDetail
 {
     None, Target, TargetIsSymlink, TargetInProc, CreateTarget, Source, SourceNotProc, FilesystemType, Option, Superblock, MountObject, Attributes,
-    Attach, Propagation, ProcMissing, NotADevice, ExistingNode, Parent, Groups, Gid, Uid, KeepCaps, Ambient, OutsideRoot, NotRegular,
-    TargetIsRoot, HookFork, HookExecute, HookStatus, HookSignal, HookTimeout, Write, Verify, OldRoot, SendConsole, ControllingTerminal, ConsoleNode, BadProcFile,
+    Attach, Propagation, ProcMissing, NotADevice, ExistingNode, Parent, Groups, Gid, Uid, KeepCaps, Ambient, OutsideRoot,
+    TargetIsRoot, HookFork, HookExecute, HookStatus, HookSignal, HookTimeout, OldRoot, SendConsole, ControllingTerminal, ConsoleNode, BadProcFile,
     Listener,
 }
 

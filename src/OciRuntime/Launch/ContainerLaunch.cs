@@ -2,6 +2,7 @@ using OciRuntime.Cgroups;
 using OciRuntime.Init;
 using OciRuntime.Linux;
 using OciRuntime.Plan;
+using OciRuntime.Rdt;
 using OciRuntime.Spec;
 using OciRuntime.State;
 
@@ -20,6 +21,9 @@ internal sealed unsafe class ContainerLaunch : IDisposable
     private readonly List<Fd> _fds = [];
     private readonly MountIdMapper _idMaps = new();
     private CgroupEntry? _cgroup;
+    private NetworkDevices? _network;
+    private List<PidFdReceiver> _receivers = [];
+    private HookOutput? _hookOutput;
     private InitPlan* _native;
     private bool _hooksRan;
 
@@ -55,8 +59,11 @@ internal sealed unsafe class ContainerLaunch : IDisposable
             Prepare();
             Child = ChildProcess.Clone(Plan, _native, _cgroup?.UnifiedFd ?? -1, OpenPidNamespace());
             State.Init = new ProcessIdentity(Child.Pid, StartTime(Child.Pid));
+            if (_preparation.Rdt != null) Resctrl.Enter(_preparation.Rdt, Child.Pid);
             CloseInherited();
             Converse();
+            // Beside a `run` in the foreground it would keep the container's network namespace alive.
+            _network?.Dispose();
         }
         catch
         {
@@ -78,6 +85,7 @@ internal sealed unsafe class ContainerLaunch : IDisposable
         CgroupManager = Settings.UseCgroups ? "cgroupfs" : "disabled",
         CgroupDirectories = _preparation.Cgroups.Paths,
         CgroupsCreated = Missing(_preparation.Cgroups.Paths),
+        ResctrlGroups = _preparation.Rdt?.ToMake() ?? [],
         PrivatePidNamespace = Plan.PrivatePidNamespace,
         Detached = Settings.Detached || Settings.WaitForStart,
         Keep = Settings.Keep,
@@ -100,6 +108,7 @@ internal sealed unsafe class ContainerLaunch : IDisposable
     /// <summary>Cgroups, sockets and descriptors: what has to exist before the child does.</summary>
     private void Prepare()
     {
+        _receivers = PidFdReceiver.Connect(Settings.PidfdSocket, Spec.Annotations);
         _native = PlanCompiler.Compile(Plan, CountTasks() + Plan.Joins.Count);
         _native->PreservedFds = _preparation.KeptFds;
         int slot = 0;
@@ -108,13 +117,22 @@ internal sealed unsafe class ContainerLaunch : IDisposable
             _cgroup = Cgroup.Create(_preparation.Cgroups);
             foreach (int fd in _cgroup.TasksFds) _native->Fds[slot++] = fd;
         }
+        if (_preparation.Rdt != null) Resctrl.Make(_preparation.Rdt);
         foreach (NamespacePath join in Plan.Joins) _native->Fds[slot++] = Open(join).Number;
         if (Settings.WaitForStart) _native->StartFd = Keep(StartSocket.Listen(_entry)).Number;
         if (Settings.ConsoleSocket != null) _native->ConsoleFd = ConnectConsole(Settings.ConsoleSocket).Number;
-        if (Spec.Hooks is { } hooks && hooks.CreateContainer.Length + hooks.StartContainer.Length > 0) _native->StateFd = Keep(MemoryFile.Create([])).Number;
+        if (Spec.Hooks is { } hooks && hooks.CreateContainer.Length + hooks.StartContainer.Length > 0) PrepareChildHooks();
         if (_preparation.NotifySocket == null) return;
         NotifyProxy.MakeDirectory(_entry);
         if (!Settings.WaitForStart) Notify = NotifyProxy.Open(_entry, _preparation.NotifySocket);
+    }
+
+    private void PrepareChildHooks()
+    {
+        _native->StateFd = Keep(MemoryFile.Create([])).Number;
+        _hookOutput = new HookOutput(State.Annotations);
+        _native->HookStdout = _hookOutput.Stdout;
+        _native->HookStderr = _hookOutput.Stderr;
     }
 
     private int CountTasks()
@@ -152,6 +170,7 @@ internal sealed unsafe class ContainerLaunch : IDisposable
     {
         foreach (Fd fd in _fds) if (fd.Number != _native->StateFd) fd.Dispose();
         _cgroup?.Dispose();
+        _hookOutput?.Dispose();
     }
 
     /// <summary>Serves the child's requests until it closes the socket: waiting for `start`, or by execve.</summary>
@@ -182,6 +201,7 @@ internal sealed unsafe class ContainerLaunch : IDisposable
             case SyncKind.IdMaps: Answer(WriteIdMaps); break;
             case SyncKind.TimeOffsets: WriteTimeOffsets(Plan.Steps[message.Step]); break;
             case SyncKind.Limits: Answer(SetLimits); break;
+            case SyncKind.NetworkDevices: Answer(MoveNetworkDevices); break;
             case SyncKind.Hooks: Answer(RunHooks); break;
             case SyncKind.Source: ProvideSource(Plan.Steps[message.Step]); break;
             case SyncKind.MapIds: MapIds(Plan.Steps[message.Step], passed); break;
@@ -193,6 +213,7 @@ internal sealed unsafe class ContainerLaunch : IDisposable
             case SyncKind.Forked: Adopt((int)message.Value); break;
             case SyncKind.Listener: PassListener(message, passed); break;
             case SyncKind.Ready:
+                foreach (PidFdReceiver receiver in _receivers) receiver.Send(Child!.PidFd.Number);
                 Record(message.Value);
                 Child!.Answer();
                 break;
@@ -224,6 +245,12 @@ internal sealed unsafe class ContainerLaunch : IDisposable
             long result = Processes.SetLimit(Child!.Pid, ResourceNames.Number(limits[i].Type), new ResourceLimit { Soft = limits[i].Soft, Hard = limits[i].Hard });
             if (result < 0) throw FailureText.Limit(new Origin("/process/rlimits", i), limits[i].Type, limits[i].Soft, limits[i].Hard, (int)-result);
         }
+    }
+
+    private void MoveNetworkDevices()
+    {
+        _network = new NetworkDevices(Child!.Pid);
+        foreach (KeyValuePair<string, NetDevice> device in Spec.Linux!.NetDevices) _network.Move(device.Key, device.Value);
     }
 
     /// <summary>prestart and createRuntime; createContainer hooks are run by the child next.</summary>
@@ -268,6 +295,8 @@ internal sealed unsafe class ContainerLaunch : IDisposable
     {
         Child!.Succeed(pid);
         State.Init = new ProcessIdentity(pid, StartTime(pid));
+        // It may have been cloned before the first process was moved.
+        if (_preparation.Rdt != null) Resctrl.Enter(_preparation.Rdt, pid);
     }
 
     private void PassListener(in SyncMessage message, int passed)
@@ -279,7 +308,7 @@ internal sealed unsafe class ContainerLaunch : IDisposable
             return;
         }
         using Fd listener = new((int)fetched);
-        SeccompAgent.Send(Spec.Linux!.Seccomp!, State, listener.Number);
+        SeccompAgent.Send(Spec, State, listener.Number);
         Child!.Answer();
     }
 
@@ -291,6 +320,7 @@ internal sealed unsafe class ContainerLaunch : IDisposable
         _hooksRan = true;
         WriteStateForChild(ContainerStatus.Created);
         State.Phase = ContainerPhase.Created;
+        if (_preparation.Rdt != null) State.ResctrlGroups = _preparation.Rdt.ToRemove(State.ResctrlGroups);
         _entry.WriteState(State);
     }
 
@@ -308,6 +338,7 @@ internal sealed unsafe class ContainerLaunch : IDisposable
     {
         try
         {
+            _network?.MoveBack(warn);
             Child?.Kill();
             _cgroup?.Dispose();
             if (!_hooksRan) State.Poststop = [];
@@ -327,6 +358,9 @@ internal sealed unsafe class ContainerLaunch : IDisposable
         foreach (Fd fd in _fds) fd.Dispose();
         _cgroup?.Dispose();
         _idMaps.Dispose();
+        _hookOutput?.Dispose();
+        _network?.Dispose();
+        foreach (PidFdReceiver receiver in _receivers) receiver.Dispose();
         Child?.Dispose();
         Terminal?.Dispose();
         Notify?.Dispose();

@@ -17,6 +17,11 @@ internal sealed class HelperProgram
     /// <summary>What it reads on stdin, as a rewound file.</summary>
     public required int Input { get; init; }
 
+    /// <summary>Where its output goes, -1 for the result.</summary>
+    public int Stdout { get; init; } = -1;
+
+    public int Stderr { get; init; } = -1;
+
     /// <summary>Seconds until it is killed; 0 for no limit.</summary>
     public int TimeoutSeconds { get; init; }
 
@@ -83,7 +88,8 @@ internal static unsafe class HelperProcess
         plan->Arguments = arena.Texts(program.Arguments);
         plan->Environment = arena.Texts(program.Environment);
         plan->Input = program.Input;
-        plan->Output = output;
+        plan->Output = program.Stdout >= 0 ? program.Stdout : output;
+        plan->ErrorOutput = program.Stderr >= 0 ? program.Stderr : output;
         plan->Report = report;
         plan->Directory = arena.Text(program.Directory);
         return plan;

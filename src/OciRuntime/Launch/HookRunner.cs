@@ -14,7 +14,9 @@ internal sealed class HookRunner(ContainerState state, Interruption? interruptio
     /// <exception cref="OciException">A hook failed; the message names it and has what it printed.</exception>
     public void Run(string kind, Hook[] hooks, ContainerStatus status)
     {
-        for (int i = 0; i < hooks.Length; i++) Run(kind, i, hooks[i], status, state.Bundle);
+        if (hooks.Length == 0) return;
+        using HookOutput output = new(state.Annotations);
+        for (int i = 0; i < hooks.Length; i++) Run(kind, i, hooks[i], status, state.Bundle, output);
     }
 
     /// <summary>
@@ -23,13 +25,15 @@ internal sealed class HookRunner(ContainerState state, Interruption? interruptio
     /// </summary>
     public static void RunPoststop(ContainerState state, Action<string> warn)
     {
+        if (state.Poststop.Length == 0) return;
         HookRunner runner = new(state, null);
+        using HookOutput? output = OpenOutput(state, warn);
         for (int i = 0; i < state.Poststop.Length; i++)
         {
             try
             {
                 // In the caller's directory: the bundle may be gone by now.
-                runner.Run("poststop", i, state.Poststop[i], ContainerStatus.Stopped, null);
+                runner.Run("poststop", i, state.Poststop[i], ContainerStatus.Stopped, null, output);
             }
             catch (OciException e)
             {
@@ -38,7 +42,21 @@ internal sealed class HookRunner(ContainerState state, Interruption? interruptio
         }
     }
 
-    private void Run(string kind, int index, Hook hook, ContainerStatus status, string? directory)
+    /// <summary>A file for the output that cannot be opened is no reason to leave undone what poststop hooks undo.</summary>
+    private static HookOutput? OpenOutput(ContainerState state, Action<string> warn)
+    {
+        try
+        {
+            return new HookOutput(state.Annotations);
+        }
+        catch (OciException e)
+        {
+            warn(e.Message);
+            return null;
+        }
+    }
+
+    private void Run(string kind, int index, Hook hook, ContainerStatus status, string? directory, HookOutput? output)
     {
         // A file for each: what one hook, or a daemon it left, reads does not move the next one's position.
         using Fd input = MemoryFile.Create(StateDocument.ForHooks(state, status));
@@ -49,6 +67,8 @@ internal sealed class HookRunner(ContainerState state, Interruption? interruptio
                 Arguments = hook.Args.Length > 0 ? hook.Args : [hook.Path],
                 Environment = hook.Env,
                 Input = input.Number,
+                Stdout = output?.Stdout ?? -1,
+                Stderr = output?.Stderr ?? -1,
                 TimeoutSeconds = hook.Timeout ?? 0,
                 Directory = directory,
             },

@@ -2,6 +2,7 @@ using OciRuntime.Cgroups;
 using OciRuntime.Init;
 using OciRuntime.Linux;
 using OciRuntime.Plan;
+using OciRuntime.Rdt;
 using OciRuntime.Spec;
 using OciRuntime.State;
 
@@ -37,13 +38,22 @@ internal static class LaunchExplanation
             new($"write to {directory}/{ContainerEntry.JournalName} what is about to be made"),
         ];
         AddCgroups(p, actions);
+        AddRdt(p.Rdt, actions);
         foreach (NamespacePath join in p.Plan.Joins) actions.Add(new($"open the {join.Type} namespace {join.Path}", join.Origin.ToString()));
         if (p.Settings.WaitForStart) actions.Add(new($"listen on {directory}/{ContainerEntry.StartSocketName}, where the container will wait for \"ocirun start\""));
         if (p.Settings.ConsoleSocket != null) actions.Add(new($"connect to {p.Settings.ConsoleSocket}, which gets the terminal", "/process/terminal"));
+        AddAnnotation(p, actions, Annotations.PidFdReceiver, static path => $"connect to {path}, which gets a pidfd of the container's first process");
+        AddAnnotation(p, actions, Annotations.HooksStdout, static path => $"append what hooks write to stdout to {path}");
+        AddAnnotation(p, actions, Annotations.HooksStderr, static path => $"append what hooks write to stderr to {path}");
         if (p.Spec.Hooks is { StartContainer.Length: > 0 }) actions.Add(new("make a memory file with the state document for startContainer hooks", "/hooks/startContainer"));
         if (p.NotifySocket != null) actions.Add(new($"make {directory}/notify, through which the program can report to NOTIFY_SOCKET {p.NotifySocket}"));
         if (p.KeptFds > 0) actions.Add(new($"keep the descriptors 3 to {p.KeptFds + 2} open for the program"));
         return actions;
+    }
+
+    private static void AddAnnotation(LaunchPreparation p, List<RuntimeAction> actions, string key, Func<string, string> words)
+    {
+        if (p.Spec.Annotations[key] is { } value) actions.Add(new(words(value), Annotations.Pointer(key)));
     }
 
     private static void AddCgroups(LaunchPreparation p, List<RuntimeAction> actions)
@@ -57,9 +67,20 @@ internal static class LaunchExplanation
         foreach (CgroupStep step in p.Cgroups.Steps) actions.Add(new(p.Cgroups.Describe(step), step.Pointer));
     }
 
+    private static void AddRdt(ResctrlPlan? rdt, List<RuntimeAction> actions)
+    {
+        if (rdt == null) return;
+        bool exists = !Array.Exists(rdt.ToMake(), path => path == rdt.Group);
+        actions.Add(new($"{(exists ? "take the existing" : "make the")} class of service {rdt.Group}", "/linux/intelRdt"));
+        foreach (SchemaLine line in rdt.Described) actions.Add(new(exists && rdt.IsNamed ? $"compare with its schemata: {line.Text}" : $"write to its schemata: {line.Text}", line.Pointer));
+        foreach (SchemaLine line in rdt.Schemata) actions.Add(new($"write to its schemata: {line.Text}", line.Pointer));
+        if (rdt.Monitor != null) actions.Add(new($"make the monitoring group {rdt.Monitor}", "/linux/intelRdt/enableMonitoring"));
+    }
+
     private static List<RuntimeAction>? Answers(LaunchPreparation p, PlanStep step) => step.Op switch
     {
         InitOp.AwaitIdMaps => IdMaps(p),
+        InitOp.AwaitNetworkDevices => NetworkDevices(p.Spec.Linux!.NetDevices),
         InitOp.AwaitHooks => Hooks(p.Spec.Hooks!),
         InitOp.AwaitLimits => Limits(p.Spec.Process!.Rlimits),
         InitOp.MountBind when step.IdMap is { } map => [new(map.IsContainers ? "map the ids of the mount" : "make a user namespace with these maps and map the ids of the mount with it", step.Origin.ToString())],
@@ -77,6 +98,19 @@ internal static class LaunchExplanation
     }
 
     private static string Lines(IdMapping[] mappings) => IdMapper.Lines(mappings).TrimEnd().Replace("\n", ", ");
+
+    private static List<RuntimeAction> NetworkDevices(SpecMap<NetDevice> devices)
+    {
+        List<RuntimeAction> actions = [];
+        foreach (KeyValuePair<string, NetDevice> device in devices)
+        {
+            string target = Launch.NetworkDevices.Target(device.Key, device.Value);
+            actions.Add(new(
+                $"move the network device {device.Key} into the container{(target == device.Key ? "" : $" as {target}")}, with its permanent global addresses, and bring it up",
+                new Origin("/linux/netDevices", Member: device.Key).ToString()));
+        }
+        return actions;
+    }
 
     private static List<RuntimeAction> Limits(Rlimit[] limits)
     {
@@ -108,6 +142,7 @@ internal static class LaunchExplanation
     {
         List<RuntimeAction> actions = [];
         if (p.Cgroups.Directories.Length > 0) actions.Add(new("remove the cgroups that were made"));
+        foreach (string path in p.Rdt?.ToRemove(p.Rdt.ToMake()) ?? []) actions.Add(new($"remove {path}", "/linux/intelRdt"));
         actions.AddRange(HookActions(p.Spec.Hooks?.Poststop, "poststop", "/hooks/poststop"));
         actions.Add(new($"remove {directory}"));
         return actions;

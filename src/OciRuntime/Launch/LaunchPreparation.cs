@@ -2,6 +2,7 @@ using OciRuntime.Cgroups;
 using OciRuntime.Host;
 using OciRuntime.Linux;
 using OciRuntime.Plan;
+using OciRuntime.Rdt;
 using OciRuntime.Spec;
 
 namespace OciRuntime.Launch;
@@ -15,6 +16,9 @@ internal sealed class LaunchPreparation
     public required string Rootfs { get; init; }
     public required CgroupPlan Cgroups { get; init; }
     public required LaunchPlan Plan { get; init; }
+
+    /// <summary>Intel RDT groups, or null.</summary>
+    public required ResctrlPlan? Rdt { get; init; }
 
     /// <summary>Descriptors from 3 on that the container keeps: LISTEN_FDS and --preserve-fds.</summary>
     public required int KeptFds { get; init; }
@@ -78,7 +82,7 @@ internal sealed class LaunchPreparation
         warnings.AddRange(cgroups.Warnings);
         return new LaunchPreparation
         {
-            Settings = settings, Spec = spec, Bundle = bundle, Rootfs = rootfs, Cgroups = cgroups, Plan = plan, KeptFds = listen + settings.PreserveFds, NotifySocket = notify,
+            Settings = settings, Spec = spec, Bundle = bundle, Rootfs = rootfs, Cgroups = cgroups, Plan = plan, Rdt = PlanRdt(settings.Id, spec), KeptFds = listen + settings.PreserveFds, NotifySocket = notify,
             Warnings = warnings, Refusals = refusals,
         };
     }
@@ -91,6 +95,15 @@ internal sealed class LaunchPreparation
             RuntimeInUserNamespace = host.InUserNamespace,
             Rootless = settings.RootlessCgroups,
         });
+
+    /// <summary>The kernel mounts nothing by itself: where it is, and whether the processor has it at all, only the mount table says.</summary>
+    private static ResctrlPlan? PlanRdt(string id, RuntimeSpec spec)
+    {
+        if (spec.Linux?.IntelRdt is not { } config) return null;
+        string root = FullMounts.Resctrl() ?? throw new OciException(
+            "/linux/intelRdt: no resctrl file system is mounted; where processor and kernel have RDT, mount it: mount -t resctrl resctrl /sys/fs/resctrl", Errno.ENODEV);
+        return ResctrlPlan.Build(root, id, config);
+    }
 
     private static List<CgroupView> Views(CgroupPlan cgroups)
     {

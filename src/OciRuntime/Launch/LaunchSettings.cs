@@ -9,6 +9,7 @@ internal sealed class LaunchSettings
     public string? Bundle { get; init; }
     public string Config { get; init; } = "config.json";
     public string? ConsoleSocket { get; init; }
+    public string? PidfdSocket { get; init; }
     public string? PidFile { get; init; }
     public bool NoPivot { get; init; }
     public bool NoNewKeyring { get; init; }

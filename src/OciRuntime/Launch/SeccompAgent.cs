@@ -13,11 +13,12 @@ namespace OciRuntime.Launch;
 internal static unsafe class SeccompAgent
 {
     /// <exception cref="OciException">The agent cannot be reached.</exception>
-    public static void Send(LinuxSeccomp profile, ContainerState state, int listener)
+    public static void Send(RuntimeSpec spec, ContainerState state, int listener)
     {
-        const string Path = "/linux/seccomp/listenerPath";
+        LinuxSeccomp profile = spec.Linux!.Seccomp!;
+        string origin = SeccompReceiver.Origin(spec);
         using Fd socket = new((int)OciException.Check(Sockets.Create(Sockets.SOCK_STREAM), "socket"));
-        OciException.Check(Sockets.Connect(socket.Number, profile.ListenerPath!), $"{Path}: {profile.ListenerPath}");
+        OciException.Check(Sockets.Connect(socket.Number, profile.ListenerPath!), $"{origin}: {profile.ListenerPath}");
         ReadOnlySpan<byte> document = Document(profile, state);
         fixed (byte* bytes = document)
         {
@@ -27,7 +28,7 @@ internal static unsafe class SeccompAgent
                 // The descriptor goes with the first bytes; a long text may take several calls.
                 long n = Sockets.Send(socket.Number, bytes + sent, document.Length - sent, sent == 0 ? listener : -1);
                 if (n == -Errno.EINTR) continue;
-                sent += (int)OciException.Check(n, $"{Path}: send the listener to {profile.ListenerPath}");
+                sent += (int)OciException.Check(n, $"{origin}: send the listener to {profile.ListenerPath}");
             }
         }
     }

@@ -29,7 +29,11 @@ internal static class SpecLoader
         }
         SpecProblems problems = new();
         RuntimeSpec spec = SpecReader.Parse(bytes, problems);
-        if (!problems.HasErrors) SpecValidator.Validate(spec, problems);
+        if (!problems.HasErrors)
+        {
+            SeccompReceiver.Apply(spec);
+            SpecValidator.Validate(spec, problems);
+        }
         if (!problems.HasErrors) UnsupportedFeatures.Check(spec, problems);
         foreach (SpecProblem warning in problems.Warnings) warnings.Add(warning.ToString());
         return problems.HasErrors ? throw new OciException($"{path}: {problems}") : spec;

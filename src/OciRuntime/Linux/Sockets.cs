@@ -42,6 +42,9 @@ internal unsafe struct UnixAddress
 /// <summary>Unix sockets, with and without a passed descriptor.</summary>
 internal static unsafe class Sockets
 {
+    // sun_path of sockaddr_un, with a NUL at its end.
+    private const int PathSize = 108;
+
     public const int AF_UNIX = 1, SOCK_STREAM = 1, SOCK_DGRAM = 2, SOCK_SEQPACKET = 5, SOCK_CLOEXEC = 0x80000, SOCK_NONBLOCK = 0x800,
         SOL_SOCKET = 1, SCM_RIGHTS = 1, MSG_NOSIGNAL = 0x4000, MSG_CMSG_CLOEXEC = 0x40000000, MSG_DONTWAIT = 0x40, SO_SNDTIMEO = 21, SO_RCVTIMEO = 20;
 
@@ -49,7 +52,19 @@ internal static unsafe class Sockets
 
     public static long Create(int type) => Kernel.Call(SyscallNumber.Socket, AF_UNIX, type | SOCK_CLOEXEC);
 
-    public static long Connect(int fd, string path) => WithAddress(SyscallNumber.Connect, fd, path);
+    /// <summary>
+    /// Connects to a path, or a name in the abstract namespace (see <see cref="WithAddress"/>). A path that sockaddr_un has no room for, deep
+    /// bundles and state directories have such, goes by way of a descriptor of the socket's file, as crun does it.
+    /// </summary>
+    public static long Connect(int fd, string path)
+    {
+        if (path.StartsWith('@') || System.Text.Encoding.UTF8.GetByteCount(path) < PathSize) return WithAddress(SyscallNumber.Connect, fd, path);
+        long file = Files.OpenAt(Files.AT_FDCWD, path, Files.O_PATH);
+        if (file < 0) return file;
+        long result = WithAddress(SyscallNumber.Connect, fd, $"/proc/self/fd/{file}");
+        Files.Close((int)file);
+        return result;
+    }
 
     public static long Bind(int fd, string path) => WithAddress(SyscallNumber.Bind, fd, path);
 
@@ -87,8 +102,8 @@ internal static unsafe class Sockets
     {
         UnixAddress address = new() { Family = AF_UNIX };
         ReadOnlySpan<byte> bytes = System.Text.Encoding.UTF8.GetBytes(path);
-        if (bytes.Length >= 108) return -Errno.ENAMETOOLONG;
-        bytes.CopyTo(new Span<byte>(address.Path, 108));
+        if (bytes.Length >= PathSize) return -Errno.ENAMETOOLONG;
+        bytes.CopyTo(new Span<byte>(address.Path, PathSize));
         bool isAbstract = path.StartsWith('@');
         if (isAbstract) address.Path[0] = 0;
         return Kernel.Call(call, fd, (nint)(&address), 2 + bytes.Length + (isAbstract ? 0 : 1));

@@ -3,14 +3,14 @@ namespace OciRuntime.Linux;
 /// <summary>System call numbers of x86_64 (arch/x86/entry/syscalls/syscall_64.tbl); numbers from 424 on are the same everywhere.</summary>
 internal static partial class SyscallNumber
 {
-    public const int Read = 0, Write = 1, Close = 3, Lseek = 8, Mmap = 9, RtSigaction = 13, RtSigprocmask = 14, Ioctl = 16, Getpid = 39,
+    public const int Read = 0, Write = 1, Close = 3, Lseek = 8, RtSigaction = 13, RtSigprocmask = 14, Ioctl = 16, Getpid = 39,
         Socket = 41, Connect = 42, Sendmsg = 46, Recvmsg = 47, Bind = 49, Listen = 50, Socketpair = 53, Setsockopt = 54, Execve = 59,
-        Wait4 = 61, Kill = 62, Fcntl = 72, Flock = 73, Fsync = 74, Ftruncate = 77, Getcwd = 79, Chdir = 80, Fchdir = 81, Fchmod = 91,
-        Fchown = 93, Umask = 95, Getuid = 102, Getgid = 104, Geteuid = 107, Getegid = 108, Getppid = 110, Setsid = 112, Setgroups = 116,
+        Wait4 = 61, Kill = 62, Fcntl = 72, Flock = 73, Ftruncate = 77, Getcwd = 79, Chdir = 80, Fchdir = 81, Fchmod = 91,
+        Fchown = 93, Umask = 95, Geteuid = 107, Getegid = 108, Getppid = 110, Setsid = 112, Setgroups = 116,
         Setresuid = 117, Setresgid = 119, Capget = 125, Capset = 126, Personality = 135, Statfs = 137, Fstatfs = 138, PivotRoot = 155,
         Prctl = 157, Chroot = 161, Mount = 165, Umount2 = 166, Sethostname = 170, Setdomainname = 171, SchedSetaffinity = 203,
-        Getdents64 = 217, ClockGettime = 228, ExitGroup = 231, Waitid = 247, Keyctl = 250, Openat = 257, Mkdirat = 258, Mknodat = 259,
+        Getdents64 = 217, ClockGettime = 228, ExitGroup = 231, Keyctl = 250, Openat = 257, Mkdirat = 258, Mknodat = 259,
         Fchownat = 260, Unlinkat = 263, Linkat = 265, Symlinkat = 266, Readlinkat = 267, Fchmodat = 268, Ppoll = 271, Unshare = 272, ClockNanosleep = 230,
         Accept4 = 288, Signalfd4 = 289, Dup3 = 292, Pipe2 = 293, Prlimit64 = 302, Setns = 308, Renameat2 = 316, MemfdCreate = 319,
-        Bpf = 321, Seccomp = 317, Clone = 56, Faccessat = 269, Execveat = 322, Statx = 332, Sendfile = 40, Shutdown = 48;
+        Bpf = 321, Seccomp = 317, Clone = 56, Faccessat = 269, Execveat = 322, Statx = 332;
 }

@@ -91,6 +91,15 @@ internal sealed class Planner
         // Key permissions (keyctl_setperm(3)): search for others when a user namespace changes who "user" is, else for the user.
         if (_request.NewKeyring) _steps.Add(new(InitOp.SessionKeyring, Origin.Runtime) { Text1 = "_ses." + _request.Id, A = HasUserNamespace ? 0x8 : 0x80000 });
         if ((_namespaces.New & Processes.CLONE_NEWNET) != 0) Add(InitOp.LoopbackUp, _namespaces.OriginOf(Processes.CLONE_NEWNET));
+        AddNetworkDevices();
+    }
+
+    /// <summary>Before any hook: those that set the network up are to find the devices.</summary>
+    private void AddNetworkDevices()
+    {
+        if (_linux.NetDevices.Count == 0) return;
+        RefuseHost(Processes.CLONE_NEWNET, "net", "/linux/netDevices");
+        Add(InitOp.AwaitNetworkDevices, new("/linux/netDevices"));
     }
 
     private void AddRootSteps()

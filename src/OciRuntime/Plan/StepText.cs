@@ -25,6 +25,7 @@ internal static class StepText
         InitOp.NewSession => "start a new session, apart from the caller's terminal",
         InitOp.SessionKeyring => $"join a new session keyring {step.Text1}",
         InitOp.LoopbackUp => "bring the loopback interface up",
+        InitOp.AwaitNetworkDevices => "wait until the runtime has moved network devices here",
         InitOp.HostPropagation => $"make all mounts {PropagationName((ulong)step.A)}{Reach((ulong)step.A)}",
         InitOp.BindRootfs => $"bind the root file system {step.Text1} onto itself, as a mount of its own",
         InitOp.MountFilesystem => $"mount {step.Text1}{Source(step)} on /{step.Text2}{Options(step)}{(step.Fallback == null ? "" : $", else bind {step.Fallback}")}{IfExists(step)}",

@@ -24,8 +24,8 @@ public static partial class SpecValidator
             CheckResources(linux.Resources, "/linux/resources", problems);
         if (linux.Seccomp is not null)
             CheckSeccomp(linux.Seccomp, problems);
-        if (linux.IntelRdt?.ClosID is { } closId && closId != "/" && (closId is "." or ".." || closId.Contains('/')))
-            problems.Error("/linux/intelRdt/closID", SpecText.Quote(closId), "must be a directory name, or \"/\" for the root class");
+        if (linux.IntelRdt is not null)
+            CheckIntelRdt(linux.IntelRdt, problems);
         if (linux.Personality is not null)
             CheckPersonality(linux.Personality, problems);
         if (linux.MemoryPolicy is not null)
@@ -176,8 +176,45 @@ public static partial class SpecValidator
                 problems.Error(at, null, rule);
             if (!string.IsNullOrEmpty(device.Name) && !SpecText.IsInterfaceName(device.Name))
                 problems.Error($"{at}/name", SpecText.Quote(device.Name), rule);
+            else if (!IsNameTemplate(device.Name))
+                problems.Error($"{at}/name", SpecText.Quote(device.Name ?? ""), "must not have a \"%\" but in one \"%d\", which the kernel replaces by a number");
+        }
+        CheckNetDeviceNames(devices, problems);
+    }
+
+    // What dev_prep_valid_name() of the kernel takes.
+    private static bool IsNameTemplate(string? name)
+    {
+        var percent = (name ??= "").IndexOf('%');
+        return percent < 0 || (name.AsSpan(percent).StartsWith("%d") && name.IndexOf('%', percent + 1) < 0);
+    }
+
+    private static void CheckNetDeviceNames(SpecMap<NetDevice> devices, SpecProblems problems)
+    {
+        Dictionary<string, string> taken = new(StringComparer.Ordinal);
+        foreach (var (host, device) in devices.AsSpan())
+        {
+            var name = string.IsNullOrEmpty(device.Name) ? host : device.Name;
+            if (!name.Contains('%') && !taken.TryAdd(name, host))
+                problems.Error($"/linux/netDevices/{JsonPointer.Escape(host)}/name", SpecText.Quote(name), $"is also the name of {SpecText.Quote(taken[name])} in the container");
         }
     }
+
+    private static void CheckIntelRdt(IntelRdt rdt, SpecProblems problems)
+    {
+        const string at = "/linux/intelRdt";
+        if (rdt.ClosID is { } closId && closId != "/" && (closId is "." or ".." || closId.Contains('/')))
+            problems.Error($"{at}/closID", SpecText.Quote(closId), "must be a directory name, or \"/\" for the root class");
+        if (!string.IsNullOrEmpty(rdt.MemBwSchema) && !(rdt.MemBwSchema.StartsWith("MB:", StringComparison.Ordinal) && IsOneLine(rdt.MemBwSchema)))
+            problems.Error($"{at}/memBwSchema", SpecText.Quote(rdt.MemBwSchema), "must begin with \"MB:\" and be one line");
+        for (var i = 0; i < rdt.Schemata.Length; i++)
+        {
+            if (rdt.Schemata[i].Length == 0 || !IsOneLine(rdt.Schemata[i]))
+                problems.Error($"{at}/schemata/{i}", SpecText.Quote(rdt.Schemata[i]), "must be one line of a schemata file, such as \"L3:0=ff\"");
+        }
+    }
+
+    private static bool IsOneLine(string text) => !text.Contains('\n');
 
     private static void CheckSysctls(RuntimeSpec spec, SpecMap<string> sysctls, in NamespaceFacts namespaces, SpecProblems problems)
     {

@@ -174,6 +174,7 @@ public static partial class SpecValidator
     {
         if (annotations.ContainsKey(""))
             problems.Error("/annotations/", null, "must have a key that is not empty");
+        Annotations.Check(annotations, problems);
     }
 
     private static void CheckWord(string word, string[] allowed, string pointer, SpecProblems problems)

@@ -18,8 +18,6 @@ public static class UnsupportedFeatures
         Refuse(IsSet(linux.MountLabel), "/linux/mountLabel", problems);
         Refuse(linux.Personality is not null, "/linux/personality", problems);
         Refuse(linux.MemoryPolicy is not null, "/linux/memoryPolicy", problems);
-        Refuse(linux.IntelRdt is not null, "/linux/intelRdt", problems);
-        Refuse(linux.NetDevices.Count > 0, "/linux/netDevices", problems);
     }
 
     /// <summary>The same for a process on its own, as given to exec; pointers start at its root.</summary>

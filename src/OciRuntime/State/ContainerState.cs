@@ -62,6 +62,9 @@ internal sealed partial class ContainerState
     /// </summary>
     public string[]? CgroupsCreated { get; set; }
 
+    /// <summary>Absolute paths of resctrl groups that did not exist before, in the order in which they are made; they are removed with the container.</summary>
+    public string[] ResctrlGroups { get; set; } = [];
+
     /// <summary>The systemd scope that holds the container, or null.</summary>
     public string? SystemdUnit { get; set; }
 

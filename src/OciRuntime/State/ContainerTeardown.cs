@@ -1,5 +1,6 @@
 using OciRuntime.Cgroups;
 using OciRuntime.Linux;
+using OciRuntime.Rdt;
 
 namespace OciRuntime.State;
 
@@ -27,6 +28,7 @@ internal static class ContainerTeardown
     {
         EndProcesses(state);
         RemoveCgroups(state);
+        if (state.ResctrlGroups.Length > 0) Resctrl.Remove(state.ResctrlGroups, state.Id);
         RunPoststop(entry, state, poststop);
     }
 

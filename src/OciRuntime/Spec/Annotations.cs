@@ -1,0 +1,41 @@
+namespace OciRuntime.Spec;
+
+/// <summary>Annotations that ocirun honours (docs/annotations.md); all others are only kept.</summary>
+public static class Annotations
+{
+    /// <summary>File that hooks' standard output is appended to.</summary>
+    public const string HooksStdout = "run.oci.hooks.stdout";
+
+    /// <summary>File that hooks' standard error is appended to.</summary>
+    public const string HooksStderr = "run.oci.hooks.stderr";
+
+    /// <summary>Unix socket that receives a pidfd of the container's first process.</summary>
+    public const string PidFdReceiver = "run.oci.pidfd_receiver";
+
+    /// <summary>Stands for a missing linux.seccomp.listenerPath.</summary>
+    public const string SeccompReceiver = "run.oci.seccomp.receiver";
+
+    /// <summary>What is behind this prefix is a property of the container's systemd unit.</summary>
+    public const string SystemdPropertyPrefix = "org.systemd.property.";
+
+    /// <summary>Those whose value is a path on the host.</summary>
+    private static readonly string[] Paths = [HooksStdout, HooksStderr, PidFdReceiver, SeccompReceiver];
+
+    /// <summary>All of them, a prefix by its dot at the end: they make the runtime do more than the sections of config.json say.</summary>
+    public static string[] Honoured { get; } = [SystemdPropertyPrefix, HooksStderr, HooksStdout, PidFdReceiver, SeccompReceiver];
+
+    /// <summary>Where in config.json an annotation is.</summary>
+    public static string Pointer(string key) => "/annotations/" + JsonPointer.Escape(key);
+
+    /// <summary>Reports values that do not mean anything.</summary>
+    internal static void Check(SpecMap<string> annotations, SpecProblems problems)
+    {
+        foreach (var key in Paths)
+        {
+            // Relative to what? The caller's directory is no part of the configuration.
+            if (annotations[key] is { } path && !SpecText.IsAbsolute(path))
+                problems.Error(Pointer(key), SpecText.Quote(path), "must be an absolute path");
+        }
+        SystemdProperty.Read(annotations, problems);
+    }
+}
