@@ -24,6 +24,19 @@ internal static class FullMounts
         return found;
     }
 
+    /// <summary>Mount points below /proc: parts of it that are covered. Directories that procfs keeps empty for the purpose do not count (fs_fully_visible).</summary>
+    public static List<string> CoveringProc()
+    {
+        byte[] text = Files.ReadFileAt(Files.AT_FDCWD, "/proc/self/mountinfo", Limit, out _) ?? [];
+        List<string> found = [];
+        foreach (string line in Encoding.UTF8.GetString(text).Split('\n', StringSplitOptions.RemoveEmptyEntries))
+        {
+            string point = Unescape(line.Split(' ')[4]);
+            if (point.StartsWith("/proc/", StringComparison.Ordinal) && point is not ("/proc/sys/fs/binfmt_misc" or "/proc/fs/nfsd")) found.Add(point);
+        }
+        return found;
+    }
+
     // Blank, tab, newline and backslash stand as three octal digits.
     private static string Unescape(string path) =>
         path.Replace("\\040", " ").Replace("\\011", "\t").Replace("\\012", "\n").Replace("\\134", "\\");

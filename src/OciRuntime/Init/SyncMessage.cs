@@ -45,7 +45,7 @@ internal enum InitDetail
     None, Target, TargetIsSymlink, TargetInProc, CreateTarget, Source, SourceNotProc, FilesystemType, Option, Superblock, MountObject, Attributes,
     Attach, Propagation, ProcMissing, NotADevice, ExistingNode, Parent, Groups, Gid, Uid, KeepCaps, Ambient, OutsideRoot, NotRegular,
     TargetIsRoot, HookFork, HookExecute, HookStatus, HookSignal, HookTimeout, Write, Verify, OldRoot, SendConsole, ControllingTerminal, ConsoleNode, BadProcFile,
-    Listener,
+    Listener, CopyUp, CopyUpDepth, CopyUpOwner, CopyUpDevice,
 }
 
 /// <summary>The one message format in both directions.</summary>

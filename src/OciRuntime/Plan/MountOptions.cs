@@ -18,6 +18,12 @@ internal ref struct MountOptions
 
     public bool Bind, Recursive, Remount;
 
+    /// <summary>A source that is a symbolic link is made anew at the destination.</summary>
+    public bool CopySymlink;
+
+    /// <summary>tmpcopyup, src-nofollow and dest-nofollow.</summary>
+    public Init.InitFlags StepFlags;
+
     /// <summary>Options of the file system, in order.</summary>
     public List<KeyValuePair<string, string?>>? Data;
 
@@ -88,7 +94,11 @@ internal ref struct MountOptions
             case "bind": return Bind = true;
             case "rbind": return Bind = Recursive = true;
             case "remount": return Remount = true;
-            case "tmpcopyup" or "idmap" or "ridmap" or "copy-symlink" or "src-nofollow" or "dest-nofollow":
+            case "tmpcopyup": return Step(Init.InitFlags.CopyUp);
+            case "src-nofollow": return Step(Init.InitFlags.SourceNoFollow);
+            case "dest-nofollow": return Step(Init.InitFlags.TargetNoFollow);
+            case "copy-symlink": return CopySymlink = true;
+            case "idmap" or "ridmap":
                 Unsupported = word;
                 return true;
             default: return false;
@@ -107,6 +117,12 @@ internal ref struct MountOptions
     {
         TreeSet = (TreeSet & ~clear) | set;
         TreeClear = (TreeClear & ~set) | clear;
+        return true;
+    }
+
+    private bool Step(Init.InitFlags flag)
+    {
+        StepFlags |= flag;
         return true;
     }
 
@@ -147,10 +163,11 @@ internal ref struct MountOptions
     /// <summary>Every word with a meaning of its own, sorted, for `features`.</summary>
     public static string[] Words =>
     [
-        "async", "atime", "bind", "defaults", "dev", "diratime", "dirsync", "exec", "iversion", "lazytime", "loud", "mand", "noatime", "nodev",
+        "async", "atime", "bind", "copy-symlink", "defaults", "dest-nofollow", "dev", "diratime", "dirsync", "exec", "iversion", "lazytime", "loud", "mand", "noatime", "nodev",
         "nodiratime", "noexec", "noiversion", "nolazytime", "nomand", "norelatime", "nostrictatime", "nosuid", "nosymfollow", "private", "ratime",
         "rbind", "rdev", "rdiratime", "relatime", "remount", "rexec", "rnoatime", "rnodev", "rnodiratime", "rnoexec", "rnorelatime",
         "rnostrictatime", "rnosuid", "rnosymfollow", "ro", "rprivate", "rrelatime", "rro", "rrw", "rshared", "rslave", "rstrictatime", "rsuid",
-        "rsymfollow", "runbindable", "rw", "shared", "silent", "slave", "strictatime", "suid", "symfollow", "sync", "unbindable",
+        "rsymfollow", "runbindable", "rw", "shared", "silent", "slave", "src-nofollow", "strictatime", "suid", "symfollow", "sync",
+        "tmpcopyup", "unbindable",
     ];
 }

@@ -53,12 +53,20 @@ internal sealed class MountPlanner(PlanRequest request, NamespacePlan namespaces
         if (string.IsNullOrEmpty(mount.Source)) throw Refuse(origin, mount, "a bind mount needs a source");
         if (options.Data != null) throw Refuse(origin, mount, $"bind mounts cannot have any filesystem-specific options applied: {options.Data[0].Key}");
         foreach (KeyValuePair<string, string?> flag in options.Flags ?? []) warnings.Add($"{origin} {mount.Destination}: option \"{flag.Key}\" is the file system's and has no effect on a bind mount");
+        string source = ContainerPath.OnHost(request.Bundle, mount.Source);
+        InitFlags inProc = ProcFlags(mount, origin, target, isProc: false);
+        // Decided here, where the source is in reach: the child's user namespace may hide it.
+        if (options.CopySymlink && Files.ReadLink(source) is { } link)
+        {
+            steps.Add(new(InitOp.Symlink, origin) { Text1 = link, Text2 = target, Flags = InitFlags.SameLink });
+            return;
+        }
         if (target == "dev") DevIsBound = true;
         steps.Add(new(InitOp.MountBind, origin)
         {
-            Text1 = ContainerPath.OnHost(request.Bundle, mount.Source),
+            Text1 = source,
             Text2 = target,
-            Flags = (options.Recursive ? InitFlags.Recursive : 0) | ProcFlags(mount, origin, target, isProc: false) | (target == "proc" ? InitFlags.SourceIsProc : 0),
+            Flags = (options.Recursive ? InitFlags.Recursive : 0) | options.StepFlags | inProc | (target == "proc" ? InitFlags.SourceIsProc : 0),
             Bind = new() { Set = options.Set, Clear = options.Clear, TreeSet = options.TreeSet, TreeClear = options.TreeClear, PropagationWords = options.Propagation },
         });
     }
@@ -80,7 +88,7 @@ internal sealed class MountPlanner(PlanRequest request, NamespacePlan namespaces
         {
             Text1 = type,
             Text2 = target,
-            Flags = flags | ProcFlags(mount, origin, target, type == "proc"),
+            Flags = flags | options.StepFlags | ProcFlags(mount, origin, target, type == "proc"),
             A = (long)(late ? attributes & ~Mounts.MOUNT_ATTR_RDONLY : attributes),
             B = (long)options.Propagation,
             Options = data,
