@@ -72,6 +72,8 @@ public sealed class MountOptionsTests
     [TestCase("lazytime")]
     [TestCase("nolazytime")]
     [TestCase("async")]
+    [TestCase("mand")]
+    [TestCase("nomand")]
     public void Superblock_flags_are_told_from_the_file_systems_own_options(string word)
     {
         MountOptions options = MountOptions.Parse([word, "size=1m"]);

@@ -114,7 +114,7 @@ internal static unsafe class MountSteps
         ulong resolve = strict ? Files.RESOLVE_NO_SYMLINKS : 0;
         s.Detail = InitDetail.Target;
         long fd = -Errno.ENOENT;
-        if ((step->Flags & InitFlags.TargetNoFollow) != 0) fd = RootPath.Open(s.RootFd, step->Text2, Files.O_PATH | Files.O_NOFOLLOW, resolve);
+        if ((step->Flags & InitFlags.TargetNoFollow) != 0) fd = RootPath.Open(s.RootFd, step->Text2, Files.O_PATH | Files.O_NOFOLLOW | (directory ? Files.O_DIRECTORY : 0), resolve);
         if (fd == -Errno.ENOENT) fd = directory ? RootPath.OpenDirectory(s.RootFd, step->Text2, resolve) : RootPath.OpenFile(s.RootFd, step->Text2, resolve);
         if (fd == -Errno.ELOOP && strict) s.Detail = InitDetail.TargetIsSymlink;
         if (fd < 0 || (step->Flags & InitFlags.InsideProc) != 0) return fd;
@@ -220,7 +220,8 @@ internal static unsafe class MountSteps
         return result < 0 ? result : fs.Type == Files.PROC_SUPER_MAGIC ? 0 : -Errno.EPERM;
     }
 
-    private static long EmptyDirectory(ref InitState s)
+    /// <summary>A mount of the empty read-only tmpfs that all covered directories share.</summary>
+    public static long EmptyDirectory(ref InitState s)
     {
         byte empty = 0;
         if (s.EmptyFd >= 0) return Mounts.OpenTree(s.EmptyFd, &empty, Mounts.OPEN_TREE_CLONE | Files.AT_EMPTY_PATH);

@@ -18,6 +18,8 @@ internal static class MountHints
     {
         (InitDetail.Attributes, Errno.EPERM) => Locked(step, message.Value),
         (InitDetail.Superblock or InitDetail.MountObject, Errno.EPERM) when step.Text1 == "proc" => Proc(),
+        (InitDetail.Source, Errno.EINVAL) when (step.Flags & InitFlags.Recursive) == 0 => ": a user namespace can bind a mount of the host that has others below it only with them (option rbind)",
+        (InitDetail.Superblock, Errno.EINVAL) when step.Op == InitOp.ReconfigureFilesystem && step.Options!.Exists(static option => option.Key == "dirsync") => ": a remount cannot change dirsync",
         (InitDetail.CopyUp, Errno.ENOSPC) => ": it does not fit into the tmpfs (options size= and nr_inodes=)",
         (InitDetail.CopyUpOwner, Errno.EINVAL) => ": the owner has no mapping in the user namespace (/linux/uidMappings, /linux/gidMappings)",
         (InitDetail.CopyUpDevice, Errno.EPERM) => ": not possible in a user namespace",

@@ -11,6 +11,9 @@ internal ref struct MountOptions
     /// <summary>Attributes of it and everything below it (the words that begin with r).</summary>
     public ulong TreeSet, TreeClear;
 
+    /// <summary>Attributes of a new mount: nothing is below it, so both kinds of words mean the same, and those for the tree come last.</summary>
+    public readonly ulong NewSet => (Set & ~TreeClear) | TreeSet;
+
     /// <summary>Packed as <see cref="Init.Propagation"/> says.</summary>
     public ulong Propagation;
 
@@ -48,9 +51,9 @@ internal ref struct MountOptions
     {
         switch (word)
         {
-            // Inert: iversion is up to each file system since Linux 6.1, mandatory locks are gone since 5.15.
-            case "defaults" or "silent" or "loud" or "iversion" or "noiversion" or "mand" or "nomand": return true;
-            case "sync" or "async" or "dirsync" or "lazytime" or "nolazytime": return Flag(word);
+            // Inert: iversion is up to each file system since Linux 6.1, and fsconfig(2) has no word for it; silent is about the kernel's log.
+            case "defaults" or "silent" or "loud" or "iversion" or "noiversion": return true;
+            case "sync" or "async" or "dirsync" or "lazytime" or "nolazytime" or "mand" or "nomand": return Flag(word);
             case "ro": return Attribute(MOUNT_ATTR_RDONLY, 0);
             case "rw": return Attribute(0, MOUNT_ATTR_RDONLY);
             case "nosuid": return Attribute(MOUNT_ATTR_NOSUID, 0);

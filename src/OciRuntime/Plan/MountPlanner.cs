@@ -76,7 +76,7 @@ internal sealed class MountPlanner(PlanRequest request, NamespacePlan namespaces
         string type = mount.Type ?? throw Refuse(origin, mount, "needs a type, or the option bind or rbind");
         List<KeyValuePair<string, string?>> data = [.. options.Flags ?? [], .. options.Data ?? []];
         if (!string.IsNullOrEmpty(mount.Source)) data.Insert(0, new("source", mount.Source));
-        ulong attributes = options.Set | options.TreeSet;
+        ulong attributes = options.NewSet;
         bool readOnly = (attributes & Mounts.MOUNT_ATTR_RDONLY) != 0;
         // A read-only device needs a read-only superblock; the kernel's own file systems share theirs, so only the mount is.
         if (readOnly && !IsVirtual(type)) data.Add(new("ro", null));
@@ -112,8 +112,7 @@ internal sealed class MountPlanner(PlanRequest request, NamespacePlan namespaces
             if (view.Hierarchy.Unified) unified = view;
             else v1 = true;
         }
-        // New mounts have nothing below them: both kinds of words mean the same.
-        ulong attributes = options.Set | options.TreeSet;
+        ulong attributes = options.NewSet;
         if (v1) AddCgroupV1(origin, target, attributes, options.Propagation);
         else AddCgroupV2(mount, origin, target, unified, attributes, ref options);
     }
