@@ -112,6 +112,24 @@ public sealed class LockedMountTests
     }
 
     [Test]
+    public void A_source_that_only_the_runtime_can_reach_has_nothing_locked()
+    {
+        string hidden = Directory.CreateDirectory(Path.Combine(_bundle.Directory, "hidden"), UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute).FullName;
+        string source = Directory.CreateDirectory(Path.Combine(hidden, "source")).FullName;
+        Mount("-t", "tmpfs", "-o", "nosuid,noexec", "hidden", source);
+        try
+        {
+            _bundle.AddMount("/a", "bind", source, "bind", "exec");
+            using TestContainer container = Observe.Sleeping(_bundle);
+            container.Init.MountAt("/a").Options.Should().BeEquivalentTo("rw", "nosuid", "relatime");
+        }
+        finally
+        {
+            Command.Run("umount", source).ShouldSucceed();
+        }
+    }
+
+    [Test]
     public void Without_a_user_namespace_nothing_is_locked()
     {
         _bundle.RemoveNamespace("user").Linux.Remove("uidMappings");

@@ -32,9 +32,12 @@ internal static class MountHints
     /// </summary>
     private static string Locked(PlanStep step, long flags)
     {
-        bool bind = step.Op == InitOp.MountBind;
-        ulong set = bind ? step.Bind.Set | step.Bind.TreeSet : (ulong)step.A;
-        ulong clear = bind ? step.Bind.Clear | step.Bind.TreeClear : (ulong)step.B;
+        (ulong set, ulong clear) = step.Op switch
+        {
+            InitOp.MountBind => (step.Bind.Set | step.Bind.TreeSet, step.Bind.Clear | step.Bind.TreeClear),
+            InitOp.SetMountAttributes => ((ulong)step.A, (ulong)step.B),
+            _ => ((ulong)step.A, 0UL),
+        };
         List<string> names = [];
         foreach ((ulong flag, string name) in (ReadOnlySpan<(ulong, string)>)
             [
@@ -49,6 +52,8 @@ internal static class MountHints
             names.Add((flags & ST_NOATIME) != 0 ? "noatime" : (flags & ST_RELATIME) != 0 ? "relatime" : "strictatime");
             if ((flags & ST_NODIRATIME) != 0) names.Add("nodiratime");
         }
+        bool tree = (step.Bind.TreeSet | step.Bind.TreeClear) != 0 || (step.Flags & InitFlags.Recursive) != 0;
+        if (names.Count == 0 && !tree) return "";
         string which = names.Count == 0 ? "a mount below has options that are locked" : $"the mount is {string.Join(',', names)} on the host, which is locked";
         return $": {which}: a user namespace cannot take that back";
     }
