@@ -155,6 +155,17 @@ public sealed class PodmanTests
         result.ShouldSucceed().Stdout.Split((char[])[' ', '\n'], StringSplitOptions.RemoveEmptyEntries).Should().Equal("0", "0", "100000", "65536");
     }
 
+    /// <summary>Podman covers directories with a tmpfs that has their content (mount option tmpcopyup).</summary>
+    [Test]
+    public void Tmpfs_over_a_directory_of_the_image_has_its_content() =>
+        Run("--tmpfs=/etc", "bb", "sh", "-c", "grep -c user /etc/passwd; echo more >>/etc/passwd && grep -c more /etc/passwd; grep -c ' /etc tmpfs' /proc/mounts")
+            .ShouldSucceed().Lines.Should().Equal("1", "1", "1");
+
+    [Test]
+    public void Read_only_container_writes_where_podman_lets_it() =>
+        Run("--read-only", "bb", "sh", "-c", "touch /x 2>&1; for d in /tmp /run /var/tmp /dev/shm; do echo ok >$d/x && cat $d/x; done")
+            .ShouldSucceed().Lines.Should().Equal("touch: /x: Read-only file system", "ok", "ok", "ok", "ok");
+
     [Test]
     public void Container_that_could_not_start_leaves_nothing_but_its_record()
     {

@@ -147,14 +147,37 @@ public sealed class MountTests
         Observe.Refused(bundle).Should().Contain("real directory, not a symbolic link");
     }
 
+    /// <summary>The files that container managers fake (lxcfs), and no others: runc's list.</summary>
     [Test]
     public void Files_that_engines_fake_may_cover_their_proc_files()
     {
+        string[] allowed = ["cpuinfo", "diskstats", "meminfo", "stat", "swaps", "uptime", "loadavg", "slabinfo", "sys/kernel/ns_last_pid", "sys/crypto/fips_enabled"];
+        string[] present = [.. allowed.Where(file => File.Exists("/proc/" + file))];
+        present.Should().Contain(["cpuinfo", "meminfo", "uptime"]);
         using var bundle = new TestBundle();
-        string uptime = Path.Combine(bundle.Directory, "uptime");
-        File.WriteAllText(uptime, "1.00 2.00\n");
-        bundle.AddMount("/proc/uptime", "bind", uptime, "bind", "ro");
-        Observe.Run(bundle, "cat /proc/uptime").Should().Equal("1.00 2.00");
+        string fake = Path.Combine(bundle.Directory, "fake");
+        File.WriteAllText(fake, "fake\n");
+        foreach (string file in present) bundle.AddMount("/proc/" + file, "bind", fake, "bind", "ro");
+        Observe.Run(bundle, "cat " + string.Join(' ', present.Select(file => "/proc/" + file))).Should().Equal(present.Select(_ => "fake"));
+        // What this kernel lacks fails for that reason alone.
+        foreach (string file in allowed.Except(present))
+        {
+            using var other = new TestBundle();
+            other.AddMount("/proc/" + file, "bind", fake, "bind");
+            Observe.Refused(other).Should().Contain($"bind {fake} on /proc/{file}: destination").And.Contain("ENOENT");
+        }
+    }
+
+    [TestCase("/proc/version")]
+    [TestCase("/proc/self/uptime")]
+    [TestCase("/proc/sys/kernel/hostname")]
+    [TestCase("/proc/sys/kernel/../kernel/core_pattern")]
+    [TestCase("/proc/uptime/x")]
+    public void Other_proc_files_may_not_be_covered(string path)
+    {
+        using var bundle = new TestBundle();
+        bundle.AddMount(path, "bind", "/dev/null", "bind");
+        Observe.Refused(bundle).Should().Contain($"/mounts/7 {path}: is inside /proc, where only cpuinfo");
     }
 
     [Test]

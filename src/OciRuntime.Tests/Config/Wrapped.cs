@@ -12,6 +12,23 @@ internal static class Wrapped
     public static RuntimeBinary PureV2 => Script("v2",
         "exec unshare --mount --propagation private sh -c 'umount -R /sys/fs/cgroup && mount -t cgroup2 cgroup2 /sys/fs/cgroup && exec \"$@\"' --");
 
+    /// <summary>As root of a user namespace with the same ids, as in a container.</summary>
+    public static RuntimeBinary UserNamespace => Script("userns", """
+        exec sh -c '
+            exec 3<&0
+            unshare --user --mount sh -c "while [ \"\$(cat /proc/self/uid_map /proc/self/gid_map | wc -l)\" != 2 ]; do :; done; exec \"\$@\"" -- "$@" <&3 &
+            while [ "$(readlink /proc/$!/ns/user)" = "$(readlink /proc/$$/ns/user)" ]; do :; done
+            echo 0 0 65536 >/proc/$!/uid_map
+            echo 0 0 65536 >/proc/$!/gid_map
+            wait $!' --
+        """);
+
+    /// <summary>Where a part of /proc is covered, as in a container.</summary>
+    public static RuntimeBinary MaskedProc => Script("proc", "exec unshare --mount --propagation private sh -c 'mount -t tmpfs none /proc/bus && exec \"$@\"' --");
+
+    /// <summary>Where /sys is read-only, as in a container.</summary>
+    public static RuntimeBinary ReadOnlySysfs => Script("sysfs", "exec unshare --mount --propagation private sh -c 'mount -o remount,bind,ro /sys && exec \"$@\"' --");
+
     /// <summary>With a host name and a network of its own, so that what a bug would do to the host is done to nobody.</summary>
     public static RuntimeBinary ExpendableHost => Script("expendable", "exec unshare --uts --net");
 

@@ -16,7 +16,7 @@ public sealed class KillTests
     private static readonly string[] Calls =
     [
         "openat2", "mkdirat", "write", "clone3", "sendmsg", "recvmsg", "move_mount", "renameat2", "fsopen", "fsmount", "open_tree", "mount_setattr",
-        "pivot_root", "umount2", "setresuid", "capset", "bind", "listen", "unlinkat", "statx", "close", "prctl", "linkat", "socketpair", "mount",
+        "pivot_root", "umount2", "setresuid", "capset", "bind", "listen", "unlinkat", "statx", "close", "prctl", "linkat", "socketpair",
     ];
 
     [TestCase("create")]

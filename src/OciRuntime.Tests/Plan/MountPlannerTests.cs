@@ -18,13 +18,16 @@ public sealed class MountPlannerTests
     [TestCase("""{"destination":"/sys","options":["remount","size=1m","sync"]}""", "reconfigure the file system of /sys (sync,size=1m)")]
     [TestCase("""{"destination":"/sys","options":["remount","rslave"]}""", "remount /sys (rslave)")]
     [TestCase("""{"destination":"/proc/cpuinfo","source":"/d","options":["bind"]}""", "bind /d on /proc/cpuinfo")]
+    [TestCase("""{"destination":"/x","type":"tmpfs","source":"tmpfs","options":["size=1m","tmpcopyup","private"]}""", "mount tmpfs on /x (size=1m,tmpcopyup,private)")]
+    [TestCase("""{"destination":"/x","source":"/d","options":["bind","src-nofollow","dest-nofollow","ro"]}""", "bind /d on /x (src-nofollow,dest-nofollow,ro)")]
+    [TestCase("""{"destination":"/x","source":"/proc/self/fd","options":["bind","copy-symlink"]}""", "bind /proc/self/fd on /x")]
     public void Mount_in_words(string mount, string expected) => With(mount).Words().Should().Contain(expected);
 
     [TestCase("""{"destination":"/x","options":["bind"]}""", "a bind mount needs a source")]
     [TestCase("""{"destination":"/x","source":"/d","options":["bind","size=1"]}""", "filesystem-specific options applied: size")]
     [TestCase("""{"destination":"/x","source":"s"}""", "needs a type")]
     [TestCase("""{"destination":"/.","type":"tmpfs"}""", "the root itself")]
-    [TestCase("""{"destination":"/x","type":"tmpfs","options":["tmpcopyup"]}""", "\"tmpcopyup\" is not supported")]
+    [TestCase("""{"destination":"/proc/self/x","source":"/d","options":["bind","copy-symlink"]}""", "is inside /proc")]
     [TestCase("""{"destination":"/proc","type":"tmpfs"}""", "only proc, or a bind of it")]
     [TestCase("""{"destination":"/proc/self/attr","type":"tmpfs"}""", "is inside /proc")]
     [TestCase("""{"destination":"/a/../proc/sys","source":"/d","options":["bind"]}""", "is inside /proc")]

@@ -92,6 +92,25 @@ public sealed class RaceTests
         Directory.Delete(volume, recursive: true);
     }
 
+    /// <summary>tmpcopyup: a directory that is copied becomes a link to the host, or a file a named pipe, whose opening would wait for ever.</summary>
+    [Test, CancelAfter(3_600_000)]
+    public void CopiedDirectoryIsSwapped([Values("link", "pipe")] string kind)
+    {
+        using var canary = new Canary();
+        string volume = TestRun.NewDirectory("volume");
+        string first = Path.Combine(volume, "x"), second = Path.Combine(volume, "y");
+        if (kind == "pipe") File.WriteAllText(first, "data\n");
+        using var bundle = new TestBundle().Script("find /vol -type f -exec cat {} +");
+        bundle.AddMount("/vol", null, volume, "rbind").AddMount("/vol", "tmpfs", "tmpfs", "tmpcopyup");
+        Race(bundle, first, second, () =>
+        {
+            if (kind == "pipe") Command.Run("mkfifo", second).ShouldSucceed();
+            else File.CreateSymbolicLink(second, canary.Directory);
+        }, result => result.Stdout.Should().NotContain("canary"));
+        canary.ShouldBeUntouched(kind);
+        Directory.Delete(volume, recursive: true);
+    }
+
     private static void Race(TestBundle bundle, string first, string second, Action prepare, Action<CommandResult> check)
     {
         if (!File.Exists(first) && !Directory.Exists(first))

@@ -4,10 +4,11 @@ using OciRuntime.Linux;
 namespace OciRuntime.Host;
 
 /// <summary>A line of mountinfo (proc_pid_mountinfo(5)), as far as it is read here.</summary>
+/// <param name="Device">The file system's device number, major:minor.</param>
 /// <param name="Root">The directory of the file system that is mounted; "/" for all of it.</param>
 /// <param name="Point">Where.</param>
 /// <param name="Type">The file system's type.</param>
-internal readonly record struct MountEntry(string Root, string Point, string Type);
+internal readonly record struct MountEntry(string Device, string Root, string Point, string Type);
 
 /// <summary>The mounts of this mount namespace.</summary>
 internal static class MountTable
@@ -25,7 +26,7 @@ internal static class MountTable
         {
             string[] fields = line.Split(' ');
             int separator = Array.IndexOf(fields, "-", Math.Min(6, fields.Length));
-            if (separator >= 0 && separator + 1 < fields.Length) found.Add(new(fields[3], Unescape(fields[4]), fields[separator + 1]));
+            if (separator >= 0 && separator + 1 < fields.Length) found.Add(new(fields[2], fields[3], Unescape(fields[4]), fields[separator + 1]));
         }
         return found;
     }

@@ -58,7 +58,7 @@ internal static unsafe class DeviceSteps
         return target;
     }
 
-    /// <summary>A symbolic link; the same link already there is fine, anything else only where the plan replaces it.</summary>
+    /// <summary>A symbolic link. What is there already stays, unless the plan replaces it or asks for the same link.</summary>
     public static long Link(ref InitState s, InitStep* step)
     {
         byte* buffer = stackalloc byte[Kernel.PathMax];
@@ -72,7 +72,21 @@ internal static unsafe class DeviceSteps
             result = Files.UnlinkAt((int)directory, name);
             if (result >= 0) result = Files.SymlinkAt(step->Text1, (int)directory, name);
         }
+        else if (result == -Errno.EEXIST) result = (step->Flags & InitFlags.SameLink) == 0 || IsLink((int)directory, name, step->Text1) ? 0 : result;
+        if (result == -Errno.EEXIST) s.Detail = InitDetail.ExistingNode;
         Files.Close((int)directory);
-        return result == -Errno.EEXIST ? 0 : result;
+        return result;
+    }
+
+    private static bool IsLink(int directory, byte* name, byte* target)
+    {
+        byte* link = stackalloc byte[Kernel.PathMax];
+        long n = Files.ReadLinkAt(directory, name, link, Kernel.PathMax);
+        for (int i = 0; i < n; i++)
+        {
+            // An end of the target comes out as a difference, too.
+            if (link[i] != target[i]) return false;
+        }
+        return n >= 0 && target[n] == 0;
     }
 }

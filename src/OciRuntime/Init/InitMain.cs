@@ -90,7 +90,7 @@ internal static unsafe class InitMain
         InitOp.PivotRoot => RootSteps.Pivot(ref s),
         InitOp.MoveRoot => RootSteps.Move(ref s),
         InitOp.ChangeRoot => RootSteps.ChangeRoot(ref s, step),
-        InitOp.DetachMount => RootSteps.DetachMount(step),
+        InitOp.DetachMount => RootSteps.DetachMount(ref s, step),
         InitOp.RootPropagation => RootSteps.Propagate(step),
         InitOp.Hostname => Kernel.Call(SyscallNumber.Sethostname, (nint)step->Text1, CString.Length(step->Text1)),
         InitOp.Domainname => Kernel.Call(SyscallNumber.Setdomainname, (nint)step->Text1, CString.Length(step->Text1)),

@@ -71,7 +71,7 @@ internal enum InitOp
     /// <summary>A device of the host, bound. Text1: host path, Text2: path.</summary>
     DeviceBind,
 
-    /// <summary>A symbolic link. Text1: its target, Text2: path. Flags: <see cref="InitFlags.Replace"/>.</summary>
+    /// <summary>A symbolic link. Text1: its target, Text2: path. Flags: <see cref="InitFlags.Replace"/>, <see cref="InitFlags.SameLink"/>.</summary>
     Symlink,
 
     /// <summary>Waits until the parent ran the prestart and createRuntime hooks and wrote the state for createContainer ones.</summary>
@@ -192,9 +192,6 @@ internal enum InitFlags
     /// <summary>setgroups(2) is denied in this user namespace.</summary>
     DenySetgroups = 64,
 
-    /// <summary>cgroup2 or sysfs that a user namespace may not mount: bind <see cref="InitStep.Fallback"/> instead.</summary>
-    BindFallback = 128,
-
     /// <summary>A missing source or destination is skipped.</summary>
     SkipMissing = 256,
 
@@ -206,6 +203,18 @@ internal enum InitFlags
 
     /// <summary>The parent sets the id mapping of the mount before it is attached.</summary>
     MapIds = 2048,
+
+    /// <summary>tmpfs: begins with what the directory that it covers has.</summary>
+    CopyUp = 4096,
+
+    /// <summary>A source that is a symbolic link is bound itself.</summary>
+    SourceNoFollow = 8192,
+
+    /// <summary>A destination that is a symbolic link is covered itself.</summary>
+    TargetNoFollow = 16384,
+
+    /// <summary>An existing file of that name must be the same link.</summary>
+    SameLink = 32768,
 }
 
 /// <summary>One step, in unmanaged memory: the child reads nothing else.</summary>

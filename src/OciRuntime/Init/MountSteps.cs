@@ -21,6 +21,11 @@ internal static unsafe class MountSteps
             }
             if (mount >= 0) mount = WithAttributes(ref s, (int)mount, (ulong)step->A, 0, recursive: true);
         }
+        if (mount >= 0 && (step->Flags & InitFlags.CopyUp) != 0)
+        {
+            long copied = CopyUpStep.Fill(ref s, (int)target, (int)mount);
+            if (copied < 0) mount = Dropped(mount, copied);
+        }
         return Attach(ref s, mount, (int)target, (ulong)step->B);
     }
 
@@ -109,7 +114,9 @@ internal static unsafe class MountSteps
         bool strict = (step->Flags & (InitFlags.RealDirectory | InitFlags.InsideProc)) != 0;
         ulong resolve = strict ? Files.RESOLVE_NO_SYMLINKS : 0;
         s.Detail = InitDetail.Target;
-        long fd = directory ? RootPath.OpenDirectory(s.RootFd, step->Text2, resolve) : RootPath.OpenFile(s.RootFd, step->Text2, resolve);
+        long fd = -Errno.ENOENT;
+        if ((step->Flags & InitFlags.TargetNoFollow) != 0) fd = RootPath.Open(s.RootFd, step->Text2, Files.O_PATH | Files.O_NOFOLLOW | (directory ? Files.O_DIRECTORY : 0), resolve);
+        if (fd == -Errno.ENOENT) fd = directory ? RootPath.OpenDirectory(s.RootFd, step->Text2, resolve) : RootPath.OpenFile(s.RootFd, step->Text2, resolve);
         if (fd == -Errno.ELOOP && strict) s.Detail = InitDetail.TargetIsSymlink;
         if (fd < 0 || (step->Flags & InitFlags.InsideProc) != 0) return fd;
         long result = Files.StatFs((int)fd, out Statfs fs);
@@ -193,11 +200,15 @@ internal static unsafe class MountSteps
         }
     }
 
+    /// <summary>open_tree(2) flags for the source of a bind.</summary>
+    public static uint CloneFlags(InitFlags flags) => Mounts.OPEN_TREE_CLONE
+        | ((flags & InitFlags.Recursive) != 0 ? (uint)Files.AT_RECURSIVE : 0)
+        | ((flags & InitFlags.SourceNoFollow) != 0 ? (uint)Files.AT_SYMLINK_NOFOLLOW : 0);
+
     private static long CloneSource(ref InitState s, InitStep* step)
     {
         s.Detail = InitDetail.Source;
-        uint flags = Mounts.OPEN_TREE_CLONE | ((step->Flags & InitFlags.Recursive) != 0 ? (uint)Files.AT_RECURSIVE : 0);
-        long tree = Mounts.OpenTree(Files.AT_FDCWD, step->Text1, flags);
+        long tree = Mounts.OpenTree(Files.AT_FDCWD, step->Text1, CloneFlags(step->Flags));
         // Root of a user namespace may lack the way to a volume that its owner may well give it, and may not have a directory without the mounts
         // below it, which could hide something from it (mount_namespaces(7), "Restrictions on mount namespaces").
         return tree is -Errno.EACCES or -Errno.EINVAL ? Sync.Ask(ref s, SyncKind.Source, 0) : tree;
@@ -211,7 +222,8 @@ internal static unsafe class MountSteps
         return result < 0 ? result : fs.Type == Files.PROC_SUPER_MAGIC ? 0 : -Errno.EPERM;
     }
 
-    private static long EmptyDirectory(ref InitState s)
+    /// <summary>A mount of the empty read-only tmpfs that all covered directories share.</summary>
+    public static long EmptyDirectory(ref InitState s)
     {
         byte empty = 0;
         if (s.EmptyFd >= 0) return Mounts.OpenTree(s.EmptyFd, &empty, Mounts.OPEN_TREE_CLONE | Files.AT_EMPTY_PATH);
@@ -263,8 +275,15 @@ internal static unsafe class MountSteps
         s.Detail = InitDetail.Attributes;
         long result = Mounts.SetAttributes(mount, new MountAttr { Set = set, Clear = clear }, recursive);
         if (result >= 0) return mount;
-        Files.Close(mount);
-        return result;
+        // What the mount has tells the parent which of it a user namespace may not change (mount_namespaces(7), locked flags).
+        s.Value = result == -Errno.EPERM && Files.StatFs(mount, out Statfs fs) >= 0 ? fs.Flags : 0;
+        return Dropped(mount, result);
+    }
+
+    private static long Dropped(long mount, long error)
+    {
+        Files.Close((int)mount);
+        return error;
     }
 
     /// <summary>Attaches a mount (or passes on its errno), sets its propagation and closes both descriptors.</summary>

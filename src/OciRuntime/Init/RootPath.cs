@@ -122,7 +122,8 @@ internal static unsafe class RootPath
         }
     }
 
-    private static bool IsDots(byte* name) => name[0] == '.' && (name[1] == 0 || (name[1] == '.' && name[2] == 0));
+    /// <summary>"." or "..".</summary>
+    public static bool IsDots(byte* name) => name[0] == '.' && (name[1] == 0 || (name[1] == '.' && name[2] == 0));
 
     private static long CreateDirectory(int parent, byte* name)
     {

@@ -15,7 +15,7 @@ internal static unsafe class RootSteps
         s.LeaveHost();
         fixed (byte* root = "/\0"u8)
         {
-            long result = Mounts.Mount(null, root, null, (ulong)step->A);
+            long result = Mounts.SetPropagation(root, (ulong)step->A);
             if (result < 0 || ((ulong)step->A & Mounts.MS_SHARED) == 0) return result;
         }
         s.Detail = InitDetail.Parent;
@@ -23,7 +23,7 @@ internal static unsafe class RootSteps
         int length = InitText.Append(path, 0, Kernel.PathMax, step->Text1);
         while (length > 0)
         {
-            long result = Mounts.Mount(null, path, null, Mounts.MS_PRIVATE);
+            long result = Mounts.SetPropagation(path, Mounts.MS_PRIVATE);
             if (result != -Errno.EINVAL || length == 1) return result;
             do length--;
             while (length > 1 && path[length] != '/');
@@ -67,7 +67,7 @@ internal static unsafe class RootSteps
             s.Detail = InitDetail.OldRoot;
             if (result >= 0) result = Files.ChangeDirectory((int)old);
             // The detach must not propagate to the host; slave first, private would pin mounts the host unmounts meanwhile.
-            if (result >= 0) result = Mounts.Mount(null, dot, null, Mounts.MS_SLAVE | Mounts.MS_REC);
+            if (result >= 0) result = Mounts.SetPropagation(dot, Mounts.MS_SLAVE | Mounts.MS_REC);
             if (result >= 0) result = Mounts.Unmount(dot, Mounts.MNT_DETACH);
             if (result >= 0) result = Files.ChangeDirectory(root);
             Files.Close((int)old);
@@ -106,17 +106,18 @@ internal static unsafe class RootSteps
     }
 
     /// <summary>A host mount that must not stay reachable below a moved root; one the kernel has locked is covered instead.</summary>
-    public static long DetachMount(InitStep* step)
+    public static long DetachMount(ref InitState s, InitStep* step)
     {
         long result = Mounts.Unmount(step->Text1, Mounts.MNT_DETACH);
         if (result is not (-Errno.EINVAL or -Errno.EPERM)) return result;
-        fixed (byte* type = "tmpfs\0"u8) return Mounts.Mount(type, step->Text1, type, Mounts.MS_RDONLY | Mounts.MS_NOSUID | Mounts.MS_NODEV | Mounts.MS_NOEXEC);
+        long place = Files.OpenAt(Files.AT_FDCWD, step->Text1, Files.O_PATH);
+        return place < 0 ? place : MountSteps.Attach(ref s, MountSteps.EmptyDirectory(ref s), (int)place, 0);
     }
 
     /// <summary>Propagation of the container's own "/", after the switch: unbindable would have made the binds impossible.</summary>
     public static long Propagate(InitStep* step)
     {
-        fixed (byte* root = "/\0"u8) return Mounts.Mount(null, root, null, (ulong)step->A);
+        fixed (byte* root = "/\0"u8) return Mounts.SetPropagation(root, (ulong)step->A);
     }
 
     /// <summary>The working directory, made where missing.</summary>

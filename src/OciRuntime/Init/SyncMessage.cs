@@ -51,7 +51,7 @@ internal enum InitDetail
     None, Target, TargetIsSymlink, TargetInProc, CreateTarget, Source, SourceNotProc, FilesystemType, Option, Superblock, MountObject, Attributes,
     Attach, Propagation, ProcMissing, NotADevice, ExistingNode, Parent, Groups, Gid, Uid, KeepCaps, Ambient, OutsideRoot,
     TargetIsRoot, HookFork, HookExecute, HookStatus, HookSignal, HookTimeout, OldRoot, SendConsole, ControllingTerminal, ConsoleNode, BadProcFile,
-    Listener,
+    Listener, CopyUp, CopyUpDepth, CopyUpOwner, CopyUpDevice,
 }
 
 /// <summary>The one message format in both directions.</summary>

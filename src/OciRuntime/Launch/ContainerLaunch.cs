@@ -277,8 +277,7 @@ internal sealed unsafe class ContainerLaunch : IDisposable
     private void ProvideSource(PlanStep step)
     {
         long tree;
-        uint flags = Mounts.OPEN_TREE_CLONE | ((step.Flags & InitFlags.Recursive) != 0 ? (uint)Files.AT_RECURSIVE : 0);
-        fixed (byte* path = CString.Encode(step.Text1!, stackalloc byte[Kernel.PathMax])) tree = Mounts.OpenTree(Files.AT_FDCWD, path, flags);
+        fixed (byte* path = CString.Encode(step.Text1!, stackalloc byte[Kernel.PathMax])) tree = Mounts.OpenTree(Files.AT_FDCWD, path, MountSteps.CloneFlags(step.Flags));
         using Fd fd = new((int)tree);
         // A mount that stays a peer of the host's would carry the container's mounts back.
         if (tree >= 0) Mounts.SetAttributes((int)tree, new MountAttr { Propagation = Mounts.MS_SLAVE }, recursive: true);

@@ -103,6 +103,10 @@ internal static unsafe class FailureText
         InitDetail.ConsoleNode => "/dev/console",
         InitDetail.BadProcFile => "/proc is not a procfs",
         InitDetail.Listener => "hand the listener over",
+        InitDetail.CopyUp => "copy what is there",
+        InitDetail.CopyUpDepth => "copy what is there: more than 256 directories deep",
+        InitDetail.CopyUpOwner => "copy what is there: set the owner",
+        InitDetail.CopyUpDevice => "copy what is there: make the device",
         InitDetail.HookFork => "clone",
         InitDetail.HookExecute => "execute",
         InitDetail.HookStatus => $"exit status {(uint)message.Value}",
@@ -115,6 +119,7 @@ internal static unsafe class FailureText
     {
         (InitOp.HostPropagation, Linux.Errno.EINVAL) => ": / is no mount point: does the runtime run in a chroot? bind the new root onto itself before entering it",
         (InitOp.PivotRoot, Linux.Errno.EINVAL) => ": is the host's root on an initramfs? then use --no-pivot",
+        (InitOp.MountFilesystem or InitOp.MountBind or InitOp.SetMountAttributes or InitOp.ReconfigureFilesystem, _) => MountHints.Of(step, message),
         (InitOp.SetUser, Linux.Errno.EINVAL) => ": an id has no mapping in the user namespace (/linux/uidMappings, /linux/gidMappings)",
         (InitOp.Console, Linux.Errno.ENOENT or Linux.Errno.ENODEV) when message.Detail is InitDetail.Source or InitDetail.NotADevice => ": a terminal needs a mount of type devpts at /dev/pts (/mounts)",
         (InitOp.TimeOffsets, Linux.Errno.ERANGE) => ": a clock would show less than zero, or more than 146 years",

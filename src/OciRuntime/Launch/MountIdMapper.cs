@@ -1,4 +1,4 @@
-using System.Text;
+using OciRuntime.Host;
 using OciRuntime.Init;
 using OciRuntime.Linux;
 using OciRuntime.Plan;
@@ -72,19 +72,11 @@ internal sealed unsafe class MountIdMapper : IDisposable
         _ => "",
     };
 
-    /// <summary>The type of a file system by its device number, which other mounts of it have in mountinfo (proc_pid_mountinfo(5)).</summary>
+    /// <summary>The type of a file system by its device number, which other mounts of it have, too.</summary>
     private static string FileSystemOf(int mount)
     {
-        if (Files.Stat(mount, out Statx stat) >= 0 && Files.ReadFileAt(Files.AT_FDCWD, "/proc/self/mountinfo", 16 << 20, out _) is { } text)
-        {
-            string device = $" {stat.DevMajor}:{stat.DevMinor} ";
-            foreach (string line in Encoding.UTF8.GetString(text).Split('\n'))
-            {
-                int separator = line.IndexOf(" - ", StringComparison.Ordinal);
-                if (separator > 0 && line.Contains(device, StringComparison.Ordinal)) return $"a file system of type {line[(separator + 3)..].Split(' ')[0]}";
-            }
-        }
-        return "its file system";
+        string? type = Files.Stat(mount, out Statx stat) < 0 ? null : MountTable.Read().Find(m => m.Device == $"{stat.DevMajor}:{stat.DevMinor}").Type;
+        return type == null ? "its file system" : $"a file system of type {type}";
     }
 
     public void Dispose()

@@ -48,6 +48,17 @@ internal static unsafe partial class Files
         fixed (byte* p = CString.Encode(path, stackalloc byte[Kernel.PathMax])) return StatAt(dirfd, p, flags, out result, mask);
     }
 
+    /// <summary>Where a symbolic link leads; null for what is none.</summary>
+    public static string? ReadLink(string path)
+    {
+        byte* link = stackalloc byte[Kernel.PathMax];
+        fixed (byte* p = CString.Encode(path, stackalloc byte[Kernel.PathMax]))
+        {
+            long n = ReadLinkAt(AT_FDCWD, p, link, Kernel.PathMax);
+            return n < 0 ? null : Encoding.UTF8.GetString(link, (int)n);
+        }
+    }
+
     public static long StatFs(string path, out Statfs result)
     {
         fixed (byte* p = CString.Encode(path, stackalloc byte[Kernel.PathMax])) return StatFs(p, out result);

@@ -20,6 +20,13 @@ internal struct Statx
     [FieldOffset(28)] public ushort Mode;
     [FieldOffset(32)] public ulong Inode;
     [FieldOffset(40)] public ulong Size;
+
+    /// <summary>Room that is taken, in units of 512 bytes.</summary>
+    [FieldOffset(48)] public ulong Blocks;
+
+    /// <summary>statx_timestamp: a timespec, as the last four of its bytes are zero.</summary>
+    [FieldOffset(64)] public TimeSpec AccessTime;
+    [FieldOffset(112)] public TimeSpec ModificationTime;
     [FieldOffset(128)] public uint RdevMajor;
     [FieldOffset(132)] public uint RdevMinor;
     [FieldOffset(136)] public uint DevMajor;

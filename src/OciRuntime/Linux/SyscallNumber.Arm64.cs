@@ -8,9 +8,10 @@ internal static partial class SyscallNumber
         Wait4 = 260, Kill = 129, Fcntl = 25, Flock = 32, Ftruncate = 46, Getcwd = 17, Chdir = 49, Fchdir = 50, Fchmod = 52,
         Fchown = 55, Umask = 166, Geteuid = 175, Getegid = 177, Getppid = 173, Setsid = 157, Setgroups = 159,
         Setresuid = 147, Setresgid = 149, Capget = 90, Capset = 91, Personality = 92, Statfs = 43, Fstatfs = 44, PivotRoot = 41,
-        Prctl = 167, Chroot = 51, Mount = 40, Umount2 = 39, Sethostname = 161, Setdomainname = 162, SchedSetaffinity = 122,
+        Prctl = 167, Chroot = 51, Umount2 = 39, Sethostname = 161, Setdomainname = 162, SchedSetaffinity = 122,
         Getdents64 = 61, ClockGettime = 113, ExitGroup = 94, Keyctl = 219, Openat = 56, Mkdirat = 34, Mknodat = 33,
         Fchownat = 54, Unlinkat = 35, Linkat = 37, Symlinkat = 36, Readlinkat = 78, Fchmodat = 53, Ppoll = 73, Unshare = 97, ClockNanosleep = 115,
         Accept4 = 242, Signalfd4 = 74, Dup3 = 24, Pipe2 = 59, Prlimit64 = 261, Setns = 268, Renameat2 = 276, MemfdCreate = 279,
-        Bpf = 280, Seccomp = 277, Clone = 220, Faccessat = 48, Execveat = 281, Statx = 291;
+        Bpf = 280, Seccomp = 277, Clone = 220, Faccessat = 48, Execveat = 281, Statx = 291, Sendfile = 71,
+        Fsetxattr = 7, Fgetxattr = 10, Flistxattr = 13, Utimensat = 88;
 }

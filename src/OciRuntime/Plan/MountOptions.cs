@@ -11,12 +11,21 @@ internal ref struct MountOptions
     /// <summary>Attributes of it and everything below it (the words that begin with r).</summary>
     public ulong TreeSet, TreeClear;
 
+    /// <summary>Attributes of a new mount: nothing is below it, so both kinds of words mean the same, and those for the tree come last.</summary>
+    public readonly ulong NewSet => (Set & ~TreeClear) | TreeSet;
+
     /// <summary>Packed as <see cref="Init.Propagation"/> says.</summary>
     public ulong Propagation;
 
     private int _propagationWords;
 
     public bool Bind, Recursive, Remount;
+
+    /// <summary>A source that is a symbolic link is made anew at the destination.</summary>
+    public bool CopySymlink;
+
+    /// <summary>tmpcopyup, src-nofollow and dest-nofollow.</summary>
+    public Init.InitFlags StepFlags;
 
     /// <summary>Options of the file system, in order.</summary>
     public List<KeyValuePair<string, string?>>? Data;
@@ -26,9 +35,6 @@ internal ref struct MountOptions
 
     /// <summary>The option idmap or ridmap, with crun's mapping behind it where there is one, or null.</summary>
     public string? IdMap;
-
-    /// <summary>The option that asks for something this version does not do, or null.</summary>
-    public string? Unsupported;
 
     /// <summary>Sorts all options.</summary>
     public static MountOptions Parse(string[] options)
@@ -45,9 +51,9 @@ internal ref struct MountOptions
     {
         switch (word)
         {
-            // Inert: iversion is up to each file system since Linux 6.1, mandatory locks are gone since 5.15.
-            case "defaults" or "silent" or "loud" or "iversion" or "noiversion" or "mand" or "nomand": return true;
-            case "sync" or "async" or "dirsync" or "lazytime" or "nolazytime": return Flag(word);
+            // Inert: iversion is up to each file system since Linux 6.1, and fsconfig(2) has no word for it; silent is about the kernel's log.
+            case "defaults" or "silent" or "loud" or "iversion" or "noiversion": return true;
+            case "sync" or "async" or "dirsync" or "lazytime" or "nolazytime" or "mand" or "nomand": return Flag(word);
             case "ro": return Attribute(MOUNT_ATTR_RDONLY, 0);
             case "rw": return Attribute(0, MOUNT_ATTR_RDONLY);
             case "nosuid": return Attribute(MOUNT_ATTR_NOSUID, 0);
@@ -91,9 +97,10 @@ internal ref struct MountOptions
             case "bind": return Bind = true;
             case "rbind": return Bind = Recursive = true;
             case "remount": return Remount = true;
-            case "tmpcopyup" or "copy-symlink" or "src-nofollow" or "dest-nofollow":
-                Unsupported = word;
-                return true;
+            case "tmpcopyup": return Step(Init.InitFlags.CopyUp);
+            case "src-nofollow": return Step(Init.InitFlags.SourceNoFollow);
+            case "dest-nofollow": return Step(Init.InitFlags.TargetNoFollow);
+            case "copy-symlink": return CopySymlink = true;
             case "idmap" or "ridmap":
                 IdMap = word;
                 return true;
@@ -120,6 +127,12 @@ internal ref struct MountOptions
     {
         TreeSet = (TreeSet & ~clear) | set;
         TreeClear = (TreeClear & ~set) | clear;
+        return true;
+    }
+
+    private bool Step(Init.InitFlags flag)
+    {
+        StepFlags |= flag;
         return true;
     }
 
@@ -160,10 +173,11 @@ internal ref struct MountOptions
     /// <summary>Every word with a meaning of its own, sorted, for `features`.</summary>
     public static string[] Words =>
     [
-        "async", "atime", "bind", "defaults", "dev", "diratime", "dirsync", "exec", "idmap", "iversion", "lazytime", "loud", "mand", "noatime", "nodev",
+        "async", "atime", "bind", "copy-symlink", "defaults", "dest-nofollow", "dev", "diratime", "dirsync", "exec", "idmap", "iversion", "lazytime", "loud", "mand", "noatime", "nodev",
         "nodiratime", "noexec", "noiversion", "nolazytime", "nomand", "norelatime", "nostrictatime", "nosuid", "nosymfollow", "private", "ratime",
         "rbind", "rdev", "rdiratime", "relatime", "remount", "rexec", "ridmap", "rnoatime", "rnodev", "rnodiratime", "rnoexec", "rnorelatime",
         "rnostrictatime", "rnosuid", "rnosymfollow", "ro", "rprivate", "rrelatime", "rro", "rrw", "rshared", "rslave", "rstrictatime", "rsuid",
-        "rsymfollow", "runbindable", "rw", "shared", "silent", "slave", "strictatime", "suid", "symfollow", "sync", "unbindable",
+        "rsymfollow", "runbindable", "rw", "shared", "silent", "slave", "src-nofollow", "strictatime", "suid", "symfollow", "sync",
+        "tmpcopyup", "unbindable",
     ];
 }

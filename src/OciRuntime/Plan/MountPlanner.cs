@@ -26,7 +26,6 @@ internal sealed class MountPlanner(PlanRequest request, NamespacePlan namespaces
     private void Add(Mount mount, Origin origin)
     {
         MountOptions options = MountOptions.Parse(mount.Options);
-        if (options.Unsupported != null) throw Refuse(origin, mount, $"option \"{options.Unsupported}\" is not supported yet");
         string target = ContainerPath.Clean(mount.Destination);
         if (target == ".") throw Refuse(origin, mount, "the root itself cannot be a mount destination");
         bool bind = !options.Remount && (options.Bind || mount.Type == "bind");
@@ -55,14 +54,22 @@ internal sealed class MountPlanner(PlanRequest request, NamespacePlan namespaces
         if (string.IsNullOrEmpty(mount.Source)) throw Refuse(origin, mount, "a bind mount needs a source");
         if (options.Data != null) throw Refuse(origin, mount, $"bind mounts cannot have any filesystem-specific options applied: {options.Data[0].Key}");
         foreach (KeyValuePair<string, string?> flag in options.Flags ?? []) warnings.Add($"{origin} {mount.Destination}: option \"{flag.Key}\" is the file system's and has no effect on a bind mount");
+        string source = ContainerPath.OnHost(request.Bundle, mount.Source);
+        InitFlags inProc = ProcFlags(mount, origin, target, isProc: false);
+        // Decided here, where the source is in reach: the child's user namespace may hide it.
+        if (options.CopySymlink && Files.ReadLink(source) is { } link)
+        {
+            steps.Add(new(InitOp.Symlink, origin) { Text1 = link, Text2 = target, Flags = InitFlags.SameLink });
+            return;
+        }
         if (target == "dev") DevIsBound = true;
         MountIdMap? ids = IdMap(mount, origin, options.IdMap);
         steps.Add(new(InitOp.MountBind, origin)
         {
-            Text1 = ContainerPath.OnHost(request.Bundle, mount.Source),
+            Text1 = source,
             Text2 = target,
             IdMap = ids,
-            Flags = (options.Recursive ? InitFlags.Recursive : 0) | (ids != null ? InitFlags.MapIds : 0) | ProcFlags(mount, origin, target, isProc: false) | (target == "proc" ? InitFlags.SourceIsProc : 0),
+            Flags = (options.Recursive ? InitFlags.Recursive : 0) | (ids != null ? InitFlags.MapIds : 0) | options.StepFlags | inProc | (target == "proc" ? InitFlags.SourceIsProc : 0),
             Bind = new() { Set = options.Set, Clear = options.Clear, TreeSet = options.TreeSet, TreeClear = options.TreeClear, PropagationWords = options.Propagation },
         });
     }
@@ -84,7 +91,7 @@ internal sealed class MountPlanner(PlanRequest request, NamespacePlan namespaces
         string type = mount.Type ?? throw Refuse(origin, mount, "needs a type, or the option bind or rbind");
         List<KeyValuePair<string, string?>> data = [.. options.Flags ?? [], .. options.Data ?? []];
         if (!string.IsNullOrEmpty(mount.Source)) data.Insert(0, new("source", mount.Source));
-        ulong attributes = options.Set | options.TreeSet;
+        ulong attributes = options.NewSet;
         bool readOnly = (attributes & Mounts.MOUNT_ATTR_RDONLY) != 0;
         // A read-only device needs a read-only superblock; the kernel's own file systems share theirs, so only the mount is.
         if (readOnly && !IsVirtual(type)) data.Add(new("ro", null));
@@ -96,7 +103,7 @@ internal sealed class MountPlanner(PlanRequest request, NamespacePlan namespaces
         {
             Text1 = type,
             Text2 = target,
-            Flags = flags | ProcFlags(mount, origin, target, type == "proc"),
+            Flags = flags | options.StepFlags | ProcFlags(mount, origin, target, type == "proc"),
             A = (long)(late ? attributes & ~Mounts.MOUNT_ATTR_RDONLY : attributes),
             B = (long)options.Propagation,
             Options = data,
@@ -120,8 +127,7 @@ internal sealed class MountPlanner(PlanRequest request, NamespacePlan namespaces
             if (view.Hierarchy.Unified) unified = view;
             else v1 = true;
         }
-        // New mounts have nothing below them: both kinds of words mean the same.
-        ulong attributes = options.Set | options.TreeSet;
+        ulong attributes = options.NewSet;
         if (v1) AddCgroupV1(origin, target, attributes, options.Propagation);
         else AddCgroupV2(mount, origin, target, unified, attributes, ref options);
     }

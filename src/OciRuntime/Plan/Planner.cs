@@ -202,12 +202,13 @@ internal sealed class Planner
 
     private void AddPaths(InitOp op, string section, string[] paths)
     {
+        HashSet<string> seen = [];
         for (int i = 0; i < paths.Length; i++)
         {
             string path = ContainerPath.Clean(paths[i]);
             // The whole root as a masked path would cover the container; a repeated path would be covered twice.
             if (path == ".") _warnings.Add($"{section}/{i}: the root itself cannot be covered; /root/readonly makes it read-only");
-            else if (Array.IndexOf(paths, paths[i]) == i) _steps.Add(new(op, new(section, i)) { Text1 = path });
+            else if (seen.Add(path)) _steps.Add(new(op, new(section, i)) { Text1 = path });
         }
     }
 

@@ -29,7 +29,7 @@ internal static class StepText
         InitOp.HostPropagation => $"make all mounts {PropagationName((ulong)step.A)}{Reach((ulong)step.A)}",
         InitOp.BindRootfs => $"bind the root file system {step.Text1} onto itself, as a mount of its own",
         InitOp.MountFilesystem => $"mount {step.Text1}{Source(step)} on /{step.Text2}{Options(step)}{(step.Fallback == null ? "" : $", else bind {step.Fallback}")}{IfExists(step)}",
-        InitOp.MountBind => $"bind {step.Text1}{((step.Flags & InitFlags.Recursive) != 0 ? " with all below it" : "")} on /{step.Text2}{Bind(step.Bind)}{Ids(step.IdMap)}{IfExists(step)}",
+        InitOp.MountBind => $"bind {step.Text1}{((step.Flags & InitFlags.Recursive) != 0 ? " with all below it" : "")} on /{step.Text2}{Bind(step)}{Ids(step.IdMap)}{IfExists(step)}",
         InitOp.SetMountAttributes => $"remount {ContainerPath.Absolute(step.Text1!)}{Attributes(step)}",
         InitOp.ReconfigureFilesystem => $"reconfigure the file system of {ContainerPath.Absolute(step.Text1!)}{Options(step)}",
         InitOp.DeviceNode => DeviceNode(step),
@@ -128,6 +128,7 @@ internal static class StepText
             bool shown = option.Key == "source" || (option.Value == null && words.Contains(option.Key));
             if (!shown) words.Add(option.Value == null ? option.Key : $"{option.Key}={option.Value}");
         }
+        if ((step.Flags & InitFlags.CopyUp) != 0) words.Add("tmpcopyup");
         AddPropagation(words, (ulong)step.B);
         return InBrackets(words);
     }
@@ -140,9 +141,12 @@ internal static class StepText
         return InBrackets(words);
     }
 
-    private static string Bind(in BindAttributes bind)
+    private static string Bind(PlanStep step)
     {
+        BindAttributes bind = step.Bind;
         List<string> words = [];
+        if ((step.Flags & InitFlags.SourceNoFollow) != 0) words.Add("src-nofollow");
+        if ((step.Flags & InitFlags.TargetNoFollow) != 0) words.Add("dest-nofollow");
         AddAttributes(words, "", bind.Set, bind.Clear);
         AddAttributes(words, "r", bind.TreeSet, bind.TreeClear);
         AddPropagation(words, bind.PropagationWords);

@@ -122,6 +122,7 @@ public static partial class SpecValidator
         var isBind = IsBind(mount);
         if (isBind && string.IsNullOrEmpty(mount.Source))
             problems.Error($"/mounts/{index}/source", null, "is required for a bind mount");
+        CheckOptions(mount, index, isBind, problems);
         if (mount.UidMappings.Length == 0 && mount.GidMappings.Length == 0)
             return;
         if (mount.UidMappings.Length == 0 || mount.GidMappings.Length == 0)
@@ -130,6 +131,25 @@ public static partial class SpecValidator
             problems.Error($"/mounts/{index}", null, "has uidMappings, which only bind mounts can have");
         CheckIdMappings(mount.UidMappings, $"/mounts/{index}/uidMappings", problems);
         CheckIdMappings(mount.GidMappings, $"/mounts/{index}/gidMappings", problems);
+    }
+
+    /// <summary>Words that mean something for one kind of mount only, where ignoring them would be the worse surprise.</summary>
+    private static void CheckOptions(Mount mount, int index, bool isBind, SpecProblems problems)
+    {
+        var isNew = !SpecWords.Has(mount.Options, "remount");
+        var noFollow = SpecWords.Has(mount.Options, "src-nofollow") || SpecWords.Has(mount.Options, "dest-nofollow");
+        for (var i = 0; i < mount.Options.Length; i++)
+        {
+            var problem = mount.Options[i] switch
+            {
+                "tmpcopyup" when isBind || !isNew || mount.Type != "tmpfs" => "is possible only for a mount of type tmpfs",
+                "copy-symlink" or "src-nofollow" or "dest-nofollow" when !isBind || !isNew => "is possible only for a bind mount",
+                "copy-symlink" when noFollow => "cannot be combined with src-nofollow or dest-nofollow",
+                _ => null,
+            };
+            if (problem is not null)
+                problems.Error($"/mounts/{index}/options/{i}", SpecText.Quote(mount.Options[i]), problem);
+        }
     }
 
     private static bool IsBind(Mount mount) =>
