@@ -58,6 +58,13 @@ internal static class FixtureBundle
         {
             foreach (JsonNode? hook in kind.Value!.AsArray()) hook!["path"] = "/bin/true";
         }
+        // Real time and deadlines take privileges that a user namespace does not have, and there are no two NUMA nodes.
+        if (bundle.Process["scheduler"] is JsonObject scheduler)
+        {
+            scheduler["policy"] = "SCHED_BATCH";
+            foreach (string member in (string[])["runtime", "deadline", "period"]) scheduler.Remove(member);
+        }
+        if (bundle.Linux["memoryPolicy"] is JsonObject policy) policy["nodes"] = "0";
         if (bundle.Linux["devices"] is JsonArray devices && !File.Exists("/dev/fuse")) devices.RemoveAt(0);
         if (bundle.Linux["seccomp"] is JsonObject seccomp) AdaptSeccomp(seccomp);
         AdaptLimits(bundle);

@@ -22,6 +22,12 @@ internal static class Wrapped
     public static RuntimeBinary SeeminglyAppArmor => Script("apparmor",
         "exec unshare --mount --propagation private sh -c 'mount -t tmpfs tmpfs /sys/module && mkdir -p /sys/module/apparmor/parameters && echo Y > /sys/module/apparmor/parameters/enabled && exec \"$@\"' --");
 
+    /// <summary>Pinned to the first CPU, as a shim can be.</summary>
+    public static RuntimeBinary Pinned => Script("pinned", "exec taskset -c 0");
+
+    /// <summary>With a personality that is inherited: ADDR_NO_RANDOMIZE.</summary>
+    public static RuntimeBinary WithoutAddressRandomization => Script("norandom", "exec setarch -R");
+
     private static RuntimeBinary Script(string name, string command)
     {
         string path = Path.Combine(TestRun.Root, $"ocirun-{name}");

@@ -47,9 +47,8 @@ public sealed class SpecFixtureTests
         var problems = new SpecProblems();
         UnsupportedFeatures.Check(SpecFixtures.Parse("full"), problems);
         problems.Errors.Select(problem => problem.Pointer).Should().BeEquivalentTo(
-            "/process/scheduler", "/process/ioPriority",
             "/mounts/1/uidMappings", "/mounts/1/options/2",
-            "/linux/personality", "/linux/memoryPolicy", "/linux/intelRdt", "/linux/netDevices");
+            "/linux/intelRdt", "/linux/netDevices");
     }
 
     [Test]

@@ -64,6 +64,10 @@ internal static class FeaturesCommand
         WriteEnabled(w, "apparmor"u8, true);
         WriteEnabled(w, "selinux"u8, true);
         WriteEnabled(w, "intelRdt"u8, false);
+        w.WriteStartObject("memoryPolicy"u8);
+        WriteStrings(w, "modes"u8, Sorted(SpecWords.MemoryPolicyModes));
+        WriteStrings(w, "flags"u8, Sorted(SpecWords.MemoryPolicyFlags));
+        w.WriteEndObject();
         w.WriteStartObject("mountExtensions"u8);
         WriteEnabled(w, "idmap"u8, false);
         w.WriteEndObject();

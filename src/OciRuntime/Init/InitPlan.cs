@@ -14,6 +14,9 @@ internal enum InitOp
     /// <summary>Moves this single thread into a cgroup v1 hierarchy. A: slot of the hierarchy's open <c>tasks</c> file in <see cref="InitPlan.Fds"/>.</summary>
     EnterCgroup,
 
+    /// <summary>Runs on every CPU that the cgroup allows, not on the caller's only.</summary>
+    ResetAffinity,
+
     /// <summary>Joins namespaces by path. Data: <see cref="NamespaceJoin"/>[Count].</summary>
     JoinNamespaces,
 
@@ -26,7 +29,7 @@ internal enum InitOp
     /// <summary>Waits until the parent wrote the id maps.</summary>
     AwaitIdMaps,
 
-    /// <summary>Becomes uid and gid 0 of the user namespace. Flags: <see cref="InitFlags.DenySetgroups"/>.</summary>
+    /// <summary>Becomes uid and gid 0 of the user namespace. Flags: <see cref="InitFlags.KeepGroups"/>.</summary>
     BecomeRoot,
 
     /// <summary>Clones once more, so that the new pid namespace belongs to the joined user namespace; the first process ends.</summary>
@@ -131,10 +134,22 @@ internal enum InitOp
     /// <summary>Waits until the parent set the limits, for which a user namespace has no privilege.</summary>
     AwaitLimits,
 
+    /// <summary>sched_setattr(2). Data: SchedAttr.</summary>
+    Scheduler,
+
+    /// <summary>ioprio_set(2). A: class &lt;&lt; 13 | level.</summary>
+    IoPriority,
+
+    /// <summary>personality(2). A.</summary>
+    Personality,
+
+    /// <summary>set_mempolicy(2). A: mode with flags, Data: ulong[Count], the nodes' bits.</summary>
+    MemoryPolicy,
+
     /// <summary>Drops every capability that is not in A from the bounding set. B: highest capability.</summary>
     BoundingSet,
 
-    /// <summary>Supplementary groups, gid, uid. A: uid, B: gid, Data: uint[Count]. Flags: <see cref="InitFlags.DenySetgroups"/>.</summary>
+    /// <summary>Supplementary groups, gid, uid. A: uid, B: gid, Data: uint[Count]. Flags: <see cref="InitFlags.KeepGroups"/>.</summary>
     SetUser,
 
     /// <summary>Enters the working directory and checks that it lies inside the container (CVE-2024-21626). Text1: path.</summary>
@@ -192,8 +207,8 @@ internal enum InitFlags
     /// <summary>An existing file of that name is removed first.</summary>
     Replace = 32,
 
-    /// <summary>setgroups(2) is denied in this user namespace.</summary>
-    DenySetgroups = 64,
+    /// <summary>setgroups(2) is left out: it is denied in this user namespace, or the caller's groups are to be kept.</summary>
+    KeepGroups = 64,
 
     /// <summary>cgroup2 or sysfs that a user namespace may not mount: bind <see cref="InitStep.Fallback"/> instead.</summary>
     BindFallback = 128,

@@ -63,7 +63,7 @@ internal static unsafe class NamespaceSteps
     public static long BecomeRoot(ref InitState s, InitStep* step)
     {
         long result = 0;
-        if ((step->Flags & InitFlags.DenySetgroups) == 0)
+        if ((step->Flags & InitFlags.KeepGroups) == 0)
         {
             s.Detail = InitDetail.Groups;
             result = Credentials.SetSupplementaryGroups(null, 0);

@@ -69,7 +69,7 @@ internal static unsafe class ProcessSteps
         s.Detail = InitDetail.KeepCaps;
         long result = Processes.Prctl(Processes.PR_SET_KEEPCAPS, 1);
         s.Detail = InitDetail.Groups;
-        if (result >= 0 && (step->Flags & InitFlags.DenySetgroups) == 0) result = Credentials.SetSupplementaryGroups((uint*)step->Data, step->Count);
+        if (result >= 0 && (step->Flags & InitFlags.KeepGroups) == 0) result = Credentials.SetSupplementaryGroups((uint*)step->Data, step->Count);
         s.Detail = InitDetail.Gid;
         if (result >= 0) result = Credentials.SetGroups(gid);
         s.Detail = InitDetail.Uid;

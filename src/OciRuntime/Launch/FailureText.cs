@@ -123,6 +123,10 @@ internal static unsafe class FailureText
         (InitOp.Seccomp, Linux.Errno.EINVAL) => ": the kernel does not know one of /linux/seccomp/flags",
         (InitOp.Seccomp, Linux.Errno.EBUSY) => ": there is a listener already, a process can have one only",
         (InitOp.SecurityAttribute, _) => step.Text1!.Contains("apparmor") ? ProfileHint(message.Errno) : LabelHint(message.Errno),
+        (InitOp.Scheduler, _) => SchedulingHint.Scheduler(step.Schedule, message.Errno),
+        (InitOp.IoPriority, Linux.Errno.EPERM) => ": IOPRIO_CLASS_RT takes CAP_SYS_NICE or CAP_SYS_ADMIN outside any user namespace",
+        (InitOp.MemoryPolicy, Linux.Errno.EINVAL) => ": the cgroup allows none of these nodes, or the kernel does not know the mode or a flag",
+        (InitOp.MemoryPolicy, Linux.Errno.ENOSYS) => ": the kernel has no NUMA support",
         (InitOp.BindRootfs, Linux.Errno.EACCES) => ": the container's root user cannot reach the directory: check the permissions on the way to it",
         _ => "",
     };

@@ -13,5 +13,5 @@ internal static partial class SyscallNumber
         Fchownat = 260, Unlinkat = 263, Linkat = 265, Symlinkat = 266, Readlinkat = 267, Fchmodat = 268, Ppoll = 271, Unshare = 272, ClockNanosleep = 230,
         Accept4 = 288, Signalfd4 = 289, Dup3 = 292, Pipe2 = 293, Prlimit64 = 302, Setns = 308, Renameat2 = 316, MemfdCreate = 319,
         Bpf = 321, Seccomp = 317, Clone = 56, Faccessat = 269, Execveat = 322, Statx = 332, Sendfile = 40, Shutdown = 48,
-        Fsetxattr = 190;
+        Fsetxattr = 190, SchedSetattr = 314, IoprioSet = 251, SetMempolicy = 238;
 }

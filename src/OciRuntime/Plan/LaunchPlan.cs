@@ -1,5 +1,3 @@
-using OciRuntime.Init;
-
 namespace OciRuntime.Plan;
 
 /// <summary>What clone3(2), the parent and the child will do, in order. Immutable; printed by `explain`, compiled by <see cref="PlanCompiler"/>.</summary>
@@ -15,7 +13,7 @@ internal sealed class LaunchPlan
     public required bool NewUserNamespace { get; init; }
 
     /// <summary>setgroups(2) is given up in the new user namespace.</summary>
-    public bool DeniesSetgroups => Steps.Exists(static s => s.Op == InitOp.BecomeRoot && (s.Flags & InitFlags.DenySetgroups) != 0);
+    public required bool DeniesSetgroups { get; init; }
 
     /// <summary>The container has a pid namespace of its own: killing its init ends all of it.</summary>
     public required bool PrivatePidNamespace { get; init; }

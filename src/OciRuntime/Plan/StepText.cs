@@ -15,6 +15,7 @@ internal static class StepText
         InitOp.OomScoreAdjust => $"set oom_score_adj to {step.A}",
         InitOp.KeepHostProc => "keep the host's /proc open for what is written there later",
         InitOp.EnterCgroup => $"enter the cgroup {step.Text1}",
+        InitOp.ResetAffinity => "run on every CPU that the cgroup allows, not on the caller's only",
         InitOp.JoinNamespaces => "join namespaces: " + string.Join(", ", step.Joins!.ConvertAll(static j => $"{j.Type} {j.Path}")),
         InitOp.Unshare => Unshare(NamespaceNames.Of((ulong)step.A)),
         InitOp.TimeOffsets => step.Text1!.Length == 0 ? "enter the new time namespace" : $"enter the new time namespace, its clocks offset by {step.Text1.TrimEnd().Replace("\n", ", ")}",
@@ -55,6 +56,10 @@ internal static class StepText
         InitOp.NoNewPrivileges => "give up gaining privileges by execve (no_new_privs)",
         InitOp.ResourceLimit => $"set {step.Text1} to {Limit(step.B)} (soft), {Limit(step.C)} (hard)",
         InitOp.AwaitLimits => "wait until the runtime has set the resource limits",
+        InitOp.Scheduler => SchedulingPlanner.Describe(step.Schedule),
+        InitOp.IoPriority => SchedulingPlanner.IoPriority(step.A),
+        InitOp.Personality => $"set the personality to {(step.A == Scheduling.PER_LINUX32 ? "LINUX32" : "LINUX")}",
+        InitOp.MemoryPolicy => SchedulingPlanner.MemoryPolicy(step.A, step.Text1),
         InitOp.BoundingSet => $"limit the capability bounding set to {CapabilityList((ulong)step.A)}",
         InitOp.SetUser => $"become uid {step.A}, gid {step.B}{Groups(step)}",
         InitOp.ChangeDirectory => $"enter {step.Text1}{((step.Flags & InitFlags.Retry) != 0 ? ", or later as the container's user" : " unless already there, and check that it is inside the container")}",
@@ -102,7 +107,7 @@ internal static class StepText
 
     private static string Groups(PlanStep step)
     {
-        if ((step.Flags & InitFlags.DenySetgroups) != 0) return "";
+        if ((step.Flags & InitFlags.KeepGroups) != 0) return ", keeping other groups as they are";
         return step.Groups!.Length == 0 ? ", no other groups" : $", groups {string.Join(' ', step.Groups)}";
     }
 

@@ -11,30 +11,12 @@ public static class UnsupportedFeatures
     {
         ArgumentNullException.ThrowIfNull(spec);
         ArgumentNullException.ThrowIfNull(problems);
-        if (spec.Process is not null)
-            CheckProcess(spec.Process, "/process", problems);
         for (var i = 0; i < spec.Mounts.Length; i++)
             CheckMount(spec.Mounts[i], i, problems);
         if (spec.Linux is not { } linux)
             return;
-        Refuse(linux.Personality is not null, "/linux/personality", problems);
-        Refuse(linux.MemoryPolicy is not null, "/linux/memoryPolicy", problems);
         Refuse(linux.IntelRdt is not null, "/linux/intelRdt", problems);
         Refuse(linux.NetDevices.Count > 0, "/linux/netDevices", problems);
-    }
-
-    /// <summary>The same for a process on its own, as given to exec; pointers start at its root.</summary>
-    public static void Check(Process process, SpecProblems problems)
-    {
-        ArgumentNullException.ThrowIfNull(process);
-        ArgumentNullException.ThrowIfNull(problems);
-        CheckProcess(process, "", problems);
-    }
-
-    private static void CheckProcess(Process process, string at, SpecProblems problems)
-    {
-        Refuse(process.Scheduler is not null, $"{at}/scheduler", problems);
-        Refuse(process.IoPriority is not null, $"{at}/ioPriority", problems);
     }
 
     private static void CheckMount(Mount mount, int index, SpecProblems problems)
