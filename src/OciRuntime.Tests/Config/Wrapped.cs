@@ -28,6 +28,12 @@ internal static class Wrapped
     /// <summary>With a personality that is inherited: ADDR_NO_RANDOMIZE.</summary>
     public static RuntimeBinary WithoutAddressRandomization => Script("norandom", "exec setarch -R");
 
+    /// <summary>By somebody with supplementary groups.</summary>
+    public static RuntimeBinary WithGroups => Script("groups", "exec setpriv --groups 10,20");
+
+    /// <summary>The same, as root of a user namespace in which setgroups(2) was given up.</summary>
+    public static RuntimeBinary WithGroupsThatStay => Script("setgroups", "exec setpriv --groups 10,20 unshare --user --map-root-user");
+
     private static RuntimeBinary Script(string name, string command)
     {
         string path = Path.Combine(TestRun.Root, $"ocirun-{name}");

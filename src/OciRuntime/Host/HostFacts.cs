@@ -25,7 +25,10 @@ internal sealed class HostFacts
     /// <summary>SELinux labels can be set. Asked on first use.</summary>
     public bool Selinux { get => _selinux ??= SecurityModules.Selinux(); init => _selinux = value; }
 
-    private bool? _appArmor, _selinux;
+    /// <summary>setgroups(2) was given up in the runtime's user namespace, and so in all below it (user_namespaces(7)). Asked on first use.</summary>
+    public bool DeniesSetgroups { get => _deniesSetgroups ??= InUserNamespace && UserNamespace.DeniesSetgroups(); init => _deniesSetgroups = value; }
+
+    private bool? _appArmor, _selinux, _deniesSetgroups;
 
     /// <summary>Asks the kernel; a handful of system calls.</summary>
     public static HostFacts Probe()

@@ -115,6 +115,7 @@ internal static unsafe class FailureText
     {
         (InitOp.HostPropagation, Linux.Errno.EINVAL) => ": / is no mount point: does the runtime run in a chroot? bind the new root onto itself before entering it",
         (InitOp.PivotRoot, Linux.Errno.EINVAL) => ": is the host's root on an initramfs? then use --no-pivot",
+        (InitOp.SetUser or InitOp.BecomeRoot, Linux.Errno.EPERM) when message.Detail == InitDetail.Groups => $": the user namespace may deny it (/proc/self/setgroups); /annotations/{Spec.SpecWords.KeepOriginalGroups} keeps the caller's",
         (InitOp.SetUser, Linux.Errno.EINVAL) => ": an id has no mapping in the user namespace (/linux/uidMappings, /linux/gidMappings)",
         (InitOp.Console, Linux.Errno.ENOENT or Linux.Errno.ENODEV) when message.Detail is InitDetail.Source or InitDetail.NotADevice => ": a terminal needs a mount of type devpts at /dev/pts (/mounts)",
         (InitOp.TimeOffsets, Linux.Errno.ERANGE) => ": a clock would show less than zero, or more than 146 years",

@@ -43,7 +43,8 @@ internal sealed class Planner
     private LaunchPlan Build()
     {
         AddHostSteps();
-        bool keepGroups = KeepsCallersGroups || DenySetgroups;
+        // Nothing can be done about the caller's groups where setgroups is denied; but asked for some, the container does not get others.
+        bool keepGroups = KeepsCallersGroups || DenySetgroups || (_spec.Process!.User.AdditionalGids.Length == 0 && _request.Host.DeniesSetgroups);
         _namespaces.AddSteps(_steps, _linux, keepGroups);
         AddSessionSteps();
         if (HasMountNamespace) AddRootSteps();
