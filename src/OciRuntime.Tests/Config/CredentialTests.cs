@@ -46,6 +46,54 @@ public sealed class CredentialTests
         open.Init.Status("Umask").Should().Be("0000");
     }
 
+    [TestCase("1", "10 20")]
+    [TestCase("", "10 20")]
+    [TestCase("0", "")]
+    [TestCase(null, "")]
+    public void Groups_of_the_caller_are_kept_when_an_annotation_asks_for_it(string? annotation, string groups)
+    {
+        foreach (bool user in (bool[])[false, true])
+        {
+            using var bundle = new TestBundle();
+            if (user) bundle.WithUserNamespace();
+            if (annotation != null) bundle.Annotations["run.oci.keep_original_groups"] = annotation;
+            using TestContainer container = new TestContainer(bundle.Args("sleep", "1000"), Wrapped.WithGroups).Started();
+            container.Init.Status("Groups").Should().Be(groups);
+        }
+    }
+
+    [Test]
+    public void Groups_of_the_configuration_give_way_to_kept_ones_with_a_warning()
+    {
+        using var bundle = new TestBundle();
+        bundle.User(1000, 1000, 30).Annotations["run.oci.keep_original_groups"] = "1";
+        using var container = new TestContainer(bundle.Args("sleep", "1000"), Wrapped.WithGroups);
+        string log = Path.Combine(bundle.Directory, "log");
+        container.GlobalOptions.AddRange(["--log", log, "--log-level", "warning"]);
+        container.Started().Init.Status("Groups").Should().Be("10 20");
+        File.ReadAllText(log).Should().Contain("/process/user/additionalGids: left out, as /annotations/run.oci.keep_original_groups");
+    }
+
+    [Test]
+    public void Groups_stay_where_setgroups_is_denied([Values] bool annotation)
+    {
+        using var bundle = new TestBundle();
+        if (annotation) bundle.Annotations["run.oci.keep_original_groups"] = "1";
+        // Its group 5 has no mapping.
+        bundle.RemoveMount("/dev/pts");
+        using TestContainer container = new TestContainer(bundle.Args("sleep", "1000"), Wrapped.WithGroupsThatStay).Started();
+        container.Proc("setgroups").Trim().Should().Be("deny");
+        container.Init.Status("Groups").Should().Be("10 20");
+    }
+
+    [Test]
+    public void Groups_that_cannot_be_given_are_an_error()
+    {
+        using var bundle = new TestBundle();
+        bundle.RemoveMount("/dev/pts");
+        Observe.Refused(bundle.User(0, 0, 0), Wrapped.WithGroupsThatStay).Should().Contain("/process/user: become uid 0, gid 0, groups 0: setgroups: operation not permitted (EPERM): the user namespace may deny it (/proc/self/setgroups); /annotations/run.oci.keep_original_groups keeps the caller's");
+    }
+
     [Test]
     public void Five_sets_as_given_and_what_execve_makes_of_them_for_root()
     {

@@ -35,6 +35,22 @@ internal static class Wrapped
     /// <summary>Signals ignored and blocked, as nohup(1) and careless daemons leave them.</summary>
     public static RuntimeBinary DeafToSignals => Script("deaf", "exec env --ignore-signal --block-signal=USR1,USR2,ALRM,CHLD");
 
+    /// <summary>On a kernel that calls AppArmor enabled, whether it has it or not.</summary>
+    public static RuntimeBinary SeeminglyAppArmor => Script("apparmor",
+        "exec unshare --mount --propagation private sh -c 'mount -t tmpfs tmpfs /sys/module && mkdir -p /sys/module/apparmor/parameters && echo Y > /sys/module/apparmor/parameters/enabled && exec \"$@\"' --");
+
+    /// <summary>Pinned to the first CPU, as a shim can be.</summary>
+    public static RuntimeBinary Pinned => Script("pinned", "exec taskset -c 0");
+
+    /// <summary>With a personality that is inherited: ADDR_NO_RANDOMIZE.</summary>
+    public static RuntimeBinary WithoutAddressRandomization => Script("norandom", "exec setarch -R");
+
+    /// <summary>By somebody with supplementary groups.</summary>
+    public static RuntimeBinary WithGroups => Script("groups", "exec setpriv --groups 10,20");
+
+    /// <summary>The same, as root of a user namespace in which setgroups(2) was given up.</summary>
+    public static RuntimeBinary WithGroupsThatStay => Script("setgroups", "exec setpriv --groups 10,20 unshare --user --map-root-user");
+
     private static RuntimeBinary Script(string name, string command)
     {
         string path = Path.Combine(TestRun.Root, $"ocirun-{name}");

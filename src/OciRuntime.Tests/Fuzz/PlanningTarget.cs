@@ -42,7 +42,6 @@ internal sealed class PlanningTarget(Random random)
         SpecProblems problems = new();
         RuntimeSpec spec = SpecReader.Parse(input, problems);
         if (!problems.HasErrors) SpecValidator.Validate(spec, problems);
-        if (!problems.HasErrors) UnsupportedFeatures.Check(spec, problems);
         if (!problems.HasErrors && spec.Process == null) SpecValidator.RequireProcess(spec, problems);
         foreach (SpecProblem problem in problems.Errors) CheckPointer(problem.Pointer, problem.ToString());
         if (problems.HasErrors) return Refuse(problems.ToString());

@@ -17,7 +17,7 @@ public sealed class StepTextTests
         {
             Text1 = "text", Text2 = "other", Joins = [], Groups = [], Candidates = ["/bin/x"], Hook = new OciRuntime.Spec.Hook(), Options = [],
             Filter = new() { Instructions = [], DefaultAction = 0, Flags = 0, UnknownNames = [] },
-            A = kind == InitOp.Unshare ? 0x20000 : 0,
+            A = kind == InitOp.Unshare ? 0x20000 : kind == InitOp.IoPriority ? 1 << 13 : 0,
         };
         StepText.Describe(step).Should().NotBe(kind.ToString()).And.MatchRegex("^[a-z]").And.NotEndWith(".").And.NotContain("\n");
     }

@@ -257,7 +257,6 @@ public sealed class CommandTests
         seccomp.GetProperty("actions").EnumerateArray().Select(word => word.GetString()).Should().Contain("SCMP_ACT_NOTIFY").And.BeInAscendingOrder(StringComparer.Ordinal);
         seccomp.GetProperty("archs").EnumerateArray().Select(word => word.GetString()).Should().Contain("SCMP_ARCH_X86_64").And.NotContain("SCMP_ARCH_S390X");
         seccomp.GetProperty("supportedFlags").EnumerateArray().Select(word => word.GetString()).Should().BeSubsetOf(seccomp.GetProperty("knownFlags").EnumerateArray().Select(word => word.GetString()));
-        root.GetProperty("linux").GetProperty("apparmor").GetProperty("enabled").GetBoolean().Should().BeFalse();
         JsonElement rdt = root.GetProperty("linux").GetProperty("intelRdt");
         (rdt.GetProperty("enabled").GetBoolean(), rdt.GetProperty("schemata").GetBoolean(), rdt.GetProperty("monitoring").GetBoolean()).Should().Be((true, true, true));
         root.GetProperty("linux").GetProperty("netDevices").GetProperty("enabled").GetBoolean().Should().BeTrue();

@@ -67,6 +67,21 @@ static int signals(void)
     return 9;
 }
 
+/* probe mempolicy: mode with flags, and nodes, of the thread's memory policy. */
+static int mempolicy(void)
+{
+    int mode = 0;
+    unsigned long nodes[16] = { 0 };
+    if (syscall(SYS_get_mempolicy, &mode, nodes, sizeof nodes * 8, NULL, 0) < 0)
+        return 2;
+    printf("%#x", mode);
+    for (int i = 0; i < 1024; i++)
+        if (nodes[i / 64] >> (i % 64) & 1)
+            printf(" %d", i);
+    printf("\n");
+    return 0;
+}
+
 /* probe calls FILE: makes the system calls that the file lists, in hexadecimal, number and six arguments a line; prints the errno of each. */
 static int calls(const char *path)
 {
@@ -83,6 +98,8 @@ int main(int argc, char **argv)
 {
     if (argc > 1 && !strcmp(argv[1], "notify"))
         return notify(argc - 2, argv + 2);
+    if (argc > 1 && !strcmp(argv[1], "mempolicy"))
+        return mempolicy();
     if (argc > 1 && !strcmp(argv[1], "keyring"))
         return keyring();
     if (argc > 3 && !strcmp(argv[1], "keyring-of"))

@@ -58,12 +58,16 @@ internal static class FeaturesCommand
         w.WriteBoolean("rdma"u8, true);
         w.WriteEndObject();
         WriteSeccomp(w);
-        WriteEnabled(w, "apparmor"u8, false);
-        WriteEnabled(w, "selinux"u8, false);
+        WriteEnabled(w, "apparmor"u8, true);
+        WriteEnabled(w, "selinux"u8, true);
         w.WriteStartObject("intelRdt"u8);
         w.WriteBoolean("enabled"u8, true);
         w.WriteBoolean("schemata"u8, true);
         w.WriteBoolean("monitoring"u8, true);
+        w.WriteEndObject();
+        w.WriteStartObject("memoryPolicy"u8);
+        WriteStrings(w, "modes"u8, Sorted(SpecWords.MemoryPolicyModes));
+        WriteStrings(w, "flags"u8, Sorted(SpecWords.MemoryPolicyFlags));
         w.WriteEndObject();
         w.WriteStartObject("mountExtensions"u8);
         WriteEnabled(w, "idmap"u8, true);

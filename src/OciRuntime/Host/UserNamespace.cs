@@ -10,4 +10,7 @@ internal static class UserNamespace
 
     /// <summary>True in any user namespace but the initial one.</summary>
     public static bool IsNested() => Files.StatAt(Files.AT_FDCWD, "/proc/self/ns/user", 0, out Statx stat) < 0 || stat.Inode != InitialInode;
+
+    /// <summary>True where /proc/self/setgroups says "deny".</summary>
+    public static bool DeniesSetgroups() => Files.ReadFileAt(Files.AT_FDCWD, "/proc/self/setgroups", 16, out _) is [(byte)'d', ..];
 }

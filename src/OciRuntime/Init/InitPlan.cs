@@ -14,6 +14,9 @@ internal enum InitOp
     /// <summary>Moves this single thread into a cgroup v1 hierarchy. A: slot of the hierarchy's open <c>tasks</c> file in <see cref="InitPlan.Fds"/>.</summary>
     EnterCgroup,
 
+    /// <summary>Runs on every CPU that the cgroup allows, not on the caller's only.</summary>
+    ResetAffinity,
+
     /// <summary>Joins namespaces by path. Data: <see cref="NamespaceJoin"/>[Count].</summary>
     JoinNamespaces,
 
@@ -26,7 +29,7 @@ internal enum InitOp
     /// <summary>Waits until the parent wrote the id maps.</summary>
     AwaitIdMaps,
 
-    /// <summary>Becomes uid and gid 0 of the user namespace. Flags: <see cref="InitFlags.DenySetgroups"/>.</summary>
+    /// <summary>Becomes uid and gid 0 of the user namespace. Flags: <see cref="InitFlags.KeepGroups"/>.</summary>
     BecomeRoot,
 
     /// <summary>Clones once more, so that the new pid namespace belongs to the joined user namespace; the first process ends.</summary>
@@ -55,6 +58,9 @@ internal enum InitOp
 
     /// <summary>A new file system. Text1: type, Text2: destination, Data: <see cref="TextPair"/>[Count] of fsconfig, A: MOUNT_ATTR_…, B: propagation words, packed (see <see cref="Propagation"/>).</summary>
     MountFilesystem,
+
+    /// <summary>Labels the root directory of the mqueue mounted at Text1, which SELinux allows no mount option for. Text2: label.</summary>
+    LabelQueues,
 
     /// <summary>A bind mount. Text1: source, Text2: destination, Data: <see cref="BindAttributes"/>.</summary>
     MountBind,
@@ -86,7 +92,7 @@ internal enum InitOp
     /// <summary>The working directory, made if missing. Text1: path.</summary>
     MakeDirectory,
 
-    /// <summary>Hides a path. Text1: path.</summary>
+    /// <summary>Hides a path. Text1: path. Data: <see cref="TextPair"/>[Count] of fsconfig for what hides directories.</summary>
     MaskPath,
 
     /// <summary>Makes a path read-only. Text1: path.</summary>
@@ -116,6 +122,9 @@ internal enum InitOp
     /// <summary>Writes a sysctl. Text1: path below /proc, Text2: value.</summary>
     Sysctl,
 
+    /// <summary>Writes an attribute of this thread for a security module. Text1: path below /proc, Text2: value, Fallback: path on a kernel without Text1. Flags: <see cref="InitFlags.SkipMissing"/>.</summary>
+    SecurityAttribute,
+
     /// <summary>Closes what is left open of the host: from here on the configuration's own paths are looked up, and /proc/self/fd leads anywhere.</summary>
     CloseHost,
 
@@ -128,10 +137,22 @@ internal enum InitOp
     /// <summary>Waits until the parent set the limits, for which a user namespace has no privilege.</summary>
     AwaitLimits,
 
+    /// <summary>sched_setattr(2). Data: SchedAttr.</summary>
+    Scheduler,
+
+    /// <summary>ioprio_set(2). A: class &lt;&lt; 13 | level.</summary>
+    IoPriority,
+
+    /// <summary>personality(2). A.</summary>
+    Personality,
+
+    /// <summary>set_mempolicy(2). A: mode with flags, Data: ulong[Count], the nodes' bits.</summary>
+    MemoryPolicy,
+
     /// <summary>Drops every capability that is not in A from the bounding set. B: highest capability.</summary>
     BoundingSet,
 
-    /// <summary>Supplementary groups, gid, uid. A: uid, B: gid, Data: uint[Count]. Flags: <see cref="InitFlags.DenySetgroups"/>.</summary>
+    /// <summary>Supplementary groups, gid, uid. A: uid, B: gid, Data: uint[Count]. Flags: <see cref="InitFlags.KeepGroups"/>.</summary>
     SetUser,
 
     /// <summary>Enters the working directory and checks that it lies inside the container (CVE-2024-21626). Text1: path.</summary>
@@ -189,10 +210,10 @@ internal enum InitFlags
     /// <summary>An existing file of that name is removed first.</summary>
     Replace = 32,
 
-    /// <summary>setgroups(2) is denied in this user namespace.</summary>
-    DenySetgroups = 64,
+    /// <summary>setgroups(2) is left out: it is denied in this user namespace, or the caller's groups are to be kept.</summary>
+    KeepGroups = 64,
 
-    /// <summary>A missing source or destination is skipped.</summary>
+    /// <summary>A missing source, destination or attribute is skipped.</summary>
     SkipMissing = 256,
 
     /// <summary>A refusal is no failure yet: a later step tries again, as another user.</summary>

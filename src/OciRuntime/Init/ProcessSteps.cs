@@ -68,16 +68,24 @@ internal static unsafe class ProcessSteps
         GiveStdio(ref s, uid);
         s.Detail = InitDetail.KeepCaps;
         long result = Processes.Prctl(Processes.PR_SET_KEEPCAPS, 1);
-        s.Detail = InitDetail.Groups;
-        if (result >= 0 && (step->Flags & InitFlags.DenySetgroups) == 0) result = Credentials.SetSupplementaryGroups((uint*)step->Data, step->Count);
-        s.Detail = InitDetail.Gid;
-        if (result >= 0) result = Credentials.SetGroups(gid);
-        s.Detail = InitDetail.Uid;
-        if (result >= 0) result = Credentials.SetUsers(uid);
+        if (result >= 0) result = SetIds(ref s, step, uid, gid);
         if (result >= 0) result = Processes.Prctl(Processes.PR_SET_KEEPCAPS, 0);
         // The kernel takes both back when ids change (commit_creds): the death signal, and undumpable where fs.suid_dumpable is not 0.
         if (result >= 0) result = Processes.Prctl(Processes.PR_SET_DUMPABLE, 0);
         return result < 0 ? result : InitMain.TieToParent(ref s);
+    }
+
+    /// <summary>Supplementary groups, unless they are kept, then gid, then uid.</summary>
+    public static long SetIds(ref InitState s, InitStep* step, uint uid, uint gid)
+    {
+        s.Detail = InitDetail.Groups;
+        long result = (step->Flags & InitFlags.KeepGroups) != 0 ? 0 : Credentials.SetSupplementaryGroups((uint*)step->Data, step->Count);
+        if (result < 0) return result;
+        s.Detail = InitDetail.Gid;
+        result = Credentials.SetGroups(gid);
+        if (result < 0) return result;
+        s.Detail = InitDetail.Uid;
+        return Credentials.SetUsers(uid);
     }
 
     /// <summary>

@@ -111,7 +111,7 @@ internal static unsafe class RootSteps
         long result = Mounts.Unmount(step->Text1, Mounts.MNT_DETACH);
         if (result is not (-Errno.EINVAL or -Errno.EPERM)) return result;
         long place = Files.OpenAt(Files.AT_FDCWD, step->Text1, Files.O_PATH);
-        return place < 0 ? place : MountSteps.Attach(ref s, MountSteps.EmptyDirectory(ref s), (int)place, 0);
+        return place < 0 ? place : MountSteps.Attach(ref s, MountSteps.EmptyDirectory(ref s, step), (int)place, 0);
     }
 
     /// <summary>Propagation of the container's own "/", after the switch: unbindable would have made the binds impossible.</summary>

@@ -120,6 +120,7 @@ internal static unsafe class FailureText
         (InitOp.HostPropagation, Linux.Errno.EINVAL) => ": / is no mount point: does the runtime run in a chroot? bind the new root onto itself before entering it",
         (InitOp.PivotRoot, Linux.Errno.EINVAL) => ": is the host's root on an initramfs? then use --no-pivot",
         (InitOp.MountFilesystem or InitOp.MountBind or InitOp.SetMountAttributes or InitOp.ReconfigureFilesystem, _) => MountHints.Of(step, message),
+        (InitOp.SetUser or InitOp.BecomeRoot, Linux.Errno.EPERM) when message.Detail == InitDetail.Groups => $": the user namespace may deny it (/proc/self/setgroups); /annotations/{Spec.SpecWords.KeepOriginalGroups} keeps the caller's",
         (InitOp.SetUser, Linux.Errno.EINVAL) => ": an id has no mapping in the user namespace (/linux/uidMappings, /linux/gidMappings)",
         (InitOp.Console, Linux.Errno.ENOENT or Linux.Errno.ENODEV) when message.Detail is InitDetail.Source or InitDetail.NotADevice => ": a terminal needs a mount of type devpts at /dev/pts (/mounts)",
         (InitOp.TimeOffsets, Linux.Errno.ERANGE) => ": a clock would show less than zero, or more than 146 years",
@@ -127,7 +128,27 @@ internal static unsafe class FailureText
         (InitOp.Seccomp, Linux.Errno.EACCES) => ": without /process/noNewPrivileges it takes CAP_SYS_ADMIN",
         (InitOp.Seccomp, Linux.Errno.EINVAL) => ": the kernel does not know one of /linux/seccomp/flags",
         (InitOp.Seccomp, Linux.Errno.EBUSY) => ": there is a listener already, a process can have one only",
+        (InitOp.SecurityAttribute, _) => step.Text1!.Contains("apparmor") ? ProfileHint(message.Errno) : LabelHint(message.Errno),
+        (InitOp.Scheduler, _) => SchedulingHint.Scheduler(step.Schedule, message.Errno),
+        (InitOp.IoPriority, Linux.Errno.EPERM) => ": IOPRIO_CLASS_RT takes CAP_SYS_NICE or CAP_SYS_ADMIN outside any user namespace",
+        (InitOp.MemoryPolicy, Linux.Errno.EINVAL) => ": the cgroup allows none of these nodes, or the kernel does not know the mode or a flag",
+        (InitOp.MemoryPolicy, Linux.Errno.ENOSYS) => ": the kernel has no NUMA support",
         (InitOp.BindRootfs, Linux.Errno.EACCES) => ": the container's root user cannot reach the directory: check the permissions on the way to it",
+        _ => "",
+    };
+
+    private static string ProfileHint(int errno) => errno switch
+    {
+        Linux.Errno.ENOENT => ": the profile is not loaded",
+        Linux.Errno.EACCES or Linux.Errno.EPERM => ": the runtime's own profile does not allow the change",
+        Linux.Errno.EINVAL => ": AppArmor does not answer there",
+        _ => "",
+    };
+
+    private static string LabelHint(int errno) => errno switch
+    {
+        Linux.Errno.EINVAL => ": the loaded SELinux policy has no such context",
+        Linux.Errno.EACCES => ": the SELinux policy does not allow it",
         _ => "",
     };
 

@@ -9,7 +9,7 @@ internal static class SpecLoader
     /// <summary>The configuration file's path; a relative one is relative to the bundle.</summary>
     public static string ConfigPath(string bundle, string config) => config.StartsWith('/') ? config : $"{bundle}/{config}";
 
-    /// <summary>The configuration of <paramref name="bundle"/>, valid and within what this version can do.</summary>
+    /// <summary>The configuration of <paramref name="bundle"/>, valid.</summary>
     /// <param name="bundle">Absolute path of the bundle.</param>
     /// <param name="config">The configuration file, relative to it.</param>
     /// <param name="warnings">Takes what is accepted and still worth a line.</param>
@@ -34,7 +34,6 @@ internal static class SpecLoader
             SeccompReceiver.Apply(spec);
             SpecValidator.Validate(spec, problems);
         }
-        if (!problems.HasErrors) UnsupportedFeatures.Check(spec, problems);
         foreach (SpecProblem warning in problems.Warnings) warnings.Add(warning.ToString());
         return problems.HasErrors ? throw new OciException($"{path}: {problems}") : spec;
     }

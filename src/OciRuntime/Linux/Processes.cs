@@ -156,12 +156,4 @@ internal static unsafe class Processes
 
     public static long SignalFd(ulong mask, int flags) => Kernel.Call(SyscallNumber.Signalfd4, -1, (nint)(&mask), 8, flags | Files.O_CLOEXEC);
 
-    /// <summary>Lets the process run on every possible CPU: a shim's affinity must not leak into the container.</summary>
-    public static long ResetAffinity()
-    {
-        const int Bytes = 8192; // 64 Ki CPUs; the kernel masks with what exists.
-        byte* mask = stackalloc byte[Bytes];
-        for (int i = 0; i < Bytes; i++) mask[i] = 0xff;
-        return Kernel.Call(SyscallNumber.SchedSetaffinity, 0, Bytes, (nint)mask);
-    }
 }

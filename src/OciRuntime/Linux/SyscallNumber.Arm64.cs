@@ -13,5 +13,6 @@ internal static partial class SyscallNumber
         Fchownat = 54, Unlinkat = 35, Linkat = 37, Symlinkat = 36, Readlinkat = 78, Fchmodat = 53, Ppoll = 73, Unshare = 97, ClockNanosleep = 115,
         Accept4 = 242, Signalfd4 = 74, Dup3 = 24, Pipe2 = 59, Prlimit64 = 261, Setns = 268, Renameat2 = 276, MemfdCreate = 279,
         Bpf = 280, Seccomp = 277, Clone = 220, Faccessat = 48, Execveat = 281, Statx = 291, Sendfile = 71,
-        Fsetxattr = 7, Fgetxattr = 10, Flistxattr = 13, Utimensat = 88;
+        Fsetxattr = 7, Fgetxattr = 10, Flistxattr = 13, Utimensat = 88,
+        SchedSetattr = 274, IoprioSet = 30, SetMempolicy = 237;
 }

@@ -1,5 +1,3 @@
-using OciRuntime.Init;
-
 namespace OciRuntime.Plan;
 
 /// <summary>What clone3(2), the parent and the child will do, in order. Immutable; printed by `explain`, compiled by <see cref="PlanCompiler"/>.</summary>
@@ -15,7 +13,7 @@ internal sealed class LaunchPlan
     public required bool NewUserNamespace { get; init; }
 
     /// <summary>setgroups(2) is given up in the new user namespace.</summary>
-    public bool DeniesSetgroups => Steps.Exists(static s => s.Op == InitOp.BecomeRoot && (s.Flags & InitFlags.DenySetgroups) != 0);
+    public required bool DeniesSetgroups { get; init; }
 
     /// <summary>The container has a pid namespace of its own: killing its init ends all of it.</summary>
     public required bool PrivatePidNamespace { get; init; }
@@ -34,6 +32,9 @@ internal sealed class LaunchPlan
 
     /// <summary>Settings that cannot be fulfilled and that the specification says to warn about.</summary>
     public required List<string> Warnings { get; init; }
+
+    /// <summary>Settings that this host cannot fulfil and that must not be left out: the plan can be read, but not launched.</summary>
+    public required List<string> Refusals { get; init; }
 
     /// <summary>Joined namespaces in slot order: their descriptors follow the <c>tasks</c> files.</summary>
     public required List<NamespacePath> Joins { get; init; }

@@ -38,9 +38,11 @@ internal static unsafe class PlanCompiler
         target->Fallback = arena.Text(step.Fallback);
         switch (step.Op)
         {
-            case InitOp.MountFilesystem or InitOp.ReconfigureFilesystem: Options(step, target, arena); break;
+            case InitOp.MountFilesystem or InitOp.ReconfigureFilesystem or InitOp.MaskPath: Options(step, target, arena); break;
             case InitOp.MountBind: *(BindAttributes*)(target->Data = arena.Allocate(sizeof(BindAttributes))) = step.Bind; break;
             case InitOp.Capabilities: *(ulong*)(target->Data = arena.Allocate(sizeof(ulong))) = step.Bind.Set; break;
+            case InitOp.Scheduler: *(Linux.SchedAttr*)(target->Data = arena.Allocate(sizeof(Linux.SchedAttr))) = step.Schedule; break;
+            case InitOp.MemoryPolicy: Nodes(step, target, arena); break;
             case InitOp.JoinNamespaces: Joins(step, plan, target, arena); break;
             case InitOp.SetUser: Groups(step, target, arena); break;
             case InitOp.FindExecutable:
@@ -80,6 +82,14 @@ internal static unsafe class PlanCompiler
         program->Instructions = arena.Array<Linux.SockFilter>(instructions.Length);
         instructions.CopyTo(new Span<Linux.SockFilter>(program->Instructions, instructions.Length));
         target->Data = program;
+    }
+
+    private static void Nodes(PlanStep step, InitStep* target, NativeArena arena)
+    {
+        ulong* nodes = arena.Array<ulong>(step.Nodes!.Length);
+        step.Nodes.CopyTo(new Span<ulong>(nodes, step.Nodes.Length));
+        target->Data = nodes;
+        target->Count = step.Nodes.Length;
     }
 
     private static void Groups(PlanStep step, InitStep* target, NativeArena arena)

@@ -17,10 +17,10 @@ internal static partial class PlanPrinter
     /// <summary>The chapter a step belongs to. Null: whatever chapter it stands in.</summary>
     private static string? Chapter(InitOp op) => op switch
     {
+        InitOp.SetMountAttributes or InitOp.Symlink or InitOp.SecurityAttribute => null,
         <= InitOp.LoopbackUp => "Cgroups and namespaces",
-        InitOp.HostPropagation or InitOp.BindRootfs or InitOp.MountFilesystem or InitOp.MountBind => "File systems",
+        InitOp.HostPropagation or InitOp.BindRootfs or InitOp.MountFilesystem or InitOp.LabelQueues or InitOp.MountBind => "File systems",
         InitOp.DeviceNode or InitOp.DeviceBind => "Devices",
-        InitOp.SetMountAttributes or InitOp.Symlink => null,
         <= InitOp.RootPropagation => "The root file system",
         <= InitOp.CloseHost => "Kernel settings",
         <= InitOp.Umask => "Limits and privileges",

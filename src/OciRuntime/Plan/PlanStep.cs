@@ -39,6 +39,12 @@ internal sealed class PlanStep(InitOp op, Origin origin)
     /// <summary>The seccomp filter.</summary>
     public Seccomp.SeccompProgram? Filter { get; init; }
 
+    /// <summary>Scheduling policy.</summary>
+    public Linux.SchedAttr Schedule { get; init; }
+
+    /// <summary>NUMA nodes, bit n for node n.</summary>
+    public ulong[]? Nodes { get; init; }
+
     /// <summary>The hook.</summary>
     public Spec.Hook? Hook { get; init; }
 }

@@ -17,14 +17,16 @@ internal sealed class ProcessPlanner(PlanRequest request, NamespacePlan namespac
     public bool HomeFromImage { get; private set; }
 
     /// <summary>Privileges are given up in an order in which each step still has what it needs; see the comments.</summary>
-    public void AddSteps(bool denySetgroups)
+    public void AddSteps(bool keepGroups)
     {
         User user = _process.User;
+        if (keepGroups && user.AdditionalGids.Length > 0) warnings.Add($"/process/user/additionalGids: left out, as /annotations/{SpecWords.KeepOriginalGroups} keeps the caller's groups");
         bool userNamespace = namespaces.Has(Processes.CLONE_NEWUSER);
         ulong available = userNamespace ? ulong.MaxValue >> (63 - request.Host.LastCapability) : request.Host.Permitted;
         CapabilitySets sets = CapabilitySets.Build(_process.Capabilities, available, warnings);
         if (_process.NoNewPrivileges) steps.Add(new(InitOp.NoNewPrivileges, new("/process/noNewPrivileges")));
         AddLimits(userNamespace);
+        SchedulingPlanner.AddSteps(_process, request.Spec.Linux, steps);
         // Without no_new_privs a filter takes CAP_SYS_ADMIN, which the next steps may give up. What can be done before it is.
         bool early = _filter != null && !_process.NoNewPrivileges;
         if (early)
@@ -40,7 +42,7 @@ internal sealed class ProcessPlanner(PlanRequest request, NamespacePlan namespac
         steps.Add(new(InitOp.ChangeDirectory, cwd) { Text1 = directory, Flags = InitFlags.Retry });
         steps.Add(new(InitOp.SetUser, new("/process/user"))
         {
-            A = user.Uid, B = user.Gid, Groups = user.AdditionalGids, Flags = denySetgroups ? InitFlags.DenySetgroups : 0,
+            A = user.Uid, B = user.Gid, Groups = user.AdditionalGids, Flags = keepGroups ? InitFlags.KeepGroups : 0,
         });
         steps.Add(new(InitOp.ChangeDirectory, cwd) { Text1 = directory });
         steps.Add(new(InitOp.Capabilities, CapabilityOrigin(""))

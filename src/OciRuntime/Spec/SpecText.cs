@@ -52,24 +52,6 @@ internal static class SpecText
         return false;
     }
 
-    /// <summary>The list format of cpuset(7): "0-3,7", also with strides "0-31:2/16" and blanks around the parts.</summary>
-    public static bool IsCpuList(string list)
-    {
-        foreach (var part in list.AsSpan().Split(','))
-        {
-            var item = list.AsSpan()[part].Trim();
-            if (item.IsEmpty)
-                continue;
-            var stride = item.IndexOf(':');
-            if (stride >= 0 && !IsPair(item[(stride + 1)..], '/'))
-                return false;
-            var range = stride >= 0 ? item[..stride] : item;
-            if (!(range.Contains('-') ? IsPair(range, '-') : uint.TryParse(range, NumberStyles.None, CultureInfo.InvariantCulture, out _)))
-                return false;
-        }
-        return true;
-    }
-
     /// <summary>
     /// A sysctl as a path below /proc/sys. As in sysctl.d(5) the first separator decides: "net.ipv4.conf.eth0" has its dots and slashes swapped,
     /// "net/ipv4/conf/eth0.100" stays.
@@ -99,13 +81,4 @@ internal static class SpecText
     public static bool IsInterfaceName(string name) =>
         name is not ("" or "." or "..") && System.Text.Encoding.UTF8.GetByteCount(name) <= 15
         && name.AsSpan().IndexOfAny('/', ':') < 0 && !name.Any(char.IsWhiteSpace);
-
-    private static bool IsPair(ReadOnlySpan<char> text, char separator)
-    {
-        var at = text.IndexOf(separator);
-        return at > 0
-            && uint.TryParse(text[..at].Trim(), NumberStyles.None, CultureInfo.InvariantCulture, out var first)
-            && uint.TryParse(text[(at + 1)..].Trim(), NumberStyles.None, CultureInfo.InvariantCulture, out var second)
-            && (separator == '/' ? first <= second && second > 0 : first <= second);
-    }
 }

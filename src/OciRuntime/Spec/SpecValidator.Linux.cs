@@ -263,18 +263,4 @@ public static partial class SpecValidator
         if (!namespaces.Has("mount"))
             problems.Error("/linux/rootfsPropagation", SpecText.Quote(propagation), "needs a mount namespace in linux.namespaces");
     }
-
-    private static void CheckPersonality(Personality personality, SpecProblems problems)
-    {
-        CheckWord(personality.Domain, SpecWords.PersonalityDomains, "/linux/personality/domain", problems);
-        for (var i = 0; i < personality.Flags.Length; i++)
-            problems.Warn($"/linux/personality/flags/{i}", SpecText.Quote(personality.Flags[i]), "is ignored: the specification defines no flags");
-    }
-
-    private static void CheckMemoryPolicy(MemoryPolicy policy, SpecProblems problems)
-    {
-        CheckWord(policy.Mode, SpecWords.MemoryPolicyModes, "/linux/memoryPolicy/mode", problems);
-        CheckWords(policy.Flags, SpecWords.MemoryPolicyFlags, "/linux/memoryPolicy/flags", problems);
-        CheckCpuList(policy.Nodes, "/linux/memoryPolicy/nodes", problems);
-    }
 }

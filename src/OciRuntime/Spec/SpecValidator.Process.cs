@@ -24,8 +24,8 @@ public static partial class SpecValidator
             CheckScheduler(process.Scheduler, $"{at}/scheduler", problems);
         if (process.IoPriority is not null)
             CheckIoPriority(process.IoPriority, $"{at}/ioPriority", problems);
-        CheckCpuList(process.ExecCPUAffinity?.Initial, $"{at}/execCPUAffinity/initial", problems);
-        CheckCpuList(process.ExecCPUAffinity?.Final, $"{at}/execCPUAffinity/final", problems);
+        CheckAffinity(process.ExecCPUAffinity?.Initial, $"{at}/execCPUAffinity/initial", problems);
+        CheckAffinity(process.ExecCPUAffinity?.Final, $"{at}/execCPUAffinity/final", problems);
     }
 
     private static void CheckUser(User user, string at, SpecProblems problems)
@@ -69,38 +69,5 @@ public static partial class SpecValidator
             problems.Error($"{at}/consoleSize/height", SpecText.Show(size.Height), "must be from 0 to 65535");
         if (size.Width > ushort.MaxValue)
             problems.Error($"{at}/consoleSize/width", SpecText.Show(size.Width), "must be from 0 to 65535");
-    }
-
-    // sched_setattr(2), and what runc refuses.
-    private static void CheckScheduler(Scheduler scheduler, string at, SpecProblems problems)
-    {
-        CheckWord(scheduler.Policy, SpecWords.SchedulerPolicies, $"{at}/policy", problems);
-        CheckWords(scheduler.Flags, SpecWords.SchedulerFlags, $"{at}/flags", problems);
-        if (scheduler.Nice is < -20 or > 19)
-            problems.Error($"{at}/nice", SpecText.Show(scheduler.Nice.Value), "must be from -20 to 19");
-
-        var isRealTime = scheduler.Policy is "SCHED_FIFO" or "SCHED_RR";
-        var priority = scheduler.Priority ?? 0;
-        if (isRealTime && priority is (< 1 or > 99))
-            problems.Error($"{at}/priority", SpecText.Show(priority), $"must be from 1 to 99 for {scheduler.Policy}");
-        else if (!isRealTime && priority != 0)
-            problems.Error($"{at}/priority", SpecText.Show(priority), "is only for SCHED_FIFO and SCHED_RR");
-
-        var hasDeadline = (scheduler.Runtime ?? 0) != 0 || (scheduler.Deadline ?? 0) != 0 || (scheduler.Period ?? 0) != 0;
-        if (hasDeadline && scheduler.Policy != "SCHED_DEADLINE")
-            problems.Error(at, null, "has runtime, deadline or period, which are only for SCHED_DEADLINE");
-    }
-
-    private static void CheckIoPriority(IoPriority priority, string at, SpecProblems problems)
-    {
-        CheckWord(priority.Class, SpecWords.IoPriorityClasses, $"{at}/class", problems);
-        if (priority.Priority is < 0 or > 7)
-            problems.Error($"{at}/priority", SpecText.Show(priority.Priority), "must be from 0 to 7");
-    }
-
-    private static void CheckCpuList(string? list, string pointer, SpecProblems problems)
-    {
-        if (list is not null && !SpecText.IsCpuList(list))
-            problems.Error(pointer, SpecText.Quote(list), "must be a list like 0-3,7");
     }
 }

@@ -88,6 +88,12 @@ public static partial class SpecValidator
         CheckCpuList(cpu.Mems, $"{at}/mems", problems);
     }
 
+    private static void CheckCpuList(string? list, string pointer, SpecProblems problems)
+    {
+        if (list is not null && !CpuList.IsValid(list))
+            problems.Error(pointer, SpecText.Quote(list), "must be a list like 0-3,7");
+    }
+
     private static void CheckBlockIO(BlockIOResources io, string at, SpecProblems problems)
     {
         CheckWeight(io.Weight, $"{at}/weight", problems);

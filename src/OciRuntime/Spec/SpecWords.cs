@@ -3,35 +3,44 @@ namespace OciRuntime.Spec;
 /// <summary>The vocabularies of the specification that are not tables of the kernel's; those are in Linux/.</summary>
 internal static class SpecWords
 {
-    /// <summary>sched(7).</summary>
+    /// <summary>sched(7), in the order of their numbers.</summary>
     public static readonly string[] SchedulerPolicies =
         ["SCHED_OTHER", "SCHED_FIFO", "SCHED_RR", "SCHED_BATCH", "SCHED_ISO", "SCHED_IDLE", "SCHED_DEADLINE"];
 
-    /// <summary>sched_setattr(2).</summary>
+    /// <summary>sched_setattr(2), in the order of their bits from 1 on.</summary>
     public static readonly string[] SchedulerFlags =
     [
         "SCHED_FLAG_RESET_ON_FORK", "SCHED_FLAG_RECLAIM", "SCHED_FLAG_DL_OVERRUN", "SCHED_FLAG_KEEP_POLICY", "SCHED_FLAG_KEEP_PARAMS",
         "SCHED_FLAG_UTIL_CLAMP_MIN", "SCHED_FLAG_UTIL_CLAMP_MAX",
     ];
 
-    /// <summary>ioprio_set(2).</summary>
+    /// <summary>ioprio_set(2), in the order of their numbers from 1 on.</summary>
     public static readonly string[] IoPriorityClasses = ["IOPRIO_CLASS_RT", "IOPRIO_CLASS_BE", "IOPRIO_CLASS_IDLE"];
 
     /// <summary>config-linux.md, "Personality".</summary>
     public static readonly string[] PersonalityDomains = ["LINUX", "LINUX32"];
 
-    /// <summary>set_mempolicy(2).</summary>
+    /// <summary>set_mempolicy(2), in the order of their numbers.</summary>
     public static readonly string[] MemoryPolicyModes =
     [
         "MPOL_DEFAULT", "MPOL_PREFERRED", "MPOL_BIND", "MPOL_INTERLEAVE", "MPOL_LOCAL", "MPOL_PREFERRED_MANY", "MPOL_WEIGHTED_INTERLEAVE",
     ];
 
-    /// <summary>set_mempolicy(2).</summary>
+    /// <summary>set_mempolicy(2), in the order of their bits from 1 &lt;&lt; 15 downwards.</summary>
     public static readonly string[] MemoryPolicyFlags = ["MPOL_F_STATIC_NODES", "MPOL_F_RELATIVE_NODES", "MPOL_F_NUMA_BALANCING"];
 
     /// <summary>config-linux.md, "Rootfs Mount Propagation", and the recursive forms that runc takes too.</summary>
     public static readonly string[] Propagations =
         ["private", "shared", "slave", "unbindable", "rprivate", "rshared", "rslave", "runbindable"];
+
+    /// <summary>crun's annotation that chooses how linux.mountLabel is applied; Podman sets it.</summary>
+    public const string MountContextType = "run.oci.mount_context_type";
+
+    /// <summary>Its values: mount(8), "SELinux security context".</summary>
+    public static readonly string[] MountContextTypes = ["context", "fscontext", "defcontext", "rootcontext"];
+
+    /// <summary>crun's annotation that leaves the caller's supplementary groups as they are; Podman sets it for <c>--group-add keep-groups</c>.</summary>
+    public const string KeepOriginalGroups = "run.oci.keep_original_groups";
 
     /// <summary>time_namespaces(7).</summary>
     public static readonly string[] Clocks = ["monotonic", "boottime"];

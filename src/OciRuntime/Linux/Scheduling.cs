@@ -1,0 +1,42 @@
+using System.Runtime.InteropServices;
+
+namespace OciRuntime.Linux;
+
+/// <summary>sched_setattr(2) argument, version 1 (Linux 5.3, with the utilization clamps).</summary>
+[StructLayout(LayoutKind.Sequential)]
+internal struct SchedAttr
+{
+    public uint Size, Policy;
+    public ulong Flags;
+    public int Nice;
+    public uint Priority;
+    public ulong Runtime, Deadline, Period;
+    public uint UtilMin, UtilMax;
+}
+
+/// <summary>When and where the calling thread runs, its I/O and its memory are served. All of it survives execve.</summary>
+internal static unsafe class Scheduling
+{
+    public const int IOPRIO_WHO_PROCESS = 1, IOPRIO_CLASS_SHIFT = 13;
+    public const int PER_LINUX = 0, PER_LINUX32 = 8;
+
+    /// <summary>Lets the thread run on every CPU that its cpuset allows, also on those that the cpuset gets later.</summary>
+    public static long ResetAffinity()
+    {
+        // 8192 CPUs, the most a kernel can be configured for (NR_CPUS); it ignores the bits of those it does not have.
+        const int Words = 128;
+        ulong* mask = stackalloc ulong[Words];
+        for (int i = 0; i < Words; i++) mask[i] = ulong.MaxValue;
+        return Kernel.Call(SyscallNumber.SchedSetaffinity, 0, Words * sizeof(ulong), (nint)mask);
+    }
+
+    public static long Set(SchedAttr* attributes) => Kernel.Call(SyscallNumber.SchedSetattr, 0, (nint)attributes, 0);
+
+    /// <summary>ioprio_set(2): class &lt;&lt; 13 | level.</summary>
+    public static long SetIoPriority(int priority) => Kernel.Call(SyscallNumber.IoprioSet, IOPRIO_WHO_PROCESS, 0, priority);
+
+    public static long SetPersonality(int personality) => Kernel.Call(SyscallNumber.Personality, personality);
+
+    /// <summary>set_mempolicy(2). The kernel counts one bit less than it is told, and takes no nodes for null only.</summary>
+    public static long SetMemoryPolicy(int mode, ulong* nodes, int words) => Kernel.Call(SyscallNumber.SetMempolicy, mode, words == 0 ? 0 : (nint)nodes, words * 64 + 1);
+}
