@@ -1,5 +1,4 @@
 using System.Text.Json.Nodes;
-using OciRuntime.Spec;
 using OciRuntime.Tests.Plan;
 using OciRuntime.Tests.Spec;
 using OciRuntime.Tests.Support;
