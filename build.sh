@@ -22,6 +22,9 @@ Usage: ./build.sh [COMMAND]
   install [PREFIX]  put the binary into PREFIX/bin; PREFIX is /usr/local by default
   conformance DIR [RUNTIME]
                     run an already built checkout of opencontainers/runtime-tools, on out/ocirun or another runtime (root)
+  vm [OPTION]... -- COMMAND [ARGUMENT]...
+                    run a command in a virtual machine with pure cgroup v2, all capabilities, and AppArmor or SELinux if asked
+                    for; vm --help has the options
   clean             remove everything that was built
   help              this text
 
@@ -63,6 +66,9 @@ build_packages=(clang lld zlib1g-dev binutils ca-certificates)
 
 demo_packages=(busybox-static)
 
+# What runs the virtual machine, and what it is made of; scripts/vm.sh downloads the rest.
+vm_packages=(qemu-system-x86 cpio busybox-static util-linux)
+
 # Root file systems, peers to compare with, clients with what they call, and tools that look at the result.
 test_packages=(
   busybox-static
@@ -71,6 +77,7 @@ test_packages=(
   containerd docker.io buildah
   libseccomp2 gcc libc6-dev
   strace jq procps util-linux git
+  "${vm_packages[@]}" checkpolicy
 )
 
 conformance_packages=(jq util-linux)
@@ -218,6 +225,14 @@ cmd_conformance() {
   conformance "$(realpath "$runtime")" "$1"
 }
 
+cmd_vm() {
+  # shellcheck source=scripts/vm.sh
+  . "$repo/scripts/vm.sh"
+  # Stdout belongs to the command in the machine.
+  { build; need_packages "${vm_packages[@]}"; } >&2
+  vm "$@"
+}
+
 cmd_clean() {
   rm -rf "$out" "$repo"/src/*/bin "$repo"/src/*/obj
   say "clean"
@@ -227,7 +242,7 @@ main() {
   local command=${1:-build}
   [[ $# -eq 0 ]] || shift
   case $command in
-    build | demo | test | bench | install | conformance | clean) "cmd_$command" "$@" ;;
+    build | demo | test | bench | install | conformance | vm | clean) "cmd_$command" "$@" ;;
     help | -h | --help) usage ;;
     *)
       usage >&2
