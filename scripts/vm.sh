@@ -67,26 +67,25 @@ vm_workplace() {
 
 # Sets vm_image to a directory with vmlinuz and base.cpio.
 vm_find_image() {
-  local kernel versions
-  kernel=$(vm_kernel_package)
-  versions=$(
-    apt-cache show --no-all-versions "$kernel" apparmor | sed -n 's/^\(Package\|Version\): //p'
-    dpkg-query --show --showformat '${Package} ${Version}\n' busybox-static libc6
-    cat "$repo"/scripts/vm.sh "$repo"/scripts/vm/*
+  local offer=$vm_cache/offer kernel
+  # Asking apt takes seconds, and the answer changes only with the package lists.
+  if [[ ! $offer -nt /var/lib/apt/lists ]]; then vm_ask_apt "$offer"; fi
+  kernel=$(sed -n 's/^Depends: \(linux-image-[^ ]*\).*/\1/p' "$offer")
+  vm_image=$vm_cache/${kernel#linux-image-}-$(
+    { dpkg-query --show busybox-static libc6 && cat "$offer" "$repo"/scripts/vm.sh "$repo"/scripts/vm/*; } | sha256sum | cut -c 1-12
   )
-  vm_image=$vm_cache/${kernel#linux-image-}-$(sha256sum <<<"$versions" | cut -c 1-12)
   if [[ -d $vm_image ]]; then return; fi
   quietly "Making the virtual machine's image from $kernel" vm_make_image "$kernel" >&2
 }
 
-# linux-image-cloud-amd64 is only a name for the newest: linux-image-6.1.0-42-cloud-amd64.
-vm_kernel_package() {
-  vm_newest_kernel || { quietly "Refreshing the package lists" as_root apt-get update >&2; vm_newest_kernel; } ||
-    fail "no package source offers linux-image-cloud-amd64"
-}
-
-vm_newest_kernel() {
-  apt-cache show --no-all-versions linux-image-cloud-amd64 2>/dev/null | sed -n 's/^Depends: \(linux-image-[^ ]*\).*/\1/p' | grep .
+# linux-image-cloud-amd64 only depends on the newest kernel, for example linux-image-6.1.0-42-cloud-amd64, and has its version.
+vm_ask_apt() {
+  local question=(apt-cache show --no-all-versions linux-image-cloud-amd64 apparmor)
+  if ! "${question[@]}" >"$vm_work/offer" 2>/dev/null; then
+    quietly "Refreshing the package lists" as_root apt-get update >&2
+    "${question[@]}" >"$vm_work/offer" || fail "no package source offers the cloud kernel and AppArmor"
+  fi
+  sed -n '/^\(Package\|Version\|Depends\): /p' "$vm_work/offer" >"$1"
 }
 
 vm_make_image() {
@@ -100,19 +99,21 @@ vm_make_image() {
   vm_base_system "$vm_work/base" "$packages"
   vm_archive "$vm_work/base" >"$new/base.cpio"
   # Only complete images get the name; older ones have had their time.
-  find "$vm_cache" -mindepth 1 -maxdepth 1 ! -name 'run.*' -exec rm -rf {} +
+  find "$vm_cache" -mindepth 1 -maxdepth 1 -type d ! -name 'run.*' -exec rm -rf {} +
   mv -T "$new" "$vm_image"
 }
 
-# vm_base_system DIRECTORY UNPACKED: busybox under all its names, apparmor_parser with its libraries, and init.
+# vm_base_system DIRECTORY UNPACKED: busybox under all its names, apparmor_parser with its libraries, kernel modules, and init.
 vm_base_system() {
   local base=$1 unpacked=$2 applet
-  mkdir -p "$base"/{bin,sbin,usr/bin,usr/sbin,dev,proc,sys,run,tmp,mnt,root,etc/apparmor.d,var,vm}
+  mkdir -p "$base"/{bin,sbin,usr/bin,usr/sbin,dev,proc,sys,run,tmp,mnt,root,etc/apparmor.d,var,vm,lib/modules}
   cp /bin/busybox "$base/bin/busybox"
   for applet in $(/bin/busybox --list); do
     [[ $applet == busybox ]] || ln -s busybox "$base/bin/$applet"
   done
   vm_add_program "$unpacked/sbin/apparmor_parser" "$base"
+  # What the kernel does not have built in, and what containers or their tests need.
+  find "$unpacked"/lib/modules \( -name overlay.ko -o -name loop.ko -o -name bfq.ko \) -exec cp -t "$base/lib/modules" {} +
   printf 'root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534::/:/bin/false\n' >"$base/etc/passwd"
   printf 'root:x:0:\ntty:x:5:\nnogroup:x:65534:\n' >"$base/etc/group"
   install -m 755 "$repo/scripts/vm/init" "$base/init"
