@@ -18,6 +18,10 @@ internal static class Wrapped
     /// <summary>Signals ignored and blocked, as nohup(1) and careless daemons leave them.</summary>
     public static RuntimeBinary DeafToSignals => Script("deaf", "exec env --ignore-signal --block-signal=USR1,USR2,ALRM,CHLD");
 
+    /// <summary>On a kernel that calls AppArmor enabled, whether it has it or not.</summary>
+    public static RuntimeBinary SeeminglyAppArmor => Script("apparmor",
+        "exec unshare --mount --propagation private sh -c 'mount -t tmpfs tmpfs /sys/module && mkdir -p /sys/module/apparmor/parameters && echo Y > /sys/module/apparmor/parameters/enabled && exec \"$@\"' --");
+
     private static RuntimeBinary Script(string name, string command)
     {
         string path = Path.Combine(TestRun.Root, $"ocirun-{name}");

@@ -47,9 +47,9 @@ public sealed class SpecFixtureTests
         var problems = new SpecProblems();
         UnsupportedFeatures.Check(SpecFixtures.Parse("full"), problems);
         problems.Errors.Select(problem => problem.Pointer).Should().BeEquivalentTo(
-            "/process/apparmorProfile", "/process/selinuxLabel", "/process/scheduler", "/process/ioPriority",
+            "/process/scheduler", "/process/ioPriority",
             "/mounts/1/uidMappings", "/mounts/1/options/2",
-            "/linux/mountLabel", "/linux/personality", "/linux/memoryPolicy", "/linux/intelRdt", "/linux/netDevices");
+            "/linux/personality", "/linux/memoryPolicy", "/linux/intelRdt", "/linux/netDevices");
     }
 
     [Test]

@@ -257,7 +257,7 @@ public sealed class CommandTests
         seccomp.GetProperty("actions").EnumerateArray().Select(word => word.GetString()).Should().Contain("SCMP_ACT_NOTIFY").And.BeInAscendingOrder(StringComparer.Ordinal);
         seccomp.GetProperty("archs").EnumerateArray().Select(word => word.GetString()).Should().Contain("SCMP_ARCH_X86_64").And.NotContain("SCMP_ARCH_S390X");
         seccomp.GetProperty("supportedFlags").EnumerateArray().Select(word => word.GetString()).Should().BeSubsetOf(seccomp.GetProperty("knownFlags").EnumerateArray().Select(word => word.GetString()));
-        root.GetProperty("linux").GetProperty("apparmor").GetProperty("enabled").GetBoolean().Should().BeFalse();
+        root.GetProperty("linux").GetProperty("intelRdt").GetProperty("enabled").GetBoolean().Should().BeFalse();
         root.GetProperty("mountOptions").EnumerateArray().Select(word => word.GetString()).Should().Equal(OciRuntime.Plan.MountOptions.Words);
         root.GetProperty("linux").GetProperty("namespaces").EnumerateArray().Select(word => word.GetString()).Should().BeInAscendingOrder(StringComparer.Ordinal);
         Encoding.UTF8.GetString(document).Should().StartWith("{\n    \"ociVersionMin\": ");

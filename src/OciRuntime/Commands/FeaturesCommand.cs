@@ -61,8 +61,8 @@ internal static class FeaturesCommand
         w.WriteBoolean("rdma"u8, true);
         w.WriteEndObject();
         WriteSeccomp(w);
-        WriteEnabled(w, "apparmor"u8, false);
-        WriteEnabled(w, "selinux"u8, false);
+        WriteEnabled(w, "apparmor"u8, true);
+        WriteEnabled(w, "selinux"u8, true);
         WriteEnabled(w, "intelRdt"u8, false);
         w.WriteStartObject("mountExtensions"u8);
         WriteEnabled(w, "idmap"u8, false);

@@ -19,6 +19,14 @@ internal sealed class HostFacts
     /// <summary>The runtime itself runs in a user namespace that is not the initial one: device nodes cannot be made.</summary>
     public bool InUserNamespace { get; init; }
 
+    /// <summary>AppArmor profiles can be taken. Asked on first use.</summary>
+    public bool AppArmor { get => _appArmor ??= SecurityModules.AppArmor(); init => _appArmor = value; }
+
+    /// <summary>SELinux labels can be set. Asked on first use.</summary>
+    public bool Selinux { get => _selinux ??= SecurityModules.Selinux(); init => _selinux = value; }
+
+    private bool? _appArmor, _selinux;
+
     /// <summary>Asks the kernel; a handful of system calls.</summary>
     public static HostFacts Probe()
     {

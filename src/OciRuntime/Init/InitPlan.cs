@@ -53,6 +53,9 @@ internal enum InitOp
     /// <summary>A new file system. Text1: type, Text2: destination, Data: <see cref="TextPair"/>[Count] of fsconfig, A: MOUNT_ATTR_…, B: propagation words, packed (see <see cref="Propagation"/>).</summary>
     MountFilesystem,
 
+    /// <summary>Labels the root directory of the mqueue mounted at Text1, which SELinux allows no mount option for. Text2: label.</summary>
+    LabelQueues,
+
     /// <summary>A bind mount. Text1: source, Text2: destination, Data: <see cref="BindAttributes"/>.</summary>
     MountBind,
 
@@ -83,7 +86,7 @@ internal enum InitOp
     /// <summary>The working directory, made if missing. Text1: path.</summary>
     MakeDirectory,
 
-    /// <summary>Hides a path. Text1: path.</summary>
+    /// <summary>Hides a path. Text1: path. Data: <see cref="TextPair"/>[Count] of fsconfig for what hides directories.</summary>
     MaskPath,
 
     /// <summary>Makes a path read-only. Text1: path.</summary>
@@ -112,6 +115,9 @@ internal enum InitOp
 
     /// <summary>Writes a sysctl. Text1: path below /proc, Text2: value.</summary>
     Sysctl,
+
+    /// <summary>Writes an attribute of this thread for a security module. Text1: path below /proc, Text2: value, Fallback: path on a kernel without Text1. Flags: <see cref="InitFlags.SkipMissing"/>.</summary>
+    SecurityAttribute,
 
     /// <summary>Closes what is left open of the host: from here on the configuration's own paths are looked up, and /proc/self/fd leads anywhere.</summary>
     CloseHost,
@@ -192,7 +198,7 @@ internal enum InitFlags
     /// <summary>cgroup2 or sysfs that a user namespace may not mount: bind <see cref="InitStep.Fallback"/> instead.</summary>
     BindFallback = 128,
 
-    /// <summary>A missing source or destination is skipped.</summary>
+    /// <summary>A missing source, destination or attribute is skipped.</summary>
     SkipMissing = 256,
 
     /// <summary>A refusal is no failure yet: a later step tries again, as another user.</summary>

@@ -86,7 +86,7 @@ internal static unsafe class MountSteps
         if (target is -Errno.ENOENT or -Errno.ENOTDIR) return 0;
         if (target < 0) return target;
         long result = Files.Stat((int)target, out Statx stat);
-        if (result >= 0) result = stat.IsDirectory ? EmptyDirectory(ref s) : NullFile(ref s);
+        if (result >= 0) result = stat.IsDirectory ? EmptyDirectory(ref s, step) : NullFile(ref s);
         return Attach(ref s, result, (int)target, 0);
     }
 
@@ -209,16 +209,17 @@ internal static unsafe class MountSteps
         return result < 0 ? result : fs.Type == Files.PROC_SUPER_MAGIC ? 0 : -Errno.EPERM;
     }
 
-    private static long EmptyDirectory(ref InitState s)
+    private static long EmptyDirectory(ref InitState s, InitStep* step)
     {
         byte empty = 0;
         if (s.EmptyFd >= 0) return Mounts.OpenTree(s.EmptyFd, &empty, Mounts.OPEN_TREE_CLONE | Files.AT_EMPTY_PATH);
         fixed (byte* type = "tmpfs\0"u8, blocks = "nr_blocks\0"u8, inodes = "nr_inodes\0"u8, one = "1\0"u8)
         {
-            s.Detail = InitDetail.Superblock;
             long context = Mounts.FsOpen(type);
             if (context < 0) return context;
-            long result = Mounts.FsConfig((int)context, Mounts.FSCONFIG_SET_STRING, blocks, one);
+            long result = SetOptions(ref s, step, (int)context);
+            if (result >= 0) s.Detail = InitDetail.Superblock;
+            if (result >= 0) result = Mounts.FsConfig((int)context, Mounts.FSCONFIG_SET_STRING, blocks, one);
             if (result >= 0) result = Mounts.FsConfig((int)context, Mounts.FSCONFIG_SET_STRING, inodes, one);
             if (result >= 0) result = Mounts.FsConfig((int)context, Mounts.FSCONFIG_CMD_CREATE, null, null);
             if (result >= 0) result = Mounts.FsMount((int)context, Mounts.MOUNT_ATTR_RDONLY | Mounts.MOUNT_ATTR_NOSUID | Mounts.MOUNT_ATTR_NODEV | Mounts.MOUNT_ATTR_NOEXEC);

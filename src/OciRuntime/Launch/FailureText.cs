@@ -122,7 +122,23 @@ internal static unsafe class FailureText
         (InitOp.Seccomp, Linux.Errno.EACCES) => ": without /process/noNewPrivileges it takes CAP_SYS_ADMIN",
         (InitOp.Seccomp, Linux.Errno.EINVAL) => ": the kernel does not know one of /linux/seccomp/flags",
         (InitOp.Seccomp, Linux.Errno.EBUSY) => ": there is a listener already, a process can have one only",
+        (InitOp.SecurityAttribute, _) => step.Text1!.Contains("apparmor") ? ProfileHint(message.Errno) : LabelHint(message.Errno),
         (InitOp.BindRootfs, Linux.Errno.EACCES) => ": the container's root user cannot reach the directory: check the permissions on the way to it",
+        _ => "",
+    };
+
+    private static string ProfileHint(int errno) => errno switch
+    {
+        Linux.Errno.ENOENT => ": the profile is not loaded",
+        Linux.Errno.EACCES or Linux.Errno.EPERM => ": the runtime's own profile does not allow the change",
+        Linux.Errno.EINVAL => ": AppArmor does not answer there",
+        _ => "",
+    };
+
+    private static string LabelHint(int errno) => errno switch
+    {
+        Linux.Errno.EINVAL => ": the loaded SELinux policy has no such context",
+        Linux.Errno.EACCES => ": the SELinux policy does not allow it",
         _ => "",
     };
 

@@ -25,7 +25,7 @@ internal sealed class LaunchPreparation
     /// <summary>What is accepted and still worth a line in the log.</summary>
     public required List<string> Warnings { get; init; }
 
-    /// <summary>Why a launch with this command line would be refused; only where nothing is launched.</summary>
+    /// <summary>Why a launch with this command line, on this host, would be refused; only where nothing is launched.</summary>
     public required List<string> Refusals { get; init; }
 
     /// <summary>Reads the bundle and plans the launch.</summary>
@@ -58,6 +58,8 @@ internal sealed class LaunchPreparation
             Cgroups = Views(cgroups),
             CgroupsOptional = cgroups.Optional,
         });
+        if (plan.Refusals.Count > 0 && !settings.OnlyExplain) throw new OciException(plan.Refusals[0]);
+        refusals.AddRange(plan.Refusals);
         warnings.AddRange(plan.Warnings);
         warnings.AddRange(cgroups.Warnings);
         return new LaunchPreparation

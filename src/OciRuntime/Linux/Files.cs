@@ -59,7 +59,8 @@ internal static unsafe partial class Files
     public const int STATX_BASIC_STATS = 0x7ff, STATX_MNT_ID = 0x1000;
     public const int X_OK = 1, W_OK = 2, R_OK = 4;
     public const long PROC_SUPER_MAGIC = 0x9fa0, TMPFS_MAGIC = 0x01021994, CGROUP_SUPER_MAGIC = 0x27e0eb, CGROUP2_SUPER_MAGIC = 0x63677270,
-        DEVPTS_SUPER_MAGIC = 0x1cd1, OVERLAYFS_SUPER_MAGIC = 0x794c7630, SYSFS_MAGIC = 0x62656572, NSFS_MAGIC = 0x6e736673;
+        DEVPTS_SUPER_MAGIC = 0x1cd1, OVERLAYFS_SUPER_MAGIC = 0x794c7630, SYSFS_MAGIC = 0x62656572, NSFS_MAGIC = 0x6e736673,
+        MQUEUE_MAGIC = 0x19800202;
     public const int LOCK_SH = 1, LOCK_EX = 2, LOCK_NB = 4, LOCK_UN = 8;
     public const int F_DUPFD = 0, F_GETFD = 1, F_SETFD = 2, F_GETFL = 3, F_SETFL = 4, F_DUPFD_CLOEXEC = 1030, F_ADD_SEALS = 1033, F_GET_SEALS = 1034, FD_CLOEXEC = 1;
     public const uint CLOSE_RANGE_CLOEXEC = 4;
@@ -137,6 +138,9 @@ internal static unsafe partial class Files
     {
         fixed (Statfs* p = &result) return Kernel.Call(SyscallNumber.Statfs, (nint)path, (nint)p);
     }
+
+    /// <summary>Sets an extended attribute of an open file; O_PATH descriptors are not taken.</summary>
+    public static long SetAttribute(int fd, byte* name, byte* value, int length) => Kernel.Call(SyscallNumber.Fsetxattr, fd, (nint)name, (nint)value, length, 0);
 
     public static long AccessAt(int dirfd, byte* path, int mode, int flags) => Kernel.Call(SyscallNumber.Faccessat2, dirfd, (nint)path, mode, flags);
 

@@ -12,5 +12,6 @@ internal static partial class SyscallNumber
         Getdents64 = 61, ClockGettime = 113, ExitGroup = 94, Waitid = 95, Keyctl = 219, Openat = 56, Mkdirat = 34, Mknodat = 33,
         Fchownat = 54, Unlinkat = 35, Linkat = 37, Symlinkat = 36, Readlinkat = 78, Fchmodat = 53, Ppoll = 73, Unshare = 97, ClockNanosleep = 115,
         Accept4 = 242, Signalfd4 = 74, Dup3 = 24, Pipe2 = 59, Prlimit64 = 261, Setns = 268, Renameat2 = 276, MemfdCreate = 279,
-        Bpf = 280, Seccomp = 277, Clone = 220, Faccessat = 48, Execveat = 281, Statx = 291, Sendfile = 71, Shutdown = 210;
+        Bpf = 280, Seccomp = 277, Clone = 220, Faccessat = 48, Execveat = 281, Statx = 291, Sendfile = 71, Shutdown = 210,
+        Fsetxattr = 7;
 }

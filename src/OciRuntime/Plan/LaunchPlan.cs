@@ -35,6 +35,9 @@ internal sealed class LaunchPlan
     /// <summary>Settings that cannot be fulfilled and that the specification says to warn about.</summary>
     public required List<string> Warnings { get; init; }
 
+    /// <summary>Settings that this host cannot fulfil and that must not be left out: the plan can be read, but not launched.</summary>
+    public required List<string> Refusals { get; init; }
+
     /// <summary>Joined namespaces in slot order: their descriptors follow the <c>tasks</c> files.</summary>
     public required List<NamespacePath> Joins { get; init; }
 }

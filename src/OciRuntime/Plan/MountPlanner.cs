@@ -5,7 +5,7 @@ using OciRuntime.Spec;
 namespace OciRuntime.Plan;
 
 /// <summary>The mounts of config.json as steps.</summary>
-internal sealed class MountPlanner(PlanRequest request, NamespacePlan namespaces, List<PlanStep> steps, List<string> warnings)
+internal sealed class MountPlanner(PlanRequest request, NamespacePlan namespaces, LabelPlanner labels, List<PlanStep> steps, List<string> warnings)
 {
     /// <summary>Read-only remounts that come last, because something has still to be made inside.</summary>
     private readonly List<PlanStep> _late = [];
@@ -75,6 +75,7 @@ internal sealed class MountPlanner(PlanRequest request, NamespacePlan namespaces
         bool late = readOnly && (type == "tmpfs" || target == "dev");
         if (late) _late.Add(Attributes(origin, target, Mounts.MOUNT_ATTR_RDONLY));
         InitFlags flags = type is "proc" or "sysfs" ? InitFlags.RealDirectory : 0;
+        labels.AddTo(type, data);
         if (type == "tmpfs" && !data.Exists(static o => o.Key == "mode")) flags |= InitFlags.InheritMode;
         steps.Add(new(InitOp.MountFilesystem, origin)
         {
@@ -87,6 +88,7 @@ internal sealed class MountPlanner(PlanRequest request, NamespacePlan namespaces
             // Without a network namespace of its own, a user namespace may not mount sysfs; the host's can still be bound.
             Fallback = type == "sysfs" && namespaces.Has(Processes.CLONE_NEWUSER) ? "/sys" : null,
         });
+        labels.AddQueueLabel(type, target);
     }
 
     private static bool IsVirtual(string type) =>
@@ -132,10 +134,9 @@ internal sealed class MountPlanner(PlanRequest request, NamespacePlan namespaces
     /// </summary>
     private void AddCgroupV1(Origin origin, string target, ulong attributes, ulong propagation)
     {
-        steps.Add(new(InitOp.MountFilesystem, origin)
-        {
-            Text1 = "tmpfs", Text2 = target, A = (long)(attributes & ~Mounts.MOUNT_ATTR_RDONLY), B = (long)propagation, Options = [new("source", "tmpfs"), new("mode", "755")],
-        });
+        List<KeyValuePair<string, string?>> data = [new("source", "tmpfs"), new("mode", "755")];
+        labels.AddTo("tmpfs", data);
+        steps.Add(new(InitOp.MountFilesystem, origin) { Text1 = "tmpfs", Text2 = target, A = (long)(attributes & ~Mounts.MOUNT_ATTR_RDONLY), B = (long)propagation, Options = data });
         foreach (CgroupView view in request.Cgroups)
         {
             if (view.Hierarchy.Unified) continue;

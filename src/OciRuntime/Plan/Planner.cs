@@ -15,7 +15,8 @@ internal sealed class Planner
     private readonly LinuxConfig _linux;
     private readonly NamespacePlan _namespaces;
     private readonly List<PlanStep> _steps = new(96);
-    private readonly List<string> _warnings = [];
+    private readonly List<string> _warnings = [], _refusals = [];
+    private readonly LabelPlanner _labels;
 
     private Planner(PlanRequest request)
     {
@@ -23,6 +24,7 @@ internal sealed class Planner
         _spec = request.Spec;
         _linux = _spec.Linux ?? new LinuxConfig();
         _namespaces = NamespacePlan.Build(_linux);
+        _labels = new LabelPlanner(_spec, request.Host, _steps, _warnings, _refusals);
     }
 
     /// <summary>Plans a launch. The spec must be valid and have a process.</summary>
@@ -43,6 +45,7 @@ internal sealed class Planner
         if (HasMountNamespace) AddRootSteps();
         else AddChangeRoot();
         AddKernelSettings();
+        _labels.AddExecLabels();
         Add(InitOp.CloseHost);
         ProcessPlanner process = new(_request, _namespaces, _steps, _warnings);
         process.AddSteps(DenySetgroups);
@@ -59,13 +62,14 @@ internal sealed class Planner
             Environment = process.Environment,
             HomeFromImage = process.HomeFromImage,
             Warnings = _warnings,
+            Refusals = _refusals,
         };
     }
 
     /// <summary>What needs the host's view: the score is written while /proc/self is still ours, cgroups before a cgroup namespace takes its root from them.</summary>
     private void AddHostSteps()
     {
-        if (_linux.Sysctl.Count > 0) Add(InitOp.KeepHostProc, new("/linux/sysctl"));
+        if (_linux.Sysctl.Count > 0 || _labels.NeedsProc) Add(InitOp.KeepHostProc, _linux.Sysctl.Count > 0 ? new("/linux/sysctl") : Origin.Runtime);
         if (_spec.Process!.OomScoreAdj is { } score) _steps.Add(new(InitOp.OomScoreAdjust, new("/process/oomScoreAdj")) { A = score });
         AddCgroups();
         // Before the first setns: from then on others may see this process. A new user namespace has no others, and its id maps are out
@@ -88,6 +92,7 @@ internal sealed class Planner
     {
         if (_namespaces.NewUser) Add(InitOp.Undumpable);
         Add(InitOp.NewSession);
+        if (_request.NewKeyring) _labels.AddKeyringLabel();
         // Key permissions (keyctl_setperm(3)): search for others when a user namespace changes who "user" is, else for the user.
         if (_request.NewKeyring) _steps.Add(new(InitOp.SessionKeyring, Origin.Runtime) { Text1 = "_ses." + _request.Id, A = HasUserNamespace ? 0x8 : 0x80000 });
         if ((_namespaces.New & Processes.CLONE_NEWNET) != 0) Add(InitOp.LoopbackUp, _namespaces.OriginOf(Processes.CLONE_NEWNET));
@@ -100,7 +105,7 @@ internal sealed class Planner
         ulong first = propagation == 0 ? Mounts.MS_SLAVE | Mounts.MS_REC : late ? Mounts.MS_PRIVATE | Mounts.MS_REC : propagation;
         _steps.Add(new(InitOp.HostPropagation, propagation == 0 ? Origin.Runtime : new("/linux/rootfsPropagation")) { A = (long)first, Text1 = _request.Rootfs });
         Add(InitOp.BindRootfs, new("/root/path"), _request.Rootfs);
-        MountPlanner mounts = new(_request, _namespaces, _steps, _warnings);
+        MountPlanner mounts = new(_request, _namespaces, _labels, _steps, _warnings);
         mounts.AddMounts();
         if (_request.NotifyDirectory != null)
         {
@@ -111,8 +116,8 @@ internal sealed class Planner
         if (_spec.Process!.Terminal) _steps.Add(new(InitOp.Console, new("/process/terminal")) { A = WindowSize(_spec.Process.ConsoleSize) });
         Add(InitOp.MakeDirectory, new("/process/cwd"), ContainerPath.Clean(_spec.Process.Cwd));
         // Masks before the switch: their sources are the host's, and clones of detached mounts need Linux 6.15.
-        AddPaths(InitOp.ReadonlyPath, "/linux/readonlyPaths", _linux.ReadonlyPaths);
-        AddPaths(InitOp.MaskPath, "/linux/maskedPaths", _linux.MaskedPaths);
+        AddPaths(InitOp.ReadonlyPath, "/linux/readonlyPaths", _linux.ReadonlyPaths, []);
+        AddPaths(InitOp.MaskPath, "/linux/maskedPaths", _linux.MaskedPaths, _labels.MountOption is { } label ? [label] : []);
         mounts.AddLateRemounts();
         if (_spec.Root!.Readonly) _steps.Add(new(InitOp.SetMountAttributes, new("/root/readonly")) { Text1 = ".", A = (long)Mounts.MOUNT_ATTR_RDONLY });
         AddSwitch();
@@ -191,14 +196,14 @@ internal sealed class Planner
 
     private void Add(InitOp op, Origin? origin = null, string? text = null) => _steps.Add(new(op, origin ?? Origin.Runtime) { Text1 = text });
 
-    private void AddPaths(InitOp op, string section, string[] paths)
+    private void AddPaths(InitOp op, string section, string[] paths, List<KeyValuePair<string, string?>> options)
     {
         for (int i = 0; i < paths.Length; i++)
         {
             string path = ContainerPath.Clean(paths[i]);
             // The whole root as a masked path would cover the container; a repeated path would be covered twice.
             if (path == ".") _warnings.Add($"{section}/{i}: the root itself cannot be covered; /root/readonly makes it read-only");
-            else if (Array.IndexOf(paths, paths[i]) == i) _steps.Add(new(op, new(section, i)) { Text1 = path });
+            else if (Array.IndexOf(paths, paths[i]) == i) _steps.Add(new(op, new(section, i)) { Text1 = path, Options = options });
         }
     }
 

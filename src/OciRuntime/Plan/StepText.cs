@@ -13,7 +13,7 @@ internal static class StepText
     private static string Words(PlanStep step) => step.Op switch
     {
         InitOp.OomScoreAdjust => $"set oom_score_adj to {step.A}",
-        InitOp.KeepHostProc => "keep the host's /proc open for writing sysctls",
+        InitOp.KeepHostProc => "keep the host's /proc open for what is written there later",
         InitOp.EnterCgroup => $"enter the cgroup {step.Text1}",
         InitOp.JoinNamespaces => "join namespaces: " + string.Join(", ", step.Joins!.ConvertAll(static j => $"{j.Type} {j.Path}")),
         InitOp.Unshare => Unshare(NamespaceNames.Of((ulong)step.A)),
@@ -28,6 +28,7 @@ internal static class StepText
         InitOp.HostPropagation => $"make all mounts {PropagationName((ulong)step.A)}{Reach((ulong)step.A)}",
         InitOp.BindRootfs => $"bind the root file system {step.Text1} onto itself, as a mount of its own",
         InitOp.MountFilesystem => $"mount {step.Text1}{Source(step)} on /{step.Text2}{Options(step)}{(step.Fallback == null ? "" : $", else bind {step.Fallback}")}{IfExists(step)}",
+        InitOp.LabelQueues => $"label /{step.Text1} {step.Text2}",
         InitOp.MountBind => $"bind {step.Text1}{((step.Flags & InitFlags.Recursive) != 0 ? " with all below it" : "")} on /{step.Text2}{Bind(step.Bind)}{IfExists(step)}",
         InitOp.SetMountAttributes => $"remount {ContainerPath.Absolute(step.Text1!)}{Attributes(step)}",
         InitOp.ReconfigureFilesystem => $"reconfigure the file system of {ContainerPath.Absolute(step.Text1!)}{Options(step)}",
@@ -38,7 +39,7 @@ internal static class StepText
         InitOp.ContainerHook => $"run the createContainer hook {step.Hook!.Path}",
         InitOp.Console => $"open a terminal in the container's devpts{WindowSize(step.A)} and pass its master on",
         InitOp.MakeDirectory => $"make the directory {ContainerPath.Absolute(step.Text1!)} if it is missing",
-        InitOp.MaskPath => $"hide {ContainerPath.Absolute(step.Text1!)} if it exists",
+        InitOp.MaskPath => $"hide {ContainerPath.Absolute(step.Text1!)}{Options(step)} if it exists",
         InitOp.ReadonlyPath => $"make {ContainerPath.Absolute(step.Text1!)} read-only if it exists",
         InitOp.PivotRoot => "make the root file system / with pivot_root, and detach the host's",
         InitOp.MoveRoot => "move the root file system over / and chroot into it (--no-pivot)",
@@ -48,6 +49,8 @@ internal static class StepText
         InitOp.Hostname => $"set the hostname to {step.Text1}",
         InitOp.Domainname => $"set the domainname to {step.Text1}",
         InitOp.Sysctl => $"write {step.Text2} to /proc/{step.Text1}",
+        // In backquotes: Podman tells by such a path that it was about a label.
+        InitOp.SecurityAttribute => $"write {step.Text2} to `/proc/{step.Text1}`{(step.Fallback == null ? "" : $", or to `/proc/{step.Fallback}`")}{IfExists(step)}",
         InitOp.CloseHost => "close what is left open of the host",
         InitOp.NoNewPrivileges => "give up gaining privileges by execve (no_new_privs)",
         InitOp.ResourceLimit => $"set {step.Text1} to {Limit(step.B)} (soft), {Limit(step.C)} (hard)",

@@ -174,6 +174,8 @@ public static partial class SpecValidator
     {
         if (annotations.ContainsKey(""))
             problems.Error("/annotations/", null, "must have a key that is not empty");
+        if (annotations[SpecWords.MountContextType] is { } context)
+            CheckWord(context, SpecWords.MountContextTypes, $"/annotations/{SpecWords.MountContextType}", problems);
     }
 
     private static void CheckWord(string word, string[] allowed, string pointer, SpecProblems problems)

@@ -33,6 +33,12 @@ internal static class SpecWords
     public static readonly string[] Propagations =
         ["private", "shared", "slave", "unbindable", "rprivate", "rshared", "rslave", "runbindable"];
 
+    /// <summary>crun's annotation that chooses how linux.mountLabel is applied; Podman sets it.</summary>
+    public const string MountContextType = "run.oci.mount_context_type";
+
+    /// <summary>Its values: mount(8), "SELinux security context".</summary>
+    public static readonly string[] MountContextTypes = ["context", "fscontext", "defcontext", "rootcontext"];
+
     /// <summary>time_namespaces(7).</summary>
     public static readonly string[] Clocks = ["monotonic", "boottime"];
 

@@ -17,7 +17,6 @@ public static class UnsupportedFeatures
             CheckMount(spec.Mounts[i], i, problems);
         if (spec.Linux is not { } linux)
             return;
-        Refuse(IsSet(linux.MountLabel), "/linux/mountLabel", problems);
         Refuse(linux.Personality is not null, "/linux/personality", problems);
         Refuse(linux.MemoryPolicy is not null, "/linux/memoryPolicy", problems);
         Refuse(linux.IntelRdt is not null, "/linux/intelRdt", problems);
@@ -34,8 +33,6 @@ public static class UnsupportedFeatures
 
     private static void CheckProcess(Process process, string at, SpecProblems problems)
     {
-        Refuse(IsSet(process.ApparmorProfile), $"{at}/apparmorProfile", problems);
-        Refuse(IsSet(process.SelinuxLabel), $"{at}/selinuxLabel", problems);
         Refuse(process.Scheduler is not null, $"{at}/scheduler", problems);
         Refuse(process.IoPriority is not null, $"{at}/ioPriority", problems);
     }
@@ -59,8 +56,6 @@ public static class UnsupportedFeatures
         if (used)
             problems.Error(pointer, null, Message);
     }
-
-    private static bool IsSet(string? value) => !string.IsNullOrEmpty(value);
 
     private static bool IsInline(string option, string prefix) => option.StartsWith(prefix, StringComparison.Ordinal);
 }
