@@ -106,12 +106,13 @@ vm_make_image() {
 # vm_base_system DIRECTORY UNPACKED: busybox under all its names, apparmor_parser with its libraries, kernel modules, and init.
 vm_base_system() {
   local base=$1 unpacked=$2 applet
-  mkdir -p "$base"/{bin,sbin,usr/bin,usr/sbin,dev,proc,sys,run,tmp,mnt,root,etc/apparmor.d,var,vm,lib/modules}
+  mkdir -p "$base"/{bin,sbin,usr/bin,usr/sbin,dev,proc,sys,run,tmp,mnt,root,etc/apparmor,var,vm,lib/modules}
   cp /bin/busybox "$base/bin/busybox"
   for applet in $(/bin/busybox --list); do
     [[ $applet == busybox ]] || ln -s busybox "$base/bin/$applet"
   done
   vm_add_program "$unpacked/sbin/apparmor_parser" "$base"
+  : >"$base/etc/apparmor/parser.conf"
   # What the kernel does not have built in, and what containers or their tests need.
   find "$unpacked"/lib/modules \( -name overlay.ko -o -name loop.ko -o -name bfq.ko \) -exec cp -t "$base/lib/modules" {} +
   printf 'root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534::/:/bin/false\n' >"$base/etc/passwd"

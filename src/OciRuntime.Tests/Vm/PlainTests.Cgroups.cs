@@ -54,7 +54,7 @@ public sealed partial class PlainTests
         _vm.Add(nameof(Limits_bite), bundle =>
         {
             Resources(bundle, """{ "pids": { "limit": 3 }, "memory": { "limit": 16777216, "swap": 16777216 } }""");
-            bundle.Script("(sleep 0 & sleep 0 & sleep 0 & sleep 0 & wait) 2>&1; exec dd if=/dev/zero of=/dev/null bs=64M count=1");
+            bundle.Script("dd if=/dev/zero of=/dev/null bs=64M count=1 2>/dev/null; echo $?; exec 2>&1; sleep 0 & sleep 0 & sleep 0 & sleep 0 & wait");
         }, "ocirun run $id");
         _vm.Add(nameof(A_whole_life), bundle => bundle.AddNamespace("cgroup").Script("sleep 1000 & wait"), """
             cgroup=/sys/fs/cgroup/$id
@@ -105,10 +105,37 @@ public sealed partial class PlainTests
             sleep 1000 & echo $! >/sys/fs/cgroup/busy/cgroup.procs
             ocirun run $id
             status=$?
+            cat /sys/fs/cgroup/busy/cgroup.type
             kill $!; wait $! 2>/dev/null
             rmdir /sys/fs/cgroup/busy
             exit $status
             """);
+        _vm.Add(nameof(Below_a_parent_with_processes_a_container_without_limits_runs), bundle =>
+        {
+            bundle.AddNamespace("cgroup").Script("ls /sys/fs/cgroup/*.max; cat /sys/fs/cgroup/cgroup.type");
+            bundle.Linux["cgroupsPath"] = "/busy/inner";
+        }, """
+            mkdir /sys/fs/cgroup/busy
+            sleep 1000 & echo $! >/sys/fs/cgroup/busy/cgroup.procs
+            ocirun run $id
+            cat /sys/fs/cgroup/busy/cgroup.type
+            kill $!; wait $! 2>/dev/null
+            rmdir /sys/fs/cgroup/busy
+            """);
+        // What a login shell looks like: the runtime's own cgroup is not the root, and has processes.
+        foreach (string path in (string[])["", "relative"])
+        {
+            _vm.Add(nameof(A_path_that_is_not_absolute_lies_beside_the_runtime) + path, bundle =>
+            {
+                Resources(bundle, """{ "pids": { "limit": 5 } }""");
+                bundle.RemoveNamespace("cgroup").Script("cat /proc/self/cgroup");
+                bundle.Linux["cgroupsPath"] = path;
+            }, """
+                mkdir -p /sys/fs/cgroup/user/session
+                (read -r self rest </proc/self/stat; echo $self >/sys/fs/cgroup/user/session/cgroup.procs; exec ocirun run $id)
+                rmdir /sys/fs/cgroup/user/session /sys/fs/cgroup/user
+                """);
+        }
     }
 
     [Test]
@@ -129,8 +156,9 @@ public sealed partial class PlainTests
     [Test]
     public void Limits_bite()
     {
-        CommandResult result = _vm.Result().ShouldFail(137);
-        result.Stdout.Should().Contain("can't fork");
+        string[] lines = _vm.Result().Lines;
+        lines[0].Should().Be("137", "the kernel kills what exceeds the memory limit");
+        lines[1].Should().Contain("can't fork");
     }
 
     [Test]
@@ -151,7 +179,7 @@ public sealed partial class PlainTests
     {
         string[] lines = _vm.Result().ShouldSucceed().Lines;
         lines[0].Should().Be("0::/");
-        lines[1].Should().MatchRegex("^[0-9]+ [0-9]+ [0-9:]+ / /sys/fs/cgroup ro,nosuid,nodev,noexec,relatime .*- cgroup2 cgroup ");
+        lines[1].Should().MatchRegex("^[0-9]+ [0-9]+ [0-9:]+ / /sys/fs/cgroup ro,nosuid,nodev,noexec,relatime .*- cgroup2 ");
         lines[2].Should().Be("0");
     }
 
@@ -160,7 +188,7 @@ public sealed partial class PlainTests
     {
         string[] lines = _vm.Result().ShouldSucceed().Lines;
         lines[0].Should().Be("0::/" + nameof(Without_a_namespace_the_whole_tree_is_seen));
-        lines[1].Should().MatchRegex("/ /sys/fs/cgroup ro,nosuid,nodev,noexec,relatime .*- cgroup2 cgroup ");
+        lines[1].Should().MatchRegex("/ /sys/fs/cgroup ro,nosuid,nodev,noexec,relatime .*- cgroup2 ");
         lines[2].Should().Be("1");
     }
 
@@ -178,5 +206,16 @@ public sealed partial class PlainTests
 
     [Test]
     public void A_parent_with_processes_cannot_hand_down_controllers() =>
-        _vm.Result().ShouldFail(1, "/linux/resources/pids/limit: no controller pids", "/sys/fs/cgroup/busy has processes of its own");
+        _vm.Result().ShouldFail(1, "/linux/resources/pids/limit: no controller pids", "/sys/fs/cgroup/busy has processes of its own")
+            .Text.Should().Be("domain", "somebody else's cgroup is not made a threaded one");
+
+    [Test]
+    public void Below_a_parent_with_processes_a_container_without_limits_runs() => _vm.Result().ShouldSucceed().Lines.Should().Equal("domain", "domain");
+
+    [Test]
+    public void A_path_that_is_not_absolute_lies_beside_the_runtime([Values("", "relative")] string path)
+    {
+        string name = nameof(A_path_that_is_not_absolute_lies_beside_the_runtime) + path;
+        _vm.Result(name).ShouldSucceed().Text.Should().Be("0::/user/" + (path.Length == 0 ? name : path));
+    }
 }

@@ -18,7 +18,7 @@ public sealed partial class PlainTests
                 """);
             bundle.Process["oomScoreAdj"] = -500;
             bundle.User(1000, 1000).Script("ulimit -Hn; ulimit -Sn; ulimit -Hl; cat /proc/self/oom_score_adj");
-        }, "ulimit -Hn 4096; ulimit -Hl 64; ocirun run $id");
+        }, "ulimit -Hn 4096; ulimit -l 64; ocirun run $id");
         _vm.Add(nameof(A_privileged_container_may_do_everything), Privileged, "ocirun run $id");
     }
 
@@ -41,8 +41,8 @@ public sealed partial class PlainTests
             mknod /dev/kmem0 c 1 11 && echo privileged >/dev/kmem0 && dmesg | grep -c privileged
             mkdir /dev/mnt && mount -t tmpfs none /dev/mnt && umount /dev/mnt && echo mount
             mkdir /sys/fs/cgroup/inner && rmdir /sys/fs/cgroup/inner && echo cgroup
-            read v </proc/sys/vm/swappiness && echo $v >/proc/sys/vm/swappiness && echo sysctl
-            chroot / true && nice -n -5 true && hostname other && echo rest
+            v=$(cat /proc/sys/vm/swappiness) && echo $v >/proc/sys/vm/swappiness && echo sysctl
+            chroot / true && renice -n -5 -p $$ && hostname other && echo rest
             """);
     }
 

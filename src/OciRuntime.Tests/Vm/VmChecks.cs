@@ -28,6 +28,16 @@ internal sealed class VmChecks
         return this;
     }
 
+    /// <summary>Adds a file of this directory, or any other, to the root of the machine.</summary>
+    public VmChecks File(string path) => Options("--file", Path.Combine(Ocirun.RepositoryRoot, "src/OciRuntime.Tests/Vm", path));
+
+    /// <summary>A shell script that runs before the checks.</summary>
+    public VmChecks Prelude(string script)
+    {
+        System.IO.File.WriteAllText(Path.Combine(_directory, "prelude"), script);
+        return this;
+    }
+
     /// <summary>
     /// Adds a check: a shell script that runs as root in the machine, in a bundle made by <paramref name="configure"/>, with the check's name in
     /// $id. The bundle's root file system is busybox, its cgroup /$id.
@@ -39,18 +49,17 @@ internal sealed class VmChecks
         bundle.Linux["cgroupsPath"] = "/" + name;
         configure(bundle);
         string directory = Directory.CreateDirectory(Path.Combine(_directory, name)).FullName;
-        File.WriteAllText(Path.Combine(directory, "config.json"), bundle.Config.ToJsonString());
-        File.WriteAllText(Path.Combine(directory, "script"), script);
+        System.IO.File.WriteAllText(Path.Combine(directory, "config.json"), bundle.Config.ToJsonString());
+        System.IO.File.WriteAllText(Path.Combine(directory, "script"), script);
         _names.Add(name);
     }
 
     /// <summary>Boots the machine, does all checks, and keeps their results.</summary>
     public void Run()
     {
+        File("runner.sh");
         string[] command = [
-            "vm", "--timeout", $"{Limit.TotalSeconds - 30}", .. _options, "--dir", $"{_directory}:/checks",
-            "--file", $"{Path.Combine(Ocirun.RepositoryRoot, "src/OciRuntime.Tests/Vm/runner.sh")}:/runner.sh",
-            "--", "sh", "/runner.sh", _mark, .. _names];
+            "vm", "--timeout", $"{Limit.TotalSeconds - 30}", .. _options, "--dir", $"{_directory}:/checks", "--", "sh", "/runner.sh", _mark, .. _names];
         try
         {
             CommandResult result = Command.Run(Path.Combine(Ocirun.RepositoryRoot, "build.sh"), command, new CommandOptions { Timeout = Limit });

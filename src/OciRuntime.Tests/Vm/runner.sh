@@ -22,10 +22,15 @@ mkdir -p /rootfs/proc /rootfs/sys /rootfs/dev /rootfs/tmp /rootfs/etc /rootfs/ro
 cp -al /bin /rootfs/
 cp -a /etc/passwd /etc/group /rootfs/etc/
 
+# Sourced, so that it can change what this shell, and so all checks, runs as.
+# shellcheck source=/dev/null
+[ ! -e /checks/prelude ] || . /checks/prelude
+
 mkdir -p /results
 leftovers >/results/before
 for id in "$@"; do
   cd "/checks/$id" || exit
+  # shellcheck source=/dev/null
   (. ./script) </dev/null >/results/out 2>/results/err
   status=$?
   cd / || exit
@@ -37,5 +42,7 @@ for id in "$@"; do
       left) cmp -s /results/before /results/after || diff -U 0 /results/before /results/after ;;
     esac
   done
+  # The next check answers for itself only.
+  mv /results/after /results/before
 done
 echo "$mark end"
