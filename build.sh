@@ -228,8 +228,8 @@ cmd_conformance() {
 cmd_vm() {
   # shellcheck source=scripts/vm.sh
   . "$repo/scripts/vm.sh"
-  # Stdout belongs to the command in the machine.
-  { build; need_packages "${vm_packages[@]}"; } >&2
+  [[ $(uname -m) == x86_64 ]] || fail "the virtual machine is for x86_64"
+  need_packages "${vm_packages[@]}" >&2
   vm "$@"
 }
 

@@ -9,15 +9,16 @@ Usage: ./build.sh vm [OPTION]... -- COMMAND [ARGUMENT]...
 
 Boots a virtual machine, runs COMMAND in it as root with ocirun in its PATH, and exits with the exit code of COMMAND.
 
-  --lsm MODULE          activate apparmor (apparmor_parser is in PATH) or selinux (no policy is loaded; permissive)
+  --lsm MODULE          activate apparmor (apparmor_parser is in PATH), selinux (no policy is loaded; permissive) or none, the default
   --file HOST[:GUEST]   put a file into the machine, at /NAME unless GUEST says where
   --dir HOST[:GUEST]    put a directory into the machine, with all that is in it
+  --runtime FILE        what is called ocirun in the machine; out/ocirun, made up to date, by default
   --append ARGUMENTS    add to the kernel's command line
   --memory MEGABYTES    512 by default
   --timeout SECONDS     end the machine by force, with exit code 124; 120 by default
-  --console             show what the kernel says, on stderr
+  --console             show what the kernel said, on stderr, at the end
 
-There is no network, and nothing in the machine outlives it.
+COMMAND has an empty stdin and no network, and nothing in the machine outlives it.
 TEXT
 }
 
@@ -26,8 +27,13 @@ vm_cache=$out/vm
 # --- Options -----------------------------------------------------------------------------------------------------------
 
 vm() {
-  local lsm='' append='' memory=512 limit=120 console=/dev/null files=() program=()
+  local lsm=none runtime='' append='' memory=512 limit=120 console=no files=() program=()
   vm_options "$@"
+  if [[ -z $runtime ]]; then
+    # Stdout belongs to the command in the machine.
+    build >&2
+    runtime=$binary
+  fi
   vm_workplace
   vm_find_image
   vm_initramfs "$vm_work/initrd"
@@ -38,29 +44,35 @@ vm_options() {
   while [[ $# -gt 0 ]]; do
     case $1 in
       --) shift; program=("$@"); break ;;
-      --console) console=/dev/stderr; shift; continue ;;
+      --console) console=yes; shift; continue ;;
       --help) vm_usage; exit 0 ;;
-      --lsm | --file | --dir | --append | --memory | --timeout) [[ $# -gt 1 ]] || fail "vm: $1 needs a value" ;;
+      --lsm | --file | --dir | --runtime | --append | --memory | --timeout) [[ $# -gt 1 ]] || fail "vm: $1 needs a value" ;;
       *) vm_usage >&2; fail "vm: unknown option $1; the command comes after --" ;;
     esac
     case $1 in
       --lsm) lsm=$2 ;;
-      --file | --dir) [[ -e ${2%%:*} ]] || fail "vm: $1: there is no ${2%%:*}"; files+=("$2") ;;
+      --file) [[ -f ${2%%:*} ]] || fail "vm: --file: there is no file ${2%%:*}"; files+=("$2") ;;
+      --dir) [[ -d ${2%%:*} ]] || fail "vm: --dir: there is no directory ${2%%:*}"; files+=("$2") ;;
+      --runtime) runtime=$2 ;;
       --append) append=$2 ;;
       --memory) memory=$2 ;;
       --timeout) limit=$2 ;;
     esac
     shift 2
   done
-  case $lsm in '' | apparmor | selinux) ;; *) fail "vm: --lsm is apparmor or selinux, not $lsm" ;; esac
+  case $lsm in none | apparmor | selinux) ;; *) fail "vm: --lsm is apparmor, selinux or none, not $lsm" ;; esac
   [[ ${#program[@]} -gt 0 ]] || { vm_usage >&2; fail "vm: no command"; }
 }
 
 # Everything this run needs for itself lies here, and is gone afterwards.
 vm_workplace() {
   mkdir -p "$vm_cache"
+  # A run that was killed could not clean up.
+  find "$vm_cache" -maxdepth 1 -name 'run.*' -mmin +60 -exec rm -rf {} +
   vm_work=$(mktemp -d "$vm_cache/run.XXXXXX")
   trap 'rm -rf "$vm_work"' EXIT
+  # Of what goes into the machine; files of the caller keep their mode.
+  umask 022
 }
 
 # --- The image: kernel and base system, cached by what they are made from -----------------------------------------------
@@ -71,6 +83,7 @@ vm_find_image() {
   # Asking apt takes seconds, and the answer changes only with the package lists.
   if [[ ! $offer -nt /var/lib/apt/lists ]]; then vm_ask_apt "$offer"; fi
   kernel=$(sed -n 's/^Depends: \(linux-image-[^ ]*\).*/\1/p' "$offer")
+  [[ -n $kernel ]] || fail "apt's linux-image-cloud-amd64 names no kernel; see $offer"
   vm_image=$vm_cache/${kernel#linux-image-}-$(
     { dpkg-query --show busybox-static libc6 && cat "$offer" "$repo"/scripts/vm.sh "$repo"/scripts/vm/*; } | sha256sum | cut -c 1-12
   )
@@ -111,7 +124,7 @@ vm_base_system() {
   for applet in $(/bin/busybox --list); do
     [[ $applet == busybox ]] || ln -s busybox "$base/bin/$applet"
   done
-  vm_add_program "$unpacked/sbin/apparmor_parser" "$base"
+  vm_add_program "$unpacked/sbin/apparmor_parser" "$base" apparmor_parser
   : >"$base/etc/apparmor/parser.conf"
   # What the kernel does not have built in, and what containers or their tests need.
   find "$unpacked"/lib/modules \( -name overlay.ko -o -name loop.ko -o -name bfq.ko \) -exec cp -t "$base/lib/modules" {} +
@@ -120,10 +133,10 @@ vm_base_system() {
   install -m 755 "$repo/scripts/vm/init" "$base/init"
 }
 
-# vm_add_program FILE BASE: into sbin, with the libraries it is linked to, if any.
+# vm_add_program FILE BASE NAME: into sbin, with the libraries it is linked to, if any.
 vm_add_program() {
   local library
-  install -m 755 "$1" "$2/sbin/"
+  install -D -m 755 "$1" "$2/sbin/$3"
   for library in $(ldd "$1" 2>/dev/null | grep -o '/[^ ]*'); do
     install -D -m 755 "$library" "$2$library"
   done
@@ -141,11 +154,11 @@ vm_archive() {
 # The kernel unpacks one archive after the other, so that the base stays as it is and only this run's additions are packed.
 vm_initramfs() {
   local added=$vm_work/added entry guest
-  mkdir -p "$added/vm" "$added/sbin"
-  cp "$binary" "$added/sbin/ocirun"
+  mkdir -p "$added/vm"
+  vm_add_program "$runtime" "$added" ocirun
   for entry in ${files[@]+"${files[@]}"}; do
     guest=/$(basename "${entry%%:*}")
-    if [[ $entry == *:* ]]; then guest=${entry#*:}; fi
+    if [[ $entry == *:* ]]; then guest=/${entry#*:}; fi
     mkdir -p "$added$(dirname "$guest")"
     cp -aT "${entry%%:*}" "$added$guest"
   done
@@ -157,7 +170,7 @@ vm_initramfs() {
 vm_kernel_arguments() {
   # Quiet and without what costs boot time under emulation; a panic ends the machine at once.
   printf '%s ' console=ttyS0 panic=-1 reboot=t tsc=reliable no_timer_check mitigations=off random.trust_cpu=on
-  [[ $console != /dev/null ]] || printf 'quiet '
+  [[ $console == yes ]] || printf 'quiet '
   local minor=landlock,lockdown,yama,loadpin,safesetid,integrity
   case $lsm in
     apparmor) printf '%s ' "lsm=$minor,apparmor,bpf" apparmor=1 ;;
@@ -173,11 +186,11 @@ vm_boot() {
   for port in console stdout stderr status; do
     serial+=(-chardev "file,id=$port,path=$vm_work/$port" -device "isa-serial,chardev=$port")
   done
-  cat "$vm_work/stdout" &
+  # If this script is killed, all it has started dies, too; qemu with timeout.
+  setpriv --pdeathsig KILL cat "$vm_work/stdout" &
   readers+=($!)
-  cat "$vm_work/stderr" >&2 &
+  setpriv --pdeathsig KILL cat "$vm_work/stderr" >&2 &
   readers+=($!)
-  # If this script is killed, the machine dies, too: timeout with its parent, qemu with timeout.
   setpriv --pdeathsig KILL timeout --foreground --kill-after=5 "$limit" setpriv --pdeathsig KILL \
     qemu-system-x86_64 -accel tcg,thread=multi -cpu max,la57=off -M q35,smm=off -smp 2 -m "$memory" \
     -nodefaults -no-user-config -no-reboot -display none -nic none "${serial[@]}" \
@@ -190,7 +203,7 @@ vm_boot() {
 
 # vm_result STATUS-OF-QEMU
 vm_result() {
-  if [[ $console != /dev/null ]]; then cat "$vm_work/console" >&2; fi
+  if [[ $console == yes ]]; then cat "$vm_work/console" >&2; fi
   local code
   code=$(cat "$vm_work/status" 2>/dev/null) || code=
   if [[ -n $code ]]; then exit "$code"; fi

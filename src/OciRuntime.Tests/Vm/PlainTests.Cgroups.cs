@@ -73,7 +73,14 @@ public sealed partial class PlainTests
             ocirun delete --force $id
             """);
         _vm.Add(nameof(The_namespace_hides_what_is_above), bundle => bundle.AddNamespace("cgroup").Script(Membership), "ocirun run $id");
-        _vm.Add(nameof(Without_a_namespace_the_whole_tree_is_seen), bundle => bundle.Script(Membership), "ocirun run $id");
+        foreach (bool user in (bool[])[false, true])
+        {
+            _vm.Add(nameof(Without_a_namespace_the_whole_tree_is_seen) + user, bundle =>
+            {
+                bundle.Script(Membership);
+                if (user) bundle.WithUserNamespace();
+            }, "ocirun run $id; grep ' /sys/fs/cgroup ' /proc/self/mountinfo");
+        }
         _vm.Add(nameof(A_user_namespace_gets_its_cgroup_delegated), bundle =>
         {
             bundle.AddNamespace("cgroup").WithUserNamespace();
@@ -184,12 +191,14 @@ public sealed partial class PlainTests
     }
 
     [Test]
-    public void Without_a_namespace_the_whole_tree_is_seen()
+    public void Without_a_namespace_the_whole_tree_is_seen([Values] bool userNamespace)
     {
-        string[] lines = _vm.Result().ShouldSucceed().Lines;
-        lines[0].Should().Be("0::/" + nameof(Without_a_namespace_the_whole_tree_is_seen));
+        string name = nameof(Without_a_namespace_the_whole_tree_is_seen) + userNamespace;
+        string[] lines = _vm.Result(name).ShouldSucceed().Lines;
+        lines[0].Should().Be("0::/" + name);
         lines[1].Should().MatchRegex("/ /sys/fs/cgroup ro,nosuid,nodev,noexec,relatime .*- cgroup2 ");
         lines[2].Should().Be("1");
+        lines[3].Should().EndWith("rw,nsdelegate,memory_recursiveprot", "the host's hierarchy keeps its options");
     }
 
     [Test]

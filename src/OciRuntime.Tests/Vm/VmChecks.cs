@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics.X86;
 using FluentAssertions;
 using NUnit.Framework;
 using OciRuntime.Tests.Support;
@@ -57,7 +58,9 @@ internal sealed class VmChecks
     /// <summary>Boots the machine, does all checks, and keeps their results.</summary>
     public void Run()
     {
-        File("runner.sh");
+        Requires.OcirunItself();
+        if (!X86Base.X64.IsSupported) Assert.Ignore("missing: an x86_64 machine, for the virtual one");
+        Options("--runtime", Ocirun.Binary.Path).File("runner.sh");
         string[] command = [
             "vm", "--timeout", $"{Limit.TotalSeconds - 30}", .. _options, "--dir", $"{_directory}:/checks", "--", "sh", "/runner.sh", _mark, .. _names];
         try
