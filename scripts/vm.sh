@@ -93,12 +93,17 @@ vm_find_image() {
 
 # linux-image-cloud-amd64 only depends on the newest kernel, for example linux-image-6.1.0-42-cloud-amd64, and has its version.
 vm_ask_apt() {
-  local question=(apt-cache show --no-all-versions linux-image-cloud-amd64 apparmor)
-  if ! "${question[@]}" >"$vm_work/offer" 2>/dev/null; then
+  if ! vm_offer "$vm_work/offer"; then
     quietly "Refreshing the package lists" as_root apt-get update >&2
-    "${question[@]}" >"$vm_work/offer" || fail "no package source offers the cloud kernel and AppArmor"
+    vm_offer "$vm_work/offer" || fail "no package source offers linux-image-cloud-amd64 and apparmor"
   fi
-  sed -n '/^\(Package\|Version\|Depends\): /p' "$vm_work/offer" >"$1"
+  mv "$vm_work/offer" "$1"
+}
+
+# Fails unless both packages are known; apt-cache itself does not.
+vm_offer() {
+  apt-cache show --no-all-versions linux-image-cloud-amd64 apparmor 2>/dev/null | sed -n '/^\(Package\|Version\|Depends\): /p' >"$1"
+  [[ $(grep -c '^Package: ' "$1") == 2 ]]
 }
 
 vm_make_image() {

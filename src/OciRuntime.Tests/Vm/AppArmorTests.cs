@@ -15,7 +15,7 @@ public sealed class AppArmorTests
     [OneTimeSetUp]
     public void Boot()
     {
-        _vm.Options("--lsm", "apparmor").File("apparmor.profile").Prelude("apparmor_parser --add --skip-cache --quiet /apparmor.profile");
+        _vm.Options("--lsm", "apparmor").GuestFile("apparmor.profile").Prelude("apparmor_parser --add --skip-cache --quiet /apparmor.profile");
         foreach (bool noNewPrivileges in (bool[])[false, true])
         {
             Add(nameof(The_profile_is_enforced) + noNewPrivileges, Profile, bundle => bundle.Process["noNewPrivileges"] = noNewPrivileges);

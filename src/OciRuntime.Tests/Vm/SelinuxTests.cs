@@ -19,7 +19,7 @@ public sealed class SelinuxTests
         string source = Path.Combine(Ocirun.RepositoryRoot, "src/OciRuntime.Tests/Vm/selinux.conf");
         // Version 33 is the newest of Linux 6.1.
         Command.Run(Requires.Tool("checkpolicy"), "-M", "-U", "allow", "-c", "33", "-o", policy, source).ShouldSucceed();
-        _vm.Options("--lsm", "selinux").File(policy).Options("--file", $"{Probe.HostPath}:/bin/probe").Prelude("""
+        _vm.Options("--lsm", "selinux").GuestFile(policy).Options("--file", $"{Probe.HostPath}:/bin/probe").Prelude("""
             # The kernel takes a policy in one write only.
             dd if=/policy of=/sys/fs/selinux/load bs=1M 2>/dev/null
             echo 1 >/sys/fs/selinux/enforce

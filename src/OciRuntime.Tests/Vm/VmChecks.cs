@@ -30,12 +30,12 @@ internal sealed class VmChecks
     }
 
     /// <summary>Adds a file of this directory, or any other, to the root of the machine.</summary>
-    public VmChecks File(string path) => Options("--file", Path.Combine(Ocirun.RepositoryRoot, "src/OciRuntime.Tests/Vm", path));
+    public VmChecks GuestFile(string path) => Options("--file", Path.Combine(Ocirun.RepositoryRoot, "src/OciRuntime.Tests/Vm", path));
 
     /// <summary>A shell script that runs before the checks.</summary>
     public VmChecks Prelude(string script)
     {
-        System.IO.File.WriteAllText(Path.Combine(_directory, "prelude"), script);
+        File.WriteAllText(Path.Combine(_directory, "prelude"), script);
         return this;
     }
 
@@ -50,21 +50,22 @@ internal sealed class VmChecks
         bundle.Linux["cgroupsPath"] = "/" + name;
         configure(bundle);
         string directory = Directory.CreateDirectory(Path.Combine(_directory, name)).FullName;
-        System.IO.File.WriteAllText(Path.Combine(directory, "config.json"), bundle.Config.ToJsonString());
-        System.IO.File.WriteAllText(Path.Combine(directory, "script"), script);
+        File.WriteAllText(Path.Combine(directory, "config.json"), bundle.Config.ToJsonString());
+        File.WriteAllText(Path.Combine(directory, "script"), script);
         _names.Add(name);
     }
 
     /// <summary>Boots the machine, does all checks, and keeps their results.</summary>
     public void Run()
     {
-        Requires.OcirunItself();
-        if (!X86Base.X64.IsSupported) Assert.Ignore("missing: an x86_64 machine, for the virtual one");
-        Options("--runtime", Ocirun.Binary.Path).File("runner.sh");
-        string[] command = [
-            "vm", "--timeout", $"{Limit.TotalSeconds - 30}", .. _options, "--dir", $"{_directory}:/checks", "--", "sh", "/runner.sh", _mark, .. _names];
         try
         {
+            Requires.OcirunItself();
+            if (!X86Base.X64.IsSupported) Assert.Ignore("missing: an x86_64 machine, for the virtual one");
+            GuestFile("runner.sh");
+            string[] command = [
+                "vm", "--timeout", $"{Limit.TotalSeconds - 30}", "--runtime", Ocirun.Binary.Path, .. _options, "--dir", $"{_directory}:/checks",
+                "--", "sh", "/runner.sh", _mark, .. _names];
             CommandResult result = Command.Run(Path.Combine(Ocirun.RepositoryRoot, "build.sh"), command, new CommandOptions { Timeout = Limit });
             Parse(result.ShouldSucceed());
             TestContext.Progress.WriteLine($"{_names.Count} checks in the virtual machine: {result.Duration.TotalSeconds:F0} s");
