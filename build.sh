@@ -24,6 +24,9 @@ Usage: ./build.sh [COMMAND]
   install [PREFIX]  put the binary into PREFIX/bin; PREFIX is /usr/local by default
   conformance DIR [RUNTIME]
                     run an already built checkout of opencontainers/runtime-tools, on out/ocirun or another runtime (root)
+  vm [OPTION]... -- COMMAND [ARGUMENT]...
+                    run a command in a virtual machine with pure cgroup v2, all capabilities, and AppArmor or SELinux if asked
+                    for; vm --help has the options
   clean             remove everything that was built
   help              this text
 
@@ -65,6 +68,9 @@ build_packages=(clang lld zlib1g-dev binutils ca-certificates)
 
 demo_packages=(busybox-static)
 
+# What runs the virtual machine, and what it is made of; scripts/vm.sh downloads the rest.
+vm_packages=(qemu-system-x86 cpio busybox-static util-linux)
+
 # Root file systems, peers to compare with, clients with what they call, and tools that look at the result.
 test_packages=(
   busybox-static
@@ -73,6 +79,7 @@ test_packages=(
   containerd docker.io buildah
   libseccomp2 gcc libc6-dev
   strace jq procps util-linux git iproute2
+  "${vm_packages[@]}" checkpolicy
 )
 
 conformance_packages=(jq util-linux)
@@ -226,6 +233,14 @@ cmd_conformance() {
   conformance "$(realpath "$runtime")" "$1"
 }
 
+cmd_vm() {
+  # shellcheck source=scripts/vm.sh
+  . "$repo/scripts/vm.sh"
+  [[ $(uname -m) == x86_64 ]] || fail "the virtual machine is for x86_64"
+  need_packages "${vm_packages[@]}" >&2
+  vm "$@"
+}
+
 cmd_clean() {
   rm -rf "$out" "$repo"/src/*/bin "$repo"/src/*/obj
   say "clean"
@@ -235,7 +250,7 @@ main() {
   local command=${1:-build}
   [[ $# -eq 0 ]] || shift
   case $command in
-    build | demo | test | fuzz | bench | install | conformance | clean) "cmd_$command" "$@" ;;
+    build | demo | test | fuzz | bench | install | conformance | vm | clean) "cmd_$command" "$@" ;;
     help | -h | --help) usage ;;
     *)
       usage >&2

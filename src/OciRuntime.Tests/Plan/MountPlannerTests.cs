@@ -77,9 +77,9 @@ public sealed class MountPlannerTests
     }
 
     [Test]
-    public void Cgroup_v2_is_mounted_and_falls_back_to_what_the_container_may_see()
+    public void Cgroup_v2_is_mounted_in_a_namespace_of_its_own_only_and_else_bound()
     {
-        Plans.Default(cgroups: Plans.Unified).Words().Should().Contain("mount cgroup2 on /sys/fs/cgroup (ro,nosuid,nodev,noexec), else bind /sys/fs/cgroup");
+        Plans.Default(cgroups: Plans.Unified).Words().Should().Contain("bind /sys/fs/cgroup with all below it on /sys/fs/cgroup (rro,rnosuid,rnodev,rnoexec)");
         Plans.Default(c => c["linux"]!["namespaces"]!.AsArray().Add(Plans.Json("""{"type":"cgroup"}""")), cgroups: Plans.Unified).Words()
             .Should().Contain("mount cgroup2 on /sys/fs/cgroup (ro,nosuid,nodev,noexec), else bind /sys/fs/cgroup/c");
     }

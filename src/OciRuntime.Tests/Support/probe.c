@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/un.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 /* probe notify MESSAGE...: one datagram each to $NOTIFY_SOCKET; "sleep" waits forever. */
@@ -94,6 +95,19 @@ static int calls(const char *path)
     return 0;
 }
 
+/* probe label PATH...: the SELinux label of each file, and of the session keyring. */
+static int label(int argc, char **argv)
+{
+    char text[512];
+    for (int i = 0; i < argc; i++) {
+        ssize_t length = getxattr(argv[i], "security.selinux", text, sizeof text);
+        puts(length < 0 ? strerror(errno) : strndup(text, length));
+    }
+    long length = syscall(SYS_keyctl, 17 /* KEYCTL_GET_SECURITY */, -3 /* KEY_SPEC_SESSION_KEYRING */, text, sizeof text);
+    puts(length < 0 ? strerror(errno) : strndup(text, length));
+    return 0;
+}
+
 int main(int argc, char **argv)
 {
     if (argc > 1 && !strcmp(argv[1], "notify"))
@@ -106,6 +120,8 @@ int main(int argc, char **argv)
         return keyring_of(argv + 2);
     if (argc > 2 && !strcmp(argv[1], "calls"))
         return calls(argv[2]);
+    if (argc > 1 && !strcmp(argv[1], "label"))
+        return label(argc - 2, argv + 2);
     if (argc > 1 && !strcmp(argv[1], "signals"))
         return signals();
     return 1;

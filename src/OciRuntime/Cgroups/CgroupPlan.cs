@@ -114,7 +114,11 @@ internal sealed class CgroupPlan
         // All that are available are handed down, not only those with a limit: statistics come from the same controllers.
         steps.AddFirst(new(CgroupStepKind.EnableControllers, 0, "cgroup.subtree_control", steps.Needed, steps.Needed.Length > 0 ? "/linux/resources" : ""));
         AttachDevices(steps, request, devices, 0);
-        if (request.HasCgroupNamespace && request.DelegateTo is { } uid) steps.Add(new(CgroupStepKind.Delegate, 0, "", uid.ToString(), ""));
+        if (request.HasCgroupNamespace && request.DelegateTo is { } uid)
+        {
+            // Without privileges only one's own id can be given; any other user of the container then does without.
+            steps.Add(new(CgroupStepKind.Delegate, 0, "", uid.ToString(), "", request.Rootless ? CgroupTolerance.Permission : CgroupTolerance.None));
+        }
     }
 
     private static void AddV1(CgroupStepList steps, CgroupRequest request, DeviceFilter devices)

@@ -114,8 +114,12 @@ internal static class CgroupSetup
             if (!controller.IsEmpty && !Has(enabled, controller)) missing = string.Concat(missing, missing.Length == 0 ? "+" : " +", controller);
         }
         if (missing.Length == 0) return enabled;
-        if (CgroupFiles.Write(fd, "cgroup.subtree_control", missing) < 0)
+        error = CgroupFiles.Write(fd, "cgroup.subtree_control", missing);
+        // A cgroup with processes takes the threaded controllers by themselves, but that makes it a threaded domain, whose children take no
+        // process any more (cgroup-v2.rst, "Threads"): damage to somebody else's cgroup, and no use to the container.
+        if (error < 0 && error != -Errno.EBUSY)
         {
+            error = 0;
             foreach (string one in missing.Split(' '))
             {
                 long result = CgroupFiles.Write(fd, "cgroup.subtree_control", one);

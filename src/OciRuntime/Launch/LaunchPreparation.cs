@@ -96,6 +96,7 @@ internal sealed class LaunchPreparation
             HasCgroupNamespace = Array.Exists(spec.Linux?.Namespaces ?? [], static n => n.Type == "cgroup"),
             RuntimeInUserNamespace = host.InUserNamespace,
             Rootless = settings.RootlessCgroups,
+            DelegateTo = CgroupOwner(spec),
         });
 
     /// <summary>The kernel mounts nothing by itself: where it is, and whether the processor has it at all, only the mount table says.</summary>
@@ -105,6 +106,28 @@ internal sealed class LaunchPreparation
         string root = FullMounts.Resctrl() ?? throw new OciException(
             "/linux/intelRdt: no resctrl file system is mounted; where processor and kernel have RDT, mount it: mount -t resctrl resctrl /sys/fs/resctrl", Errno.ENODEV);
         return ResctrlPlan.Build(root, id, config);
+    }
+
+    /// <summary>
+    /// Whom a writable cgroup mount in a cgroup namespace of its own is for: the process's user as the host sees it. Null where nothing is to be
+    /// given away, for root, and in a joined user namespace, whose ids are not known here.
+    /// </summary>
+    private static uint? CgroupOwner(RuntimeSpec spec)
+    {
+        LinuxNamespace[] namespaces = spec.Linux?.Namespaces ?? [];
+        if (!Array.Exists(namespaces, static n => n.Type == "cgroup" && string.IsNullOrEmpty(n.Path)) || !Array.Exists(spec.Mounts, IsWritableCgroup)) return null;
+        uint uid = spec.Process!.User.Uid;
+        if (Array.Find(namespaces, static n => n.Type == "user") is not { } user) return uid == 0 ? null : uid;
+        if (!string.IsNullOrEmpty(user.Path)) return null;
+        IdMapping? mapping = Array.Find(spec.Linux!.UidMappings, m => uid - m.ContainerID < m.Size);
+        return mapping == null ? null : mapping.HostID + (uid - mapping.ContainerID);
+    }
+
+    private static bool IsWritableCgroup(Mount mount)
+    {
+        if (mount.Type is not ("cgroup" or "cgroup2")) return false;
+        MountOptions options = MountOptions.Parse(mount.Options);
+        return ((options.Set | options.TreeSet) & Mounts.MOUNT_ATTR_RDONLY) == 0;
     }
 
     private static List<CgroupView> Views(CgroupPlan cgroups)

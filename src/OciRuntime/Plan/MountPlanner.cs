@@ -136,7 +136,21 @@ internal sealed class MountPlanner(PlanRequest request, NamespacePlan namespaces
 
     private void AddCgroupV2(Mount mount, Origin origin, string target, CgroupView unified, ulong attributes, ref MountOptions options)
     {
-        string own = unified.Path ?? Host.CgroupHost.Root;
+        InitFlags flags = ProcFlags(mount, origin, target, isProc: false) | CgroupFlags;
+        if (!namespaces.Has(Processes.CLONE_NEWCGROUP))
+        {
+            // A new mount in the first cgroup namespace would set the host's own nsdelegate, memory_recursiveprot … to what it was mounted
+            // with (apply_cgroup_root_flags() in the kernel).
+            foreach (KeyValuePair<string, string?> data in options.Data ?? []) warnings.Add($"{origin} {mount.Destination}: option \"{data.Key}\" is the host's to set and has no effect without a cgroup namespace");
+            steps.Add(new(InitOp.MountBind, origin)
+            {
+                Text1 = unified.Hierarchy?.MountPoint ?? Host.CgroupHost.Root,
+                Text2 = target,
+                Bind = new() { TreeSet = attributes, PropagationWords = options.Propagation },
+                Flags = flags | InitFlags.Recursive,
+            });
+            return;
+        }
         steps.Add(new(InitOp.MountFilesystem, origin)
         {
             Text1 = "cgroup2",
@@ -144,9 +158,9 @@ internal sealed class MountPlanner(PlanRequest request, NamespacePlan namespaces
             A = (long)attributes,
             B = (long)options.Propagation,
             Options = options.Data ?? [],
-            Flags = ProcFlags(mount, origin, target, isProc: false) | CgroupFlags,
-            // Not permitted in a user namespace without a cgroup namespace of its own: bind what the container may see.
-            Fallback = namespaces.Has(Processes.CLONE_NEWCGROUP) ? own : Host.CgroupHost.Root,
+            Flags = flags,
+            // Not permitted where the cgroup namespace belongs to another user namespace: bind what the container may see.
+            Fallback = unified.Path ?? Host.CgroupHost.Root,
         });
     }
 

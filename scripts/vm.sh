@@ -1,0 +1,221 @@
+# shellcheck shell=bash
+# shellcheck disable=SC2154  # repo, out and binary are build.sh's
+# Sourced by build.sh: a small virtual machine with Debian's cloud kernel, pure cgroup v2, all capabilities and a choice of security
+# modules. Its whole system is an initramfs: busybox, ocirun, and what the caller adds.
+
+vm_usage() {
+  cat <<'TEXT'
+Usage: ./build.sh vm [OPTION]... -- COMMAND [ARGUMENT]...
+
+Boots a virtual machine, runs COMMAND in it as root with ocirun in its PATH, and exits with the exit code of COMMAND.
+
+  --lsm MODULE          activate apparmor (apparmor_parser is in PATH), selinux (no policy is loaded; permissive) or none, the default
+  --file HOST[:GUEST]   put a file into the machine, at /NAME unless GUEST says where
+  --dir HOST[:GUEST]    put a directory into the machine, with all that is in it
+  --runtime FILE        what is called ocirun in the machine; out/ocirun, made up to date, by default
+  --append ARGUMENTS    add to the kernel's command line
+  --memory MEGABYTES    512 by default
+  --timeout SECONDS     end the machine by force, with exit code 124; 120 by default
+  --console             show what the kernel said, on stderr, at the end
+
+COMMAND has an empty stdin and no network, and nothing in the machine outlives it.
+TEXT
+}
+
+vm_cache=$out/vm
+
+# --- Options -----------------------------------------------------------------------------------------------------------
+
+vm() {
+  local lsm=none runtime='' append='' memory=512 limit=120 console=no files=() program=()
+  vm_options "$@"
+  if [[ -z $runtime ]]; then
+    # Stdout belongs to the command in the machine.
+    build >&2
+    runtime=$binary
+  fi
+  vm_workplace
+  vm_find_image
+  vm_initramfs "$vm_work/initrd"
+  vm_boot
+}
+
+vm_options() {
+  while [[ $# -gt 0 ]]; do
+    case $1 in
+      --) shift; program=("$@"); break ;;
+      --console) console=yes; shift; continue ;;
+      --help) vm_usage; exit 0 ;;
+      --lsm | --file | --dir | --runtime | --append | --memory | --timeout) [[ $# -gt 1 ]] || fail "vm: $1 needs a value" ;;
+      *) vm_usage >&2; fail "vm: unknown option $1; the command comes after --" ;;
+    esac
+    case $1 in
+      --lsm) lsm=$2 ;;
+      --file) [[ -f ${2%%:*} ]] || fail "vm: --file: there is no file ${2%%:*}"; files+=("$2") ;;
+      --dir) [[ -d ${2%%:*} ]] || fail "vm: --dir: there is no directory ${2%%:*}"; files+=("$2") ;;
+      --runtime) runtime=$2 ;;
+      --append) append=$2 ;;
+      --memory) memory=$2 ;;
+      --timeout) limit=$2 ;;
+    esac
+    shift 2
+  done
+  case $lsm in none | apparmor | selinux) ;; *) fail "vm: --lsm is apparmor, selinux or none, not $lsm" ;; esac
+  [[ ${#program[@]} -gt 0 ]] || { vm_usage >&2; fail "vm: no command"; }
+}
+
+# Everything this run needs for itself lies here, and is gone afterwards.
+vm_workplace() {
+  mkdir -p "$vm_cache"
+  # A run that was killed could not clean up.
+  find "$vm_cache" -maxdepth 1 -name 'run.*' -mmin +60 -exec rm -rf {} +
+  vm_work=$(mktemp -d "$vm_cache/run.XXXXXX")
+  trap 'rm -rf "$vm_work"' EXIT
+  # Of what goes into the machine; files of the caller keep their mode.
+  umask 022
+}
+
+# --- The image: kernel and base system, cached by what they are made from -----------------------------------------------
+
+# Sets vm_image to a directory with vmlinuz and base.cpio.
+vm_find_image() {
+  local offer=$vm_cache/offer kernel
+  # Asking apt takes seconds, and the answer changes only with the package lists.
+  if [[ ! $offer -nt /var/lib/apt/lists ]]; then vm_ask_apt "$offer"; fi
+  kernel=$(sed -n 's/^Depends: \(linux-image-[^ ]*\).*/\1/p' "$offer")
+  [[ -n $kernel ]] || fail "apt's linux-image-cloud-amd64 names no kernel; see $offer"
+  vm_image=$vm_cache/${kernel#linux-image-}-$(
+    { dpkg-query --show busybox-static libc6 && cat "$offer" "$repo"/scripts/vm.sh "$repo"/scripts/vm/*; } | sha256sum | cut -c 1-12
+  )
+  if [[ -d $vm_image ]]; then return; fi
+  quietly "Making the virtual machine's image from $kernel" vm_make_image "$kernel" >&2
+}
+
+# linux-image-cloud-amd64 only depends on the newest kernel, for example linux-image-6.1.0-42-cloud-amd64, and has its version.
+vm_ask_apt() {
+  if ! vm_offer "$vm_work/offer"; then
+    quietly "Refreshing the package lists" as_root apt-get update >&2
+    vm_offer "$vm_work/offer" || fail "no package source offers linux-image-cloud-amd64 and apparmor"
+  fi
+  mv "$vm_work/offer" "$1"
+}
+
+# Fails unless both packages are known; apt-cache itself does not.
+vm_offer() {
+  apt-cache show --no-all-versions linux-image-cloud-amd64 apparmor 2>/dev/null | sed -n '/^\(Package\|Version\|Depends\): /p' >"$1"
+  [[ $(grep -c '^Package: ' "$1") == 2 ]]
+}
+
+vm_make_image() {
+  local new=$vm_work/image packages=$vm_work/packages
+  mkdir -p "$new" "$packages"
+  # Unpacked, not installed: a kernel or AppArmor of its own is none of this machine's business.
+  (cd "$packages" && apt-get download "$1" apparmor)
+  local package
+  for package in "$packages"/*.deb; do dpkg-deb --extract "$package" "$packages"; done
+  cp "$packages"/boot/vmlinuz-* "$new/vmlinuz"
+  vm_base_system "$vm_work/base" "$packages"
+  vm_archive "$vm_work/base" >"$new/base.cpio"
+  # Only complete images get the name; older ones have had their time.
+  find "$vm_cache" -mindepth 1 -maxdepth 1 -type d ! -name 'run.*' -exec rm -rf {} +
+  mv -T "$new" "$vm_image"
+}
+
+# vm_base_system DIRECTORY UNPACKED: busybox under all its names, apparmor_parser with its libraries, kernel modules, and init.
+vm_base_system() {
+  local base=$1 unpacked=$2 applet
+  mkdir -p "$base"/{bin,sbin,usr/bin,usr/sbin,dev,proc,sys,run,tmp,mnt,root,etc/apparmor,var,vm,lib/modules}
+  cp /bin/busybox "$base/bin/busybox"
+  for applet in $(/bin/busybox --list); do
+    [[ $applet == busybox ]] || ln -s busybox "$base/bin/$applet"
+  done
+  vm_add_program "$unpacked/sbin/apparmor_parser" "$base" apparmor_parser
+  : >"$base/etc/apparmor/parser.conf"
+  # What the kernel does not have built in, and what containers or their tests need.
+  find "$unpacked"/lib/modules \( -name overlay.ko -o -name loop.ko -o -name bfq.ko \) -exec cp -t "$base/lib/modules" {} +
+  printf 'root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534::/:/bin/false\n' >"$base/etc/passwd"
+  printf 'root:x:0:\ntty:x:5:\nnogroup:x:65534:\n' >"$base/etc/group"
+  install -m 755 "$repo/scripts/vm/init" "$base/init"
+}
+
+# vm_add_program FILE BASE NAME: into sbin, with the libraries it is linked to, if any.
+vm_add_program() {
+  local library
+  install -D -m 755 "$1" "$2/sbin/$3"
+  for library in $(ldd "$1" 2>/dev/null | grep -o '/[^ ]*'); do
+    install -D -m 755 "$library" "$2$library"
+  done
+}
+
+# vm_archive DIRECTORY: as the kernel unpacks it. Owners stay what they are for root, who may need others in a test.
+vm_archive() {
+  local owner=()
+  if [[ $EUID -ne 0 ]]; then owner=(--owner=+0:+0); fi
+  (cd "$1" && find . -mindepth 1 -print0 | sort -z | cpio --quiet --null --create --format=newc "${owner[@]}")
+}
+
+# --- One run -------------------------------------------------------------------------------------------------------------
+
+# The kernel unpacks one archive after the other, so that the base stays as it is and only this run's additions are packed.
+vm_initramfs() {
+  local added=$vm_work/added entry guest
+  mkdir -p "$added/vm"
+  vm_add_program "$runtime" "$added" ocirun
+  for entry in ${files[@]+"${files[@]}"}; do
+    guest=/$(basename "${entry%%:*}")
+    if [[ $entry == *:* ]]; then guest=/${entry#*:}; fi
+    mkdir -p "$added$(dirname "$guest")"
+    cp -aT "${entry%%:*}" "$added$guest"
+  done
+  { printf 'exec'; printf " '%s'" "${program[@]//\'/\'\\\'\'}"; echo; } >"$added/vm/command"
+  { cat "$vm_image/base.cpio"; vm_archive "$added"; } >"$1"
+  rm -rf "$added"
+}
+
+vm_kernel_arguments() {
+  # Quiet and without what costs boot time under emulation; a panic ends the machine at once.
+  printf '%s ' console=ttyS0 panic=-1 reboot=t tsc=reliable no_timer_check mitigations=off random.trust_cpu=on
+  [[ $console == yes ]] || printf 'quiet '
+  local minor=landlock,lockdown,yama,loadpin,safesetid,integrity
+  case $lsm in
+    apparmor) printf '%s ' "lsm=$minor,apparmor,bpf" apparmor=1 ;;
+    selinux) printf '%s ' "lsm=$minor,selinux,bpf" selinux=1 enforcing=0 ;;
+    *) printf '%s ' "lsm=$minor,bpf" ;;
+  esac
+  printf '%s' "$append"
+}
+
+vm_boot() {
+  local readers=() status=0 port serial=()
+  mkfifo "$vm_work/stdout" "$vm_work/stderr"
+  for port in console stdout stderr status; do
+    serial+=(-chardev "file,id=$port,path=$vm_work/$port" -device "isa-serial,chardev=$port")
+  done
+  # If this script is killed, all it has started dies, too; qemu with timeout.
+  setpriv --pdeathsig KILL cat "$vm_work/stdout" &
+  readers+=($!)
+  setpriv --pdeathsig KILL cat "$vm_work/stderr" >&2 &
+  readers+=($!)
+  setpriv --pdeathsig KILL timeout --foreground --kill-after=5 "$limit" setpriv --pdeathsig KILL \
+    qemu-system-x86_64 -accel tcg,thread=multi -cpu max,la57=off -M q35,smm=off -smp 2 -m "$memory" \
+    -nodefaults -no-user-config -no-reboot -display none -nic none "${serial[@]}" \
+    -kernel "$vm_image/vmlinuz" -initrd "$vm_work/initrd" -append "$(vm_kernel_arguments)" </dev/null >"$vm_work/qemu.log" 2>&1 || status=$?
+  # A qemu that never opened its end would leave the readers waiting for it.
+  : <>"$vm_work/stdout" <>"$vm_work/stderr"
+  wait "${readers[@]}"
+  vm_result "$status"
+}
+
+# vm_result STATUS-OF-QEMU
+vm_result() {
+  if [[ $console == yes ]]; then cat "$vm_work/console" >&2; fi
+  local code
+  code=$(cat "$vm_work/status" 2>/dev/null) || code=
+  if [[ -n $code ]]; then exit "$code"; fi
+  tail -n 40 "$vm_work/qemu.log" "$vm_work/console" >&2 || :
+  if [[ $1 -eq 124 ]]; then
+    printf 'build.sh: the virtual machine did not end within %s s and was killed\n' "$limit" >&2
+    exit 124
+  fi
+  fail "the virtual machine ended without a result (qemu: $1)"
+}

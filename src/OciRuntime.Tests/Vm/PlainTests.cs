@@ -1,0 +1,18 @@
+using NUnit.Framework;
+
+namespace OciRuntime.Tests.Vm;
+
+/// <summary>What the test host may lack and a virtual machine has: pure cgroup v2 with controllers, and every capability.</summary>
+public sealed partial class PlainTests
+{
+    private readonly VmChecks _vm = new();
+
+    /// <summary>All checks in one boot.</summary>
+    [OneTimeSetUp]
+    public void Boot()
+    {
+        AddCgroupChecks();
+        AddPrivilegeChecks();
+        _vm.Run();
+    }
+}

@@ -1,0 +1,101 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics.X86;
+using FluentAssertions;
+using NUnit.Framework;
+using OciRuntime.Tests.Support;
+
+namespace OciRuntime.Tests.Vm;
+
+/// <summary>
+/// Checks done in one boot of the virtual machine (`build.sh vm`), because booting takes longer than checking. A fixture adds them all,
+/// each under the name of the test that judges it, then runs them; the tests only look at the results.
+/// </summary>
+internal sealed class VmChecks
+{
+    // A boot takes 5 s on a quiet machine and a check less than one; this is for a machine on which others compile.
+    private static readonly TimeSpan Limit = TimeSpan.FromMinutes(4);
+
+    private readonly string _directory = TestRun.NewDirectory("vm");
+    private readonly string _mark = $"@@{Guid.NewGuid():N}";
+    private readonly List<string> _names = [];
+    private readonly List<string> _options = [];
+    private readonly Dictionary<string, CommandResult> _results = [];
+    private readonly Dictionary<string, string> _left = [];
+
+    /// <summary>Adds options of `build.sh vm`.</summary>
+    public VmChecks Options(params string[] options)
+    {
+        _options.AddRange(options);
+        return this;
+    }
+
+    /// <summary>Adds a file of this directory, or any other, to the root of the machine.</summary>
+    public VmChecks GuestFile(string path) => Options("--file", Path.Combine(Ocirun.RepositoryRoot, "src/OciRuntime.Tests/Vm", path));
+
+    /// <summary>A shell script that runs before the checks.</summary>
+    public VmChecks Prelude(string script)
+    {
+        File.WriteAllText(Path.Combine(_directory, "prelude"), script);
+        return this;
+    }
+
+    /// <summary>
+    /// Adds a check: a shell script that runs as root in the machine, in a bundle made by <paramref name="configure"/>, with the check's name in
+    /// $id. The bundle's root file system is busybox, its cgroup /$id.
+    /// </summary>
+    public void Add(string name, Action<TestBundle> configure, string script)
+    {
+        using var bundle = new TestBundle();
+        bundle.Config["root"]!["path"] = "/rootfs";
+        bundle.Linux["cgroupsPath"] = "/" + name;
+        configure(bundle);
+        string directory = Directory.CreateDirectory(Path.Combine(_directory, name)).FullName;
+        File.WriteAllText(Path.Combine(directory, "config.json"), bundle.Config.ToJsonString());
+        File.WriteAllText(Path.Combine(directory, "script"), script);
+        _names.Add(name);
+    }
+
+    /// <summary>Boots the machine, does all checks, and keeps their results.</summary>
+    public void Run()
+    {
+        try
+        {
+            Requires.OcirunItself();
+            if (!X86Base.X64.IsSupported) Assert.Ignore("missing: an x86_64 machine, for the virtual one");
+            GuestFile("runner.sh");
+            string[] command = [
+                "vm", "--timeout", $"{Limit.TotalSeconds - 30}", "--runtime", Ocirun.Binary.Path, .. _options, "--dir", $"{_directory}:/checks",
+                "--", "sh", "/runner.sh", _mark, .. _names];
+            CommandResult result = Command.Run(Path.Combine(Ocirun.RepositoryRoot, "build.sh"), command, new CommandOptions { Timeout = Limit });
+            Parse(result.ShouldSucceed());
+            TestContext.Progress.WriteLine($"{_names.Count} checks in the virtual machine: {result.Duration.TotalSeconds:F0} s");
+        }
+        finally
+        {
+            Cleaner.DeleteTree(_directory);
+        }
+    }
+
+    /// <summary>What the check of the calling test gave; fails when it left a mount, cgroup, state, file or process behind.</summary>
+    public CommandResult Result([CallerMemberName] string name = "")
+    {
+        CommandResult result = _results[name];
+        _left[name].Should().BeEmpty("the check shall leave nothing: {0}", result);
+        return result;
+    }
+
+    // Each part follows a line `MARK NAME PART`, where the first part of a check is its exit code.
+    private void Parse(CommandResult whole)
+    {
+        string[] sections = whole.Stdout.Split(_mark + ' ');
+        sections[^1].Should().Be("end\n", "all checks were done: {0}", whole);
+        for (int i = 1; i < sections.Length - 1; i += 4)
+        {
+            string[] head = sections[i].TrimEnd('\n').Split(' ');
+            string name = head[0];
+            string Part(int offset) => sections[i + offset][(sections[i + offset].IndexOf('\n') + 1)..];
+            _results[name] = new CommandResult(name, new ExitStatus(int.Parse(head[1]), 0), Part(1), Part(2), whole.Duration);
+            _left[name] = Part(3);
+        }
+    }
+}
