@@ -19,17 +19,28 @@ internal sealed class HostFacts
     /// <summary>The runtime itself runs in a user namespace that is not the initial one: device nodes cannot be made.</summary>
     public bool InUserNamespace { get; init; }
 
+    /// <summary>setgroups(2) is denied in the runtime's own user namespace, and so in every one it makes (user_namespaces(7)).</summary>
+    public bool SetgroupsDenied { get; init; }
+
+    /// <summary>Numbers of capabilities that decide how something is done (include/uapi/linux/capability.h).</summary>
+    public const int CAP_SETGID = 6, CAP_SETUID = 7, CAP_SYS_ADMIN = 21;
+
+    /// <summary>Whether the runtime has a capability.</summary>
+    public bool Has(int capability) => (Permitted >> capability & 1) != 0;
+
     /// <summary>Asks the kernel; a handful of system calls.</summary>
     public static HostFacts Probe()
     {
         Credentials.GetPermitted(out ulong permitted);
+        bool nested = UserNamespace.IsNested();
         return new HostFacts
         {
             LastCapability = FindLastCapability(),
             Permitted = permitted,
             Uid = Processes.EffectiveUid(),
             Gid = Processes.EffectiveGid(),
-            InUserNamespace = UserNamespace.IsNested(),
+            InUserNamespace = nested,
+            SetgroupsDenied = nested && UserNamespace.DeniesSetgroups(),
         };
     }
 

@@ -26,7 +26,7 @@ internal enum InitOp
     /// <summary>Waits until the parent wrote the id maps.</summary>
     AwaitIdMaps,
 
-    /// <summary>Becomes uid and gid 0 of the user namespace. Flags: <see cref="InitFlags.DenySetgroups"/>.</summary>
+    /// <summary>Becomes uid and gid 0 of the user namespace. Flags: <see cref="InitFlags.DenySetgroups"/> or <see cref="InitFlags.GroupsMayBeDenied"/>.</summary>
     BecomeRoot,
 
     /// <summary>Clones once more, so that the new pid namespace belongs to the joined user namespace; the first process ends.</summary>
@@ -128,7 +128,7 @@ internal enum InitOp
     /// <summary>Drops every capability that is not in A from the bounding set. B: highest capability.</summary>
     BoundingSet,
 
-    /// <summary>Supplementary groups, gid, uid. A: uid, B: gid, Data: uint[Count]. Flags: <see cref="InitFlags.DenySetgroups"/>.</summary>
+    /// <summary>Supplementary groups, gid, uid. A: uid, B: gid, Data: uint[Count]. Flags: <see cref="InitFlags.DenySetgroups"/> or <see cref="InitFlags.GroupsMayBeDenied"/>.</summary>
     SetUser,
 
     /// <summary>Enters the working directory and checks that it lies inside the container (CVE-2024-21626). Text1: path.</summary>
@@ -200,6 +200,9 @@ internal enum InitFlags
 
     /// <summary>Nothing comes after this but execve.</summary>
     LastStep = 1024,
+
+    /// <summary>A joined user namespace may deny setgroups(2), and where no groups are asked for that is no failure: nobody there can change them.</summary>
+    GroupsMayBeDenied = 2048,
 }
 
 /// <summary>One step, in unmanaged memory: the child reads nothing else.</summary>

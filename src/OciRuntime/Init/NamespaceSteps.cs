@@ -62,12 +62,8 @@ internal static unsafe class NamespaceSteps
     /// <summary>Takes the ids 0 of the user namespace: until then every file operation is made by the overflow uid.</summary>
     public static long BecomeRoot(ref InitState s, InitStep* step)
     {
-        long result = 0;
-        if ((step->Flags & InitFlags.DenySetgroups) == 0)
-        {
-            s.Detail = InitDetail.Groups;
-            result = Credentials.SetSupplementaryGroups(null, 0);
-        }
+        s.Detail = InitDetail.Groups;
+        long result = ProcessSteps.SetGroups(step->Flags, null, 0);
         s.Detail = InitDetail.Gid;
         if (result >= 0) result = Credentials.SetGroups(0);
         s.Detail = InitDetail.Uid;

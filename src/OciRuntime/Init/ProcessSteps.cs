@@ -69,7 +69,7 @@ internal static unsafe class ProcessSteps
         s.Detail = InitDetail.KeepCaps;
         long result = Processes.Prctl(Processes.PR_SET_KEEPCAPS, 1);
         s.Detail = InitDetail.Groups;
-        if (result >= 0 && (step->Flags & InitFlags.DenySetgroups) == 0) result = Credentials.SetSupplementaryGroups((uint*)step->Data, step->Count);
+        if (result >= 0) result = SetGroups(step->Flags, (uint*)step->Data, step->Count);
         s.Detail = InitDetail.Gid;
         if (result >= 0) result = Credentials.SetGroups(gid);
         s.Detail = InitDetail.Uid;
@@ -78,6 +78,14 @@ internal static unsafe class ProcessSteps
         // The kernel takes both back when ids change (commit_creds): the death signal, and undumpable where fs.suid_dumpable is not 0.
         if (result >= 0) result = Processes.Prctl(Processes.PR_SET_DUMPABLE, 0);
         return result < 0 ? result : InitMain.TieToParent(ref s);
+    }
+
+    /// <summary>Supplementary groups, where the user namespace lets anybody set them.</summary>
+    public static long SetGroups(InitFlags flags, uint* groups, int count)
+    {
+        if ((flags & InitFlags.DenySetgroups) != 0) return 0;
+        long result = Credentials.SetSupplementaryGroups(groups, count);
+        return result == -Errno.EPERM && count == 0 && (flags & InitFlags.GroupsMayBeDenied) != 0 ? 0 : result;
     }
 
     /// <summary>

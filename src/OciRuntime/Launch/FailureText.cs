@@ -114,6 +114,11 @@ internal static unsafe class FailureText
     private static string Hint(PlanStep step, in SyncMessage message) => (step.Op, message.Errno) switch
     {
         (InitOp.HostPropagation, Linux.Errno.EINVAL) => ": / is no mount point: does the runtime run in a chroot? bind the new root onto itself before entering it",
+        (InitOp.HostPropagation, Linux.Errno.EPERM or Linux.Errno.EACCES) => Host.UserNamespace.Obstacle(),
+        (InitOp.OomScoreAdjust, Linux.Errno.EACCES) => ": lowering it below what the caller has needs CAP_SYS_RESOURCE",
+        (InitOp.MountFilesystem, Linux.Errno.EPERM) when message.Detail is InitDetail.Superblock or InitDetail.MountObject => ForbiddenMount(step.Text1!),
+        (InitOp.MountBind, Linux.Errno.EACCES) when message.Detail == InitDetail.Source => ": the container's root user cannot reach it: check the permissions on the way to it",
+        (InitOp.DeviceBind, Linux.Errno.ENOENT) when message.Detail == InitDetail.Source => ": a user namespace cannot make device nodes, so the host's device of the same path is bound",
         (InitOp.PivotRoot, Linux.Errno.EINVAL) => ": is the host's root on an initramfs? then use --no-pivot",
         (InitOp.SetUser, Linux.Errno.EINVAL) => ": an id has no mapping in the user namespace (/linux/uidMappings, /linux/gidMappings)",
         (InitOp.Console, Linux.Errno.ENOENT or Linux.Errno.ENODEV) when message.Detail is InitDetail.Source or InitDetail.NotADevice => ": a terminal needs a mount of type devpts at /dev/pts (/mounts)",
@@ -124,6 +129,13 @@ internal static unsafe class FailureText
         (InitOp.Seccomp, Linux.Errno.EBUSY) => ": there is a listener already, a process can have one only",
         (InitOp.BindRootfs, Linux.Errno.EACCES) => ": the container's root user cannot reach the directory: check the permissions on the way to it",
         _ => "",
+    };
+
+    private static string ForbiddenMount(string type) => type switch
+    {
+        "proc" => ": in a user namespace it takes a new pid namespace and a /proc around the runtime in which nothing is covered; else bind /proc",
+        "sysfs" => ": in a user namespace it takes a new network namespace; else bind /sys",
+        _ => $": the kernel lets a user namespace mount {type} only where its file system is made for that (tmpfs, proc, sysfs, devpts, mqueue, cgroup, overlay, fuse)",
     };
 
     private static string ExecuteHint(int errno) => errno switch

@@ -73,7 +73,7 @@ internal sealed class LaunchPreparation
         {
             HasCgroupNamespace = Array.Exists(spec.Linux?.Namespaces ?? [], static n => n.Type == "cgroup"),
             RuntimeInUserNamespace = host.InUserNamespace,
-            Rootless = settings.RootlessCgroups,
+            Rootless = settings.RootlessCgroups ?? (host.Uid != 0 || host.InUserNamespace),
         });
 
     private static List<CgroupView> Views(CgroupPlan cgroups)

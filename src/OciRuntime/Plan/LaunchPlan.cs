@@ -1,5 +1,3 @@
-using OciRuntime.Init;
-
 namespace OciRuntime.Plan;
 
 /// <summary>What clone3(2), the parent and the child will do, in order. Immutable; printed by `explain`, compiled by <see cref="PlanCompiler"/>.</summary>
@@ -11,11 +9,8 @@ internal sealed class LaunchPlan
     /// <summary>A pid namespace to join: the parent's thread enters it around clone3, as it takes effect for children only.</summary>
     public required NamespacePath? PidNamespace { get; init; }
 
-    /// <summary>A new user namespace: the parent writes its id maps when the child asks.</summary>
-    public required bool NewUserNamespace { get; init; }
-
-    /// <summary>setgroups(2) is given up in the new user namespace.</summary>
-    public bool DeniesSetgroups => Steps.Exists(static s => s.Op == InitOp.BecomeRoot && (s.Flags & InitFlags.DenySetgroups) != 0);
+    /// <summary>How the id maps of a new user namespace are written when the child asks for them; null without one.</summary>
+    public required IdMapPlan? IdMaps { get; init; }
 
     /// <summary>The container has a pid namespace of its own: killing its init ends all of it.</summary>
     public required bool PrivatePidNamespace { get; init; }

@@ -14,6 +14,7 @@ internal sealed class Planner
     private readonly RuntimeSpec _spec;
     private readonly LinuxConfig _linux;
     private readonly NamespacePlan _namespaces;
+    private readonly IdMapPlan? _idMaps;
     private readonly List<PlanStep> _steps = new(96);
     private readonly List<string> _warnings = [];
 
@@ -23,6 +24,7 @@ internal sealed class Planner
         _spec = request.Spec;
         _linux = _spec.Linux ?? new LinuxConfig();
         _namespaces = NamespacePlan.Build(_linux);
+        if (_namespaces.NewUser) _idMaps = IdMapPlan.Build(_linux, request.Host);
     }
 
     /// <summary>Plans a launch. The spec must be valid and have a process.</summary>
@@ -32,26 +34,34 @@ internal sealed class Planner
     private bool HasMountNamespace => _namespaces.Has(Processes.CLONE_NEWNS);
     private bool HasUserNamespace => _namespaces.Has(Processes.CLONE_NEWUSER);
 
-    // An ordinary user may write a gid map only after giving setgroups up (user_namespaces(7)).
-    private bool DenySetgroups => HasUserNamespace && _request.Host.Uid != 0 && _spec.Process!.User.AdditionalGids.Length == 0;
+    /// <summary>What is known about setgroups(2) where the container's process will run.</summary>
+    private InitFlags Groups()
+    {
+        bool joined = HasUserNamespace && !_namespaces.NewUser;
+        // A joined one may deny it or not. Whoever has the privilege to give his groups up keeps none of them by accident.
+        if (joined) return _request.Host.Has(Host.HostFacts.CAP_SETGID) ? InitFlags.None : InitFlags.GroupsMayBeDenied;
+        return _request.Host.SetgroupsDenied || _idMaps is { DenySetgroups: true } ? InitFlags.DenySetgroups : InitFlags.None;
+    }
 
     private LaunchPlan Build()
     {
+        RefuseWithoutPrivilege();
+        InitFlags groups = Groups();
         AddHostSteps();
-        _namespaces.AddSteps(_steps, _linux, DenySetgroups);
+        _namespaces.AddSteps(_steps, _linux, groups);
         AddSessionSteps();
         if (HasMountNamespace) AddRootSteps();
         else AddChangeRoot();
         AddKernelSettings();
         Add(InitOp.CloseHost);
         ProcessPlanner process = new(_request, _namespaces, _steps, _warnings);
-        process.AddSteps(DenySetgroups);
+        process.AddSteps(groups);
         AddEnd(process);
         return new LaunchPlan
         {
             CloneFlags = _namespaces.CloneFlags,
             PidNamespace = _namespaces.Pid,
-            NewUserNamespace = _namespaces.NewUser,
+            IdMaps = _idMaps,
             PrivatePidNamespace = (_namespaces.New & Processes.CLONE_NEWPID) != 0,
             Joins = _namespaces.Joins,
             Steps = _steps,
@@ -60,6 +70,18 @@ internal sealed class Planner
             HomeFromImage = process.HomeFromImage,
             Warnings = _warnings,
         };
+    }
+
+    /// <summary>
+    /// An ordinary user's container needs a user namespace. It is not made unasked: a namespace that is not listed is the runtime's own
+    /// (runtime-spec config-linux.md, "Namespaces"), and the ids in the configuration would mean other ones.
+    /// </summary>
+    private void RefuseWithoutPrivilege()
+    {
+        if (HasUserNamespace || _request.Host.Uid == 0 || _request.Host.Has(Host.HostFacts.CAP_SYS_ADMIN)) return;
+        throw new OciException(
+            "/linux/namespaces: rootless container requires user namespaces: add {\"type\": \"user\"}, /linux/uidMappings and /linux/gidMappings; \"ocirun spec --rootless\" writes such a configuration",
+            Errno.EPERM);
     }
 
     /// <summary>What needs the host's view: the score is written while /proc/self is still ours, cgroups before a cgroup namespace takes its root from them.</summary>

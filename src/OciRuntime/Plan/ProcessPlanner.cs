@@ -17,9 +17,11 @@ internal sealed class ProcessPlanner(PlanRequest request, NamespacePlan namespac
     public bool HomeFromImage { get; private set; }
 
     /// <summary>Privileges are given up in an order in which each step still has what it needs; see the comments.</summary>
-    public void AddSteps(bool denySetgroups)
+    /// <param name="groups">What is known about setgroups(2).</param>
+    public void AddSteps(InitFlags groups)
     {
         User user = _process.User;
+        if ((groups & InitFlags.DenySetgroups) != 0 && user.AdditionalGids.Length > 0) throw GroupsDenied(user);
         bool userNamespace = namespaces.Has(Processes.CLONE_NEWUSER);
         ulong available = userNamespace ? ulong.MaxValue >> (63 - request.Host.LastCapability) : request.Host.Permitted;
         CapabilitySets sets = CapabilitySets.Build(_process.Capabilities, available, warnings);
@@ -40,7 +42,7 @@ internal sealed class ProcessPlanner(PlanRequest request, NamespacePlan namespac
         steps.Add(new(InitOp.ChangeDirectory, cwd) { Text1 = directory, Flags = InitFlags.Retry });
         steps.Add(new(InitOp.SetUser, new("/process/user"))
         {
-            A = user.Uid, B = user.Gid, Groups = user.AdditionalGids, Flags = denySetgroups ? InitFlags.DenySetgroups : 0,
+            A = user.Uid, B = user.Gid, Groups = user.AdditionalGids, Flags = groups,
         });
         steps.Add(new(InitOp.ChangeDirectory, cwd) { Text1 = directory });
         steps.Add(new(InitOp.Capabilities, CapabilityOrigin(""))
@@ -51,6 +53,11 @@ internal sealed class ProcessPlanner(PlanRequest request, NamespacePlan namespac
         if (!early) AddEnvironment();
         AddProgram();
     }
+
+    private static OciException GroupsDenied(User user) => new(
+        $"/process/user/additionalGids: [{string.Join(", ", user.AdditionalGids)}]: cannot set any additional groups in a rootless container that maps only the caller's own group; "
+        + "map more in /linux/gidMappings, with newgidmap and ranges of /etc/subgid",
+        Errno.EPERM);
 
     private Origin CapabilityOrigin(string set) => _process.Capabilities == null ? Origin.Runtime : new("/process/capabilities" + set);
 
