@@ -67,7 +67,8 @@ demo_packages=(busybox-static)
 test_packages=(
   busybox-static
   runc crun
-  podman conmon netavark iptables uidmap
+  podman conmon netavark iptables
+  uidmap passwd
   containerd docker.io buildah
   libseccomp2 gcc libc6-dev
   strace jq procps util-linux git
