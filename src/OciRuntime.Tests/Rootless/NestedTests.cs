@@ -30,9 +30,10 @@ public sealed class NestedTests
         outer.Script("/inner/ocirun --root /run/inner run --bundle /inner box; echo exit $?; ls /run/inner");
         using TestContainer container = user?.Container(outer) ?? new TestContainer(outer);
         CommandResult result = container.Run().ShouldSucceed();
+        result.Lines.Should().HaveCount(7, "{0}", result);
         string[] lines = [.. result.Lines.Select(line => line.Trim())];
         lines[..2].Should().Equal(["0", "inner"], "{0}", result);
-        lines[2].Split(' ', StringSplitOptions.RemoveEmptyEntries).Should().Equal("0", "0", ordinary ? "1" : "65536");
+        lines[2].Split(' ', StringSplitOptions.RemoveEmptyEntries).Should().Equal(ordinary ? ["0", $"{user!.Uid}", "1"] : ["0", "100000", "65536"], "no map was made inside");
         lines[4..].Should().Equal("null", "1024", "exit 0");
     }
 

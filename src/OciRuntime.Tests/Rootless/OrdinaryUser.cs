@@ -85,6 +85,14 @@ internal sealed class OrdinaryUser : IDisposable
         return path;
     }
 
+    /// <summary>One that goes with a bundle.</summary>
+    public string NewDirectory(TestBundle bundle)
+    {
+        string path = System.IO.Directory.CreateDirectory(Path.Combine(bundle.Directory, "more")).FullName;
+        Own(path);
+        return path;
+    }
+
     /// <summary>Gives him directories; files in them may be shared with others' bundles.</summary>
     public void Own(string tree) =>
         Command.Run("find", tree, "-type", "d", "-exec", "chown", $"{Uid}:{Gid}", "{}", "+").ShouldSucceed();

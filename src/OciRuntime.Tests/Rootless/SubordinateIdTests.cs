@@ -89,10 +89,10 @@ public sealed class SubordinateIdTests
     [Test]
     public void Hanging_helper_ends_with_the_runtime_or_after_ten_seconds()
     {
-        string programs = _user.NewDirectory();
+        using TestBundle bundle = Bundle();
+        string programs = _user.NewDirectory(bundle);
         File.WriteAllText($"{programs}/newuidmap", $"#!/bin/sh\necho $$ >> {programs}/pids\necho thinking\nsleep 1000\n");
         File.SetUnixFileMode($"{programs}/newuidmap", (UnixFileMode)0b111_101_101);
-        using TestBundle bundle = Bundle();
         using TestContainer patient = _user.Container(bundle, $"PATH={programs}:/usr/sbin:/usr/bin:/sbin:/bin");
         using TestContainer impatient = _user.Container(bundle, $"PATH={programs}:/usr/sbin:/usr/bin:/sbin:/bin");
         using RunningCommand waits = patient.StartRun();
@@ -102,7 +102,6 @@ public sealed class SubordinateIdTests
         stopped.Wait().ExitCode.Should().Be(143);
         waits.Wait().ShouldFail(1, $"/linux/uidMappings: {programs}/newuidmap ", ": killed after 10 s");
         File.ReadAllLines($"{programs}/pids").Select(int.Parse).Should().OnlyContain(pid => !ProcessTree.IsAlive(pid));
-        Directory.Delete(programs, recursive: true);
     }
 
     private TestBundle Bundle()

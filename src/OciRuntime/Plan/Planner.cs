@@ -37,10 +37,11 @@ internal sealed class Planner
     /// <summary>What is known about setgroups(2) where the container's process will run.</summary>
     private InitFlags Groups()
     {
+        Host.HostFacts host = _request.Host;
+        if (host.SetgroupsDenied || _idMaps is { DenySetgroups: true }) return InitFlags.DenySetgroups;
+        // A joined namespace may deny it or not. Whoever has the privilege to give his groups up keeps none of them by accident.
         bool joined = HasUserNamespace && !_namespaces.NewUser;
-        // A joined one may deny it or not. Whoever has the privilege to give his groups up keeps none of them by accident.
-        if (joined) return _request.Host.Has(Host.HostFacts.CAP_SETGID) ? InitFlags.None : InitFlags.GroupsMayBeDenied;
-        return _request.Host.SetgroupsDenied || _idMaps is { DenySetgroups: true } ? InitFlags.DenySetgroups : InitFlags.None;
+        return joined && !host.Has(Host.HostFacts.CAP_SETGID) ? InitFlags.GroupsMayBeDenied : InitFlags.None;
     }
 
     private LaunchPlan Build()
