@@ -75,7 +75,8 @@ vm_packages=(qemu-system-x86 cpio busybox-static util-linux)
 test_packages=(
   busybox-static
   runc crun
-  podman conmon netavark iptables uidmap
+  podman conmon netavark iptables
+  uidmap passwd
   containerd docker.io buildah
   libseccomp2 gcc libc6-dev
   strace jq procps util-linux git iproute2

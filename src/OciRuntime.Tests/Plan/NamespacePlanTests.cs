@@ -118,7 +118,7 @@ public sealed class NamespacePlanTests
             LinuxConfig linux = Config(kinds);
             NamespacePlan plan = NamespacePlan.Build(linux);
             List<PlanStep> steps = [];
-            plan.AddSteps(steps, linux, keepGroups: false);
+            plan.AddSteps(steps, linux, InitFlags.None);
             check(kinds, plan, steps);
             if (scope.HasFailures()) return;
         }

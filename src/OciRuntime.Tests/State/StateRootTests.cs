@@ -12,8 +12,9 @@ public sealed class StateRootTests
     [TestCase(0u, false, "", null, "/run/ocirun")]
     [TestCase(1000u, false, "/run/user/1000", "me", "/run/user/1000/ocirun")]
     [TestCase(1000u, false, "/run/user/1000/", "root", "/run/user/1000/ocirun")]
-    [TestCase(1000u, false, "", "me", "/run/ocirun")]
-    [TestCase(1000u, false, null, "me", "/run/ocirun")]
+    // No login made a directory for this user.
+    [TestCase(54321u, false, "", "me", "/tmp/ocirun-54321")]
+    [TestCase(54321u, false, null, "me", "/tmp/ocirun-54321")]
     [TestCase(0u, true, "/run/user/1000", "me", "/run/user/1000/ocirun")]
     [TestCase(0u, true, "/run/user/1000", null, "/run/user/1000/ocirun")]
     [TestCase(0u, true, "/run/user/1000", "root", "/run/ocirun")]
@@ -23,7 +24,7 @@ public sealed class StateRootTests
         StateRoot root = StateRoot.Resolve(null, new RootFacts(euid, inUserNamespace, xdg, user));
         root.Path.Should().Be(expected);
         root.IsExplicit.Should().BeFalse();
-        root.IsXdg.Should().Be(expected.StartsWith("/run/user", StringComparison.Ordinal));
+        root.IsPersonal.Should().Be(expected != "/run/ocirun");
     }
 
     [TestCase("/x/y/", "/x/y")]

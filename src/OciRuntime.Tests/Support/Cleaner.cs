@@ -66,6 +66,13 @@ internal static class Cleaner
                 DeleteTree(root);
             }
         }
+        foreach (string user in File.ReadAllLines("/etc/passwd").Select(line => line.Split(':')[0]).Where(name => name.StartsWith(TestRun.TokenPrefix, StringComparison.Ordinal)))
+        {
+            if (int.TryParse(user[TestRun.TokenPrefix.Length..], out int number) && !ProcessTree.Exists(number))
+            {
+                Command.Run("userdel", user);
+            }
+        }
     }
 
     private static void KillMembers(string cgroup)

@@ -38,6 +38,14 @@ public static class Requires
     /// <summary>A namespace type as in /proc/self/ns.</summary>
     public static void Namespace(string name) => Unless(File.Exists($"/proc/self/ns/{name}"), $"{name} namespace");
 
+    /// <summary>User namespaces for those who are not root: distributions have switches against them.</summary>
+    public static void UserNamespacesForAll()
+    {
+        Unless(ProcessTree.ReadOrEmpty("/proc/sys/user/max_user_namespaces").Trim() != "0", "user namespaces (user.max_user_namespaces is 0)");
+        Unless(ProcessTree.ReadOrEmpty("/proc/sys/kernel/unprivileged_userns_clone").Trim() != "0", "user namespaces for all (kernel.unprivileged_userns_clone is 0)");
+        Unless(ProcessTree.ReadOrEmpty("/proc/sys/kernel/apparmor_restrict_unprivileged_userns").Trim() != "1", "user namespaces for all (kernel.apparmor_restrict_unprivileged_userns is 1)");
+    }
+
     /// <summary>A file system type, as in /proc/filesystems.</summary>
     public static void FileSystem(string name) =>
         Unless(File.ReadAllLines("/proc/filesystems").Any(line => line.EndsWith($"\t{name}", StringComparison.Ordinal)), $"file system {name}");

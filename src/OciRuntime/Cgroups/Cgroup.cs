@@ -71,6 +71,8 @@ internal static class Cgroup
     private static int MakeDirectory(CgroupPlan plan, CgroupDirectory directory, CgroupEntry entry)
     {
         long mount = CgroupFiles.OpenMount(directory.Hierarchy);
+        // In a container a mount may be in the table and yet out of reach: another one covers it.
+        if (mount < 0 && plan.Optional) return -1;
         if (mount < 0) throw OciException.FromResult(mount, $"open cgroup mount {directory.Hierarchy.MountPoint}");
         try
         {

@@ -52,7 +52,7 @@ internal sealed class LaunchSession : IDisposable
             Keep = keep,
             OnlyExplain = create == null,
             UseCgroups = g.CgroupManager != CgroupManager.Disabled,
-            RootlessCgroups = g.Rootless == RootlessMode.True || (g.Rootless != RootlessMode.False && Processes.EffectiveUid() != 0),
+            RootlessCgroups = g.Rootless switch { RootlessMode.True => true, RootlessMode.False => false, _ => null },
         };
     }
 

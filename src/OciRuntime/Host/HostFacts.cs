@@ -5,6 +5,9 @@ namespace OciRuntime.Host;
 /// <summary>What this process may do on this machine, as far as a plan depends on it.</summary>
 internal sealed class HostFacts
 {
+    /// <summary>Numbers of capabilities that decide how something is done (include/uapi/linux/capability.h).</summary>
+    public const int CAP_SETGID = 6, CAP_SETUID = 7, CAP_SYS_ADMIN = 21;
+
     /// <summary>The kernel's highest capability.</summary>
     public int LastCapability { get; init; }
 
@@ -29,6 +32,9 @@ internal sealed class HostFacts
     public bool DeniesSetgroups { get => _deniesSetgroups ??= InUserNamespace && UserNamespace.DeniesSetgroups(); init => _deniesSetgroups = value; }
 
     private bool? _appArmor, _selinux, _deniesSetgroups;
+
+    /// <summary>Whether the runtime has a capability.</summary>
+    public bool Has(int capability) => (Permitted >> capability & 1) != 0;
 
     /// <summary>Asks the kernel; a handful of system calls.</summary>
     public static HostFacts Probe()

@@ -29,7 +29,7 @@ internal enum InitOp
     /// <summary>Waits until the parent wrote the id maps.</summary>
     AwaitIdMaps,
 
-    /// <summary>Becomes uid and gid 0 of the user namespace. Flags: <see cref="InitFlags.KeepGroups"/>.</summary>
+    /// <summary>Becomes uid and gid 0 of the user namespace. Flags: <see cref="InitFlags.KeepGroups"/> or <see cref="InitFlags.GroupsMayBeDenied"/>.</summary>
     BecomeRoot,
 
     /// <summary>Clones once more, so that the new pid namespace belongs to the joined user namespace; the first process ends.</summary>
@@ -152,7 +152,7 @@ internal enum InitOp
     /// <summary>Drops every capability that is not in A from the bounding set. B: highest capability.</summary>
     BoundingSet,
 
-    /// <summary>Supplementary groups, gid, uid. A: uid, B: gid, Data: uint[Count]. Flags: <see cref="InitFlags.KeepGroups"/>.</summary>
+    /// <summary>Supplementary groups, gid, uid. A: uid, B: gid, Data: uint[Count]. Flags: <see cref="InitFlags.KeepGroups"/> or <see cref="InitFlags.GroupsMayBeDenied"/>.</summary>
     SetUser,
 
     /// <summary>Enters the working directory and checks that it lies inside the container (CVE-2024-21626). Text1: path.</summary>
@@ -236,6 +236,9 @@ internal enum InitFlags
 
     /// <summary>An existing file of that name must be the same link.</summary>
     SameLink = 32768,
+
+    /// <summary>A joined user namespace may deny setgroups(2), and where no groups are asked for that is no failure: nobody there can change them.</summary>
+    GroupsMayBeDenied = 65536,
 }
 
 /// <summary>One step, in unmanaged memory: the child reads nothing else.</summary>

@@ -131,16 +131,44 @@ internal unsafe struct InitState
         return 0;
     }
 
-    /// <summary>Writes a file below the host's /proc; nothing but procfs itself can be on the way.</summary>
+    /// <summary>
+    /// Writes a file below the host's /proc. Where the runtime is in a container itself, /proc/sys may be read-only there; a procfs of one's
+    /// own, if the kernel grants it, shows the same settings.
+    /// </summary>
     public long WriteProc(byte* path, byte* text, int length)
     {
         long proc = HostProc();
         if (proc < 0) return proc;
-        // "self" is a magic-free symlink to a pid directory; sysctl names contain no symlinks at all.
-        long fd = Files.OpenAt2((int)proc, path, Files.O_WRONLY, Files.RESOLVE_BENEATH | Files.RESOLVE_NO_XDEV | Files.RESOLVE_NO_MAGICLINKS);
+        long result = WriteBelow((int)proc, path, text, length);
+        if (result != -Errno.EROFS) return result;
+        long own = OwnProc();
+        if (own < 0) return result;
+        result = WriteBelow((int)own, path, text, length);
+        Files.Close((int)own);
+        return result;
+    }
+
+    /// <summary>Nothing but procfs itself can be on the way: "self" is a magic-free symlink to a pid directory; sysctl names contain no symlinks at all.</summary>
+    private static long WriteBelow(int proc, byte* path, byte* text, int length)
+    {
+        long fd = Files.OpenAt2(proc, path, Files.O_WRONLY, Files.RESOLVE_BENEATH | Files.RESOLVE_NO_XDEV | Files.RESOLVE_NO_MAGICLINKS);
         if (fd < 0) return fd;
         long n = Files.Write((int)fd, text, length);
         Files.Close((int)fd);
         return n < 0 ? n : n == length ? 0 : -Errno.EIO;
+    }
+
+    /// <summary>A procfs that is mounted nowhere.</summary>
+    private static long OwnProc()
+    {
+        fixed (byte* type = "proc\0"u8)
+        {
+            long context = Mounts.FsOpen(type);
+            if (context < 0) return context;
+            long result = Mounts.FsConfig((int)context, Mounts.FSCONFIG_CMD_CREATE, null, null);
+            if (result >= 0) result = Mounts.FsMount((int)context, 0);
+            Files.Close((int)context);
+            return result;
+        }
     }
 }

@@ -80,6 +80,7 @@ internal static unsafe class ProcessSteps
     {
         s.Detail = InitDetail.Groups;
         long result = (step->Flags & InitFlags.KeepGroups) != 0 ? 0 : Credentials.SetSupplementaryGroups((uint*)step->Data, step->Count);
+        if (result == -Errno.EPERM && step->Count == 0 && (step->Flags & InitFlags.GroupsMayBeDenied) != 0) result = 0;
         if (result < 0) return result;
         s.Detail = InitDetail.Gid;
         result = Credentials.SetGroups(gid);

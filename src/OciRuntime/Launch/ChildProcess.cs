@@ -1,4 +1,5 @@
 using System.Text;
+using OciRuntime.Host;
 using OciRuntime.Init;
 using OciRuntime.Linux;
 using OciRuntime.Plan;
@@ -49,7 +50,8 @@ internal sealed unsafe class ChildProcess : IDisposable
         if (pid < 0)
         {
             parentEnd.Dispose();
-            throw OciException.FromResult(pid, $"/linux/namespaces: clone3 with new namespaces {string.Join(", ", NamespaceNames.Of(plan.CloneFlags))}");
+            OciException plain = OciException.FromResult(pid, $"/linux/namespaces: clone3 with new namespaces {string.Join(", ", NamespaceNames.Of(plan.CloneFlags))}");
+            throw new OciException(plain.Message + (plan.IdMaps == null ? "" : UserNamespace.Obstacle()), plain.Errno);
         }
         return new ChildProcess((int)pid, new Fd(pidfd), parentEnd);
     }

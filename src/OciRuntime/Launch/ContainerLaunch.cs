@@ -228,7 +228,7 @@ internal sealed unsafe class ContainerLaunch : IDisposable
         Child!.Answer();
     }
 
-    private void WriteIdMaps() => IdMapper.Write(Child!.Pid, Spec.Linux!, Plan.DeniesSetgroups);
+    private void WriteIdMaps() => IdMapper.Write(Child!.Pid, Plan.IdMaps!, _interruption);
 
     /// <summary>The kernel's errno becomes that of the child's step, which has the words for it.</summary>
     private void WriteTimeOffsets(PlanStep step)
@@ -281,6 +281,8 @@ internal sealed unsafe class ContainerLaunch : IDisposable
         using Fd fd = new((int)tree);
         // A mount that stays a peer of the host's would carry the container's mounts back.
         if (tree >= 0) Mounts.SetAttributes((int)tree, new MountAttr { Propagation = Mounts.MS_SLAVE }, recursive: true);
+        // Without privilege nobody can clone a mount for another user namespace: what the child met is the reason to tell.
+        if (tree == -Errno.EPERM) tree = -Errno.EACCES;
         Child!.Answer(tree < 0 ? (int)-tree : 0, (int)tree);
     }
 

@@ -118,6 +118,9 @@ internal static unsafe class FailureText
     private static string Hint(PlanStep step, in SyncMessage message) => (step.Op, message.Errno) switch
     {
         (InitOp.HostPropagation, Linux.Errno.EINVAL) => ": / is no mount point: does the runtime run in a chroot? bind the new root onto itself before entering it",
+        (InitOp.HostPropagation, Linux.Errno.EPERM or Linux.Errno.EACCES) => Host.UserNamespace.Obstacle(),
+        (InitOp.OomScoreAdjust, Linux.Errno.EACCES) => ": lowering it below what the caller has needs CAP_SYS_RESOURCE",
+        (InitOp.DeviceBind, Linux.Errno.ENOENT) when message.Detail == InitDetail.Source => ": a user namespace cannot make device nodes, so the host's device of the same path is bound",
         (InitOp.PivotRoot, Linux.Errno.EINVAL) => ": is the host's root on an initramfs? then use --no-pivot",
         (InitOp.MountFilesystem or InitOp.MountBind or InitOp.SetMountAttributes or InitOp.ReconfigureFilesystem, _) => MountHints.Of(step, message),
         (InitOp.SetUser or InitOp.BecomeRoot, Linux.Errno.EPERM) when message.Detail == InitDetail.Groups => $": the user namespace may deny it (/proc/self/setgroups); /annotations/{Spec.SpecWords.KeepOriginalGroups} keeps the caller's",

@@ -1,40 +1,59 @@
-using System.Text;
+using OciRuntime.Host;
 using OciRuntime.Linux;
-using OciRuntime.Spec;
+using OciRuntime.Plan;
 
 namespace OciRuntime.Launch;
 
-/// <summary>Writes the id maps of a new user namespace (user_namespaces(7)).</summary>
+/// <summary>Writes the id maps of a new user namespace, or has it done, while its first process waits for them.</summary>
 internal static class IdMapper
 {
-    public static void Write(int pid, LinuxConfig linux, bool denySetgroups)
+    // newuidmap may ask a directory service who the user is.
+    private const int HelperSeconds = 10;
+
+    /// <summary>Both maps. The process is the caller's own child and not reaped yet: its number cannot become another's while a helper looks at it.</summary>
+    public static void Write(int pid, IdMapPlan plan, Interruption interruption)
     {
-        // The kernel takes a gid map from an ordinary user only when setgroups, by which one could shed a group that denies access, is given up.
-        if (denySetgroups) WriteFile(pid, "setgroups", "deny", "/linux/gidMappings");
-        WriteFile(pid, "uid_map", linux.UidMappings, "/linux/uidMappings");
-        WriteFile(pid, "gid_map", linux.GidMappings, "/linux/gidMappings");
+        if (plan.DenySetgroups) WriteFile(pid, "setgroups", "deny", plan.Gids.Pointer);
+        Write(pid, plan.Uids, interruption);
+        Write(pid, plan.Gids, interruption);
     }
 
-    /// <summary>Writes a map of a process whose user namespace has none yet.</summary>
-    /// <param name="pid">The process.</param>
-    /// <param name="file">uid_map or gid_map.</param>
-    /// <param name="mappings">The map.</param>
-    /// <param name="pointer">Where it comes from, for the error.</param>
-    public static void WriteFile(int pid, string file, IdMapping[] mappings, string pointer) => WriteFile(pid, file, Lines(mappings), pointer);
+    private static void Write(int pid, IdMap map, Interruption interruption)
+    {
+        if (map.Helper == null) WriteFile(pid, map.File, map.Lines, map.Pointer);
+        else RunHelper(map, map.Arguments(pid.ToString()), interruption);
+    }
 
-    private static void WriteFile(int pid, string file, string text, string pointer)
+    /// <summary>Writes a file of a process whose user namespace has no maps yet.</summary>
+    /// <param name="pid">The process.</param>
+    /// <param name="file">uid_map, gid_map or setgroups.</param>
+    /// <param name="text">All of it, as the kernel takes one write only.</param>
+    /// <param name="pointer">Where it comes from, for the error.</param>
+    public static void WriteFile(int pid, string file, string text, string pointer)
     {
         long result = Files.WriteFileAt(Files.AT_FDCWD, $"/proc/{pid}/{file}", text);
         if (result >= 0) return;
-        string hint = result == -Errno.EPERM ? ": an ordinary user can map only its own id" : "";
+        string hint = result == -Errno.EPERM ? ": the ids of the host must be mapped in the runtime's own user namespace (/proc/self/uid_map, /proc/self/gid_map)" : "";
         throw new OciException($"{pointer}: write \"{text.TrimEnd().Replace("\n", ", ")}\" to {file}: {ErrnoText.Describe((int)-result)} ({ErrnoText.Name((int)-result)}){hint}", (int)-result);
     }
 
-    /// <summary>A map file's content, for one write: the kernel accepts exactly one.</summary>
-    public static string Lines(IdMapping[] mappings)
+    private static void RunHelper(IdMap map, string[] arguments, Interruption interruption)
     {
-        StringBuilder lines = new();
-        foreach (IdMapping mapping in mappings) lines.Append(mapping.ContainerID).Append(' ').Append(mapping.HostID).Append(' ').Append(mapping.Size).Append('\n');
-        return lines.ToString();
+        using Fd nothing = MemoryFile.Create([]);
+        // No environment: it has the privilege that we lack, and needs nothing of ours.
+        HelperProgram program = new() { Path = map.Helper!, Arguments = arguments, Environment = [], Input = nothing.Number, TimeoutSeconds = HelperSeconds };
+        HelperResult result = HelperProcess.Run(program, interruption);
+        if (!result.Succeeded) throw new OciException($"{map.Pointer}: {string.Join(' ', arguments)}: {Explain(map, result)}", Errno.EPERM);
+    }
+
+    private static string Explain(IdMap map, in HelperResult result)
+    {
+        if (result.Errno != 0) return $"{ErrnoText.Describe(result.Errno)} ({ErrnoText.Name(result.Errno)})";
+        if (result.TimedOut) return $"killed after {HelperSeconds} s";
+        string end = (result.Status & 0x7f) != 0 ? $"killed by signal {result.Status & 0x7f}" : $"exit status {result.Status >> 8 & 0xff}";
+        uint user = Processes.EffectiveUid();
+        string file = $"/etc/sub{map.Kind}", ranges = SubordinateIds.Of(user, file);
+        return $"{end}{(result.Output.Length == 0 ? "" : $": {StepText.OneLine(result.Output)}")}: besides his own, user {user} may map "
+            + (ranges.Length == 0 ? $"nothing: {file} has no line for him (as root: usermod --add-sub{map.Kind}s 100000-165535 NAME)" : $"only his ranges in {file}: {ranges}");
     }
 }

@@ -79,7 +79,7 @@ internal static class LaunchExplanation
 
     private static List<RuntimeAction>? Answers(LaunchPreparation p, PlanStep step) => step.Op switch
     {
-        InitOp.AwaitIdMaps => IdMaps(p),
+        InitOp.AwaitIdMaps => IdMaps(p.Plan.IdMaps!),
         InitOp.AwaitNetworkDevices => NetworkDevices(p.Spec.Linux!.NetDevices),
         InitOp.AwaitHooks => Hooks(p.Spec.Hooks!),
         InitOp.AwaitLimits => Limits(p.Spec.Process!.Rlimits),
@@ -88,16 +88,16 @@ internal static class LaunchExplanation
         _ => null,
     };
 
-    private static List<RuntimeAction> IdMaps(LaunchPreparation p)
+    private static List<RuntimeAction> IdMaps(IdMapPlan plan)
     {
         List<RuntimeAction> actions = [];
-        if (p.Plan.DeniesSetgroups) actions.Add(new("write deny to setgroups", "/linux/gidMappings"));
-        actions.Add(new("write uid_map: " + Lines(p.Spec.Linux!.UidMappings), "/linux/uidMappings"));
-        actions.Add(new("write gid_map: " + Lines(p.Spec.Linux.GidMappings), "/linux/gidMappings"));
+        if (plan.DenySetgroups) actions.Add(new("write deny to setgroups", plan.Gids.Pointer));
+        foreach (IdMap map in (ReadOnlySpan<IdMap>)[plan.Uids, plan.Gids])
+        {
+            actions.Add(new(map.Helper == null ? $"write {map.File}: {map.Words}" : $"run {string.Join(' ', map.Arguments("PID"))}", map.Pointer));
+        }
         return actions;
     }
-
-    private static string Lines(IdMapping[] mappings) => IdMapper.Lines(mappings).TrimEnd().Replace("\n", ", ");
 
     private static List<RuntimeAction> NetworkDevices(SpecMap<NetDevice> devices)
     {

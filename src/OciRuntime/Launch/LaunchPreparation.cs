@@ -95,7 +95,7 @@ internal sealed class LaunchPreparation
         {
             HasCgroupNamespace = Array.Exists(spec.Linux?.Namespaces ?? [], static n => n.Type == "cgroup"),
             RuntimeInUserNamespace = host.InUserNamespace,
-            Rootless = settings.RootlessCgroups,
+            Rootless = settings.RootlessCgroups ?? (host.Uid != 0 || host.InUserNamespace),
             DelegateTo = CgroupOwner(spec),
         });
 

@@ -32,6 +32,6 @@ internal sealed class LaunchSettings
     /// <summary>cgroupfs, or disabled.</summary>
     public bool UseCgroups { get; init; } = true;
 
-    /// <summary>Missing rights over cgroups are forgiven when no limit was asked for.</summary>
-    public bool RootlessCgroups { get; init; }
+    /// <summary>Missing rights over cgroups are forgiven when no limit was asked for; null: if it is to be expected that they are missing.</summary>
+    public bool? RootlessCgroups { get; init; }
 }

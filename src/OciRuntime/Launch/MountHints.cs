@@ -18,6 +18,10 @@ internal static class MountHints
     {
         (InitDetail.Attributes, Errno.EPERM) => Locked(step, message.Value),
         (InitDetail.Superblock or InitDetail.MountObject, Errno.EPERM) when step.Text1 == "proc" => Proc(),
+        (InitDetail.Superblock or InitDetail.MountObject, Errno.EPERM) when step.Text1 == "sysfs" => ": in a user namespace it takes a new network namespace; else bind /sys",
+        (InitDetail.Superblock or InitDetail.MountObject, Errno.EPERM) =>
+            $": the kernel lets a user namespace mount {step.Text1} only where its file system is made for that (tmpfs, proc, sysfs, devpts, mqueue, cgroup, overlay, fuse)",
+        (InitDetail.Source, Errno.EACCES) => ": the container's root user cannot reach it: check the permissions on the way to it",
         (InitDetail.Source, Errno.EINVAL) when (step.Flags & InitFlags.Recursive) == 0 => ": a user namespace can bind a mount of the host that has others below it only with them (option rbind)",
         (InitDetail.Superblock, Errno.EINVAL) when step.Op == InitOp.ReconfigureFilesystem && step.Options!.Exists(static option => option.Key == "dirsync") => ": a remount cannot change dirsync",
         (InitDetail.CopyUp, Errno.ENOSPC) => ": it does not fit into the tmpfs (options size= and nr_inodes=)",

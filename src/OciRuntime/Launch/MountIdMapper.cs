@@ -33,7 +33,7 @@ internal sealed unsafe class MountIdMapper : IDisposable
     {
         foreach ((MountIdMap made, Fd found) in _made)
         {
-            if (IdMapper.Lines(made.Uids) == IdMapper.Lines(map.Uids) && IdMapper.Lines(made.Gids) == IdMapper.Lines(map.Gids)) return found;
+            if (IdMap.Text(made.Uids) == IdMap.Text(map.Uids) && IdMap.Text(made.Gids) == IdMap.Text(map.Gids)) return found;
         }
         Fd created = Create(map, origin);
         _made.Add((map, created));
@@ -51,8 +51,8 @@ internal sealed unsafe class MountIdMapper : IDisposable
         OciException.Check(pid, $"{origin}: make a user namespace");
         try
         {
-            IdMapper.WriteFile((int)pid, "uid_map", map.Uids, $"{origin}/uidMappings");
-            IdMapper.WriteFile((int)pid, "gid_map", map.Gids, $"{origin}/gidMappings");
+            IdMapper.WriteFile((int)pid, "uid_map", IdMap.Text(map.Uids), $"{origin}/uidMappings");
+            IdMapper.WriteFile((int)pid, "gid_map", IdMap.Text(map.Gids), $"{origin}/gidMappings");
             return Open((int)pid, origin);
         }
         finally

@@ -9,11 +9,8 @@ internal sealed class LaunchPlan
     /// <summary>A pid namespace to join: the parent's thread enters it around clone3, as it takes effect for children only.</summary>
     public required NamespacePath? PidNamespace { get; init; }
 
-    /// <summary>A new user namespace: the parent writes its id maps when the child asks.</summary>
-    public required bool NewUserNamespace { get; init; }
-
-    /// <summary>setgroups(2) is given up in the new user namespace.</summary>
-    public required bool DeniesSetgroups { get; init; }
+    /// <summary>How the id maps of a new user namespace are written when the child asks for them; null without one.</summary>
+    public required IdMapPlan? IdMaps { get; init; }
 
     /// <summary>The container has a pid namespace of its own: killing its init ends all of it.</summary>
     public required bool PrivatePidNamespace { get; init; }

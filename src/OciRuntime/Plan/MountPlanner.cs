@@ -90,6 +90,7 @@ internal sealed class MountPlanner(PlanRequest request, NamespacePlan namespaces
     {
         string type = mount.Type ?? throw Refuse(origin, mount, "needs a type, or the option bind or rbind");
         List<KeyValuePair<string, string?>> data = [.. options.Flags ?? [], .. options.Data ?? []];
+        CheckIds(mount, origin, data);
         if (!string.IsNullOrEmpty(mount.Source)) data.Insert(0, new("source", mount.Source));
         ulong attributes = options.NewSet;
         bool readOnly = (attributes & Mounts.MOUNT_ATTR_RDONLY) != 0;
@@ -112,6 +113,18 @@ internal sealed class MountPlanner(PlanRequest request, NamespacePlan namespaces
             Fallback = type == "sysfs" && namespaces.Has(Processes.CLONE_NEWUSER) ? "/sys" : null,
         });
         labels.AddQueueLabel(type, target);
+    }
+
+    /// <summary>An id that the new user namespace does not have is none that a file there could belong to: the kernel's answer would be EINVAL without a reason.</summary>
+    private void CheckIds(Mount mount, Origin origin, List<KeyValuePair<string, string?>> data)
+    {
+        if (!namespaces.NewUser) return;
+        foreach ((string key, string? value) in data)
+        {
+            if (key is not ("uid" or "gid") || !uint.TryParse(value, out uint id)) continue;
+            IdMapping[] mappings = key == "uid" ? request.Spec.Linux!.UidMappings : request.Spec.Linux!.GidMappings;
+            if (!Array.Exists(mappings, m => m.Maps(id))) throw Refuse(origin, mount, $"option \"{key}={value}\": the id is not mapped by /linux/{key}Mappings");
+        }
     }
 
     private static bool IsVirtual(string type) =>

@@ -59,14 +59,13 @@ internal sealed class NamespacePlan
     }
 
     /// <summary>The steps that bring the child into its namespaces, from the first join to being root there.</summary>
-    public void AddSteps(List<PlanStep> steps, LinuxConfig? linux, bool keepGroups)
+    public void AddSteps(List<PlanStep> steps, LinuxConfig? linux, InitFlags groups)
     {
         Origin origin = new("/linux/namespaces");
-        InitFlags keep = keepGroups ? InitFlags.KeepGroups : InitFlags.None;
         if (_joins.Count > 0) steps.Add(new(InitOp.JoinNamespaces, origin) { Joins = _joins });
         if (InChild && NewUser) steps.Add(new(InitOp.Unshare, OriginOf(Processes.CLONE_NEWUSER)) { A = (long)Processes.CLONE_NEWUSER });
         if (NewUser) steps.Add(new(InitOp.AwaitIdMaps, new("/linux/uidMappings")));
-        if (Has(Processes.CLONE_NEWUSER)) steps.Add(new(InitOp.BecomeRoot, OriginOf(Processes.CLONE_NEWUSER)) { Flags = keep });
+        if (Has(Processes.CLONE_NEWUSER)) steps.Add(new(InitOp.BecomeRoot, OriginOf(Processes.CLONE_NEWUSER)) { Flags = groups });
         ulong rest = New & (Processes.CLONE_NEWCGROUP | (InChild ? ~(Processes.CLONE_NEWUSER | Processes.CLONE_NEWPID | Processes.CLONE_NEWTIME) : 0));
         if (rest != 0) steps.Add(new(InitOp.Unshare, rest == Processes.CLONE_NEWCGROUP ? OriginOf(rest) : origin) { A = (long)rest });
         if (InChild && (New & Processes.CLONE_NEWPID) != 0) steps.Add(new(InitOp.ForkIntoPidNamespace, OriginOf(Processes.CLONE_NEWPID)));

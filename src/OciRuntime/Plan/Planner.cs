@@ -14,6 +14,7 @@ internal sealed class Planner
     private readonly RuntimeSpec _spec;
     private readonly LinuxConfig _linux;
     private readonly NamespacePlan _namespaces;
+    private readonly IdMapPlan? _idMaps;
     private readonly List<PlanStep> _steps = new(96);
     private readonly List<string> _warnings = [], _refusals = [];
     private readonly LabelPlanner _labels;
@@ -25,6 +26,7 @@ internal sealed class Planner
         _linux = _spec.Linux ?? new LinuxConfig();
         _namespaces = NamespacePlan.Build(_linux);
         _labels = new LabelPlanner(_spec, request.Host, _steps, _warnings, _refusals);
+        if (_namespaces.NewUser) _idMaps = IdMapPlan.Build(_linux, request.Host);
     }
 
     /// <summary>Plans a launch. The spec must be valid and have a process.</summary>
@@ -34,18 +36,25 @@ internal sealed class Planner
     private bool HasMountNamespace => _namespaces.Has(Processes.CLONE_NEWNS);
     private bool HasUserNamespace => _namespaces.Has(Processes.CLONE_NEWUSER);
 
-    // An ordinary user may write a gid map only after giving setgroups up (user_namespaces(7)).
-    private bool DenySetgroups => HasUserNamespace && _request.Host.Uid != 0 && (KeepsCallersGroups || _spec.Process!.User.AdditionalGids.Length == 0);
-
     // As for crun, any value but "0".
     private bool KeepsCallersGroups => _spec.Annotations[SpecWords.KeepOriginalGroups] is not (null or "0");
 
+    /// <summary>What becomes of the caller's supplementary groups, and what is known about setgroups(2) where the container's process will run.</summary>
+    private InitFlags Groups()
+    {
+        Host.HostFacts host = _request.Host;
+        if (KeepsCallersGroups || host.DeniesSetgroups || _idMaps is { DenySetgroups: true }) return InitFlags.KeepGroups;
+        // A joined namespace may deny it or not. Whoever has the privilege to give his groups up keeps none of them by accident.
+        bool joined = HasUserNamespace && !_namespaces.NewUser;
+        return joined && !host.Has(Host.HostFacts.CAP_SETGID) ? InitFlags.GroupsMayBeDenied : InitFlags.None;
+    }
+
     private LaunchPlan Build()
     {
+        RefuseWithoutPrivilege();
+        InitFlags groups = Groups();
         AddHostSteps();
-        // Nothing can be done about the caller's groups where setgroups is denied; but asked for some, the container does not get others.
-        bool keepGroups = KeepsCallersGroups || DenySetgroups || (_spec.Process!.User.AdditionalGids.Length == 0 && _request.Host.DeniesSetgroups);
-        _namespaces.AddSteps(_steps, _linux, keepGroups);
+        _namespaces.AddSteps(_steps, _linux, groups);
         AddSessionSteps();
         if (HasMountNamespace) AddRootSteps();
         else AddChangeRoot();
@@ -53,14 +62,13 @@ internal sealed class Planner
         _labels.AddExecLabels();
         Add(InitOp.CloseHost);
         ProcessPlanner process = new(_request, _namespaces, _steps, _warnings);
-        process.AddSteps(keepGroups);
+        process.AddSteps(groups, KeepsCallersGroups);
         AddEnd(process);
         return new LaunchPlan
         {
             CloneFlags = _namespaces.CloneFlags,
             PidNamespace = _namespaces.Pid,
-            NewUserNamespace = _namespaces.NewUser,
-            DeniesSetgroups = DenySetgroups,
+            IdMaps = _idMaps,
             PrivatePidNamespace = (_namespaces.New & Processes.CLONE_NEWPID) != 0,
             Joins = _namespaces.Joins,
             Steps = _steps,
@@ -70,6 +78,18 @@ internal sealed class Planner
             Warnings = _warnings,
             Refusals = _refusals,
         };
+    }
+
+    /// <summary>
+    /// An ordinary user's container needs a user namespace. It is not made unasked: a namespace that is not listed is the runtime's own
+    /// (runtime-spec config-linux.md, "Namespaces"), and the ids in the configuration would mean other ones.
+    /// </summary>
+    private void RefuseWithoutPrivilege()
+    {
+        if (HasUserNamespace || _request.Host.Uid == 0 || _request.Host.Has(Host.HostFacts.CAP_SYS_ADMIN)) return;
+        throw new OciException(
+            "/linux/namespaces: rootless container requires user namespaces: add {\"type\": \"user\"}, /linux/uidMappings and /linux/gidMappings; \"ocirun spec --rootless\" writes such a configuration",
+            Errno.EPERM);
     }
 
     /// <summary>What needs the host's view: the score is written while /proc/self is still ours, cgroups before a cgroup namespace takes its root from them.</summary>

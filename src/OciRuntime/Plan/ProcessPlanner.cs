@@ -17,10 +17,13 @@ internal sealed class ProcessPlanner(PlanRequest request, NamespacePlan namespac
     public bool HomeFromImage { get; private set; }
 
     /// <summary>Privileges are given up in an order in which each step still has what it needs; see the comments.</summary>
-    public void AddSteps(bool keepGroups)
+    /// <param name="groups">What becomes of the caller's supplementary groups.</param>
+    /// <param name="keptOnRequest">They are kept because an annotation asks for it.</param>
+    public void AddSteps(InitFlags groups, bool keptOnRequest)
     {
         User user = _process.User;
-        if (keepGroups && user.AdditionalGids.Length > 0) warnings.Add($"/process/user/additionalGids: left out, as /annotations/{SpecWords.KeepOriginalGroups} keeps the caller's groups");
+        if (keptOnRequest && user.AdditionalGids.Length > 0) warnings.Add($"/process/user/additionalGids: left out, as /annotations/{SpecWords.KeepOriginalGroups} keeps the caller's groups");
+        else if ((groups & InitFlags.KeepGroups) != 0 && user.AdditionalGids.Length > 0) throw GroupsDenied(user);
         bool userNamespace = namespaces.Has(Processes.CLONE_NEWUSER);
         ulong available = userNamespace ? ulong.MaxValue >> (63 - request.Host.LastCapability) : request.Host.Permitted;
         CapabilitySets sets = CapabilitySets.Build(_process.Capabilities, available, warnings);
@@ -42,7 +45,7 @@ internal sealed class ProcessPlanner(PlanRequest request, NamespacePlan namespac
         steps.Add(new(InitOp.ChangeDirectory, cwd) { Text1 = directory, Flags = InitFlags.Retry });
         steps.Add(new(InitOp.SetUser, new("/process/user"))
         {
-            A = user.Uid, B = user.Gid, Groups = user.AdditionalGids, Flags = keepGroups ? InitFlags.KeepGroups : 0,
+            A = user.Uid, B = user.Gid, Groups = user.AdditionalGids, Flags = groups,
         });
         steps.Add(new(InitOp.ChangeDirectory, cwd) { Text1 = directory });
         steps.Add(new(InitOp.Capabilities, CapabilityOrigin(""))
@@ -53,6 +56,11 @@ internal sealed class ProcessPlanner(PlanRequest request, NamespacePlan namespac
         if (!early) AddEnvironment();
         AddProgram();
     }
+
+    private static OciException GroupsDenied(User user) => new(
+        $"/process/user/additionalGids: [{string.Join(", ", user.AdditionalGids)}]: cannot set any additional groups in a rootless container that maps only the caller's own group; "
+        + "map more in /linux/gidMappings, with newgidmap and ranges of /etc/subgid",
+        Errno.EPERM);
 
     private Origin CapabilityOrigin(string set) => _process.Capabilities == null ? Origin.Runtime : new("/process/capabilities" + set);
 

@@ -33,4 +33,7 @@ public sealed class IdMapping
 
     /// <summary>Number of ids.</summary>
     public uint Size { get; internal set; }
+
+    /// <summary>Whether an id inside has one outside.</summary>
+    public bool Maps(uint id) => id >= ContainerID && id - ContainerID < Size;
 }

@@ -67,6 +67,11 @@ public static partial class SpecValidator
             return;
         CheckMapped(linux.UidMappings, spec.Process?.User.Uid, "/linux/uidMappings", "/process/user/uid", problems);
         CheckMapped(linux.GidMappings, spec.Process?.User.Gid, "/linux/gidMappings", "/process/user/gid", problems);
+        if (linux.GidMappings.Length == 0)
+            return;
+        var groups = spec.Process?.User.AdditionalGids ?? [];
+        for (var i = 0; i < groups.Length; i++)
+            CheckMapped(linux.GidMappings, groups[i], "/linux/gidMappings", $"/process/user/additionalGids/{i}", problems);
     }
 
     // An id without a mapping cannot be switched to: setresuid(2) fails with EINVAL.
@@ -79,12 +84,8 @@ public static partial class SpecValidator
         }
         if (id is null)
             return;
-        foreach (var mapping in mappings)
-        {
-            if (id - mapping.ContainerID < mapping.Size && id >= mapping.ContainerID)
-                return;
-        }
-        problems.Error(idPointer, SpecText.Show(id.Value), $"is not mapped by {mapPointer}");
+        if (!Array.Exists(mappings, mapping => mapping.Maps(id.Value)))
+            problems.Error(idPointer, SpecText.Show(id.Value), $"is not mapped by {mapPointer}");
     }
 
     // What the kernel refuses with EINVAL (user_namespaces(7)): empty, wrapping or overlapping ranges.

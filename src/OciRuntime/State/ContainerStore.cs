@@ -63,15 +63,18 @@ internal sealed class ContainerStore(StateRoot root)
     public ContainerEntry? TryOpen(string id)
     {
         ContainerId.Validate(id);
-        return OpenIn(Files.AT_FDCWD, id);
+        if (!Root.IsPersonal) return OpenIn(Files.AT_FDCWD, id);
+        using Fd? root = Root.TryOpen();
+        return root == null ? null : OpenIn(root.Number, id);
     }
 
     /// <summary>The IDs, sorted. What cannot be a container (hidden names, files) is left out.</summary>
     /// <exception cref="OciException">The root was named by the user and does not exist.</exception>
     public List<string> List()
     {
-        long fd = Files.OpenAt(Files.AT_FDCWD, Root.Path, Files.O_RDONLY | Files.O_DIRECTORY);
-        if (fd == -Errno.ENOENT && !Root.IsExplicit) return [];
+        using Fd? root = Root.TryOpen();
+        if (root == null && !Root.IsExplicit) return [];
+        long fd = root == null ? -Errno.ENOENT : Files.OpenAt(root.Number, ".", Files.O_RDONLY | Files.O_DIRECTORY);
         using Fd directory = new((int)OciException.Check(fd, $"open {Root.Path}"));
         List<string> names = Files.ListDirectory(directory.Number, out long error);
         OciException.Check(error, $"read directory {Root.Path}");

@@ -15,11 +15,11 @@ internal sealed class StateRoot
 {
     public const string Default = "/run/ocirun";
 
-    private StateRoot(string path, bool isExplicit, bool isXdg)
+    private StateRoot(string path, bool isExplicit, bool isPersonal)
     {
         Path = path;
         IsExplicit = isExplicit;
-        IsXdg = isXdg;
+        IsPersonal = isPersonal;
     }
 
     /// <summary>Absolute and clean.</summary>
@@ -28,16 +28,16 @@ internal sealed class StateRoot
     /// <summary>True when the user named it (<c>--root</c>): then <c>list</c> reports that it is missing.</summary>
     public bool IsExplicit { get; }
 
-    /// <summary>True when it lies below $XDG_RUNTIME_DIR, where old files may be pruned.</summary>
-    public bool IsXdg { get; }
+    /// <summary>True when it was chosen for an ordinary user: nobody else may have made it, and where it lies old files may be pruned.</summary>
+    public bool IsPersonal { get; }
 
     /// <summary>Decides by <c>--root</c>, the environment and who runs the program. Nothing is made.</summary>
     public static StateRoot Resolve(string? rootOption)
     {
         if (rootOption != null) return Resolve(rootOption, default);
         string? xdg = Environment.GetEnvironmentVariable("XDG_RUNTIME_DIR");
-        if (string.IsNullOrEmpty(xdg)) return new StateRoot(Default, false, false);
         uint euid = Processes.EffectiveUid();
+        if (euid == 0 && string.IsNullOrEmpty(xdg)) return new StateRoot(Default, false, false);
         return Resolve(null, new RootFacts(euid, euid == 0 && UserNamespace.IsNested(), xdg, Environment.GetEnvironmentVariable("USER")));
     }
 
@@ -50,17 +50,40 @@ internal sealed class StateRoot
             string path = Clean(rootOption);
             return path == "/" ? throw new OciException("Option --root argument should not be set to /") : new StateRoot(path, true, false);
         }
-        return HonoursXdg(facts)
-            ? new StateRoot(Clean(facts.XdgRuntimeDir + "/ocirun"), false, true)
-            : new StateRoot(Default, false, false);
+        if (HonoursXdg(facts)) return new StateRoot(Clean(facts.XdgRuntimeDir + "/ocirun"), false, true);
+        return facts.EffectiveUid == 0 ? new StateRoot(Default, false, false) : new StateRoot(FallBack(facts.EffectiveUid), false, true);
+    }
+
+    /// <summary>
+    /// For an ordinary user without $XDG_RUNTIME_DIR (su, cron): the directory it would name, if a login made it, else one in /tmp. All verbs must
+    /// come to the same place, whatever their environment.
+    /// </summary>
+    private static string FallBack(uint uid)
+    {
+        string runtimeDirectory = $"/run/user/{uid}";
+        bool isOwn = Files.StatAt(Files.AT_FDCWD, runtimeDirectory, Files.AT_SYMLINK_NOFOLLOW, out Statx stat) >= 0 && stat.IsDirectory && stat.Uid == uid;
+        return isOwn ? runtimeDirectory + "/ocirun" : $"/tmp/ocirun-{uid}";
     }
 
     /// <summary>Opens the root (O_PATH), or gives null when it does not exist.</summary>
     public Fd? TryOpen()
     {
-        long fd = Files.OpenAt(Files.AT_FDCWD, Path, Files.O_PATH | Files.O_DIRECTORY);
+        long fd = Files.OpenAt(Files.AT_FDCWD, Path, Files.O_PATH | Files.O_DIRECTORY | (IsPersonal ? Files.O_NOFOLLOW : 0));
         if (fd == -Errno.ENOENT) return null;
-        return new Fd((int)OciException.Check(fd, $"open state directory {Path}"));
+        Fd root = new((int)OciException.Check(fd, $"open state directory {Path}"));
+        if (IsPersonal) CheckOwner(root);
+        return root;
+    }
+
+    /// <summary>In /tmp anybody may have made the directory first, to hand us containers of his. Once it is ours, nobody can exchange it there.</summary>
+    private void CheckOwner(Fd root)
+    {
+        OciException.Check(Files.Stat(root.Number, out Statx stat), $"stat {Path}");
+        uint euid = Processes.EffectiveUid();
+        if (stat.Uid == euid && (stat.Mode & 0x12) == 0) return;
+        root.Dispose();
+        throw new OciException(
+            $"state directory {Path} is not uid {euid}'s alone (owner {stat.Uid}, mode {Convert.ToString(stat.Mode & 0xfff, 8).PadLeft(4, '0')}): remove it, or name another with --root", Errno.EPERM);
     }
 
     /// <summary>Opens the root, making it (mode 0700: it tells about every container) and its parents where they are missing.</summary>
@@ -70,7 +93,7 @@ internal sealed class StateRoot
         for (int slash = Path.IndexOf('/', 1); slash > 0; slash = Path.IndexOf('/', slash + 1)) MakeDirectory(Path[..slash]);
         bool made = MakeDirectory(Path);
         Fd root = TryOpen() ?? throw new OciException($"open state directory {Path}: it was removed while it was being made", Errno.ENOENT);
-        if (made && IsXdg)
+        if (made && IsPersonal)
         {
             SetSticky();
         }
