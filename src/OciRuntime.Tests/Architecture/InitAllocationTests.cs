@@ -9,14 +9,15 @@ namespace OciRuntime.Tests.Architecture;
 public sealed class InitAllocationTests
 {
     [TestCaseSource(typeof(SpecFixtures), nameof(SpecFixtures.Valid))]
-    public void Child_allocates_nothing(string fixture)
+    public void Container_runs_and_its_child_allocates_nothing(string fixture)
     {
         Requires.OcirunItself();
-        using TestBundle bundle = FixtureBundle.Create(fixture);
-        using TestContainer container = new(bundle);
-        string log = Path.Combine(bundle.Directory, "log");
-        container.GlobalOptions.AddRange(["--debug", "--log", log]);
-        container.Run().ShouldSucceed();
+        using FixtureBundle prepared = new(fixture);
+        string log = Path.Combine(prepared.Bundle.Directory, "log");
+        TestContainer container = prepared.Created("--debug", "--log", log);
+        int init = container.InitPid;
+        container.Start().ShouldSucceed();
+        container.WaitExit().ShellCode.Should().Be(0);
         File.ReadAllText(log).Should().Contain("init allocated 0 bytes");
     }
 }

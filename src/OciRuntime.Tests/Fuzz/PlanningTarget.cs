@@ -25,14 +25,17 @@ internal enum FuzzOutcome
 internal sealed class PlanningTarget(Random random)
 {
     private const string V1 = "28 25 0:26 / /sys/fs/cgroup/memory rw - cgroup cgroup rw,memory\n29 25 0:27 / /sys/fs/cgroup/cpu,cpuacct rw - cgroup cgroup rw,cpu,cpuacct\n"
-        + "31 25 0:28 / /sys/fs/cgroup/pids rw - cgroup cgroup rw,pids\n32 25 0:29 / /sys/fs/cgroup/devices rw - cgroup cgroup rw,devices\n33 25 0:30 / /sys/fs/cgroup/cpuset rw - cgroup cgroup rw,cpuset\n";
+        + "31 25 0:28 / /sys/fs/cgroup/pids rw - cgroup cgroup rw,pids\n32 25 0:29 / /sys/fs/cgroup/devices rw - cgroup cgroup rw,devices\n33 25 0:30 / /sys/fs/cgroup/cpuset rw - cgroup cgroup rw,cpuset\n"
+        + "34 25 0:31 / /sys/fs/cgroup/blkio rw - cgroup cgroup rw,blkio\n35 25 0:32 / /sys/fs/cgroup/net_cls,net_prio rw - cgroup cgroup rw,net_cls,net_prio\n"
+        + "36 25 0:33 / /sys/fs/cgroup/hugetlb rw - cgroup cgroup rw,hugetlb\n37 25 0:34 / /sys/fs/cgroup/rdma rw - cgroup cgroup rw,rdma\n";
 
-    private static readonly PlanHost[] CgroupHosts =
-    [
-        PlanHost.FromMountInfo("26 25 0:24 / /sys/fs/cgroup rw shared:10 - cgroup2 cgroup2 rw,nsdelegate\n"u8),
-        PlanHost.FromMountInfo(System.Text.Encoding.UTF8.GetBytes(V1)),
-        PlanHost.FromMountInfo(System.Text.Encoding.UTF8.GetBytes(V1 + "26 25 0:24 / /sys/fs/cgroup/unified rw - cgroup2 cgroup2 rw\n")),
-    ];
+    /// <summary>Hosts with each kind of cgroups.</summary>
+    public static IReadOnlyDictionary<string, PlanHost> CgroupHosts { get; } = new Dictionary<string, PlanHost>
+    {
+        ["v2"] = PlanHost.FromMountInfo("26 25 0:24 / /sys/fs/cgroup rw shared:10 - cgroup2 cgroup2 rw,nsdelegate\n"u8),
+        ["v1"] = PlanHost.FromMountInfo(System.Text.Encoding.UTF8.GetBytes(V1)),
+        ["hybrid"] = PlanHost.FromMountInfo(System.Text.Encoding.UTF8.GetBytes(V1 + "26 25 0:24 / /sys/fs/cgroup/unified rw - cgroup2 cgroup2 rw\n")),
+    };
 
     private int _planned;
 
@@ -64,7 +67,7 @@ internal sealed class PlanningTarget(Random random)
         {
             Verb = "create", Id = "c", WaitForStart = true, OnlyExplain = true, NoNewKeyring = random.Next(2) == 0, RootlessCgroups = host.Uid != 0,
         };
-        PlanHost? cgroups = random.Next(5) == 0 ? null : CgroupHosts[random.Next(CgroupHosts.Length)];
+        PlanHost? cgroups = random.Next(5) == 0 ? null : CgroupHosts.Values.ElementAt(random.Next(CgroupHosts.Count));
         return LaunchPreparation.Decide(settings, "/run/ocirun/c", spec, "/b", "/b/rootfs", host, cgroups, [], []);
     }
 

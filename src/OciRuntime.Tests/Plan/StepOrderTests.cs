@@ -3,6 +3,7 @@ using FluentAssertions;
 using NUnit.Framework;
 using OciRuntime.Init;
 using OciRuntime.Plan;
+using OciRuntime.Spec;
 using OciRuntime.Tests.Spec;
 
 namespace OciRuntime.Tests.Plan;
@@ -12,16 +13,17 @@ public sealed class StepOrderTests
 {
     public static IEnumerable<TestCaseData> All()
     {
-        yield return new TestCaseData(Plans.Default()).SetArgDisplayNames("default");
-        yield return new TestCaseData(Plans.Default(cgroups: Plans.Hybrid)).SetArgDisplayNames("hybrid cgroups");
-        yield return new TestCaseData(Plans.Default(Everything, cgroups: Plans.Hybrid)).SetArgDisplayNames("everything");
-        yield return new TestCaseData(Plans.Default(Everything, cgroups: Plans.Hybrid, noPivot: true)).SetArgDisplayNames("everything, without pivot_root");
-        yield return new TestCaseData(Plans.Of(Full(), cgroups: Plans.Hybrid)).SetArgDisplayNames("full.json");
-        yield return new TestCaseData(Plans.Of(JsonNode.Parse(SpecFixtures.Read("rootless"))!, cgroups: Plans.Unified)).SetArgDisplayNames("rootless.json");
+        yield return Case("default", Plans.Default());
+        yield return Case("hybrid cgroups", Plans.Default(cgroups: Plans.Hybrid));
+        yield return Case("everything", Plans.Default(Everything, cgroups: Plans.Hybrid));
+        yield return Case("everything, without pivot_root", Plans.Default(Everything, cgroups: Plans.Hybrid, noPivot: true));
+        yield return Case("kitchen-sink.json", Plans.Of(JsonNode.Parse(SpecFixtures.Read("kitchen-sink"))!, cgroups: Plans.Hybrid), SpecFixtures.Parse("kitchen-sink").Mounts);
+        yield return Case("rootless.json", Plans.Of(JsonNode.Parse(SpecFixtures.Read("rootless"))!, cgroups: Plans.Unified));
+        static TestCaseData Case(string name, LaunchPlan plan, Mount[]? mounts = null) => new TestCaseData(plan, mounts).SetArgDisplayNames(name);
     }
 
     [TestCaseSource(nameof(All))]
-    public void Plan_keeps_the_order(object plan) => StepOrder.Violation((LaunchPlan)plan).Should().BeNull();
+    public void Plan_keeps_the_order(object plan, object? mounts) => StepOrder.Violation((LaunchPlan)plan, (Mount[]?)mounts).Should().BeNull();
 
     [Test]
     public void Table_speaks_of_steps_that_occur_together()
@@ -29,7 +31,7 @@ public sealed class StepOrderTests
         HashSet<(InitOp, InitOp)> together = [];
         foreach (TestCaseData data in All())
         {
-            List<InitOp> ops = StepOrder.Ops((LaunchPlan)data.Arguments[0]!);
+            List<InitOp> ops = StepOrder.Ops((LaunchPlan)data.Arguments[0]!, (Mount[]?)data.Arguments[1]);
             foreach (var rule in StepOrder.Table) if (ops.Contains(rule.First) && ops.Contains(rule.Then)) together.Add((rule.First, rule.Then));
         }
         StepOrder.Table.Select(rule => (rule.First, rule.Then)).Should().OnlyHaveUniqueItems().And.BeSubsetOf(together);
@@ -53,12 +55,5 @@ public sealed class StepOrderTests
         c["linux"]!["namespaces"]!.AsArray().Add(Plans.Json("""{"type":"cgroup"}"""));
         c["mounts"]!.AsArray().Add(Plans.Json("""{"destination":"/data","source":"data","options":["bind"]}"""));
         c["mounts"]!.AsArray().Single(m => (string?)m!["destination"] == "/dev")!["options"]!.AsArray().Add("ro");
-    }
-
-    private static JsonNode Full()
-    {
-        JsonNode full = JsonNode.Parse(SpecFixtures.Read("full"))!;
-        full["mounts"]!.AsArray().RemoveAt(1);
-        return full;
     }
 }

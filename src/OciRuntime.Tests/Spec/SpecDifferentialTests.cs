@@ -25,13 +25,13 @@ public sealed class SpecDifferentialTests
         SpecFixtures.Parse(name).Should().BeEquivalentTo(expected, how => how.RespectingRuntimeTypes().WithStrictOrdering());
     }
 
-    /// <summary>A property that the reader forgot stays at its default for every object of full.json.</summary>
+    /// <summary>A property that the reader forgot stays at its default for every object of kitchen-sink.json.</summary>
     [Test]
-    public void Full_file_sets_every_property_of_every_type()
+    public void Kitchen_sink_sets_every_property_of_every_type()
     {
         var unset = new HashSet<string>();
         var set = new HashSet<string>();
-        Visit(SpecFixtures.Parse("full"), set, unset);
+        Visit(SpecFixtures.Parse("kitchen-sink"), set, unset);
         unset.Except(set).Should().BeEmpty();
         set.Select(name => name.Split('.')[0]).Distinct().Should().Contain(["RuntimeSpec", "SeccompArg", "ThrottleDevice", "RdmaLimit", "ExecCPUAffinity"]);
     }

@@ -6,10 +6,10 @@ namespace OciRuntime.Tests.Spec;
 /// <summary>The files of spec-fixtures/.</summary>
 internal static class SpecFixtures
 {
-    public static readonly string[] Valid = ["minimal", "runc-default", "rootless", "full"];
+    /// <summary>Their names without ".json": "minimal", "sections/root", "clients/docker".</summary>
+    public static string[] Valid { get; } = [.. ((string[])["", "sections", "clients"]).SelectMany(Names)];
 
-    public static IEnumerable<string> Invalid => Directory.GetFiles(Path.Combine(Folder(), "invalid"), "*.json")
-        .Select(file => Path.GetFileNameWithoutExtension(file)).Order(StringComparer.Ordinal);
+    public static IEnumerable<string> Invalid => Names("invalid").Select(name => name["invalid/".Length..]);
 
     public static byte[] Read(string name) => File.ReadAllBytes(PathOf(name + ".json"));
 
@@ -22,6 +22,9 @@ internal static class SpecFixtures
         NUnit.Framework.Assert.That(problems.ToString(), NUnit.Framework.Is.Empty);
         return spec;
     }
+
+    private static IEnumerable<string> Names(string folder) => Directory.GetFiles(PathOf(folder), "*.json")
+        .Select(file => Path.Combine(folder, Path.GetFileNameWithoutExtension(file))).Order(StringComparer.Ordinal);
 
     private static string Folder([CallerFilePath] string here = "") => Path.GetFullPath(Path.Combine(Path.GetDirectoryName(here)!, "../../../spec-fixtures"));
 }

@@ -64,6 +64,10 @@ internal static class CgroupHints
                 return "this kernel does no swap accounting (command line swapaccount=1)";
             case Errno.ENOENT when file is "memory.swap.max":
                 return "this kernel does no swap accounting, or has no swap";
+            case Errno.EOPNOTSUPP when file.Contains("weight_device", StringComparison.Ordinal):
+                return "the device's I/O scheduler has no weights; BFQ has (/sys/block/DEVICE/queue/scheduler)";
+            case Errno.ENOENT when file.Contains("leaf_weight", StringComparison.Ordinal):
+                return "leaf weights went with the CFQ scheduler in Linux 5.0";
             case Errno.ENOENT when file.Contains("weight", StringComparison.Ordinal):
                 return "this kernel has no weights for block devices (neither CFQ nor BFQ)";
             case Errno.ENOENT:

@@ -33,8 +33,13 @@ public static class Annotations
         foreach (var key in Paths)
         {
             // Relative to what? The caller's directory is no part of the configuration.
-            if (annotations[key] is { } path && !SpecText.IsAbsolute(path))
+            if (annotations[key] is not { } path)
+                continue;
+            if (!SpecText.IsAbsolute(path))
                 problems.Error(Pointer(key), SpecText.Quote(path), "must be an absolute path");
+            // Any annotation may have one, but for the kernel the path would end there.
+            else if (path.Contains('\0'))
+                problems.Error(Pointer(key), SpecText.Quote(path), "must not contain a NUL character");
         }
         SystemdProperty.Read(annotations, problems);
     }

@@ -204,8 +204,8 @@ public static partial class SpecValidator
     private static void CheckIntelRdt(IntelRdt rdt, SpecProblems problems)
     {
         const string at = "/linux/intelRdt";
-        if (rdt.ClosID is { } closId && closId != "/" && (closId is "." or ".." || closId.Contains('/')))
-            problems.Error($"{at}/closID", SpecText.Quote(closId), "must be a directory name, or \"/\" for the root class");
+        if (rdt.ClosID is { } closId && closId != "/" && (closId is "." or ".." || closId.Contains('/') || !IsOneLine(closId)))
+            problems.Error($"{at}/closID", SpecText.Quote(closId), "must be a directory name on one line, or \"/\" for the root class");
         if (!string.IsNullOrEmpty(rdt.MemBwSchema) && !(rdt.MemBwSchema.StartsWith("MB:", StringComparison.Ordinal) && IsOneLine(rdt.MemBwSchema)))
             problems.Error($"{at}/memBwSchema", SpecText.Quote(rdt.MemBwSchema), "must begin with \"MB:\" and be one line");
         for (var i = 0; i < rdt.Schemata.Length; i++)
