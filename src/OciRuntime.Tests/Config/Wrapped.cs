@@ -12,14 +12,14 @@ internal static class Wrapped
     public static RuntimeBinary PureV2 => Script("v2",
         "exec unshare --mount --propagation private sh -c 'umount -R /sys/fs/cgroup && mount -t cgroup2 cgroup2 /sys/fs/cgroup && exec \"$@\"' --");
 
-    /// <summary>As root of a user namespace with the same ids, as in a container.</summary>
+    /// <summary>As root of a user namespace with the same ids and as many as Podman gives an ordinary user: his own, and a range of 65536.</summary>
     public static RuntimeBinary UserNamespace => Script("userns", """
         exec sh -c '
             exec 3<&0
             unshare --user --mount sh -c "while [ \"\$(cat /proc/self/uid_map /proc/self/gid_map | wc -l)\" != 2 ]; do :; done; exec \"\$@\"" -- "$@" <&3 &
             while [ "$(readlink /proc/$!/ns/user)" = "$(readlink /proc/$$/ns/user)" ]; do :; done
-            echo 0 0 65536 >/proc/$!/uid_map
-            echo 0 0 65536 >/proc/$!/gid_map
+            echo 0 0 65537 >/proc/$!/uid_map
+            echo 0 0 65537 >/proc/$!/gid_map
             wait $!' --
         """);
 

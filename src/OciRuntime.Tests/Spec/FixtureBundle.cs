@@ -1,4 +1,5 @@
 using System.Text.Json.Nodes;
+using OciRuntime.Tests.Config;
 using OciRuntime.Tests.Plan;
 using OciRuntime.Tests.Seccomp;
 using OciRuntime.Tests.Support;
@@ -15,8 +16,8 @@ internal sealed class FixtureBundle : IDisposable
     private static readonly Dictionary<string, Action> Needs = new()
     {
         ["sections/intel-rdt"] = static () => Requires.PathExists(Host.FullMounts.Resctrl() ?? "/nowhere", "a mounted resctrl file system"),
-        ["sections/labels-apparmor"] = static () => Requires.SecurityModule("apparmor"),
-        ["sections/labels-selinux"] = static () => Requires.SecurityModule("selinux"),
+        ["sections/labels-apparmor"] = static () => Requires.AppArmorProfile("acme_secure_profile"),
+        ["sections/labels-selinux"] = static () => Requires.SelinuxContext("system_u:system_r:svirt_lxc_net_t:s0:c124,c675"),
         ["sections/resources-cpu-realtime"] = static () => Requires.PathExists($"{CgroupHost.V1MountPoint("cpu")}/cpu.rt_runtime_us", "cgroup v1 controller cpu with CONFIG_RT_GROUP_SCHED"),
         ["sections/resources-hugepages"] = static () => Requires.V1Controller("hugetlb"),
         ["sections/resources-memory-v1"] = static () => Requires.V1Controller("memory"),
@@ -31,6 +32,9 @@ internal sealed class FixtureBundle : IDisposable
 
     private readonly List<IDisposable> _helpers = [];
 
+    // Podman as an ordinary user makes a user namespace first, and calls the runtime as root of it.
+    private readonly RuntimeBinary? _runtime;
+
     public FixtureBundle(string name)
     {
         if (Needs.TryGetValue(name, out Action? need)) need();
@@ -39,8 +43,10 @@ internal sealed class FixtureBundle : IDisposable
         config["process"] ??= Plans.Json("""{"cwd":"/","user":{"uid":0,"gid":0}}""");
         config["process"]!["args"] = new JsonArray("/bin/true");
         Bundle = new() { Config = config };
+        _runtime = name.StartsWith("clients/podman-rootless", StringComparison.Ordinal) ? Wrapped.UserNamespace : null;
         try
         {
+            if (!name.StartsWith("sections/labels", StringComparison.Ordinal)) RemoveLabels();
             Adapt();
         }
         catch
@@ -55,7 +61,7 @@ internal sealed class FixtureBundle : IDisposable
     /// <summary>`create` with a console socket where the process has a terminal; gives what the container has to be disposed with.</summary>
     public TestContainer Created(params string[] globalOptions)
     {
-        TestContainer container = new(Bundle);
+        TestContainer container = new(Bundle, _runtime);
         container.GlobalOptions.AddRange(globalOptions);
         _helpers.Add(container);
         if ((bool?)Bundle.Process["terminal"] != true)
@@ -85,8 +91,6 @@ internal sealed class FixtureBundle : IDisposable
 
     private void Adapt()
     {
-        // Labels need their security module, and a profile that is loaded; those of mounts are only without effect.
-        foreach (string label in (string[])["apparmorProfile", "selinuxLabel"]) Bundle.Process.Remove(label);
         if (Host.FullMounts.Resctrl() == null) Bundle.Linux.Remove("intelRdt");
         // Clocks cannot be set before the machine's start.
         if (Bundle.Linux["timeOffsets"]?["monotonic"] is JsonObject { } monotonic) monotonic["secs"] = -1;
@@ -99,6 +103,12 @@ internal sealed class FixtureBundle : IDisposable
         GiveToRootOfUserNamespace();
     }
 
+    /// <summary>No kernel has both modules active as a rule; the label of mounts stays, which without SELinux has no effect.</summary>
+    private void RemoveLabels()
+    {
+        foreach (string label in (string[])["apparmorProfile", "selinuxLabel"]) Bundle.Process.Remove(label);
+    }
+
     private void AdaptScheduling()
     {
         // Deadlines take a privilege that a user namespace does not have.
@@ -107,7 +117,8 @@ internal sealed class FixtureBundle : IDisposable
             scheduler["policy"] = "SCHED_BATCH";
             foreach (string member in (string[])["runtime", "deadline", "period"]) scheduler.Remove(member);
         }
-        // Without CAP_SYS_RESOURCE nothing is raised: neither limits nor the way to survive.
+        // Without CAP_SYS_RESOURCE nothing is raised: neither limits nor the odds of surviving.
+        if (Requires.HasCapability(24)) return;
         if (((int?)Bundle.Process["oomScoreAdj"] ?? 0) < 0) Bundle.Process["oomScoreAdj"] = 0;
         foreach (JsonNode? limit in Bundle.Process["rlimits"]?.AsArray() ?? [])
         {

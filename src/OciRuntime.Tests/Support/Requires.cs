@@ -18,11 +18,10 @@ public static class Requires
     public static void CgroupV2() => Unless(CgroupHost.Mode == CgroupMode.V2, "pure cgroup v2");
 
     /// <summary>A capability the tests have themselves, by number as in linux/capability.h, and its name.</summary>
-    public static void Capability(int number, string name)
-    {
-        ulong effective = Convert.ToUInt64(new ProcessView(Environment.ProcessId).Status("CapEff"), 16);
-        Unless((effective >> number & 1) == 1, name);
-    }
+    public static void Capability(int number, string name) => Unless(HasCapability(number), name);
+
+    /// <summary>Whether the tests have a capability.</summary>
+    public static bool HasCapability(int number) => (Convert.ToUInt64(new ProcessView(Environment.ProcessId).Status("CapEff"), 16) >> number & 1) == 1;
 
     /// <summary>CAP_SYS_RESOURCE: raising hard limits, lowering oom_score_adj.</summary>
     public static void CapSysResource() => Capability(24, "CAP_SYS_RESOURCE");
@@ -56,6 +55,14 @@ public static class Requires
     /// <summary>An active security module, as in /sys/kernel/security/lsm.</summary>
     public static void SecurityModule(string name) =>
         Unless(ProcessTree.ReadOrEmpty("/sys/kernel/security/lsm").Split(',', '\n').Contains(name), $"security module {name}");
+
+    /// <summary>A profile that is loaded.</summary>
+    public static void AppArmorProfile(string name) =>
+        Unless(ProcessTree.ReadOrEmpty("/sys/kernel/security/apparmor/profiles").Contains($"{name} ", StringComparison.Ordinal), $"AppArmor with the profile {name}");
+
+    /// <summary>A context that the loaded policy knows (selinuxfs answers a write to `context`).</summary>
+    public static void SelinuxContext(string context) =>
+        Unless(File.Exists("/sys/fs/selinux/context") && Command.Run("sh", "-c", $"printf %s {context} >/sys/fs/selinux/context").Succeeded, $"SELinux with a policy for {context}");
 
     /// <summary>Skips what only ocirun has when the suite runs against another runtime.</summary>
     public static void OcirunItself() => Unless(Ocirun.IsUnderTest, "ocirun itself (RT names another runtime)");
