@@ -78,7 +78,7 @@ internal sealed class LaunchPreparation
             Cgroups = Views(cgroups),
             CgroupsOptional = cgroups.Optional,
         });
-        if (plan.Refusals.Count > 0 && !settings.OnlyExplain) throw new OciException(plan.Refusals[0]);
+        if (plan.Refusals.Count > 0 && !settings.OnlyExplain) throw new OciException(string.Join("; ", plan.Refusals));
         refusals.AddRange(plan.Refusals);
         warnings.AddRange(plan.Warnings);
         warnings.AddRange(cgroups.Warnings);
