@@ -8,7 +8,7 @@ namespace OciRuntime.Tests.Vm;
 /// <content>Pure cgroup v2 with real controllers.</content>
 public sealed partial class PlainTests
 {
-    // As sh -c in the container: NAME=content of each file of its cgroup, words joined by commas.
+    // As sh -c in the container: NAME=content of each file of its cgroup, lines joined by commas.
     private static string Show(params string[] files) =>
         $"cd /sys/fs/cgroup; for f in {string.Join(' ', files)}; do v=; while read -r l; do v=\"$v${{v:+,}}$l\"; done <$f; echo \"$f=$v\"; done";
 
@@ -63,7 +63,7 @@ public sealed partial class PlainTests
             until [ "$(wc -l <$cgroup/cgroup.procs)" = 2 ]; do :; done
             ocirun state $id | grep status
             ocirun kill --all $id KILL
-            until [ ! -s $cgroup/cgroup.procs ]; do :; done
+            until [ "$(wc -l <$cgroup/cgroup.procs)" = 0 ]; do :; done
             ocirun state $id | grep status
             ocirun delete $id
             """);
