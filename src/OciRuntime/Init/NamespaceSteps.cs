@@ -62,12 +62,7 @@ internal static unsafe class NamespaceSteps
     /// <summary>Takes the ids 0 of the user namespace: until then every file operation is made by the overflow uid.</summary>
     public static long BecomeRoot(ref InitState s, InitStep* step)
     {
-        s.Detail = InitDetail.Groups;
-        long result = ProcessSteps.SetGroups(step->Flags, null, 0);
-        s.Detail = InitDetail.Gid;
-        if (result >= 0) result = Credentials.SetGroups(0);
-        s.Detail = InitDetail.Uid;
-        if (result >= 0) result = Credentials.SetUsers(0);
+        long result = ProcessSteps.SetIds(ref s, step->Flags, null, 0, 0, 0);
         // The kernel forgets the death signal when ids change (prctl(2), PR_SET_PDEATHSIG).
         return result < 0 ? result : InitMain.TieToParent(ref s);
     }

@@ -68,24 +68,25 @@ internal static unsafe class ProcessSteps
         GiveStdio(ref s, uid);
         s.Detail = InitDetail.KeepCaps;
         long result = Processes.Prctl(Processes.PR_SET_KEEPCAPS, 1);
-        s.Detail = InitDetail.Groups;
-        if (result >= 0) result = SetGroups(step->Flags, (uint*)step->Data, step->Count);
-        s.Detail = InitDetail.Gid;
-        if (result >= 0) result = Credentials.SetGroups(gid);
-        s.Detail = InitDetail.Uid;
-        if (result >= 0) result = Credentials.SetUsers(uid);
+        if (result >= 0) result = SetIds(ref s, step->Flags, (uint*)step->Data, step->Count, gid, uid);
         if (result >= 0) result = Processes.Prctl(Processes.PR_SET_KEEPCAPS, 0);
         // The kernel takes both back when ids change (commit_creds): the death signal, and undumpable where fs.suid_dumpable is not 0.
         if (result >= 0) result = Processes.Prctl(Processes.PR_SET_DUMPABLE, 0);
         return result < 0 ? result : InitMain.TieToParent(ref s);
     }
 
-    /// <summary>Supplementary groups, where the user namespace lets anybody set them.</summary>
-    public static long SetGroups(InitFlags flags, uint* groups, int count)
+    /// <summary>All three, in the order that <see cref="SetUser"/> explains; the first that fails is the detail. Groups are set where the user namespace lets anybody set them.</summary>
+    public static long SetIds(ref InitState s, InitFlags flags, uint* groups, int count, uint gid, uint uid)
     {
-        if ((flags & InitFlags.DenySetgroups) != 0) return 0;
-        long result = Credentials.SetSupplementaryGroups(groups, count);
-        return result == -Errno.EPERM && count == 0 && (flags & InitFlags.GroupsMayBeDenied) != 0 ? 0 : result;
+        s.Detail = InitDetail.Groups;
+        long result = (flags & InitFlags.DenySetgroups) != 0 ? 0 : Credentials.SetSupplementaryGroups(groups, count);
+        if (result == -Errno.EPERM && count == 0 && (flags & InitFlags.GroupsMayBeDenied) != 0) result = 0;
+        if (result < 0) return result;
+        s.Detail = InitDetail.Gid;
+        result = Credentials.SetGroups(gid);
+        if (result < 0) return result;
+        s.Detail = InitDetail.Uid;
+        return Credentials.SetUsers(uid);
     }
 
     /// <summary>
