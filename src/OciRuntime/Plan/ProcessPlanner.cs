@@ -57,9 +57,11 @@ internal sealed class ProcessPlanner(PlanRequest request, NamespacePlan namespac
         AddProgram();
     }
 
-    private static OciException GroupsDenied(User user) => new(
-        $"/process/user/additionalGids: [{string.Join(", ", user.AdditionalGids)}]: cannot set any additional groups in a rootless container that maps only the caller's own group; "
-        + "map more in /linux/gidMappings, with newgidmap and ranges of /etc/subgid",
+    private OciException GroupsDenied(User user) => new(
+        $"/process/user/additionalGids: [{string.Join(", ", user.AdditionalGids)}]: cannot set any additional groups: "
+        + (request.Host.DeniesSetgroups ? "the runtime's own user namespace denies setgroups (/proc/self/setgroups)"
+            : "a rootless container that maps only the caller's own group gives setgroups up; map more in /linux/gidMappings, with newgidmap and ranges of /etc/subgid")
+        + $"; /annotations/{SpecWords.KeepOriginalGroups} keeps the caller's groups",
         Errno.EPERM);
 
     private Origin CapabilityOrigin(string set) => _process.Capabilities == null ? Origin.Runtime : new("/process/capabilities" + set);
