@@ -141,7 +141,7 @@ public sealed class RootlessTests
         second.Run().ShouldSucceed().Lines.Should().Equal("0", "deny", $"user:[{first.NamespaceInode("user")}]");
         other.User(0, 0, 0);
         using TestContainer third = _user.Container(other);
-        third.Run().ShouldFail(1, "/process/user: become uid 0, gid 0, groups 0: setgroups: operation not permitted (EPERM): the user namespace may deny setgroups(2)");
+        third.Run().ShouldFail(1, "/process/user: become uid 0, gid 0, groups 0: setgroups: operation not permitted (EPERM): the user namespace may deny it (/proc/self/setgroups)");
     }
 
     /// <summary>On v1 the places of the cgroups that could not be made stay empty; standard input was once taken for one of them.</summary>
