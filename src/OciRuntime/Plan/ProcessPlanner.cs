@@ -30,6 +30,10 @@ internal sealed class ProcessPlanner(PlanRequest request, NamespacePlan namespac
         if (_process.NoNewPrivileges) steps.Add(new(InitOp.NoNewPrivileges, new("/process/noNewPrivileges")));
         AddLimits(userNamespace);
         SchedulingPlanner.AddSteps(_process, request.Spec.Linux, steps);
+        // Before the user switch, because root may enter what the user may not; again after it for the opposite (a private home on NFS).
+        Origin cwd = new("/process/cwd");
+        string directory = ContainerPath.Absolute(ContainerPath.Clean(_process.Cwd));
+        steps.Add(new(InitOp.ChangeDirectory, cwd) { Text1 = directory, Flags = InitFlags.Retry });
         // Without no_new_privs a filter takes CAP_SYS_ADMIN, which the next steps may give up. What can be done before it is.
         bool early = _filter != null && !_process.NoNewPrivileges;
         if (early)
@@ -39,10 +43,6 @@ internal sealed class ProcessPlanner(PlanRequest request, NamespacePlan namespac
         }
         // CAP_SETPCAP is needed to shrink the bounding set, so that comes before anything is dropped.
         steps.Add(new(InitOp.BoundingSet, CapabilityOrigin(_process.Capabilities?.Bounding.Length > 0 ? "/bounding" : "")) { A = (long)sets.Bounding, B = request.Host.LastCapability });
-        // Before the user switch, because root may enter what the user may not; again after it for the opposite (a private home on NFS).
-        Origin cwd = new("/process/cwd");
-        string directory = ContainerPath.Absolute(ContainerPath.Clean(_process.Cwd));
-        steps.Add(new(InitOp.ChangeDirectory, cwd) { Text1 = directory, Flags = InitFlags.Retry });
         steps.Add(new(InitOp.SetUser, new("/process/user"))
         {
             A = user.Uid, B = user.Gid, Groups = user.AdditionalGids, Flags = groups,
