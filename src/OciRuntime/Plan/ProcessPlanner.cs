@@ -22,7 +22,7 @@ internal sealed class ProcessPlanner(PlanRequest request, NamespacePlan namespac
     public void AddSteps(InitFlags groups, bool keptOnRequest)
     {
         User user = _process.User;
-        if (keptOnRequest && user.AdditionalGids.Length > 0) warnings.Add($"/process/user/additionalGids: left out, as /annotations/{SpecWords.KeepOriginalGroups} keeps the caller's groups");
+        if (keptOnRequest && user.AdditionalGids.Length > 0) warnings.Add($"/process/user/additionalGids: left out, as {Annotations.Pointer(Annotations.KeepOriginalGroups)} keeps the caller's groups");
         else if ((groups & InitFlags.KeepGroups) != 0 && user.AdditionalGids.Length > 0) throw GroupsDenied(user);
         bool userNamespace = namespaces.Has(Processes.CLONE_NEWUSER);
         ulong available = userNamespace ? ulong.MaxValue >> (63 - request.Host.LastCapability) : request.Host.Permitted;
@@ -61,7 +61,7 @@ internal sealed class ProcessPlanner(PlanRequest request, NamespacePlan namespac
         $"/process/user/additionalGids: [{string.Join(", ", user.AdditionalGids)}]: cannot set any additional groups: "
         + (request.Host.DeniesSetgroups ? "the runtime's own user namespace denies setgroups (/proc/self/setgroups)"
             : "a rootless container that maps only the caller's own group gives setgroups up; map more in /linux/gidMappings, with newgidmap and ranges of /etc/subgid")
-        + $"; /annotations/{SpecWords.KeepOriginalGroups} keeps the caller's groups",
+        + $"; {Annotations.Pointer(Annotations.KeepOriginalGroups)} keeps the caller's groups",
         Errno.EPERM);
 
     private Origin CapabilityOrigin(string set) => _process.Capabilities == null ? Origin.Runtime : new("/process/capabilities" + set);
