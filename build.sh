@@ -83,7 +83,7 @@ test_packages=(
   "${vm_packages[@]}" checkpolicy
 )
 
-conformance_packages=(jq util-linux)
+conformance_packages=(util-linux)
 
 bench_packages=(busybox-static runc crun util-linux gcc libc6-dev)
 

@@ -146,6 +146,16 @@ public sealed class BindMountTests
         File.ReadAllText(_bundle.InRootfs("etc/passwd")).Should().StartWith("root:", "the image's own file is only covered");
     }
 
+    [TestCase("", "/file")]
+    [TestCase("/file", "/directory")]
+    public void A_file_and_a_directory_cannot_cover_each_other(string source, string target)
+    {
+        _bundle.WriteFile("/file", "");
+        Directory.CreateDirectory(_bundle.InRootfs("/directory"));
+        _bundle.AddMount(target, "bind", _source + source, "rbind");
+        Observe.Refused(_bundle).Should().Contain("not a directory (ENOTDIR): a directory can only be mounted on a directory, and a file on a file");
+    }
+
     [Test]
     public void Source_may_be_relative_to_the_bundle_or_a_link()
     {

@@ -70,6 +70,19 @@ public sealed class CgroupTests
     }
 
     [Test]
+    public void Real_time_is_shared_out()
+    {
+        Requires.PathExists($"{CgroupHost.V1MountPoint("cpu")}/cpu.rt_runtime_us", "real-time group scheduling (cgroup v1, CONFIG_RT_GROUP_SCHED)");
+        using var bundle = new TestBundle();
+        // Directly below the root, which has something to give away.
+        bundle.Linux["cgroupsPath"] = $"/{TestRun.Token}-{TestRun.NextNumber()}";
+        bundle.Resources["cpu"] = JsonNode.Parse("""{ "realtimeRuntime": 1500, "realtimePeriod": 500000 }""");
+        using TestContainer container = Observe.Sleeping(bundle);
+        container.ReadCgroup("cpu", "cpu.rt_runtime_us").Should().Be("1500");
+        container.ReadCgroup("cpu", "cpu.rt_period_us").Should().Be("500000");
+    }
+
+    [Test]
     public void Limits_hold()
     {
         Requires.V1Controller("pids");

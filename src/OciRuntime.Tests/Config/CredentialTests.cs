@@ -91,7 +91,7 @@ public sealed class CredentialTests
     {
         using var bundle = new TestBundle();
         bundle.RemoveMount("/dev/pts");
-        Observe.Refused(bundle.User(0, 0, 0), Wrapped.WithGroupsThatStay).Should().Contain("/process/user: become uid 0, gid 0, groups 0: setgroups: operation not permitted (EPERM): the user namespace may deny it (/proc/self/setgroups); /annotations/run.oci.keep_original_groups keeps the caller's");
+        Observe.Refused(bundle.User(0, 0, 0), Wrapped.WithGroupsThatStay).Should().Contain("/process/user/additionalGids: [0]: cannot set any additional groups: the runtime's own user namespace denies setgroups (/proc/self/setgroups); /annotations/run.oci.keep_original_groups keeps the caller's groups");
     }
 
     [Test]

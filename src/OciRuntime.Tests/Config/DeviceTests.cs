@@ -90,4 +90,13 @@ public sealed class DeviceTests
         string[] lines = Observe.Run(bundle, Observe.Stat("%n %t:%T", "/dev/null", "/dev/zero", "/dev/tty", "/dev/kmsg") + "; echo x >/dev/null; head -c 3 /dev/zero | wc -c; readlink /dev/ptmx");
         lines.Should().Equal("/dev/null 1:3", "/dev/zero 1:5", "/dev/tty 5:0", "/dev/kmsg 1:b", "3", "pts/ptmx");
     }
+
+    [Test]
+    public void In_a_user_namespace_a_host_node_of_another_device_is_refused()
+    {
+        using var bundle = new TestBundle();
+        bundle.WithUserNamespace();
+        Device(bundle, """{ "type": "c", "path": "/dev/kmsg", "major": 1, "minor": 12 }""");
+        Observe.Refused(bundle).Should().Contain("/linux/devices/0: bind the host's device /dev/kmsg on /dev/kmsg: not the device it should be: no such device (ENODEV)");
+    }
 }

@@ -11,7 +11,7 @@ namespace OciRuntime.Tests.Config;
 public sealed class MountOptionWordTests
 {
     /// <summary>The table of config.md, runtime-spec 1.3.0.</summary>
-    private static readonly string[] Specified =
+    internal static readonly string[] Specified =
     [
         "async", "atime", "bind", "defaults", "dev", "diratime", "dirsync", "exec", "iversion", "lazytime", "loud", "mand", "noatime", "nodev", "nodiratime",
         "noexec", "noiversion", "nolazytime", "nomand", "norelatime", "nostrictatime", "nosuid", "nosymfollow", "private", "ratime", "rbind", "rdev",

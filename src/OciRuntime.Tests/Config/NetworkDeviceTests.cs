@@ -123,6 +123,19 @@ public sealed class NetworkDeviceTests
     }
 
     [Test]
+    public void An_interrupted_launch_gives_it_back()
+    {
+        VethPair.Ip("addr", "add", "10.77.1.2/24", "dev", _pair.Name);
+        string before = _pair.Describe();
+        using TestContainer container = new(Give("data0").AddHook("createRuntime", "/bin/sleep", "100"));
+        using RunningCommand run = container.StartRun();
+        Eventually.True(() => !_pair.Exists, "it is in the container");
+        run.Signal(15);
+        run.Wait().ExitCode.Should().Be(128 + 15);
+        _pair.Describe().Should().Be(before);
+    }
+
+    [Test]
     public void A_name_that_is_taken_inside_is_refused_and_nothing_has_moved()
     {
         Give(_pair.Peer, "other0");

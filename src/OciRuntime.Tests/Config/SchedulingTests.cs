@@ -63,6 +63,16 @@ public sealed class SchedulingTests
         Schedule(container).Should().Contain("policy: SCHED_DEADLINE|SCHED_RESET_ON_FORK").And.Contain("runtime/deadline/period parameters: 1000000/20000000/30000000");
     }
 
+    [TestCase("SCHED_FLAG_RESET_ON_FORK", 1u)]
+    [TestCase("SCHED_FLAG_RECLAIM", 2u)]
+    [TestCase("SCHED_FLAG_DL_OVERRUN", 4u)]
+    public void Flags_of_the_deadline_policy(string flag, uint number)
+    {
+        using var bundle = new TestBundle();
+        using TestContainer container = Scheduled(bundle, $$"""{"policy":"SCHED_DEADLINE","runtime":15000000,"deadline":20000000,"period":30000000,"flags":["{{flag}}"]}""");
+        Libc.SchedulerFlags(container.InitPid).Should().Be(number);
+    }
+
     /// <summary>Each of them alone would fit: the kernel gives away no more than 95 percent of all CPUs together (sched_rt_runtime_us).</summary>
     [Test]
     public void Deadline_beyond_what_the_cpus_have_left_is_explained()

@@ -193,6 +193,8 @@ public sealed class ResctrlTests
         if (FullMounts.Resctrl() != null) Assert.Ignore("resctrl is mounted");
         using TestBundle bundle = new();
         bundle.Linux["intelRdt"] = new System.Text.Json.Nodes.JsonObject { ["closID"] = "x" };
-        Config.Observe.Refused(bundle).Should().Contain("/linux/intelRdt: no resctrl file system is mounted");
+        const string reason = "/linux/intelRdt: no resctrl file system is mounted";
+        Config.Observe.Refused(bundle).Should().Contain(reason);
+        Ocirun.Binary.Run("explain", "--bundle", bundle.Directory).ShouldSucceed().Stdout.Should().Contain(reason);
     }
 }

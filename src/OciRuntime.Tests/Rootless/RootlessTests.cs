@@ -127,6 +127,23 @@ public sealed class RootlessTests
         File.ReadAllLines($"{log}/hooks").Should().Equal(kinds.Select(kind => $"{kind} {(kind is "createContainer" or "startContainer" ? 0 : _user.Uid)}"));
     }
 
+    /// <summary>Without privilege groups could not be given up there; with none asked for that is no failure.</summary>
+    [Test]
+    public void User_namespace_of_another_container_is_joined()
+    {
+        using TestBundle bundle = _user.Bundle();
+        using TestContainer first = _user.Container(bundle.Script("sleep 100")).Started();
+        using TestBundle other = _user.Bundle();
+        other.AddNamespace("user", $"/proc/{first.InitPid}/ns/user").Script("id -u; cat /proc/self/setgroups; readlink /proc/self/ns/user");
+        other.Linux.Remove("uidMappings");
+        other.Linux.Remove("gidMappings");
+        using TestContainer second = _user.Container(other);
+        second.Run().ShouldSucceed().Lines.Should().Equal("0", "deny", $"user:[{first.NamespaceInode("user")}]");
+        other.User(0, 0, 0);
+        using TestContainer third = _user.Container(other);
+        third.Run().ShouldFail(1, "/process/user: become uid 0, gid 0, groups 0: setgroups: operation not permitted (EPERM): the user namespace may deny it (/proc/self/setgroups)");
+    }
+
     /// <summary>On v1 the places of the cgroups that could not be made stay empty; standard input was once taken for one of them.</summary>
     [Test]
     public void Standard_input_and_preserved_descriptors_arrive()

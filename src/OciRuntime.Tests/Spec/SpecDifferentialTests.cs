@@ -29,36 +29,9 @@ public sealed class SpecDifferentialTests
     [Test]
     public void Kitchen_sink_sets_every_property_of_every_type()
     {
-        var unset = new HashSet<string>();
-        var set = new HashSet<string>();
-        Visit(SpecFixtures.Parse("kitchen-sink"), set, unset);
-        unset.Except(set).Should().BeEmpty();
-        set.Select(name => name.Split('.')[0]).Distinct().Should().Contain(["RuntimeSpec", "SeccompArg", "ThrottleDevice", "RdmaLimit", "ExecCPUAffinity"]);
-    }
-
-    private static void Visit(object node, HashSet<string> set, HashSet<string> unset)
-    {
-        var type = node.GetType();
-        if (node is IEnumerable list and not string)
-        {
-            foreach (var element in list)
-                Visit(element, set, unset);
-            return;
-        }
-        if (type.IsGenericType && type.GetGenericTypeDefinition() == typeof(KeyValuePair<,>))
-        {
-            Visit(type.GetProperty("Value")!.GetValue(node)!, set, unset);
-            return;
-        }
-        if (type.Namespace != typeof(RuntimeSpec).Namespace)
-            return;
-        foreach (var property in type.GetProperties())
-        {
-            var value = property.GetValue(node);
-            (IsDefault(property, value) ? unset : set).Add($"{type.Name}.{property.Name}");
-            if (value is not null)
-                Visit(value, set, unset);
-        }
+        ILookup<bool, string> names = SpecWalk.Of(SpecFixtures.Parse("kitchen-sink")).ToLookup(found => IsDefault(found.Property, found.Value), found => found.Name);
+        names[true].Except(names[false]).Should().BeEmpty();
+        names[false].Select(name => name.Split('.')[0]).Distinct().Should().Contain(["RuntimeSpec", "SeccompArg", "ThrottleDevice", "RdmaLimit", "ExecCPUAffinity"]);
     }
 
     // A nullable that was read is not null, whatever its value.

@@ -174,4 +174,21 @@ public sealed class CommandCgroupTests
         hooks.Should().Be(0, "the journal names none");
         _cgroups.Should().OnlyContain(c => !Directory.Exists(c));
     }
+
+    [Test]
+    public void Parents_that_a_killed_create_made_go_with_it_but_not_those_that_others_use()
+    {
+        string outer = _cgroups[0] + "-outer", inner = outer + "/inner", used = _cgroups[0] + "-used";
+        foreach (string path in (string[])[inner, used + "/others"]) Directory.CreateDirectory(path);
+        Create(null, privatePids: false, s =>
+        {
+            s.Phase = ContainerPhase.Creating;
+            s.CgroupsCreated = [];
+            s.CgroupParents = [outer, inner, used];
+        });
+        Delete(force: true);
+        (Directory.Exists(outer), Directory.Exists(used)).Should().Be((false, true));
+        Directory.Delete(used + "/others");
+        Directory.Delete(used);
+    }
 }

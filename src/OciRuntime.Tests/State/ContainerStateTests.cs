@@ -26,6 +26,7 @@ public sealed class ContainerStateTests
             CgroupManager = "systemd",
             CgroupDirectories = ["/sys/fs/cgroup/memory/x", "/sys/fs/cgroup/pids/x"],
             CgroupsCreated = ["/sys/fs/cgroup/pids/x"],
+            CgroupParents = ["/sys/fs/cgroup/pids/pod"],
             ResctrlGroups = ["/sys/fs/resctrl/web"],
             SystemdUnit = "ocirun-web.scope",
             PrivatePidNamespace = true,

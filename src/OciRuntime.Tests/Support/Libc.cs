@@ -120,6 +120,9 @@ internal static unsafe partial class Libc
     [LibraryImport("libc", EntryPoint = "syscall", SetLastError = true)]
     private static partial long Syscall2(long number, nint first, nint second);
 
+    [LibraryImport("libc", EntryPoint = "syscall", SetLastError = true)]
+    private static partial long Syscall4(long number, nint first, void* second, nint third, nint fourth);
+
     [LibraryImport("libc")]
     internal static partial int posix_spawnp(out int pid, byte* file, void* actions, void* attributes, byte** argv, byte** envp);
 
@@ -160,6 +163,14 @@ internal static unsafe partial class Libc
     internal static partial int sigdelset(void* set, int signal);
 
     internal static int PidfdOpen(int pid) => (int)Syscall2(PidfdOpenNumber, pid, 0);
+
+    /// <summary>sched_flags of sched_getattr(2).</summary>
+    internal static ulong SchedulerFlags(int pid)
+    {
+        ulong* attributes = stackalloc ulong[6];
+        Check(Syscall4(RuntimeInformation.ProcessArchitecture == System.Runtime.InteropServices.Architecture.X64 ? 315 : 275, pid, attributes, 6 * sizeof(ulong), 0), "sched_getattr");
+        return attributes[1];
+    }
 
     internal static int LastErrno => Marshal.GetLastPInvokeError();
 

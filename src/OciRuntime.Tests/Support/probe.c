@@ -108,6 +108,19 @@ static int label(int argc, char **argv)
     return 0;
 }
 
+/* probe call32 NUMBER: the errno of that call of 32-bit x86, made without arguments by a 64-bit program. */
+static int call32(int number)
+{
+#ifdef __x86_64__
+    int result;
+    __asm__ volatile("int $0x80" : "=a"(result) : "a"(number), "b"(0), "c"(0), "d"(0) : "memory", "r8", "r9", "r10", "r11");
+    printf("%d\n", result < 0 ? -result : 0);
+    return 0;
+#else
+    return 1;
+#endif
+}
+
 int main(int argc, char **argv)
 {
     if (argc > 1 && !strcmp(argv[1], "notify"))
@@ -120,6 +133,8 @@ int main(int argc, char **argv)
         return keyring_of(argv + 2);
     if (argc > 2 && !strcmp(argv[1], "calls"))
         return calls(argv[2]);
+    if (argc > 2 && !strcmp(argv[1], "call32"))
+        return call32(atoi(argv[2]));
     if (argc > 1 && !strcmp(argv[1], "label"))
         return label(argc - 2, argv + 2);
     if (argc > 1 && !strcmp(argv[1], "signals"))

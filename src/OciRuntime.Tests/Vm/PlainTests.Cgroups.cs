@@ -8,12 +8,14 @@ namespace OciRuntime.Tests.Vm;
 /// <content>Pure cgroup v2 with real controllers.</content>
 public sealed partial class PlainTests
 {
-    // As sh -c in the container: NAME=content of each file of its cgroup, words joined by commas.
+    // As sh -c in the container: NAME=content of each file of its cgroup, lines joined by commas.
     private static string Show(params string[] files) =>
         $"cd /sys/fs/cgroup; for f in {string.Join(' ', files)}; do v=; while read -r l; do v=\"$v${{v:+,}}$l\"; done <$f; echo \"$f=$v\"; done";
 
     // Names of checks begin with a capital letter, files of the kernel do not.
     private const string Membership = "cat /proc/self/cgroup; grep ' /sys/fs/cgroup ' /proc/self/mountinfo; ls /sys/fs/cgroup | grep -c '^[A-Z]' || true";
+
+    private const string LoopDevices = "[ -e /sys/block/loop0 ] || insmod /lib/modules/loop.ko";
 
     private static void Resources(TestBundle bundle, string json)
     {
@@ -30,6 +32,8 @@ public sealed partial class PlainTests
                   "cpu": { "shares": 512, "quota": 50000, "period": 100000, "burst": 20000, "cpus": "1", "mems": "0" },
                   "pids": { "limit": 42 },
                   "blockIO": { "weight": 200, "throttleReadBpsDevice": [ { "major": 7, "minor": 0, "rate": 1048576 } ],
+                               "throttleWriteBpsDevice": [ { "major": 7, "minor": 0, "rate": 2097152 } ],
+                               "throttleReadIOPSDevice": [ { "major": 7, "minor": 0, "rate": 66 } ],
                                "throttleWriteIOPSDevice": [ { "major": 7, "minor": 0, "rate": 77 } ] },
                   "hugepageLimits": [ { "pageSize": "2MB", "limit": 4194304 } ],
                   "devices": [ { "allow": false, "access": "rwm" } ],
@@ -38,19 +42,35 @@ public sealed partial class PlainTests
             bundle.Script(Show("memory.max", "memory.low", "memory.swap.max", "memory.high", "cpu.weight", "cpu.max", "cpu.max.burst", "cpuset.cpus",
                 "cpuset.mems", "pids.max", "io.weight", "io.max", "hugetlb.2MB.max", "hugetlb.2MB.rsvd.max", "cgroup.max.descendants")
                 + "; while read -r l; do case $l in Cpus_allowed_list*) echo $l;; esac; done </proc/self/status");
-        }, """
-            insmod /lib/modules/loop.ko
+        }, $"""
+            {LoopDevices}
             ocirun run $id
             """);
         _vm.Add(nameof(Idle_and_a_weight_for_bfq), bundle =>
         {
-            Resources(bundle, """{ "cpu": { "idle": 1 }, "blockIO": { "weight": 200 } }""");
+            Resources(bundle, """
+                { "cpu": { "idle": 1 }, "blockIO": { "weight": 200, "weightDevice": [ { "major": 7, "minor": 0, "weight": 300 } ] } }
+                """);
             bundle.Script(Show("cpu.idle", "io.bfq.weight"));
-        }, """
+        }, $"""
+            {LoopDevices}
             insmod /lib/modules/bfq.ko
+            echo bfq >/sys/block/loop0/queue/scheduler
             ocirun run $id
+            echo none >/sys/block/loop0/queue/scheduler
             rmmod bfq
             """);
+        _vm.Add(nameof(Less_memory_than_is_in_use_is_refused_when_asked), bundle => Resources(bundle, """{ "memory": { "limit": 1048576, "checkBeforeUpdate": true } }"""), """
+            mkdir /sys/fs/cgroup/$id
+            # What a process has written to a tmpfs is charged to its cgroup even when it has ended.
+            sh -c "echo \$\$ >/sys/fs/cgroup/$id/cgroup.procs; exec dd if=/dev/zero of=/tmp/$id bs=1M count=4" 2>/dev/null
+            ocirun run $id
+            status=$?
+            rm /tmp/$id
+            rmdir /sys/fs/cgroup/$id
+            exit $status
+            """);
+        _vm.Add(nameof(An_rdma_device_that_is_not_there_is_refused), bundle => Resources(bundle, """{ "rdma": { "mlx5_0": { "hcaHandles": 3, "hcaObjects": 4 } } }"""), "ocirun run $id");
         _vm.Add(nameof(Limits_bite), bundle =>
         {
             Resources(bundle, """{ "pids": { "limit": 3 }, "memory": { "limit": 16777216, "swap": 16777216 } }""");
@@ -63,7 +83,7 @@ public sealed partial class PlainTests
             until [ "$(wc -l <$cgroup/cgroup.procs)" = 2 ]; do :; done
             ocirun state $id | grep status
             ocirun kill --all $id KILL
-            until [ ! -s $cgroup/cgroup.procs ]; do :; done
+            until [ "$(wc -l <$cgroup/cgroup.procs)" = 0 ]; do :; done
             ocirun state $id | grep status
             ocirun delete $id
             """);
@@ -153,12 +173,20 @@ public sealed partial class PlainTests
         result.Lines.Should().Equal(
             "memory.max=33554432", "memory.low=16777216", "memory.swap.max=33554432", "memory.high=29999104", "cpu.weight=59", "cpu.max=50000 100000",
             "cpu.max.burst=20000", "cpuset.cpus=1", "cpuset.mems=0", "pids.max=42", "io.weight=default 1920",
-            "io.max=7:0 rbps=1048576 wbps=max riops=max wiops=77", "hugetlb.2MB.max=4194304", "hugetlb.2MB.rsvd.max=4194304",
+            "io.max=7:0 rbps=1048576 wbps=2097152 riops=66 wiops=77", "hugetlb.2MB.max=4194304", "hugetlb.2MB.rsvd.max=4194304",
             "cgroup.max.descendants=7", "Cpus_allowed_list: 1");
     }
 
     [Test]
-    public void Idle_and_a_weight_for_bfq() => _vm.Result().ShouldSucceed().Lines.Should().Equal("cpu.idle=1", "io.bfq.weight=default 200");
+    public void Idle_and_a_weight_for_bfq() => _vm.Result().ShouldSucceed().Lines.Should().Equal("cpu.idle=1", "io.bfq.weight=default 200,7:0 300");
+
+    [Test]
+    public void Less_memory_than_is_in_use_is_refused_when_asked() => _vm.Result().ShouldFail(1, "/linux/resources/memory/checkBeforeUpdate");
+
+    /// <summary>The kernel knows the value's form and misses the device: there is none in the machine.</summary>
+    [Test]
+    public void An_rdma_device_that_is_not_there_is_refused() =>
+        _vm.Result().ShouldFail(1, "/linux/resources/rdma/mlx5_0", "rdma.max = mlx5_0 hca_handle=3 hca_object=4: no such device (ENODEV)");
 
     [Test]
     public void Limits_bite()

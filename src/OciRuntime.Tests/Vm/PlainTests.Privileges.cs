@@ -9,6 +9,20 @@ namespace OciRuntime.Tests.Vm;
 /// <content>What needs CAP_SYS_RESOURCE, or every capability at once.</content>
 public sealed partial class PlainTests
 {
+    /// <summary>With the names of /proc/PID/limits.</summary>
+    private static readonly (string Type, string Name)[] Limits =
+    [
+        ("RLIMIT_CPU", "Max cpu time"), ("RLIMIT_FSIZE", "Max file size"), ("RLIMIT_DATA", "Max data size"), ("RLIMIT_STACK", "Max stack size"),
+        ("RLIMIT_CORE", "Max core file size"), ("RLIMIT_RSS", "Max resident set"), ("RLIMIT_NPROC", "Max processes"), ("RLIMIT_NOFILE", "Max open files"),
+        ("RLIMIT_MEMLOCK", "Max locked memory"), ("RLIMIT_AS", "Max address space"), ("RLIMIT_LOCKS", "Max file locks"), ("RLIMIT_SIGPENDING", "Max pending signals"),
+        ("RLIMIT_MSGQUEUE", "Max msgqueue size"), ("RLIMIT_NICE", "Max nice priority"), ("RLIMIT_RTPRIO", "Max realtime priority"), ("RLIMIT_RTTIME", "Max realtime timeout"),
+    ];
+
+    // Different for each; large enough for a program to run, and, as descriptors, not too many.
+    private static ulong Soft(int i) => Limits[i].Type == "RLIMIT_NOFILE" ? 1007 : 1_000_000_000UL + (ulong)i;
+
+    private static ulong Hard(int i) => Limits[i].Type == "RLIMIT_NOFILE" ? 1008 : 2_000_000_000UL + (ulong)i;
+
     private void AddPrivilegeChecks()
     {
         _vm.Add(nameof(Hard_limits_are_raised_and_the_oom_score_is_lowered), bundle =>
@@ -19,6 +33,11 @@ public sealed partial class PlainTests
             bundle.Process["oomScoreAdj"] = -500;
             bundle.User(1000, 1000).Script("ulimit -Hn; ulimit -Sn; ulimit -Hl; cat /proc/self/oom_score_adj");
         }, "ulimit -Hn 4096; ulimit -l 64; ocirun run $id");
+        _vm.Add(nameof(Every_resource_limit_is_set), bundle =>
+        {
+            bundle.Process["rlimits"] = new JsonArray([.. Limits.Select(static (limit, i) => new JsonObject { ["type"] = limit.Type, ["soft"] = Soft(i), ["hard"] = Hard(i) })]);
+            bundle.Args("cat", "/proc/self/limits");
+        }, "ocirun run $id");
         _vm.Add(nameof(A_privileged_container_may_do_everything), Privileged, "ocirun run $id");
     }
 
@@ -49,6 +68,18 @@ public sealed partial class PlainTests
     [Test]
     public void Hard_limits_are_raised_and_the_oom_score_is_lowered() =>
         _vm.Result().ShouldSucceed().Lines.Should().Equal("65536", "32768", "unlimited", "-500");
+
+    [Test]
+    public void Every_resource_limit_is_set()
+    {
+        Limits.Select(static limit => limit.Type).Should().BeEquivalentTo(ResourceNames.All);
+        string[] lines = _vm.Result().ShouldSucceed().Lines;
+        for (int i = 0; i < Limits.Length; i++)
+        {
+            string line = lines.Single(text => text.StartsWith(Limits[i].Name, StringComparison.Ordinal));
+            line[Limits[i].Name.Length..].Split(' ', StringSplitOptions.RemoveEmptyEntries)[..2].Should().Equal($"{Soft(i)}", $"{Hard(i)}");
+        }
+    }
 
     [Test]
     public void A_privileged_container_may_do_everything()

@@ -27,14 +27,16 @@ internal static unsafe class DeviceSteps
         if (fd < 0) return fd;
         s.Detail = InitDetail.ExistingNode;
         long result = Files.Stat((int)fd, out Statx stat);
-        bool same = stat.Type == ((int)step->A & Files.S_IFMT) && Files.MakeDevice(stat.RdevMajor, stat.RdevMinor) == (ulong)step->B;
-        if (result >= 0 && !same) result = -Errno.EEXIST;
+        if (result >= 0 && !IsDevice(stat, step)) result = -Errno.EEXIST;
         byte empty = 0;
         if (result >= 0) result = Files.ChownAt((int)fd, &empty, uid, gid, Files.AT_EMPTY_PATH);
         if (result >= 0 && existed && (stat.Mode & 0xfff) != (step->A & 0xfff)) result = ChangeMode(ref s, (int)fd, (uint)step->A & 0xfff);
         Files.Close((int)fd);
         return result;
     }
+
+    private static bool IsDevice(in Statx stat, InitStep* step) =>
+        stat.Type == ((int)step->A & Files.S_IFMT) && Files.MakeDevice(stat.RdevMajor, stat.RdevMinor) == (ulong)step->B;
 
     /// <summary>chmod of an O_PATH descriptor: only its link in the host's own procfs allows that before Linux 6.6.</summary>
     private static long ChangeMode(ref InitState s, int fd, uint mode)
@@ -52,7 +54,13 @@ internal static unsafe class DeviceSteps
         s.Detail = InitDetail.Source;
         long source = Mounts.OpenTree(Files.AT_FDCWD, step->Text1, Mounts.OPEN_TREE_CLONE | Files.AT_SYMLINK_NOFOLLOW);
         if (source < 0) return source;
-        long target = MountSteps.OpenTarget(ref s, step, directory: false);
+        long target = Files.Stat((int)source, out Statx stat);
+        if (target >= 0 && !IsDevice(stat, step))
+        {
+            s.Detail = InitDetail.NotADevice;
+            target = -Errno.ENODEV;
+        }
+        if (target >= 0) target = MountSteps.OpenTarget(ref s, step, directory: false);
         if (target >= 0) return MountSteps.Attach(ref s, source, (int)target, 0);
         Files.Close((int)source);
         return target;

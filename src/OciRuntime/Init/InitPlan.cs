@@ -74,7 +74,7 @@ internal enum InitOp
     /// <summary>A device node. Text1: path, A: mode with type, B: device number, C: uid | gid &lt;&lt; 32.</summary>
     DeviceNode,
 
-    /// <summary>A device of the host, bound. Text1: host path, Text2: path.</summary>
+    /// <summary>A device of the host, bound. Text1: host path, Text2: path, A: file type, B: device number, which it must have.</summary>
     DeviceBind,
 
     /// <summary>A symbolic link. Text1: its target, Text2: path. Flags: <see cref="InitFlags.Replace"/>, <see cref="InitFlags.SameLink"/>.</summary>

@@ -295,12 +295,16 @@ internal static unsafe class MountSteps
         {
             s.Detail = InitDetail.Attach;
             result = Mounts.Move((int)mount, target);
+            // mount(2) has an errno of its own for it, which Docker explains to its users.
+            if (result == -Errno.EINVAL && IsDirectory((int)mount) != IsDirectory(target)) result = -Errno.ENOTDIR;
             if (result >= 0) result = Propagate(ref s, (int)mount, propagation);
             Files.Close((int)mount);
         }
         Files.Close(target);
         return result < 0 ? result : 0;
     }
+
+    private static bool IsDirectory(int fd) => Files.Stat(fd, out Statx stat) >= 0 && stat.IsDirectory;
 
     private static long Propagate(ref InitState s, int mount, ulong words)
     {

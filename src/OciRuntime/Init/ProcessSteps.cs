@@ -110,13 +110,11 @@ internal static unsafe class ProcessSteps
     /// </summary>
     public static long ChangeDirectory(ref InitState s, InitStep* step)
     {
-        if (!s.InWorkingDirectory)
-        {
-            long result = Files.ChangeDirectory(step->Text1);
-            if (result == -Errno.EACCES && (step->Flags & InitFlags.Retry) != 0) return 0;
-            if (result < 0) return result;
-            s.InWorkingDirectory = true;
-        }
+        if (s.InWorkingDirectory) return 0;
+        long result = Files.ChangeDirectory(step->Text1);
+        if (result == -Errno.EACCES && (step->Flags & InitFlags.Retry) != 0) return 0;
+        if (result < 0) return result;
+        s.InWorkingDirectory = true;
         byte* path = stackalloc byte[Kernel.PathMax];
         long length = Files.WorkingDirectory(path, Kernel.PathMax);
         if (length < 0) return length;

@@ -85,6 +85,7 @@ internal sealed unsafe class ContainerLaunch : IDisposable
         CgroupManager = Settings.UseCgroups ? "cgroupfs" : "disabled",
         CgroupDirectories = _preparation.Cgroups.Paths,
         CgroupsCreated = Missing(_preparation.Cgroups.Paths),
+        CgroupParents = MissingParents(_preparation.Cgroups.Paths),
         ResctrlGroups = _preparation.Rdt?.ToMake() ?? [],
         PrivatePidNamespace = Plan.PrivatePidNamespace,
         Detached = Settings.Detached || Settings.WaitForStart,
@@ -96,7 +97,20 @@ internal sealed unsafe class ContainerLaunch : IDisposable
     };
 
     /// <summary>Cgroups that are there already are somebody else's: not even a launch that is killed half-way may lead to their removal.</summary>
-    private static string[] Missing(string[] paths) => Array.FindAll(paths, static path => Files.StatAt(Files.AT_FDCWD, path, 0, out _) == -Errno.ENOENT);
+    private static string[] Missing(string[] paths) => Array.FindAll(paths, IsMissing);
+
+    private static string[] MissingParents(string[] paths)
+    {
+        List<string> missing = [];
+        foreach (string path in paths)
+        {
+            int first = missing.Count;
+            for (int slash = path.LastIndexOf('/'); slash > 0 && IsMissing(path[..slash]); slash = path.LastIndexOf('/', slash - 1)) missing.Insert(first, path[..slash]);
+        }
+        return [.. missing];
+    }
+
+    private static bool IsMissing(string path) => Files.StatAt(Files.AT_FDCWD, path, 0, out _) == -Errno.ENOENT;
 
     private SortedDictionary<string, string> Annotations()
     {

@@ -123,7 +123,7 @@ internal static unsafe class FailureText
         (InitOp.DeviceBind, Linux.Errno.ENOENT) when message.Detail == InitDetail.Source => ": a user namespace cannot make device nodes, so the host's device of the same path is bound",
         (InitOp.PivotRoot, Linux.Errno.EINVAL) => ": is the host's root on an initramfs? then use --no-pivot",
         (InitOp.MountFilesystem or InitOp.MountBind or InitOp.SetMountAttributes or InitOp.ReconfigureFilesystem, _) => MountHints.Of(step, message),
-        (InitOp.SetUser or InitOp.BecomeRoot, Linux.Errno.EPERM) when message.Detail == InitDetail.Groups => $": the user namespace may deny it (/proc/self/setgroups); /annotations/{Spec.SpecWords.KeepOriginalGroups} keeps the caller's",
+        (InitOp.SetUser or InitOp.BecomeRoot, Linux.Errno.EPERM) when message.Detail == InitDetail.Groups => $": the user namespace may deny it (/proc/self/setgroups); {Spec.Annotations.Pointer(Spec.Annotations.KeepOriginalGroups)} keeps the caller's",
         (InitOp.SetUser, Linux.Errno.EINVAL) => ": an id has no mapping in the user namespace (/linux/uidMappings, /linux/gidMappings)",
         (InitOp.Console, Linux.Errno.ENOENT or Linux.Errno.ENODEV) when message.Detail is InitDetail.Source or InitDetail.NotADevice => ": a terminal needs a mount of type devpts at /dev/pts (/mounts)",
         (InitOp.TimeOffsets, Linux.Errno.ERANGE) => ": a clock would show less than zero, or more than 146 years",

@@ -41,7 +41,7 @@ internal sealed class LaunchPreparation
         string bundle = SpecLoader.ResolveBundle(settings.Bundle);
         RuntimeSpec spec = SpecLoader.Load(bundle, settings.Config, warnings);
         if (spec.Process == null) throw new OciException("/process: must not be empty: ocirun has no containers without a process");
-        if (TerminalMistake(settings, spec.Process.Terminal) is { } mistake) refusals.Add(settings.OnlyExplain ? mistake : throw new OciException(mistake));
+        if (TerminalMistake(settings, spec.Process.Terminal) is { } mistake) refusals.Add(mistake);
         string rootfs = SpecLoader.ResolveRootfs(spec, bundle);
         return Decide(settings, containerDirectory, spec, bundle, rootfs, HostFacts.Probe(), settings.UseCgroups ? CgroupHost.Probe() : null, warnings, refusals);
     }
@@ -78,13 +78,14 @@ internal sealed class LaunchPreparation
             Cgroups = Views(cgroups),
             CgroupsOptional = cgroups.Optional,
         });
-        if (plan.Refusals.Count > 0 && !settings.OnlyExplain) throw new OciException(plan.Refusals[0]);
         refusals.AddRange(plan.Refusals);
+        ResctrlPlan? rdt = PlanRdt(settings.Id, spec, refusals);
+        if (refusals.Count > 0 && !settings.OnlyExplain) throw new OciException(string.Join("; ", refusals));
         warnings.AddRange(plan.Warnings);
         warnings.AddRange(cgroups.Warnings);
         return new LaunchPreparation
         {
-            Settings = settings, Spec = spec, Bundle = bundle, Rootfs = rootfs, Cgroups = cgroups, Plan = plan, Rdt = PlanRdt(settings.Id, spec), KeptFds = listen + settings.PreserveFds, NotifySocket = notify,
+            Settings = settings, Spec = spec, Bundle = bundle, Rootfs = rootfs, Cgroups = cgroups, Plan = plan, Rdt = rdt, KeptFds = listen + settings.PreserveFds, NotifySocket = notify,
             Warnings = warnings, Refusals = refusals,
         };
     }
@@ -100,12 +101,12 @@ internal sealed class LaunchPreparation
         });
 
     /// <summary>The kernel mounts nothing by itself: where it is, and whether the processor has it at all, only the mount table says.</summary>
-    private static ResctrlPlan? PlanRdt(string id, RuntimeSpec spec)
+    private static ResctrlPlan? PlanRdt(string id, RuntimeSpec spec, List<string> refusals)
     {
         if (spec.Linux?.IntelRdt is not { } config) return null;
-        string root = FullMounts.Resctrl() ?? throw new OciException(
-            "/linux/intelRdt: no resctrl file system is mounted; where processor and kernel have RDT, mount it: mount -t resctrl resctrl /sys/fs/resctrl", Errno.ENODEV);
-        return ResctrlPlan.Build(root, id, config);
+        if (FullMounts.Resctrl() is { } root) return ResctrlPlan.Build(root, id, config);
+        refusals.Add("/linux/intelRdt: no resctrl file system is mounted; where processor and kernel have RDT, mount it: mount -t resctrl resctrl /sys/fs/resctrl");
+        return null;
     }
 
     /// <summary>

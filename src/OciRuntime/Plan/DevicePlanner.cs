@@ -21,7 +21,7 @@ internal static class DevicePlanner
         {
             if (!Array.Exists(devices, d => ContainerPath.Clean(d.Path) == path))
             {
-                steps.Add(bind ? BindNode(Origin.Runtime, path) : Node(Origin.Runtime, path, Files.S_IFCHR | 0x1b6, major, minor, 0, 0));
+                steps.Add(bind ? BindNode(Origin.Runtime, path, Files.S_IFCHR, major, minor) : Node(Origin.Runtime, path, Files.S_IFCHR | 0x1b6, major, minor, 0, 0));
             }
         }
         for (int i = 0; i < devices.Length; i++) Add(devices[i], new("/linux/devices", i), bind, steps);
@@ -35,7 +35,7 @@ internal static class DevicePlanner
         string path = ContainerPath.Clean(device.Path);
         if (path == "dev/ptmx") return; // The container's own multiplexer; a node would be the host's.
         int type = device.Type switch { "b" => Files.S_IFBLK, "p" => Files.S_IFIFO, _ => Files.S_IFCHR };
-        if (bind && type != Files.S_IFIFO) steps.Add(BindNode(origin, path));
+        if (bind && type != Files.S_IFIFO) steps.Add(BindNode(origin, path, type, (uint)(device.Major ?? 0), (uint)(device.Minor ?? 0)));
         else steps.Add(Node(origin, path, type | (int)((device.FileMode ?? 0x1b6) & 0xfff), (uint)(device.Major ?? 0), (uint)(device.Minor ?? 0), device.Uid ?? 0, device.Gid ?? 0));
     }
 
@@ -44,5 +44,8 @@ internal static class DevicePlanner
         Text1 = path, A = mode, B = (long)Files.MakeDevice(major, minor), C = uid | ((long)gid << 32),
     };
 
-    private static PlanStep BindNode(Origin origin, string path) => new(InitOp.DeviceBind, origin) { Text1 = "/" + path, Text2 = path };
+    private static PlanStep BindNode(Origin origin, string path, int type, uint major, uint minor) => new(InitOp.DeviceBind, origin)
+    {
+        Text1 = "/" + path, Text2 = path, A = type, B = (long)Files.MakeDevice(major, minor),
+    };
 }

@@ -23,7 +23,7 @@ internal sealed class LabelPlanner
         // runc's words.
         if (HasLabel && !host.Selinux) refusals.Add($"/process/selinuxLabel: {SpecText.Quote(_process.SelinuxLabel!)}: selinux label is specified in config, but selinux is disabled or not supported");
         if (spec.Linux?.MountLabel is not { Length: > 0 } label) return;
-        if (host.Selinux) MountOption = new(spec.Annotations[SpecWords.MountContextType] ?? "context", label);
+        if (host.Selinux) MountOption = new(spec.Annotations[Annotations.MountContextType] ?? "context", label);
         else warnings.Add($"/linux/mountLabel: {SpecText.Quote(label)} has no effect: SELinux is not enabled on this host");
     }
 

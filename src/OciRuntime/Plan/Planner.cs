@@ -37,7 +37,7 @@ internal sealed class Planner
     private bool HasUserNamespace => _namespaces.Has(Processes.CLONE_NEWUSER);
 
     // As for crun, any value but "0".
-    private bool KeepsCallersGroups => _spec.Annotations[SpecWords.KeepOriginalGroups] is not (null or "0");
+    private bool KeepsCallersGroups => _spec.Annotations[Annotations.KeepOriginalGroups] is not (null or "0");
 
     /// <summary>What becomes of the caller's supplementary groups, and what is known about setgroups(2) where the container's process will run.</summary>
     private InitFlags Groups()
@@ -98,7 +98,8 @@ internal sealed class Planner
         if (_linux.Sysctl.Count > 0 || _labels.NeedsProc) Add(InitOp.KeepHostProc, _linux.Sysctl.Count > 0 ? new("/linux/sysctl") : Origin.Runtime);
         if (_spec.Process!.OomScoreAdj is { } score) _steps.Add(new(InitOp.OomScoreAdjust, new("/process/oomScoreAdj")) { A = score });
         AddCgroups();
-        // When the cgroup is entered: a cpuset keeps to the mask a process comes with. Unconditional, as it costs 1.5 us and finding out whether it is needed costs more.
+        // Behind the cgroups, as a cpuset keeps to the mask that a process comes with. For everybody: one call of a few microseconds, and finding
+        // out whether it is needed means reading which CPUs there are.
         Add(InitOp.ResetAffinity);
         // Before the first setns: from then on others may see this process. A new user namespace has no others, and its id maps are out
         // of an ordinary user's reach while their process is not dumpable.
@@ -153,7 +154,7 @@ internal sealed class Planner
         if (_spec.Process!.Terminal) _steps.Add(new(InitOp.Console, new("/process/terminal")) { A = WindowSize(_spec.Process.ConsoleSize) });
         Add(InitOp.MakeDirectory, new("/process/cwd"), ContainerPath.Clean(_spec.Process.Cwd));
         // Masks before the switch: their sources are the host's, and clones of detached mounts need Linux 6.15.
-        AddPaths(InitOp.ReadonlyPath, "/linux/readonlyPaths", _linux.ReadonlyPaths, []);
+        AddPaths(InitOp.ReadonlyPath, "/linux/readonlyPaths", _linux.ReadonlyPaths);
         AddPaths(InitOp.MaskPath, "/linux/maskedPaths", _linux.MaskedPaths, _labels.MountOption is { } label ? [label] : []);
         mounts.AddLateRemounts();
         if (_spec.Root!.Readonly) _steps.Add(new(InitOp.SetMountAttributes, new("/root/readonly")) { Text1 = ".", A = (long)Mounts.MOUNT_ATTR_RDONLY });
@@ -233,7 +234,7 @@ internal sealed class Planner
 
     private void Add(InitOp op, Origin? origin = null, string? text = null) => _steps.Add(new(op, origin ?? Origin.Runtime) { Text1 = text });
 
-    private void AddPaths(InitOp op, string section, string[] paths, List<KeyValuePair<string, string?>> options)
+    private void AddPaths(InitOp op, string section, string[] paths, List<KeyValuePair<string, string?>>? options = null)
     {
         HashSet<string> seen = [];
         for (int i = 0; i < paths.Length; i++)

@@ -22,7 +22,7 @@ internal sealed class ProcessPlanner(PlanRequest request, NamespacePlan namespac
     public void AddSteps(InitFlags groups, bool keptOnRequest)
     {
         User user = _process.User;
-        if (keptOnRequest && user.AdditionalGids.Length > 0) warnings.Add($"/process/user/additionalGids: left out, as /annotations/{SpecWords.KeepOriginalGroups} keeps the caller's groups");
+        if (keptOnRequest && user.AdditionalGids.Length > 0) warnings.Add($"/process/user/additionalGids: left out, as {Annotations.Pointer(Annotations.KeepOriginalGroups)} keeps the caller's groups");
         else if ((groups & InitFlags.KeepGroups) != 0 && user.AdditionalGids.Length > 0) throw GroupsDenied(user);
         bool userNamespace = namespaces.Has(Processes.CLONE_NEWUSER);
         ulong available = userNamespace ? ulong.MaxValue >> (63 - request.Host.LastCapability) : request.Host.Permitted;
@@ -30,6 +30,10 @@ internal sealed class ProcessPlanner(PlanRequest request, NamespacePlan namespac
         if (_process.NoNewPrivileges) steps.Add(new(InitOp.NoNewPrivileges, new("/process/noNewPrivileges")));
         AddLimits(userNamespace);
         SchedulingPlanner.AddSteps(_process, request.Spec.Linux, steps);
+        // Before the user switch, because root may enter what the user may not; again after it for the opposite (a private home on NFS).
+        Origin cwd = new("/process/cwd");
+        string directory = ContainerPath.Absolute(ContainerPath.Clean(_process.Cwd));
+        steps.Add(new(InitOp.ChangeDirectory, cwd) { Text1 = directory, Flags = InitFlags.Retry });
         // Without no_new_privs a filter takes CAP_SYS_ADMIN, which the next steps may give up. What can be done before it is.
         bool early = _filter != null && !_process.NoNewPrivileges;
         if (early)
@@ -39,10 +43,6 @@ internal sealed class ProcessPlanner(PlanRequest request, NamespacePlan namespac
         }
         // CAP_SETPCAP is needed to shrink the bounding set, so that comes before anything is dropped.
         steps.Add(new(InitOp.BoundingSet, CapabilityOrigin(_process.Capabilities?.Bounding.Length > 0 ? "/bounding" : "")) { A = (long)sets.Bounding, B = request.Host.LastCapability });
-        // Before the user switch, because root may enter what the user may not; again after it for the opposite (a private home on NFS).
-        Origin cwd = new("/process/cwd");
-        string directory = ContainerPath.Absolute(ContainerPath.Clean(_process.Cwd));
-        steps.Add(new(InitOp.ChangeDirectory, cwd) { Text1 = directory, Flags = InitFlags.Retry });
         steps.Add(new(InitOp.SetUser, new("/process/user"))
         {
             A = user.Uid, B = user.Gid, Groups = user.AdditionalGids, Flags = groups,
@@ -57,9 +57,11 @@ internal sealed class ProcessPlanner(PlanRequest request, NamespacePlan namespac
         AddProgram();
     }
 
-    private static OciException GroupsDenied(User user) => new(
-        $"/process/user/additionalGids: [{string.Join(", ", user.AdditionalGids)}]: cannot set any additional groups in a rootless container that maps only the caller's own group; "
-        + "map more in /linux/gidMappings, with newgidmap and ranges of /etc/subgid",
+    private OciException GroupsDenied(User user) => new(
+        $"/process/user/additionalGids: [{string.Join(", ", user.AdditionalGids)}]: cannot set any additional groups: "
+        + (request.Host.DeniesSetgroups ? "the runtime's own user namespace denies setgroups (/proc/self/setgroups)"
+            : "a rootless container that maps only the caller's own group gives setgroups up; map more in /linux/gidMappings, with newgidmap and ranges of /etc/subgid")
+        + $"; {Annotations.Pointer(Annotations.KeepOriginalGroups)} keeps the caller's groups",
         Errno.EPERM);
 
     private Origin CapabilityOrigin(string set) => _process.Capabilities == null ? Origin.Runtime : new("/process/capabilities" + set);

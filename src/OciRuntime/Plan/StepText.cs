@@ -63,7 +63,7 @@ internal static class StepText
         InitOp.MemoryPolicy => SchedulingPlanner.MemoryPolicy(step.A, step.Text1),
         InitOp.BoundingSet => $"limit the capability bounding set to {CapabilityList((ulong)step.A)}",
         InitOp.SetUser => $"become uid {step.A}, gid {step.B}{Groups(step)}",
-        InitOp.ChangeDirectory => $"enter {step.Text1}{((step.Flags & InitFlags.Retry) != 0 ? ", or later as the container's user" : " unless already there, and check that it is inside the container")}",
+        InitOp.ChangeDirectory => $"enter {step.Text1}{((step.Flags & InitFlags.Retry) != 0 ? ", or later as the container's user" : " unless already there")}, and check that it is inside the container",
         InitOp.Capabilities => "set capabilities: " + CapabilitySets(step),
         InitOp.Umask => $"set the umask to {Octal(step.A)}",
         InitOp.HomeDirectory => $"look HOME of uid {step.A} up in /etc/passwd",

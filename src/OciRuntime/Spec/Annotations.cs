@@ -12,6 +12,12 @@ public static class Annotations
     /// <summary>Unix socket that receives a pidfd of the container's first process.</summary>
     public const string PidFdReceiver = "run.oci.pidfd_receiver";
 
+    /// <summary>Any value but "0": the supplementary groups of the caller stay.</summary>
+    public const string KeepOriginalGroups = "run.oci.keep_original_groups";
+
+    /// <summary>Which mount option linux.mountLabel becomes.</summary>
+    public const string MountContextType = "run.oci.mount_context_type";
+
     /// <summary>Stands for a missing linux.seccomp.listenerPath.</summary>
     public const string SeccompReceiver = "run.oci.seccomp.receiver";
 
@@ -22,7 +28,7 @@ public static class Annotations
     private static readonly string[] Paths = [HooksStdout, HooksStderr, PidFdReceiver, SeccompReceiver];
 
     /// <summary>All of them, a prefix by its dot at the end: they make the runtime do more than the sections of config.json say.</summary>
-    public static string[] Honoured { get; } = [SystemdPropertyPrefix, HooksStderr, HooksStdout, PidFdReceiver, SeccompReceiver];
+    public static string[] Honoured { get; } = [SystemdPropertyPrefix, HooksStderr, HooksStdout, KeepOriginalGroups, MountContextType, PidFdReceiver, SeccompReceiver];
 
     /// <summary>Where in config.json an annotation is.</summary>
     public static string Pointer(string key) => "/annotations/" + JsonPointer.Escape(key);

@@ -195,8 +195,8 @@ public static partial class SpecValidator
         if (annotations.ContainsKey(""))
             problems.Error("/annotations/", null, "must have a key that is not empty");
         Annotations.Check(annotations, problems);
-        if (annotations[SpecWords.MountContextType] is { } context)
-            CheckWord(context, SpecWords.MountContextTypes, $"/annotations/{SpecWords.MountContextType}", problems);
+        if (annotations[Annotations.MountContextType] is { } context)
+            CheckWord(context, SpecWords.MountContextTypes, Annotations.Pointer(Annotations.MountContextType), problems);
     }
 
     private static void CheckWord(string word, string[] allowed, string pointer, SpecProblems problems)

@@ -33,14 +33,8 @@ internal static class SpecWords
     public static readonly string[] Propagations =
         ["private", "shared", "slave", "unbindable", "rprivate", "rshared", "rslave", "runbindable"];
 
-    /// <summary>crun's annotation that chooses how linux.mountLabel is applied; Podman sets it.</summary>
-    public const string MountContextType = "run.oci.mount_context_type";
-
-    /// <summary>Its values: mount(8), "SELinux security context".</summary>
+    /// <summary>Mount options that a label can become: mount(8), "SELinux security context".</summary>
     public static readonly string[] MountContextTypes = ["context", "fscontext", "defcontext", "rootcontext"];
-
-    /// <summary>crun's annotation that leaves the caller's supplementary groups as they are; Podman sets it for <c>--group-add keep-groups</c>.</summary>
-    public const string KeepOriginalGroups = "run.oci.keep_original_groups";
 
     /// <summary>time_namespaces(7).</summary>
     public static readonly string[] Clocks = ["monotonic", "boottime"];

@@ -58,6 +58,7 @@ internal sealed partial class ContainerState
                 case "cgroupManager": s.CgroupManager = Text(ref r); break;
                 case "cgroupDirectories": s.CgroupDirectories = ReadStrings(ref r); break;
                 case "cgroupsCreated": s.CgroupsCreated = r.TokenType == JsonTokenType.Null ? null : ReadStrings(ref r); break;
+                case "cgroupParents": s.CgroupParents = ReadStrings(ref r); break;
                 case "resctrlGroups": s.ResctrlGroups = ReadStrings(ref r); break;
                 case "systemdUnit": s.SystemdUnit = r.GetString(); break;
                 case "privatePidNamespace": s.PrivatePidNamespace = r.GetBoolean(); break;

@@ -32,6 +32,7 @@ internal sealed partial class ContainerState
         w.WriteString("cgroupManager"u8, CgroupManager);
         WriteStrings(w, "cgroupDirectories"u8, CgroupDirectories);
         if (CgroupsCreated != null) WriteStrings(w, "cgroupsCreated"u8, CgroupsCreated);
+        if (CgroupParents.Length > 0) WriteStrings(w, "cgroupParents"u8, CgroupParents);
         if (ResctrlGroups.Length > 0) WriteStrings(w, "resctrlGroups"u8, ResctrlGroups);
         if (SystemdUnit != null) w.WriteString("systemdUnit"u8, SystemdUnit);
         w.WriteBoolean("privatePidNamespace"u8, PrivatePidNamespace);

@@ -62,6 +62,12 @@ internal sealed partial class ContainerState
     /// </summary>
     public string[]? CgroupsCreated { get; set; }
 
+    /// <summary>
+    /// Cgroups above those that did not exist before, either, outermost first. An unfinished creation takes them back; afterwards they stay, as others may
+    /// have come to rely on them.
+    /// </summary>
+    public string[] CgroupParents { get; set; } = [];
+
     /// <summary>Absolute paths of resctrl groups that did not exist before, in the order in which they are made; they are removed with the container.</summary>
     public string[] ResctrlGroups { get; set; } = [];
 

@@ -74,6 +74,8 @@ internal static class ContainerTeardown
     {
         string[] directories = state.CgroupsCreated ?? state.CgroupDirectories;
         if (directories.Length > 0) new CgroupControl(directories).Remove(CgroupTimeout);
+        if (state.Phase != ContainerPhase.Creating) return;
+        for (int i = state.CgroupParents.Length - 1; i >= 0; i--) CgroupControl.TryRemove(state.CgroupParents[i]);
     }
 
     private static void RunPoststop(ContainerEntry entry, ContainerState state, PoststopRunner poststop)
