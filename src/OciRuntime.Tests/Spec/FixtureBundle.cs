@@ -15,15 +15,8 @@ internal sealed class FixtureBundle : IDisposable
     /// <summary>Sections that are of one piece: without the feature nothing would be left of them.</summary>
     private static readonly Dictionary<string, Action> Needs = new()
     {
-        ["sections/intel-rdt"] = static () => Requires.PathExists(Host.FullMounts.Resctrl() ?? "/nowhere", "a mounted resctrl file system"),
-        ["sections/labels-apparmor"] = static () => Requires.AppArmorProfile("acme_secure_profile"),
-        ["sections/labels-selinux"] = static () => Requires.SelinuxContext("system_u:system_r:svirt_lxc_net_t:s0:c124,c675"),
         ["sections/resources-cpu-realtime"] = static () => Requires.PathExists($"{CgroupHost.V1MountPoint("cpu")}/cpu.rt_runtime_us", "cgroup v1 controller cpu with CONFIG_RT_GROUP_SCHED"),
-        ["sections/resources-hugepages"] = static () => Requires.V1Controller("hugetlb"),
         ["sections/resources-memory-v1"] = static () => Requires.V1Controller("memory"),
-        ["sections/resources-network"] = static () => Requires.V1Controller("net_prio"),
-        ["sections/resources-rdma"] = static () => Requires.PathExists("/sys/class/infiniband/mlx5_1", "an RDMA device"),
-        ["sections/resources-unified"] = Requires.CgroupV2,
         ["sections/scheduler-deadline"] = static () => Requires.Capability(23, "CAP_SYS_NICE"),
     };
 
@@ -46,7 +39,7 @@ internal sealed class FixtureBundle : IDisposable
         _runtime = name.StartsWith("clients/podman-rootless", StringComparison.Ordinal) ? Wrapped.UserNamespace : null;
         try
         {
-            if (!name.StartsWith("sections/labels", StringComparison.Ordinal)) RemoveLabels();
+            RemoveLabels();
             Adapt();
         }
         catch

@@ -9,6 +9,21 @@ internal static class SpecFixtures
     /// <summary>Their names without ".json": "minimal", "sections/root", "clients/docker".</summary>
     public static string[] Valid { get; } = [.. ((string[])["", "sections", "clients"]).SelectMany(Names)];
 
+    /// <summary>Those that take what a host may lack and the virtual machine has: they run there (<see cref="Vm.VmChecks.AddFixture"/>).</summary>
+    private static readonly string[] InVirtualMachine =
+        ["sections/labels-apparmor", "sections/labels-selinux", "sections/resources-hugepages", "sections/resources-network", "sections/resources-unified"];
+
+    /// <summary>Those that run here: the others, without those for hardware that is not there.</summary>
+    public static IEnumerable<string> OnThisMachine => Valid.Except(InVirtualMachine).Where(name => name switch
+    {
+        "sections/intel-rdt" => Host.FullMounts.Resctrl() != null,
+        "sections/resources-rdma" => Path.Exists("/sys/class/infiniband/mlx5_1"),
+        _ => true,
+    });
+
+    /// <summary>Those of them with a process to launch.</summary>
+    public static IEnumerable<string> Explainable => OnThisMachine.Where(name => Parse(name).Process != null);
+
     public static IEnumerable<string> Invalid => Names("invalid").Select(name => name["invalid/".Length..]);
 
     public static byte[] Read(string name) => File.ReadAllBytes(PathOf(name + ".json"));

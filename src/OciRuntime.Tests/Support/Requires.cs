@@ -56,14 +56,6 @@ public static class Requires
     public static void SecurityModule(string name) =>
         Unless(ProcessTree.ReadOrEmpty("/sys/kernel/security/lsm").Split(',', '\n').Contains(name), $"security module {name}");
 
-    /// <summary>A profile that is loaded.</summary>
-    public static void AppArmorProfile(string name) =>
-        Unless(ProcessTree.ReadOrEmpty("/sys/kernel/security/apparmor/profiles").Contains($"{name} ", StringComparison.Ordinal), $"AppArmor with the profile {name}");
-
-    /// <summary>A context that the loaded policy knows (selinuxfs answers a write to `context`).</summary>
-    public static void SelinuxContext(string context) =>
-        Unless(File.Exists("/sys/fs/selinux/context") && Command.Run("sh", "-c", $"printf %s {context} >/sys/fs/selinux/context").Succeeded, $"SELinux with a policy for {context}");
-
     /// <summary>Skips what only ocirun has when the suite runs against another runtime.</summary>
     public static void OcirunItself() => Unless(Ocirun.IsUnderTest, "ocirun itself (RT names another runtime)");
 

@@ -28,8 +28,12 @@ public sealed class AppArmorTests
         Add(nameof(A_user_namespace_is_no_obstacle), Profile, bundle => bundle.WithUserNamespace());
         Add(nameof(Unconfined_can_be_asked_for), "unconfined", _ => { });
         Add(nameof(A_profile_that_is_not_loaded_is_refused), "nosuch", _ => { });
+        _vm.AddFixture("labels-apparmor");
         _vm.Run();
     }
+
+    [Test]
+    public void Section_of_the_specification() => _vm.Result("labels-apparmor").ShouldSucceed();
 
     private void Add(string name, string profile, Action<TestBundle> configure) => _vm.Add(name, bundle =>
     {

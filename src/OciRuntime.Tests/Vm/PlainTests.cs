@@ -13,6 +13,10 @@ public sealed partial class PlainTests
     {
         AddCgroupChecks();
         AddPrivilegeChecks();
+        _vm.AddFixture("resources-unified");
         _vm.Run();
     }
+
+    [Test]
+    public void Section_of_the_specification() => _vm.Result("resources-unified").ShouldSucceed();
 }

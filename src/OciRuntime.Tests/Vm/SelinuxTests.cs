@@ -41,9 +41,13 @@ public sealed class SelinuxTests
             bundle => bundle.AddMount("/secret", "bind", "/secret", "bind").Script("tr -d '\\0' </proc/self/attr/current; echo; cat /secret/file"));
         Add(nameof(A_label_that_the_policy_does_not_know_is_refused), Process.Replace("container_t", "nosuch_t"), Files, _ => { });
         Add(nameof(A_mount_label_that_the_policy_does_not_know_is_refused), Process, Files.Replace("container_file_t", "nosuch_t"), _ => { });
+        _vm.AddFixture("labels-selinux");
         _vm.Run();
         File.Delete(policy);
     }
+
+    [Test]
+    public void Section_of_the_specification() => _vm.Result("labels-selinux").ShouldSucceed();
 
     private void Add(string name, string? process, string? mounts, Action<TestBundle> configure) => _vm.Add(name, bundle =>
     {

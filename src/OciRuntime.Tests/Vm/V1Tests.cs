@@ -45,8 +45,14 @@ public sealed class V1Tests
         Add(nameof(Leaf_weights_are_refused), """{ "blockIO": { "leafWeight": 400 } }""");
         Add(nameof(Leaf_weights_are_refused) + "device", """{ "blockIO": { "weightDevice": [ { "major": 7, "minor": 0, "leafWeight": 400 } ] } }""");
         Add(nameof(An_rdma_device_that_is_not_there_is_refused), """{ "rdma": { "mlx5_0": { "hcaHandles": 3, "hcaObjects": 4 } } }""");
+        foreach (string section in Sections) _vm.AddFixture(section);
         _vm.Run();
     }
+
+    private static readonly string[] Sections = ["resources-hugepages", "resources-network"];
+
+    [TestCaseSource(nameof(Sections))]
+    public void Section_of_the_specification(string section) => _vm.Result(section).ShouldSucceed();
 
     // The first part of a file's name is its hierarchy, and its controller unless the rest says so; shown are its lines, joined by commas.
     private void Add(string name, string resources, params string[] files)

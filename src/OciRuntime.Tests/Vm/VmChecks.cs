@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics.X86;
+using System.Text.Json.Nodes;
 using FluentAssertions;
 using NUnit.Framework;
 using OciRuntime.Tests.Support;
@@ -54,6 +55,15 @@ internal sealed class VmChecks
         File.WriteAllText(Path.Combine(directory, "script"), script);
         _names.Add(name);
     }
+
+    /// <summary>Adds a file of spec-fixtures/ that few hosts can run, under its own name: the machine explains and runs it.</summary>
+    public void AddFixture(string section) => Add(section, bundle =>
+    {
+        bundle.Config = JsonNode.Parse(File.ReadAllText(Path.Combine(Ocirun.RepositoryRoot, $"spec-fixtures/sections/{section}.json")))!.AsObject();
+        bundle.Config["root"]!["path"] = "/rootfs";
+        // One that a finished container does not leave a parent of.
+        bundle.Linux["cgroupsPath"] = "/" + section;
+    }, "ocirun explain | grep -q 'execute true' && ocirun run $id");
 
     /// <summary>Boots the machine, does all checks, and keeps their results.</summary>
     public void Run()
