@@ -58,6 +58,8 @@ internal static class Program
         StateOptions o => StateCommand.Run(globals, o),
         KillOptions o => KillCommand.Run(globals, o),
         DeleteOptions o => DeleteCommand.Run(globals, o),
+        PauseOptions o => PauseCommand.Run(globals, o),
+        ResumeOptions o => ResumeCommand.Run(globals, o),
         ListOptions o => ListCommand.Run(globals, o),
         SpecOptions o => SpecCommand.Run(globals, o),
         FeaturesOptions o => FeaturesCommand.Run(globals, o),

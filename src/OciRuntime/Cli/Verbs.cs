@@ -12,6 +12,8 @@ public static class Verbs
         VerbDefinition.Of<ListOptions>("list"),
         VerbDefinition.Of<KillOptions>("kill"),
         VerbDefinition.Of<DeleteOptions>("delete"),
+        VerbDefinition.Of<PauseOptions>("pause"),
+        VerbDefinition.Of<ResumeOptions>("resume"),
         VerbDefinition.Of<SpecOptions>("spec"),
         VerbDefinition.Of<ExplainOptions>("explain"),
         VerbDefinition.Of<FeaturesOptions>("features"),
