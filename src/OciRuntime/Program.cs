@@ -60,6 +60,7 @@ internal static class Program
         DeleteOptions o => DeleteCommand.Run(globals, o),
         PauseOptions o => PauseCommand.Run(globals, o),
         ResumeOptions o => ResumeCommand.Run(globals, o),
+        PsOptions o => PsCommand.Run(globals, o),
         ListOptions o => ListCommand.Run(globals, o),
         SpecOptions o => SpecCommand.Run(globals, o),
         FeaturesOptions o => FeaturesCommand.Run(globals, o),

@@ -14,6 +14,7 @@ public static class Verbs
         VerbDefinition.Of<DeleteOptions>("delete"),
         VerbDefinition.Of<PauseOptions>("pause"),
         VerbDefinition.Of<ResumeOptions>("resume"),
+        VerbDefinition.Of<PsOptions>("ps"),
         VerbDefinition.Of<SpecOptions>("spec"),
         VerbDefinition.Of<ExplainOptions>("explain"),
         VerbDefinition.Of<FeaturesOptions>("features"),
