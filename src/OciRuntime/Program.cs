@@ -61,6 +61,7 @@ internal static class Program
         PauseOptions o => PauseCommand.Run(globals, o),
         ResumeOptions o => ResumeCommand.Run(globals, o),
         PsOptions o => PsCommand.Run(globals, o),
+        UpdateOptions o => UpdateCommand.Run(globals, o),
         ListOptions o => ListCommand.Run(globals, o),
         SpecOptions o => SpecCommand.Run(globals, o),
         FeaturesOptions o => FeaturesCommand.Run(globals, o),

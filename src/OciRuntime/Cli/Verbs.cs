@@ -15,6 +15,7 @@ public static class Verbs
         VerbDefinition.Of<PauseOptions>("pause"),
         VerbDefinition.Of<ResumeOptions>("resume"),
         VerbDefinition.Of<PsOptions>("ps"),
+        VerbDefinition.Of<UpdateOptions>("update"),
         VerbDefinition.Of<SpecOptions>("spec"),
         VerbDefinition.Of<ExplainOptions>("explain"),
         VerbDefinition.Of<FeaturesOptions>("features"),
