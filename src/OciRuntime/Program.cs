@@ -62,6 +62,7 @@ internal static class Program
         ResumeOptions o => ResumeCommand.Run(globals, o),
         PsOptions o => PsCommand.Run(globals, o),
         UpdateOptions o => UpdateCommand.Run(globals, o),
+        EventsOptions o => EventsCommand.Run(globals, o),
         ListOptions o => ListCommand.Run(globals, o),
         SpecOptions o => SpecCommand.Run(globals, o),
         FeaturesOptions o => FeaturesCommand.Run(globals, o),

@@ -16,6 +16,7 @@ public static class Verbs
         VerbDefinition.Of<ResumeOptions>("resume"),
         VerbDefinition.Of<PsOptions>("ps"),
         VerbDefinition.Of<UpdateOptions>("update"),
+        VerbDefinition.Of<EventsOptions>("events"),
         VerbDefinition.Of<SpecOptions>("spec"),
         VerbDefinition.Of<ExplainOptions>("explain"),
         VerbDefinition.Of<FeaturesOptions>("features"),
