@@ -1,4 +1,5 @@
 using System.Globalization;
+using OciRuntime.Linux;
 
 namespace OciRuntime.Cgroups;
 
@@ -8,10 +9,9 @@ internal static class HugePages
     /// <summary>Adds those sizes that the cgroup counts: reservations where it does (Linux 5.7), as they are what is refused.</summary>
     public static void Add(CgroupStats stats, StatReader reader, string file, Func<StatReader, string, MemoryUse> read)
     {
-        if (!Directory.Exists("/sys/kernel/mm/hugepages")) return;
-        foreach (string directory in Directory.GetDirectories("/sys/kernel/mm/hugepages"))
+        foreach (string directory in Files.ListDirectory("/sys/kernel/mm/hugepages"))
         {
-            if (Size(Path.GetFileName(directory)) is not { } size) continue;
+            if (Size(directory) is not { } size) continue;
             string name = $"hugetlb.{size}";
             if (reader.Has($"{name}.rsvd.{file}")) name += ".rsvd";
             if (reader.Has($"{name}.{file}")) stats.HugePages[size] = read(reader, name);

@@ -71,7 +71,9 @@ internal static class StatsV1
             else if (name == "system") cpu.Kernel = value * NanosecondsPerTick;
         });
         // A header, then "cpu user system".
-        string[][] rows = [.. StatReader.Lines(reader.Text("cpuacct.usage_all")).Skip(1).Select(StatReader.Words).Where(static words => words.Length == 3)];
+        string[] lines = StatReader.Lines(reader.Text("cpuacct.usage_all"));
+        if (lines.Length == 0) return;
+        string[][] rows = Array.FindAll(Array.ConvertAll(lines[1..], StatReader.Words), static words => words.Length == 3);
         cpu.PerCpuUser = Array.ConvertAll(rows, static row => StatReader.Parse(row[1]));
         cpu.PerCpuKernel = Array.ConvertAll(rows, static row => StatReader.Parse(row[2]));
     }

@@ -20,7 +20,12 @@ public sealed class Table(params string[] header)
     {
         int last = _rows[0].Length - 1;
         // Once for all rows: a host may have ten thousand containers.
-        int[] widths = [.. Enumerable.Range(0, last).Select(WidthOf)];
+        int[] widths = new int[last];
+        for (int column = 0; column < last; column++)
+        {
+            widths[column] = WidthOf(column);
+        }
+
         StringBuilder text = new();
         foreach (string[] row in _rows)
         {

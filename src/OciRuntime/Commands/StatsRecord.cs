@@ -13,6 +13,11 @@ namespace OciRuntime.Commands;
 /// </summary>
 internal static class StatsRecord
 {
+    private static readonly string[] CpusetKeys =
+    [
+        "mem_hardwall", "mem_exclusive", "memory_migrate", "memory_spread_page", "memory_spread_slab", "memory_pressure", "sched_load_balance", "sched_relax_domain_level",
+    ];
+
     /// <summary>A record of type "oom".</summary>
     public static ReadOnlySpan<byte> Oom(string id) => Line(id, "oom"u8, static _ => { });
 
@@ -87,11 +92,6 @@ internal static class StatsRecord
         foreach (string key in CpusetKeys) w.WriteNumber(key, cpuset.Values.GetValueOrDefault(key));
         w.WriteEndObject();
     }
-
-    private static readonly string[] CpusetKeys =
-    [
-        "mem_hardwall", "mem_exclusive", "memory_migrate", "memory_spread_page", "memory_spread_slab", "memory_pressure", "sched_load_balance", "sched_relax_domain_level",
-    ];
 
     private static void WriteMemory(Utf8JsonWriter w, MemoryStats memory)
     {

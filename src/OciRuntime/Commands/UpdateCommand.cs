@@ -14,18 +14,19 @@ internal static class UpdateCommand
     public static int Run(GlobalOptions g, UpdateOptions o)
     {
         using ContainerEntry entry = new ContainerStore(StateRoot.Resolve(g.Root)).Open(o.Id);
+        // Before the lock is taken: whoever writes to standard input may take his time.
+        LinuxResources resources = o.Resources is { } file ? Read(file) : FromOptions(o);
         entry.Acquire("update");
         ContainerState state = entry.ReadState();
         if (entry.Probe(state) is ContainerStatus.Stopped or ContainerStatus.Creating) throw new OciException("container not running", Errno.ESRCH);
-        LinuxResources resources = o.Resources is { } file ? Read(file) : FromOptions(o);
-        CgroupPlan plan = Plan(OwnCgroup.Of(state).Paths, resources, out IEnumerable<string> warnings);
+        CgroupPlan plan = Plan(OwnCgroup.Of(state).Paths, resources, out List<string> warnings);
         Action rdt = RdtChange(state, Schemata(o));
-        foreach (string warning in warnings) Warn(g, warning);
+        foreach (string warning in warnings) Logger.Warn(g, warning);
         Apply(plan, rdt);
         return ExitCodes.Success;
     }
 
-    private static CgroupPlan Plan(IReadOnlyList<string> paths, LinuxResources resources, out IEnumerable<string> warnings)
+    private static CgroupPlan Plan(IReadOnlyList<string> paths, LinuxResources resources, out List<string> warnings)
     {
         CgroupHost host = CgroupHost.Probe();
         CurrentLimits.Complete(host, paths, resources);
@@ -33,7 +34,8 @@ internal static class UpdateCommand
         SpecValidator.ValidateResources(resources, problems);
         if (problems.HasErrors) throw new OciException(problems.ToString(), Errno.EINVAL);
         CgroupPlan plan = CgroupPlan.BuildUpdate(host, paths, resources);
-        warnings = problems.Warnings.Select(static w => w.ToString()).Concat(plan.Warnings);
+        warnings = [.. plan.Warnings];
+        foreach (SpecProblem warning in problems.Warnings) warnings.Add(warning.ToString());
         return plan;
     }
 
@@ -96,17 +98,10 @@ internal static class UpdateCommand
         {
             // runc's words.
             bool cache = line.Pointer == "--l3-cache-schema";
-            if (root != null && Directory.Exists($"{root}/info/{(cache ? "L3" : "MB")}")) continue;
+            if (root != null && ResctrlPlan.Exists($"{root}/info/{(cache ? "L3" : "MB")}")) continue;
             throw new OciException(cache ? "Intel RDT/CAT: l3 cache schema is not enabled" : "Intel RDT/MBA: memory bandwidth schema is not enabled", Errno.ENODEV);
         }
         string group = Resctrl.GroupOf(root!, state.Init.Pid) ?? throw new OciException("updating a non-existent Intel RDT configuration is not supported", Errno.ENOENT);
         return () => Resctrl.Update(root!, group, schemata);
-    }
-
-    private static void Warn(GlobalOptions g, string message)
-    {
-        if (g.LogLevel < LogLevel.Warning && !g.Debug) return;
-        using Logger log = Logger.Open(g);
-        log.Warning(message);
     }
 }

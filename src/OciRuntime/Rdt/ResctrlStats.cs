@@ -50,14 +50,13 @@ internal sealed class ResctrlStats
 
     private static List<ulong>? Counters(string data, string file)
     {
-        if (!Directory.Exists(data)) return null;
-        string[] domains = Directory.GetDirectories(data, "mon_L3_*");
-        Array.Sort(domains, StringComparer.Ordinal);
+        List<string> domains = Files.ListDirectory(data).FindAll(static name => name.StartsWith("mon_L3_", StringComparison.Ordinal));
+        domains.Sort(StringComparer.Ordinal);
         List<ulong> counters = [];
         foreach (string domain in domains)
         {
             // "Unavailable" and "Error" are possible, too.
-            if (Text($"{domain}/{file}") is { } text) counters.Add(ulong.TryParse(text, NumberStyles.None, null, out ulong value) ? value : 0);
+            if (Text($"{data}/{domain}/{file}") is { } text) counters.Add(ulong.TryParse(text, NumberStyles.None, null, out ulong value) ? value : 0);
         }
         return counters.Count == 0 ? null : counters;
     }

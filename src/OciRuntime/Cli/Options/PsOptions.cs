@@ -5,11 +5,13 @@ namespace OciRuntime.Cli;
 [Verb("ps", HelpText = "list the processes of a container")]
 public sealed class PsOptions : ContainerOptions
 {
+    private List<string> _psArguments = [];
+
     [Option('f', "format", MetaValue = "FORMAT", Default = ListFormat.Table, HelpText = "table or json")]
     public ListFormat Format { get; set; }
 
     [Value(1, MetaName = "ps option", HelpText = "options for the host's ps, one of whose columns must be PID (default: -ef)")]
-    public IEnumerable<string> PsArguments { get; set; } = [];
+    public IEnumerable<string> PsArguments { get => _psArguments; set => _psArguments = [.. value]; }
 
     public override Arity Arity => Arity.AtLeast(1);
 
@@ -23,7 +25,7 @@ public sealed class PsOptions : ContainerOptions
         }
         else
         {
-            ((List<string>)(PsArguments = PsArguments as List<string> ?? [])).Add(value);
+            _psArguments.Add(value);
         }
     }
 
