@@ -24,7 +24,7 @@ public sealed class LayeringTests
         ["State"] = ["Linux", "Spec", "Host", "Cgroups", "Rdt"],
         ["Launch"] = ["Linux", "Init", "Spec", "Host", "Seccomp", "Plan", "Cgroups", "Rdt", "State"],
         ["Checkpoint"] = ["Linux", "Spec", "Host", "Plan", "Cgroups", "State", "Launch"],
-        ["Commands"] = ["Linux", "Init", "Spec", "Host", "Cli", "Seccomp", "Plan", "Cgroups", "State", "Launch", "Checkpoint"],
+        ["Commands"] = ["Linux", "Init", "Spec", "Host", "Cli", "Seccomp", "Plan", "Cgroups", "Rdt", "State", "Launch", "Checkpoint"],
     };
 
     private static readonly Lazy<List<(string From, string To, string Where)>> Uses = new(FindUses);

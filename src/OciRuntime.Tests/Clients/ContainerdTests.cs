@@ -103,6 +103,22 @@ public sealed class ContainerdTests
     }
 
     [Test]
+    public void Task_is_paused_resumed_and_looked_into()
+    {
+        string id = Detached();
+        _ctr.Run("task", "pause", id).ShouldSucceed();
+        Tasks().Should().Contain($"{id} PAUSED");
+        _ctr.Run("task", "resume", id).ShouldSucceed();
+        Tasks().Should().Contain($"{id} RUNNING");
+        _ctr.Run("task", "ps", id).ShouldSucceed().Lines.Skip(1).Should().ContainSingle().Which.Should().MatchRegex("^[0-9]+ ");
+        _ctr.Run("task", "metrics", id).ShouldSucceed().Stdout.Should().Contain("pids.current");
+        // A paused one, too, is removed by force.
+        _ctr.Run("task", "pause", id).ShouldSucceed();
+        _ctr.Run("task", "rm", "--force", id).ShouldSucceed();
+        _ctr.Run("container", "rm", id).ShouldSucceed();
+    }
+
+    [Test]
     public void Running_task_is_deleted_by_force()
     {
         string id = Detached();

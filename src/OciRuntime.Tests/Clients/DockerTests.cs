@@ -79,6 +79,28 @@ public sealed class DockerTests
         _docker.Run("rm", "c1").ShouldSucceed();
     }
 
+    [Test]
+    public void Container_is_paused_updated_and_looked_into()
+    {
+        Detached("c3", "sleep", "1000");
+        _docker.Run("pause", "c3").ShouldSucceed();
+        Inspect("c3", "{{.State.Status}}").Should().Be("paused");
+        _docker.Run("unpause", "c3").ShouldSucceed();
+        Inspect("c3", "{{.State.Status}}").Should().Be("running");
+        _docker.Run("update", "--memory", "100m", "--memory-swap", "200m", "--cpus", "0.5", "--pids-limit", "33", "c3").ShouldSucceed();
+        var init = new ProcessView(int.Parse(Inspect("c3", "{{.State.Pid}}")));
+        if (CgroupHost.V1MountPoint("memory") != null)
+        {
+            File.ReadAllText($"{init.CgroupDirectory("memory")}/memory.limit_in_bytes").Trim().Should().Be("104857600");
+            File.ReadAllText($"{init.CgroupDirectory("pids")}/pids.max").Trim().Should().Be("33");
+        }
+        _docker.Run("stats", "--no-stream", "--format", "{{.PIDs}}", "c3").ShouldSucceed().Text.Should().Be("1");
+        _docker.Run("top", "c3").ShouldSucceed().Stdout.Should().Contain("sleep 1000");
+        // A paused container is stopped, too: the daemon kills what stands still.
+        _docker.Run("pause", "c3").ShouldSucceed();
+        _docker.Run("rm", "--force", "c3").ShouldSucceed();
+    }
+
     /// <summary>After the first process has gone, the daemon has `kill --all` end the rest.</summary>
     [Test]
     public void Processes_in_the_hosts_pid_namespace_all_end_with_the_container()

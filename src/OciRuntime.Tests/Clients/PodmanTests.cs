@@ -135,6 +135,25 @@ public sealed class PodmanTests
     }
 
     [Test]
+    public void Container_is_paused_updated_and_looked_into()
+    {
+        Detached("c6", "sleep", "1000");
+        _podman.Run("pause", "c6").ShouldSucceed();
+        Inspect("c6", "{{.State.Status}}").Should().Be("paused");
+        _podman.Run("unpause", "c6").ShouldSucceed();
+        Inspect("c6", "{{.State.Status}}").Should().Be("running");
+        var init = new ProcessView(int.Parse(Inspect("c6", "{{.State.Pid}}")));
+        _podman.Run("update", "--memory", "100m", "--memory-swap", "200m", "--cpus", "0.5", "c6").ShouldSucceed();
+        Limit(init, "memory", "memory.limit_in_bytes").Should().Be("104857600");
+        Limit(init, "memory", "memory.memsw.limit_in_bytes").Should().Be("209715200");
+        Limit(init, "cpu", "cpu.cfs_quota_us").Should().Be("50000");
+        _podman.Run("stats", "--no-stream", "--format", "{{.PIDs}} {{.MemLimit}}", "c6").ShouldSucceed().Stdout.Should().StartWith("1 ");
+        _podman.Run("top", "c6", "args").ShouldSucceed().Stdout.Should().Contain("sleep 1000");
+        _podman.Run("pause", "c6").ShouldSucceed();
+        _podman.Run("rm", "--force", "--time", "0", "c6").ShouldSucceed();
+    }
+
+    [Test]
     public void Common_options_work_together()
     {
         Directory.CreateDirectory($"{_podman.Directory}/data");

@@ -197,4 +197,49 @@ public sealed class ResctrlTests
         Config.Observe.Refused(bundle).Should().Contain(reason);
         Ocirun.Binary.Run("explain", "--bundle", bundle.Directory).ShouldSucceed().Stdout.Should().Contain(reason);
     }
+
+    [TestCase("res:web\nmon:", "web")]
+    [TestCase("res:web\nmon:m1\n", "web")]
+    [TestCase("res:/\nmon:", null)]
+    [TestCase("res:\nmon:", null)]
+    [TestCase("", null)]
+    public void The_group_of_a_process_is_what_the_kernel_says(string text, string? name) =>
+        Resctrl.GroupOf(_root, text).Should().Be(name == null ? null : $"{_root}/{name}", "the default class is everybody's");
+
+    [Test]
+    public void An_update_writes_line_by_line_and_tells_what_the_kernel_says()
+    {
+        Group("web", schemata: "L3:0=fff\n");
+        Resctrl.Update(_root, $"{_root}/web", [new SchemaLine("--mem-bw-schema", "MB:0=20")]);
+        Read("web/schemata").Should().StartWith("MB:0=20\n");
+        Directory.CreateDirectory($"{_root}/readonly/schemata");
+        File.WriteAllText($"{_root}/info/last_cmd_status", "Mask out of range\n");
+        Refused(() => Resctrl.Update(_root, $"{_root}/readonly", [new SchemaLine("--l3-cache-schema", "L3:0=0")]))
+            .Should().Contain("--l3-cache-schema: write L3:0=0").And.EndWith("Mask out of range");
+    }
+
+    [Test]
+    public void Statistics_have_what_the_machine_has_in_runcs_keys()
+    {
+        Group("web", schemata: "    MB:0=20\n    L3:0=f\n");
+        File.WriteAllText($"{_root}/schemata", "MB:0=100\nL3:0=fff\n");
+        Directory.CreateDirectory($"{_root}/info/L3");
+        File.WriteAllText($"{_root}/info/L3/cbm_mask", "fff\n");
+        File.WriteAllText($"{_root}/info/L3/num_closids", "16\n");
+        Directory.CreateDirectory($"{_root}/web/mon_data/mon_L3_00");
+        File.WriteAllText($"{_root}/web/mon_data/mon_L3_00/mbm_total_bytes", "77\n");
+        File.WriteAllText($"{_root}/web/mon_data/mon_L3_00/llc_occupancy", "Unavailable\n");
+        ResctrlStats stats = ResctrlStats.Read(_root, $"{_root}/web", "web");
+        using MemoryStream text = new();
+        using (System.Text.Json.Utf8JsonWriter writer = new(text))
+        {
+            writer.WriteStartObject();
+            OciRuntime.Commands.RdtRecord.Write(writer, stats);
+            writer.WriteEndObject();
+        }
+        System.Text.Encoding.UTF8.GetString(text.ToArray()).Should().Be("""
+            {"l3_cache_info":{"cbm_mask":"fff","num_closids":16},"l3_cache_schema_root":"L3:0=fff","l3_cache_schema":"L3:0=f","mem_bw_schema_root":"MB:0=100",
+            "mem_bw_schema":"MB:0=20","schemata":["MB:0=20","L3:0=f"],"mbm_stats":[{"mbm_total_bytes":77}],"cmt_stats":[{}]}
+            """.ReplaceLineEndings(""));
+    }
 }

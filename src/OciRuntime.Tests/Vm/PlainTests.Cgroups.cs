@@ -92,6 +92,27 @@ public sealed partial class PlainTests
             until grep -q 'frozen 1' /sys/fs/cgroup/$id/cgroup.events; do :; done
             ocirun delete --force $id
             """);
+        _vm.Add(nameof(Limits_are_updated_and_events_tell_what_they_do), bundle =>
+        {
+            Resources(bundle, """{ "memory": { "limit": 33554432 } }""");
+            bundle.Script("trap 'dd if=/dev/zero of=/dev/null bs=64M count=1 2>/dev/null' USR1; while :; do sleep 1; done");
+        }, """
+            cgroup=/sys/fs/cgroup/$id
+            ocirun create $id && ocirun start $id
+            ocirun update --memory 16m --memory-swap 16m --cpu-quota 20000 --pids-limit 20 $id
+            ocirun update --cpu-period 50000 $id
+            ocirun update --cpu-share 300 --memory 8m --cpuset-cpus 7 $id 2>/dev/null || echo refused
+            (cd $cgroup && cat memory.max memory.swap.max cpu.max pids.max cpu.weight)
+            ocirun pause $id && cat $cgroup/cgroup.freeze && ocirun resume $id && cat $cgroup/cgroup.freeze
+            ocirun events --stats $id
+            ocirun events --interval 1h $id >/tmp/events & events=$!
+            until ls -l /proc/$events/fd | grep -q memory.events; do :; done
+            ocirun kill $id USR1
+            until [ -s /tmp/events ]; do :; done
+            ocirun kill $id KILL
+            wait $events && cat /tmp/events && rm /tmp/events
+            ocirun delete $id
+            """);
         _vm.Add(nameof(The_namespace_hides_what_is_above), bundle => bundle.AddNamespace("cgroup").Script(Membership), "ocirun run $id");
         foreach (bool user in (bool[])[false, true])
         {
@@ -208,6 +229,21 @@ public sealed partial class PlainTests
 
     [Test]
     public void A_frozen_container_is_deleted_by_force() => _vm.Result().ShouldSucceed();
+
+    [Test]
+    public void Limits_are_updated_and_events_tell_what_they_do()
+    {
+        string[] lines = _vm.Result().ShouldSucceed().Lines;
+        lines.Take(8).Should().Equal("refused", "16777216", "0", "20000 50000", "20", "100", "1", "0");
+        JsonNode data = JsonNode.Parse(lines[8])!["data"]!;
+        data["memory"]!["usage"]!["limit"]!.GetValue<ulong>().Should().Be(16777216);
+        data["memory"]!["swap"]!["limit"]!.GetValue<ulong>().Should().Be(16777216, "the sum with swap");
+        data["memory"]!["usage"]!["usage"]!.GetValue<ulong>().Should().BeInRange(1, 16777216);
+        data["pids"]!["limit"]!.GetValue<ulong>().Should().Be(20);
+        data["cpu"]!["usage"]!["total"]!.GetValue<ulong>().Should().BePositive();
+        data["hugetlb"]!["2MB"].Should().NotBeNull();
+        lines[9..].Should().NotBeEmpty().And.OnlyContain(line => line == """{"type":"oom","id":"Limits_are_updated_and_events_tell_what_they_do"}""");
+    }
 
     [Test]
     public void The_namespace_hides_what_is_above()

@@ -142,7 +142,6 @@ internal sealed partial class CgroupControl
     /// <summary>Waits until cgroup.events has a value; the kernel wakes pollers with POLLPRI on each change, nobody sleeps longer than needed.</summary>
     private static unsafe bool WaitForEvent(int directory, string key, long wanted, long deadline)
     {
-        const short POLLPRI = 2;
         long fd = CgroupFiles.OpenFile(directory, "cgroup.events", Files.O_RDONLY);
         if (fd < 0) return false;
         bool reached;
@@ -151,7 +150,7 @@ internal sealed partial class CgroupControl
             reached = CgroupFiles.Keyed(CgroupFiles.ReadFrom((int)fd, out long error), key) == wanted;
             long left = deadline - Environment.TickCount64;
             if (reached || error < 0 || left <= 0) break;
-            PollFd poll = new() { Fd = (int)fd, Events = POLLPRI };
+            PollFd poll = new() { Fd = (int)fd, Events = Processes.POLLPRI };
             Processes.Poll(&poll, 1, (int)left);
         }
         Files.Close((int)fd);

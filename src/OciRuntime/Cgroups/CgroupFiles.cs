@@ -12,6 +12,9 @@ internal static unsafe class CgroupFiles
     private const ulong NoLinks = Files.RESOLVE_NO_MAGICLINKS | Files.RESOLVE_NO_SYMLINKS;
     private const int FileSize = 4096;
 
+    // Of a machine with thousands of processors or block devices.
+    private const int MaxLongFile = 4 << 20;
+
     /// <summary>Opens the root of a hierarchy (O_PATH) and makes sure that it is one.</summary>
     public static long OpenMount(CgroupHierarchy hierarchy)
     {
@@ -69,6 +72,16 @@ internal static unsafe class CgroupFiles
         string text = ReadFrom(fd, out error);
         Files.Close(fd);
         return text;
+    }
+
+    /// <summary>Reads a control file of any length, such as memory.stat; "" when it cannot be read.</summary>
+    public static string ReadAll(int directory, string name)
+    {
+        long fd = OpenFile(directory, name, Files.O_RDONLY);
+        if (fd < 0) return "";
+        byte[]? text = Files.ReadToEnd((int)fd, MaxLongFile, out _);
+        Files.Close((int)fd);
+        return text == null ? "" : Encoding.UTF8.GetString(text);
     }
 
     /// <summary>Reads an open control file from its beginning; control files of one page are read in one go.</summary>

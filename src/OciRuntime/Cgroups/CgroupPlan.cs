@@ -64,8 +64,7 @@ internal sealed class CgroupPlan
     /// <param name="resources">What to change; what is absent stays. Of cpu quota and period both must be given where one is to be kept.</param>
     public static CgroupPlan BuildUpdate(CgroupHost host, IReadOnlyList<string> paths, LinuxResources resources)
     {
-        CgroupDirectory[] directories = new CgroupDirectory[paths.Count];
-        for (int i = 0; i < directories.Length; i++) directories[i] = Locate(host, paths[i]);
+        CgroupDirectory[] directories = LocateAll(host, paths);
         CgroupStepList steps = new(directories);
         if (host.Mode == CgroupMode.V2)
         {
@@ -94,6 +93,14 @@ internal sealed class CgroupPlan
             CgroupStepKind.Delegate => $"chown {directory} and the files of /sys/kernel/cgroup/delegate in it to uid {step.Value}",
             _ => step.Kind.ToString(),
         };
+    }
+
+    /// <summary>Finds the hierarchies that paths of a state file are in.</summary>
+    public static CgroupDirectory[] LocateAll(CgroupHost host, IReadOnlyList<string> paths)
+    {
+        CgroupDirectory[] directories = new CgroupDirectory[paths.Count];
+        for (int i = 0; i < directories.Length; i++) directories[i] = Locate(host, paths[i]);
+        return directories;
     }
 
     private static CgroupDirectory Locate(CgroupHost host, string path)

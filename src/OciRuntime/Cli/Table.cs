@@ -19,12 +19,19 @@ public sealed class Table(params string[] header)
     public override string ToString()
     {
         int last = _rows[0].Length - 1;
+        // Once for all rows: a host may have ten thousand containers.
+        int[] widths = new int[last];
+        for (int column = 0; column < last; column++)
+        {
+            widths[column] = WidthOf(column);
+        }
+
         StringBuilder text = new();
         foreach (string[] row in _rows)
         {
             for (int column = 0; column < last; column++)
             {
-                text.Append(row[column]).Append(' ', WidthOf(column) - Letters(row[column]));
+                text.Append(row[column]).Append(' ', widths[column] - Letters(row[column]));
             }
 
             text.Append(row[last]).Append('\n');

@@ -125,12 +125,7 @@ internal sealed class LaunchSession : IDisposable
 
     private void RunPoststop(ContainerState state) => HookRunner.RunPoststop(state, Warn);
 
-    private void Warn(string message)
-    {
-        if (_globals.LogLevel < LogLevel.Warning && !_globals.Debug) return;
-        using Logger log = Logger.Open(_globals);
-        log.Warning(message);
-    }
+    private void Warn(string message) => Logger.Warn(_globals, message);
 
     private void Debug(string message)
     {

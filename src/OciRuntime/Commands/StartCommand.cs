@@ -40,6 +40,7 @@ internal static class StartCommand
         {
             case ContainerStatus.Created: return;
             case ContainerStatus.Stopped: throw new OciException("cannot start a container that has stopped");
+            case ContainerStatus.Paused: throw new OciException("cannot start a container in the paused state");
             case ContainerStatus.Creating: throw new OciException("cannot start a container that is being created");
             default: throw new OciException("cannot start an already running container");
         }

@@ -22,4 +22,13 @@ internal static unsafe class MemoryFile
         OciException.Check(Files.WriteAll(fd, content), "write state for hooks");
         Kernel.Call(SyscallNumber.Lseek, fd, 0, 0);
     }
+
+    /// <summary>All of it, from the beginning.</summary>
+    /// <exception cref="OciException">It is longer than <paramref name="limit"/> bytes.</exception>
+    public static string Read(int fd, int limit)
+    {
+        Kernel.Call(SyscallNumber.Lseek, fd, 0, 0);
+        byte[] content = Files.ReadToEnd(fd, limit, out long error) ?? throw OciException.FromResult(error, "read a helper's output");
+        return System.Text.Encoding.UTF8.GetString(content);
+    }
 }

@@ -170,4 +170,14 @@ internal static unsafe partial class Files
         }
         return names;
     }
+
+    /// <summary>The names in a directory of the host; none when it cannot be opened.</summary>
+    public static List<string> ListDirectory(string path)
+    {
+        long fd = OpenAt(AT_FDCWD, path, O_RDONLY | O_DIRECTORY);
+        if (fd < 0) return [];
+        List<string> names = ListDirectory((int)fd, out _);
+        Close((int)fd);
+        return names;
+    }
 }

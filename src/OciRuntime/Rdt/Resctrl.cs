@@ -32,6 +32,30 @@ internal static class Resctrl
         Check(plan, Files.WriteFileAt(Files.AT_FDCWD, $"{plan.Monitor}/tasks", pid.ToString()), $"/linux/intelRdt/enableMonitoring: write {pid} to {plan.Monitor}/tasks");
     }
 
+    /// <summary>Writes lines to the schemata of a group that is there.</summary>
+    public static void Update(string root, string group, List<SchemaLine> lines)
+    {
+        ResctrlPlan plan = new() { Root = root, Group = group, IsNamed = true, Described = [], Schemata = lines, Monitor = null };
+        foreach (SchemaLine line in lines) Write(plan, line);
+    }
+
+    /// <summary>Directory of the class of service that a process is in; null for the default one, which is everybody's.</summary>
+    public static string? GroupOf(string root, int pid)
+    {
+        byte[]? text = Files.ReadFileAt(Files.AT_FDCWD, $"/proc/{pid}/cpu_resctrl_groups", MaxFile, out _);
+        return text == null ? null : GroupOf(root, Encoding.UTF8.GetString(text));
+    }
+
+    /// <summary>The same from the text of /proc/PID/cpu_resctrl_groups: "res:NAME", where "/" is the default class.</summary>
+    internal static string? GroupOf(string root, string text)
+    {
+        foreach (string line in text.Split('\n'))
+        {
+            if (line.StartsWith("res:", StringComparison.Ordinal) && line[4..].Trim('/') is { Length: > 0 } name) return $"{root}/{name}";
+        }
+        return null;
+    }
+
     /// <summary>Removes groups that a launch made; those that are gone are no mistake.</summary>
     /// <param name="paths">In the order in which they were made.</param>
     /// <param name="id">The container. A class of service with another name that has got tasks meanwhile is others' by now.</param>

@@ -8,6 +8,9 @@ namespace OciRuntime.Spec;
 /// <param name="Message">What is wrong and what is allowed, one line.</param>
 public readonly record struct SpecProblem(string Pointer, string? Value, string Message)
 {
+    /// <summary>What stands for the whole document; null means config.json.</summary>
+    public string? Document { get; init; }
+
     /// <summary>1-based line in the file, 0 when not known.</summary>
     public int Line { get; init; }
 
@@ -17,7 +20,7 @@ public readonly record struct SpecProblem(string Pointer, string? Value, string 
     /// <summary>One line: <c>/mounts/7/destination: "" must not be empty (line 31:14)</c>.</summary>
     public override string ToString()
     {
-        var text = new StringBuilder(Pointer.Length == 0 ? "config.json" : Pointer).Append(": ");
+        var text = new StringBuilder(Pointer.Length == 0 ? Document ?? "config.json" : Pointer).Append(": ");
         if (Value is not null)
             text.Append(Value).Append(' ');
         text.Append(Message);
@@ -28,7 +31,8 @@ public readonly record struct SpecProblem(string Pointer, string? Value, string 
 }
 
 /// <summary>Everything found wrong with a config.json, errors and warnings apart.</summary>
-public sealed class SpecProblems
+/// <param name="document">What is read when it is not a config.json.</param>
+public sealed class SpecProblems(string? document = null)
 {
     /// <summary>No more than this many of each kind are kept: a hostile file could otherwise turn each of its bytes into a message.</summary>
     public const int MaxKept = 100;
@@ -69,7 +73,7 @@ public sealed class SpecProblems
         if (IsFull)
             _dropped++;
         else
-            _errors.Add(problem);
+            _errors.Add(problem with { Document = document });
     }
 
     internal void Error(string pointer, string? value, string message) => Error(new SpecProblem(pointer, value, message));

@@ -9,8 +9,9 @@ internal static class StatusProbe
     {
         if (state.Phase == ContainerPhase.Creating) return ProbeCreating(state);
         if (!state.Init.IsAlive()) return ContainerStatus.Stopped;
-        if (entry.AwaitsStart) return ContainerStatus.Created;
-        return state.CgroupDirectories.Length > 0 && new CgroupControl(state.CgroupDirectories).IsFrozen() ? ContainerStatus.Paused : ContainerStatus.Running;
+        // Also while it waits for start: frozen it would not answer, and start would wait for ever with the lock that resume needs.
+        if (state.CgroupDirectories.Length > 0 && new CgroupControl(state.CgroupDirectories).IsFrozen()) return ContainerStatus.Paused;
+        return entry.AwaitsStart ? ContainerStatus.Created : ContainerStatus.Running;
     }
 
     /// <summary>

@@ -27,6 +27,18 @@ public sealed class Logger : IDisposable
         return new(globals.Debug ? LogLevel.Debug : globals.LogLevel, globals.LogFormat, file);
     }
 
+    /// <summary>One warning, for whoever has no other reason to open the log.</summary>
+    public static void Warn(GlobalOptions globals, string message)
+    {
+        if (globals.LogLevel < LogLevel.Warning && !globals.Debug)
+        {
+            return;
+        }
+
+        using Logger log = Open(globals);
+        log.Warning(message);
+    }
+
     public bool IsEnabled(LogLevel level) => level <= Level;
 
     /// <summary>

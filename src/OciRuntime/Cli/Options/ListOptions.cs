@@ -31,7 +31,7 @@ public sealed class ListOptions : VerbOptions
             new("For scripts", "ocirun list --format json"),
         ]);
 
-    private static ListFormat ReadFormat(ref ArgumentCursor a) => a.Value() switch
+    internal static ListFormat ReadFormat(ref ArgumentCursor a) => a.Value() switch
     {
         "table" => ListFormat.Table,
         "json" => ListFormat.Json,

@@ -1,0 +1,119 @@
+using FluentAssertions;
+using NUnit.Framework;
+using OciRuntime.Tests.Config;
+using OciRuntime.Tests.Support;
+
+namespace OciRuntime.Tests.Control;
+
+/// <summary>`pause` and `resume`: what the freezer says, and that nothing runs meanwhile.</summary>
+public sealed class PauseTests
+{
+    private static string FreezerState(TestContainer container) => container.ReadCgroup("freezer", "freezer.state");
+
+    private static TestContainer Counting(TestBundle bundle, RuntimeBinary? runtime = null) =>
+        new TestContainer(bundle.Script("while :; do echo x; sleep 0.01; done").WithCgroup(), runtime).Started();
+
+    [Test]
+    public void A_paused_container_stands_still_until_it_is_resumed()
+    {
+        Requires.V1Controller("freezer");
+        using var bundle = new TestBundle();
+        using TestContainer container = Counting(bundle);
+        container.WaitOutput("x\nx\n");
+        container.Invoke("pause").ShouldSucceed().Stderr.Should().BeEmpty();
+        FreezerState(container).Should().Be("FROZEN");
+        container.Status.Should().Be("paused");
+        string before = container.Output;
+        Thread.Sleep(150);
+        container.Output.Should().Be(before);
+        container.Invoke("resume").ShouldSucceed().Stderr.Should().BeEmpty();
+        FreezerState(container).Should().Be("THAWED");
+        container.Status.Should().Be("running");
+        Eventually.True(() => container.Output.Length > before.Length, "further output");
+    }
+
+    [Test]
+    public void In_pure_v2_the_same_by_cgroup_freeze()
+    {
+        if (CgroupHost.V2MountPoint is null) Assert.Ignore("missing: cgroup v2");
+        using var bundle = new TestBundle();
+        using TestContainer container = Counting(bundle, Wrapped.PureV2);
+        container.WaitOutput("x\nx\n");
+        string events = CgroupHost.V2MountPoint + bundle.CgroupsPath + "/cgroup.events";
+        container.Invoke("pause").ShouldSucceed();
+        File.ReadAllText(events).Should().Contain("frozen 1");
+        container.Status.Should().Be("paused");
+        container.Invoke("resume").ShouldSucceed();
+        File.ReadAllText(events).Should().Contain("frozen 0");
+        container.Status.Should().Be("running");
+    }
+
+    [Test]
+    public void What_is_not_running_or_not_paused_is_refused_in_runcs_words()
+    {
+        using var bundle = new TestBundle();
+        using TestContainer container = Observe.Sleeping(bundle.WithCgroup());
+        container.Invoke("resume").ShouldFail(1).Stderr.Should().Contain("container not paused");
+        container.Invoke("pause").ShouldSucceed();
+        container.Invoke("pause").ShouldFail(1).Stderr.Should().Contain("container not running");
+        container.Status.Should().Be("paused", "a refusal changes nothing");
+        _ = container.InitPid;
+        container.Kill("KILL").ShouldSucceed();
+        container.WaitExit().Signal.Should().Be(9, "a kill reaches what is frozen");
+        container.WaitStatus("stopped");
+        container.Invoke("pause").ShouldFail(1).Stderr.Should().Contain("container not running");
+        container.Invoke("resume").ShouldFail(1).Stderr.Should().Contain("container not paused");
+        container.Call("pause", "nobody").ShouldFail(1).Stderr.Should().Contain("container does not exist");
+    }
+
+    [Test]
+    public void A_created_container_can_be_paused_and_is_not_started_then()
+    {
+        using var bundle = new TestBundle();
+        using var container = new TestContainer(bundle.Args("sleep", "1000").WithCgroup());
+        container.Create().ShouldSucceed();
+        container.Invoke("pause").ShouldSucceed();
+        container.Status.Should().Be("paused");
+        container.Start().ShouldFail(1).Stderr.Should().Contain("cannot start a container in the paused state");
+        container.Invoke("resume").ShouldSucceed();
+        container.Status.Should().Be("created");
+        container.Start().ShouldSucceed();
+        container.Status.Should().Be("running");
+    }
+
+    [Test]
+    public void Without_a_cgroup_of_its_own_a_container_cannot_be_paused()
+    {
+        using var bundle = new TestBundle();
+        using var container = new TestContainer(bundle.Args("sleep", "1000"));
+        container.GlobalOptions.AddRange(["--cgroup-manager", "disabled"]);
+        container.Create().ShouldSucceed();
+        container.Start().ShouldSucceed();
+        container.GlobalOptions.Clear();
+        container.Invoke("pause").ShouldFail(1).Stderr.Should().Contain("no cgroup of its own").And.Contain("--cgroup-manager disabled");
+        container.Status.Should().Be("running");
+    }
+
+    [Test]
+    public void A_paused_container_is_deleted_by_force_only()
+    {
+        using var bundle = new TestBundle();
+        using TestContainer container = Observe.Sleeping(bundle.WithCgroup());
+        container.Invoke("pause").ShouldSucceed();
+        container.Delete().ShouldFail(1).Stderr.Should().Contain("paused");
+        container.Delete("--force").ShouldSucceed();
+        CgroupHost.Find(bundle.CgroupsPath!).Should().BeEmpty();
+    }
+
+    [Test]
+    public void Pause_and_resume_by_many_at_once_leave_one_or_the_other()
+    {
+        using var bundle = new TestBundle();
+        using TestContainer container = Observe.Sleeping(bundle.WithCgroup());
+        Parallel.For(0, 16, new ParallelOptions { MaxDegreeOfParallelism = 4 }, i => container.Invoke(i % 2 == 0 ? "pause" : "resume"));
+        string status = container.Status;
+        status.Should().BeOneOf("paused", "running");
+        if (status == "paused") container.Invoke("resume").ShouldSucceed();
+        container.Status.Should().Be("running");
+    }
+}

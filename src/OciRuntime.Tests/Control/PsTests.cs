@@ -1,0 +1,105 @@
+using FluentAssertions;
+using NUnit.Framework;
+using OciRuntime.Commands;
+using OciRuntime.Linux;
+using OciRuntime.Tests.Config;
+using OciRuntime.Tests.Support;
+
+namespace OciRuntime.Tests.Control;
+
+/// <summary>`ps`: all processes of the container's cgroup and no others.</summary>
+public sealed class PsTests
+{
+    private static TestContainer Family(TestBundle bundle)
+    {
+        TestContainer container = new TestContainer(bundle.Script("sleep 1000 & (sleep 1000; true) & wait").WithCgroup()).Started();
+        Eventually.True(() => ProcessTree.DescendantsOf(container.InitPid).Count == 3, "three processes beside the first");
+        return container;
+    }
+
+    private static int[] Everyone(TestContainer container) => [.. ProcessTree.DescendantsOf(container.InitPid).Append(container.InitPid).Order()];
+
+    [Test]
+    public void Json_is_an_array_of_host_pids()
+    {
+        using var bundle = new TestBundle();
+        using TestContainer container = Family(bundle);
+        CommandResult result = container.Invoke("ps", "--format", "json").ShouldSucceed();
+        result.Stdout.Should().Be($"[{string.Join(',', Everyone(container))}]\n", "Go's encoder, and so runc, writes it like this");
+    }
+
+    [Test]
+    public void Processes_in_cgroups_below_and_beside_the_pid_namespace_are_listed()
+    {
+        Requires.V1Controller("pids");
+        using var bundle = new TestBundle();
+        using TestContainer container = Family(bundle);
+        int moved = ProcessTree.ChildrenOf(container.InitPid)[0];
+        string below = Directory.CreateDirectory($"{container.Init.CgroupDirectory("pids")}/below").FullName;
+        File.WriteAllText($"{below}/cgroup.procs", $"{moved}");
+        container.Invoke("ps", "-f", "json").ShouldSucceed().Json.AsArray().Select(pid => pid!.GetValue<int>()).Should().Equal(Everyone(container));
+    }
+
+    [Test]
+    public void Table_is_the_hosts_ps_with_its_columns()
+    {
+        using var bundle = new TestBundle();
+        using TestContainer container = Family(bundle);
+        string[] lines = container.Invoke("ps").ShouldSucceed().Lines;
+        lines[0].Should().MatchRegex("^UID +PID +PPID ");
+        lines.Skip(1).Select(line => int.Parse(line.Split(' ', StringSplitOptions.RemoveEmptyEntries)[1])).Order().Should().Equal(Everyone(container));
+        lines = container.Call("ps", container.Id, "-eo", "args,pid").ShouldSucceed().Lines;
+        lines[0].Should().MatchRegex("^COMMAND +PID$");
+        // Columns are found by counting words, as runc does: "sleep 1000" has one word too many.
+        container.Call("ps", container.Id, "-eo", "pid,args").ShouldSucceed().Stdout.Should().Contain("sleep 1000").And.NotContain("dotnet");
+    }
+
+    [Test]
+    public void Options_after_the_id_are_ps_options_and_no_shell_sees_them()
+    {
+        using var bundle = new TestBundle();
+        using TestContainer container = Family(bundle);
+        container.Call("ps", container.Id, "-o", "comm").ShouldFail(1).Stderr.Should().Contain("couldn't find PID field in ps output");
+        CommandResult refused = container.Call("ps", container.Id, "--bogus;touch /tmp/x").ShouldFail(1);
+        refused.Stderr.Should().Contain("exit status 1").And.Contain("unknown gnu long option");
+        container.Call(["ps", container.Id], new CommandOptions { Env = new Dictionary<string, string?> { ["PATH"] = "/nonexistent" } }).ShouldFail(1)
+            .Stderr.Should().Contain("executable file not found in $PATH");
+    }
+
+    [Test]
+    public void A_stopped_container_has_no_processes()
+    {
+        using var bundle = new TestBundle();
+        using TestContainer container = Observe.Sleeping(bundle.WithCgroup());
+        _ = container.InitPid;
+        container.Kill("KILL").ShouldSucceed();
+        container.WaitExit();
+        container.Invoke("ps", "--format", "json").ShouldSucceed().Stdout.Should().Be("null\n", "runc's encoding of no slice");
+        container.Invoke("ps").ShouldSucceed().Lines.Should().ContainSingle();
+        container.Call("ps", "nobody").ShouldFail(1).Stderr.Should().Contain("container does not exist");
+    }
+
+    [Test]
+    public void Runc_prints_the_same_shape()
+    {
+        using var bundle = new TestBundle();
+        using TestContainer ours = Observe.Sleeping(bundle.WithCgroup());
+        using var theirs = new TestContainer(bundle.WithCgroup(), new RuntimeBinary(Requires.Tool("runc")));
+        theirs.Create().ShouldSucceed();
+        foreach (string[] options in (string[][])[["--format", "json"], ["-f=json"], ["-f", "table"]])
+        {
+            Shape(ours, options).Should().Be(Shape(theirs, options));
+        }
+        static string Shape(TestContainer container, string[] options) =>
+            System.Text.RegularExpressions.Regex.Replace(container.Invoke("ps", options).ShouldSucceed().Stdout.Split('\n')[0], "[0-9]+", "N");
+    }
+
+    [Test]
+    public void A_line_that_hides_its_pid_does_not_hide_the_others()
+    {
+        string text = PsCommand.Filter(["COMMAND  PID", "evil 12 12", "good 13", "other 14", ""], [12, 13]);
+        text.Should().Be("COMMAND  PID\nevil 12 12\ngood 13\n");
+        PsCommand.Filter(["COMMAND  PID", "e vil 12", "good 13"], [12, 13]).Should().Be("COMMAND  PID\ngood 13\n");
+        FluentActions.Invoking(() => PsCommand.Filter([""], [1])).Should().Throw<OciException>();
+    }
+}

@@ -1,0 +1,87 @@
+using OciRuntime.Linux;
+
+namespace OciRuntime.Cgroups;
+
+/// <summary>The values that the steps of an update are about to replace, so that a failure can put them back.</summary>
+internal sealed class CgroupUndo
+{
+    private readonly List<(string Directory, string File, string Value)> _old = [];
+
+    private CgroupUndo()
+    {
+    }
+
+    /// <summary>Reads every file that the plan writes.</summary>
+    public static CgroupUndo Take(CgroupPlan plan)
+    {
+        CgroupUndo undo = new();
+        foreach (CgroupStep step in plan.Steps)
+        {
+            if (step.Kind == CgroupStepKind.Write) undo.Note(plan.Directories[step.Directory].Path, step);
+        }
+        return undo;
+    }
+
+    /// <summary>Writes the values back, the last first. Limits that depend on each other may need a second pass.</summary>
+    /// <returns>What could not be put back, for the error message; empty when all is as it was.</returns>
+    public List<string> Restore()
+    {
+        List<(string Directory, string File, string Value)> left = [.. _old];
+        left.Reverse();
+        for (int pass = 0; pass < 2; pass++) left.RemoveAll(static old => Write(old.Directory, old.File, old.Value) >= 0);
+        return left.ConvertAll(static old => $"{old.Directory}/{old.File} = {old.Value.Trim()}");
+    }
+
+    /// <summary>What to write to a file so that it says again what it says now.</summary>
+    /// <param name="file">Its name.</param>
+    /// <param name="written">What the step is going to write.</param>
+    /// <param name="present">Its content.</param>
+    internal static string OldValue(string file, string written, string present)
+    {
+        int blank = written.IndexOf(' ');
+        string first = present.Split('\n')[0];
+        // An empty cpuset: a write of nothing would not reach the kernel.
+        if (present.Length == 0 && blank < 0) return "\n";
+        if (file == "memory.oom_control") return first[(first.IndexOf(' ') + 1)..];
+        bool keyed = blank > 0 && (file is "rdma.max" or "net_prio.ifpriomap" || written.AsSpan(0, blank).Contains(':'));
+        if (!keyed) return first;
+        string key = written[..(blank + 1)];
+        foreach (string line in present.Split('\n'))
+        {
+            if (line.StartsWith(key, StringComparison.Ordinal)) return line;
+        }
+        return key + Unset(file);
+    }
+
+    private static string Unset(string file) => file switch
+    {
+        "io.max" => "rbps=max wbps=max riops=max wiops=max",
+        "rdma.max" => "hca_handle=max hca_object=max",
+        _ when file.Contains("weight", StringComparison.Ordinal) => "default",
+        _ => "0",
+    };
+
+    private void Note(string directory, in CgroupStep step)
+    {
+        long fd = CgroupFiles.OpenPath(directory, Files.O_RDONLY, out _);
+        if (fd < 0) return;
+        string[] values = step.Value.Split('|'), files = step.File.Split('|');
+        for (int i = 0; i < files.Length; i++)
+        {
+            string present = CgroupFiles.Read((int)fd, files[i], out long error);
+            if (error < 0) continue;
+            _old.Add((directory, files[i], OldValue(files[i], values[Math.Min(i, values.Length - 1)], present)));
+            break;
+        }
+        Files.Close((int)fd);
+    }
+
+    private static long Write(string directory, string file, string value)
+    {
+        long fd = CgroupFiles.OpenPath(directory, Files.O_RDONLY, out _);
+        if (fd < 0) return fd;
+        long result = CgroupFiles.Write((int)fd, file, value);
+        Files.Close((int)fd);
+        return result;
+    }
+}

@@ -1,0 +1,56 @@
+using OciRuntime.Host;
+using OciRuntime.Linux;
+using OciRuntime.Spec;
+
+namespace OciRuntime.Cgroups;
+
+/// <summary>
+/// What an update does not name and yet needs, as it is in the kernel now: on v2 quota and period are one file, and a limit on swap is made from
+/// two numbers. The kernel, not the journal, is asked, because a limit may have been changed there by others.
+/// </summary>
+internal static class CurrentLimits
+{
+    /// <summary>Completes <paramref name="resources"/>; zeros, which clients write for "unset", are taken for that.</summary>
+    public static void Complete(CgroupHost host, IReadOnlyList<string> paths, LinuxResources resources)
+    {
+        if (resources.Pids is { Limit: 0 } pids) pids.Limit = null;
+        if (host.Mode == CgroupMode.V2 && resources.Cpu is { } cpu) CompleteQuota(paths, cpu);
+        if (resources.Memory is { } memory) CompleteMemory(host, paths, memory);
+    }
+
+    private static void CompleteQuota(IReadOnlyList<string> paths, CpuResources cpu)
+    {
+        bool quota = cpu.Quota is not null and not 0, period = cpu.Period is > 0;
+        if (quota == period) return;
+        string[] present = Read(paths, "cpu.max").Split(' ');
+        if (present.Length != 2) return;
+        if (!quota) cpu.Quota = long.TryParse(present[0], out long old) ? old : -1;
+        else if (ulong.TryParse(present[1], out ulong oldPeriod)) cpu.Period = oldPeriod;
+    }
+
+    /// <summary>memory.swap is the sum with memory: without one of them, the other decides.</summary>
+    private static void CompleteMemory(CgroupHost host, IReadOnlyList<string> paths, MemoryResources memory)
+    {
+        bool limit = memory.Limit is not null and not 0, swap = memory.Swap is not null and not 0;
+        bool unified = host.Mode == CgroupMode.V2;
+        if (swap && !limit) memory.Limit = Limit(Read(paths, unified ? "memory.max" : "memory.limit_in_bytes"));
+        // The files of v1 hold sums; in v2 the sum is to stay what it was, as far as there is one.
+        if (unified && memory.Limit > 0 && !swap && Limit(Read(paths, "memory.max")) is { } old && Limit(Read(paths, "memory.swap.max")) is { } oldSwap) memory.Swap = old + oldSwap;
+    }
+
+    // v1 writes "no limit" as the largest number of whole pages.
+    private static long? Limit(string text) => long.TryParse(text, out long value) && value < long.MaxValue - (1 << 20) ? value : null;
+
+    private static string Read(IReadOnlyList<string> paths, string file)
+    {
+        foreach (string path in paths)
+        {
+            long fd = CgroupFiles.OpenPath(path, Files.O_RDONLY, out _);
+            if (fd < 0) continue;
+            string text = CgroupFiles.Read((int)fd, file, out long error);
+            Files.Close((int)fd);
+            if (error >= 0) return text;
+        }
+        return "";
+    }
+}

@@ -1,0 +1,81 @@
+using OciRuntime.Linux;
+
+namespace OciRuntime.Cgroups;
+
+/// <summary>Tells when the kernel kills in a cgroup for lack of memory: a descriptor to poll, and what has happened when it is ready.</summary>
+internal sealed unsafe class OomWatch : IDisposable
+{
+    private readonly Fd _fd;
+    private readonly Fd? _control;
+    private long _kills;
+
+    private OomWatch(Fd fd, Fd? control, long kills)
+    {
+        _fd = fd;
+        _control = control;
+        _kills = kills;
+    }
+
+    /// <summary>What to poll, for <see cref="PollEvents"/>.</summary>
+    public int Descriptor => _fd.Number;
+
+    public short PollEvents => _control == null ? Processes.POLLPRI : Processes.POLLIN;
+
+    /// <summary>Watches the cgroup that accounts for memory; null where none does.</summary>
+    public static OomWatch? Open(StatsSource source)
+    {
+        int directory = source.MemoryDirectory(out bool unified);
+        if (directory < 0) return null;
+        return unified ? OpenV2(directory) : OpenV1(directory);
+    }
+
+    /// <summary>Whether there was a kill since the last call.</summary>
+    public bool Take() => _control == null ? TakeV2() : TakeV1();
+
+    // A change of memory.events, of the cgroups below as well, wakes whoever polls it (cgroup-v2.rst); inotify would report the same moment.
+    private static OomWatch OpenV2(int directory)
+    {
+        Fd events = new((int)OciException.Check(CgroupFiles.OpenFile(directory, "memory.events", Files.O_RDONLY), "open memory.events"));
+        return new OomWatch(events, null, Kills(events));
+    }
+
+    private static long Kills(Fd events) => CgroupFiles.Keyed(CgroupFiles.ReadFrom(events.Number, out _), "oom_kill");
+
+    private bool TakeV2()
+    {
+        long kills = Kills(_fd);
+        bool more = kills > _kills;
+        _kills = Math.Max(kills, _kills);
+        return more;
+    }
+
+    // Documentation/admin-guide/cgroup-v1/memory.rst, section 10.
+    private static OomWatch? OpenV1(int directory)
+    {
+        long control = CgroupFiles.OpenFile(directory, "memory.oom_control", Files.O_RDONLY);
+        if (control < 0) return null;
+        Fd oom = new((int)control);
+        Fd signal = new((int)OciException.Check(Kernel.Call(SyscallNumber.Eventfd2, 0, Files.O_CLOEXEC | Files.O_NONBLOCK), "eventfd"));
+        long registered = CgroupFiles.Write(directory, "cgroup.event_control", $"{signal.Number} {oom.Number}");
+        // A kernel without it (CONFIG_MEMCG_V1 off, or a mount that is read-only) has statistics all the same.
+        if (registered >= 0) return new OomWatch(signal, oom, 0);
+        signal.Dispose();
+        oom.Dispose();
+        return null;
+    }
+
+    // It is signalled before the kill, so the counter does not know yet; and when the cgroup is removed.
+    private bool TakeV1()
+    {
+        ulong count = 0;
+        if (Files.Read(_fd.Number, (byte*)&count, sizeof(ulong)) != sizeof(ulong)) return false;
+        CgroupFiles.ReadFrom(_control!.Number, out long error);
+        return error >= 0;
+    }
+
+    public void Dispose()
+    {
+        _fd.Dispose();
+        _control?.Dispose();
+    }
+}
