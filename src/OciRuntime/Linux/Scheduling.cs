@@ -30,6 +30,12 @@ internal static unsafe class Scheduling
         return Kernel.Call(SyscallNumber.SchedSetaffinity, 0, Words * sizeof(ulong), (nint)mask);
     }
 
+    /// <summary>Limits the thread to CPUs, bit n for CPU n.</summary>
+    public static long SetAffinity(ulong* mask, int words) => Kernel.Call(SyscallNumber.SchedSetaffinity, 0, words * sizeof(ulong), (nint)mask);
+
+    /// <summary>The CPUs the thread may run on. Returns the number of bytes the kernel has written.</summary>
+    public static long GetAffinity(ulong* mask, int words) => Kernel.Call(SyscallNumber.SchedGetaffinity, 0, words * sizeof(ulong), (nint)mask);
+
     public static long Set(SchedAttr* attributes) => Kernel.Call(SyscallNumber.SchedSetattr, 0, (nint)attributes, 0);
 
     /// <summary>ioprio_set(2): class &lt;&lt; 13 | level.</summary>
