@@ -2,6 +2,7 @@ using System.Text.Json.Nodes;
 using FluentAssertions;
 using NUnit.Framework;
 using OciRuntime.Tests.Config;
+using OciRuntime.Tests.Seccomp;
 using OciRuntime.Tests.Support;
 
 namespace OciRuntime.Tests.Exec;
@@ -121,6 +122,39 @@ public sealed class ExecFlagTests
         _bundle.Linux["seccomp"] = JsonNode.Parse("""{"defaultAction":"SCMP_ACT_ALLOW","syscalls":[{"names":["mkdir","mkdirat","clone3"],"action":"SCMP_ACT_ERRNO","errnoRet":38}]}""");
         Field("Seccomp").Should().Be("2");
         Container.Exec("mkdir", "/tmp/x").ShouldFail(1, "Function not implemented");
+    }
+
+    /// <summary>Without no_new_privs the filter is loaded before privileges are dropped, with it at the end; the agent is told the program's pid.</summary>
+    [TestCase(true)]
+    [TestCase(false)]
+    public void Seccomp_agent_gets_a_listener_of_its_own(bool noNewPrivileges)
+    {
+        const int Edquot = 122;
+        using AgentSocket first = new(static _ => 0), second = new(static _ => Edquot);
+        _bundle.NoNewPrivileges(noNewPrivileges).Writable().Seccomp("SCMP_ACT_ALLOW").Rule("SCMP_ACT_NOTIFY", "mkdir", "mkdirat");
+        _container = new TestContainer(_bundle.Args("sleep", "1000")) { Options = Receiver(first) };
+        _container.Started();
+        _container.Options = Receiver(second);
+        string pidFile = TestRun.NewPath("pids");
+        CommandResult result = _container.ExecWith(["--pid-file", pidFile], "mkdir", "/tmp/x").ShouldFail(1, "Disk quota exceeded");
+        second.State!["pid"]!.GetValue<int>().Should().Be(int.Parse(File.ReadAllText(pidFile)), "{0}", result);
+        second.State!["state"]!["status"]!.GetValue<string>().Should().Be("running");
+        second.State!["state"]!["pid"]!.GetValue<int>().Should().Be(_container.InitPid);
+        File.Delete(pidFile);
+    }
+
+    private static CommandOptions Receiver(AgentSocket agent) => new() { Env = new Dictionary<string, string?> { ["RUN_OCI_SECCOMP_RECEIVER"] = agent.Path } };
+
+    /// <summary>What a clone does not inherit.</summary>
+    [Test]
+    public void Scheduling_policy_that_is_reset_on_fork()
+    {
+        string[] options = ProcessFile(static p =>
+        {
+            p["scheduler"] = new JsonObject { ["policy"] = "SCHED_BATCH", ["nice"] = 5, ["flags"] = TestBundle.Strings("SCHED_FLAG_RESET_ON_FORK") };
+            p["args"] = TestBundle.Strings("sh", "-c", "cut -d' ' -f19,41 /proc/$$/stat");
+        });
+        Exec(options).Should().Be("5 3");
     }
 
     [Test]

@@ -52,7 +52,7 @@ public sealed class ExecTerminalTests
     {
         using var pty = new Pty();
         _container.Options = pty.Options with { NewSession = true };
-        using RunningCommand exec = _container.StartExec(["-t"], "sh", "-c", "echo ready; trap 'echo interrupted; exit 6' INT; while :; do sleep 0.02; done");
+        using RunningCommand exec = _container.StartExec(["-t"], "sh", "-c", "trap 'echo interrupted; exit 6' INT; echo ready; while :; do sleep 0.02; done");
         pty.Master.ReadUntil("ready");
         pty.Master.Write("\u0003");
         exec.Wait().ExitCode.Should().Be(6, "control-C reaches the program as a signal from its terminal");

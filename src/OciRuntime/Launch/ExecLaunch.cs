@@ -3,6 +3,7 @@ using OciRuntime.Host;
 using OciRuntime.Init;
 using OciRuntime.Linux;
 using OciRuntime.Plan;
+using OciRuntime.Rdt;
 using OciRuntime.Spec;
 using OciRuntime.State;
 
@@ -16,6 +17,7 @@ internal sealed unsafe class ExecLaunch(ExecSettings settings, RuntimeSpec spec,
     private CgroupEntry? _cgroup;
     private LaunchPlan _plan = null!;
     private InitPlan* _native;
+    private ResctrlPlan? _rdt;
     private bool _forked, _listened;
 
     public ChildProcess? Child { get; private set; }
@@ -39,6 +41,8 @@ internal sealed unsafe class ExecLaunch(ExecSettings settings, RuntimeSpec spec,
         try
         {
             CloseInherited();
+            _rdt = LaunchPreparation.PlanRdt(state.Id, spec);
+            if (_rdt != null) Resctrl.Enter(_rdt, Child.Pid);
             Converse(debug);
         }
         catch
@@ -142,10 +146,7 @@ internal sealed unsafe class ExecLaunch(ExecSettings settings, RuntimeSpec spec,
                 TerminalRelay.Prepare(passed);
                 Child!.Answer();
                 break;
-            case SyncKind.Forked when !_forked:
-                _forked = true;
-                Child!.Succeed((int)message.Value);
-                break;
+            case SyncKind.Forked when !_forked: Adopt(message); break;
             case SyncKind.Listener when !_listened: PassListener(message, passed); break;
             case SyncKind.Ready:
                 debug($"the process allocated {message.Value} bytes");
@@ -155,6 +156,20 @@ internal sealed unsafe class ExecLaunch(ExecSettings settings, RuntimeSpec spec,
             case SyncKind.Executing: break;
             default: throw new OciException($"unexpected message {(int)message.Kind} from the process");
         }
+    }
+
+    private void Adopt(in SyncMessage message)
+    {
+        _forked = true;
+        Child!.Succeed((int)message.Value);
+        // It may have been cloned before the first process was moved.
+        if (_rdt != null) Resctrl.Enter(_rdt, Child.Pid);
+        // Not inherited; the clone waits for us at the latest when it is ready.
+        PlanStep step = _plan.Steps[message.Step];
+        SchedAttr schedule = step.Schedule;
+        if (schedule.Size == 0) return;
+        long result = Scheduling.Set(&schedule, Child.Pid);
+        if (result < 0) throw OciException.FromResult(result, $"{step.Origin}: {SchedulingPlanner.Describe(schedule)}");
     }
 
     private void PassListener(in SyncMessage message, int passed)

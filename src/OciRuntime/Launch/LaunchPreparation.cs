@@ -105,7 +105,7 @@ internal sealed class LaunchPreparation
         });
 
     /// <summary>The kernel mounts nothing by itself: where it is, and whether the processor has it at all, only the mount table says.</summary>
-    private static ResctrlPlan? PlanRdt(string id, RuntimeSpec spec)
+    internal static ResctrlPlan? PlanRdt(string id, RuntimeSpec spec)
     {
         if (spec.Linux?.IntelRdt is not { } config) return null;
         string root = FullMounts.Resctrl() ?? throw new OciException(
