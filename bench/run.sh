@@ -58,6 +58,15 @@ bench_cycle() {
   "$work/timeit" -n "$runs" "${arguments[@]}"
 }
 
+bench_exec() {
+  local name
+  heading "exec of /bin/true in a running container, back to back"
+  for name in "${names[@]}"; do "${paths[$name]}" --root "$work/state-$name" run --detach --bundle "$work/sleeper" "$id" </dev/null >/dev/null 2>&1; done
+  candidates @ exec "$id" /bin/true
+  "$work/timeit" -n "$runs" "${arguments[@]}"
+  for name in "${names[@]}"; do "${paths[$name]}" --root "$work/state-$name" delete --force "$id"; done
+}
+
 # Also after an interruption, when a container may be half made.
 clean_up() {
   local name
@@ -77,6 +86,9 @@ main() {
 
   cc -O2 -Wall -o "$work/timeit" "$here/timeit.c"
   make_bundle "$work/bundle"
+  make_bundle "$work/sleeper"
+  cp "$(command -v busybox)" "$work/sleeper/rootfs/bin/sleep"
+  sed -i 's|"/bin/true"|"/bin/sleep", "1000"|' "$work/sleeper/config.json"
   floor=()
   if cc -O2 -Wall -Wno-format-truncation -static -o "$work/floor" "$here/floor.c"; then floor=(-- floor "$work/floor" "$work/bundle/rootfs"); fi
 
@@ -88,6 +100,7 @@ main() {
   bench_run "run of the default bundle with /bin/true, back to back" 0
   bench_run "run of the default bundle with /bin/true, 150 ms apart" 150
   bench_cycle
+  bench_exec
 }
 
 main

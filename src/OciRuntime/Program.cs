@@ -31,21 +31,21 @@ internal static class Program
         }
         catch (OciException e)
         {
-            bool launches = line.Verb is BundleOptions or StartOptions;
+            bool launches = line.Verb is BundleOptions or StartOptions or ExecOptions;
             string hint = e.Errno == Errno.ENOSYS ? KernelHint() : "";
             Report(line.Globals, launches ? $"ocirun {verb} failed: {e.Message}{hint}" : e.Message + hint);
-            return ExitCodes.Failure;
+            return FailureOf(line.Verb);
         }
         catch (Exception e) when (e is IOException or UsageException)
         {
             Report(line.Globals, e.Message);
-            return ExitCodes.Failure;
+            return FailureOf(line.Verb);
         }
         catch (Exception e)
         {
             // The commands have undone their work on the way here. Unhandled it would be a stack trace, an abort and a core file.
             Report(line.Globals, $"ocirun {verb} failed: bug in ocirun, please report it: {e.GetType().Name}: {OneLine(e.Message)}{Place(e)}");
-            return ExitCodes.Failure;
+            return FailureOf(line.Verb);
         }
     }
 
@@ -54,6 +54,7 @@ internal static class Program
         RunOptions o => RunCommand.Run(globals, o),
         CreateOptions o => CreateCommand.Run(globals, o),
         StartOptions o => StartCommand.Run(globals, o),
+        ExecOptions o => ExecCommand.Run(globals, o),
         ExplainOptions o => ExplainCommand.Run(globals, o),
         StateOptions o => StateCommand.Run(globals, o),
         KillOptions o => KillCommand.Run(globals, o),
@@ -68,6 +69,8 @@ internal static class Program
         FeaturesOptions o => FeaturesCommand.Run(globals, o),
         _ => throw new OciException("this command is not implemented"),
     };
+
+    private static int FailureOf(VerbOptions? verb) => verb is ExecOptions ? ExitCodes.ExecFailure : ExitCodes.Failure;
 
     private static int Inform(ParsedCommandLine line)
     {

@@ -112,6 +112,29 @@ public sealed class DockerTests
     }
 
     [Test]
+    public void More_processes_in_a_container()
+    {
+        Detached("c3", "--user=1000:1000", "--env=A=b", "bb", "sleep", "1000");
+        _docker.Run("exec", "c3", "sh", "-c", "id -u; echo $A; echo err >&2; exit 7").ShouldFail(7, "err").Lines.Should().Equal("1000", "b");
+        _docker.RunWithInput("in\n", ["exec", "-i", "c3", "cat"]).ShouldSucceed().Stdout.Should().Be("in\n");
+        _docker.Run("exec", "--user=0", "--workdir=/tmp", "--env=C=d", "c3", "sh", "-c", "id -u; pwd; echo $C").ShouldSucceed().Lines.Should().Equal("0", "/tmp", "d");
+        CommandResult terminal = _docker.RunInTerminal(["exec", "-it", "c3", "sh", "-c", "tty; exit 3"]);
+        terminal.ExitCode.Should().Be(3, "{0}", terminal);
+        terminal.Stdout.Should().Contain("/dev/pts/0");
+        // 20.10 takes 126 for whatever keeps a process from running.
+        foreach (string program in (string[])["/nope", "nope", "/etc/passwd"]) _docker.Run("exec", "c3", program).ShouldFail().ExitCode.Should().BeOneOf(126, 127);
+        _docker.Run("exec", "--detach", "c3", "sleep", "777").ShouldSucceed();
+        Eventually.True(() => _docker.Run("exec", "c3", "ps").Stdout.Contains("sleep 777"), "the process in the background");
+    }
+
+    [Test]
+    public void Health_check()
+    {
+        Detached("c4", "--health-cmd=test -e /dev/null", "--health-interval=1s", "bb", "sleep", "1000");
+        Eventually.True(() => Inspect("c4", "{{.State.Health.Status}}") == "healthy", "the container is healthy");
+    }
+
+    [Test]
     public void Common_options_work_together()
     {
         CommandResult result = _docker.Run(RunArguments(

@@ -154,6 +154,31 @@ public sealed class PodmanTests
     }
 
     [Test]
+    public void More_processes_in_a_container()
+    {
+        Detached("c8", "--user=1000:1000", "--env=A=b", "bb", "sleep", "1000");
+        _podman.Run("exec", "c8", "sh", "-c", "id -u; echo $A; echo err >&2; exit 7").ShouldFail(7, "err").Lines.Should().Equal("1000", "b");
+        _podman.RunWithInput("in\n", ["exec", "-i", "c8", "cat"]).ShouldSucceed().Stdout.Should().Be("in\n");
+        _podman.Run("exec", "--user=0", "--workdir=/tmp", "--env=C=d", "c8", "sh", "-c", "id -u; pwd; echo $C").ShouldSucceed().Lines.Should().Equal("0", "/tmp", "d");
+        _podman.RunInTerminal(["exec", "-it", "c8", "sh", "-c", "tty; sleep 0.5"]).Stdout.Should().Contain("/dev/pts/0");
+        _podman.Run("exec", "c8", "/nope").ShouldFail(127, "no such file or directory");
+        _podman.Run("exec", "c8", "nope").ShouldFail(127, "executable file not found in $PATH");
+        _podman.Run("exec", "c8", "/etc/passwd").ShouldFail(126, "permission denied");
+        _podman.Run("exec", "--detach", "c8", "sleep", "777").ShouldSucceed();
+        Eventually.True(() => _podman.Run("exec", "c8", "ps").Stdout.Contains("sleep 777"), "the process in the background");
+        _podman.Run("rm", "--force", "--time", "0", "c8").ShouldSucceed();
+    }
+
+    [Test]
+    public void Health_check()
+    {
+        Detached("c7", "--health-cmd=test -e /dev/null", "--health-interval=disable", "bb", "sleep", "1000");
+        _podman.Run("healthcheck", "run", "c7").ShouldSucceed();
+        Inspect("c7", "{{.State.Health.Status}}{{.State.Healthcheck.Status}}").Should().Contain("healthy");
+        _podman.Run("rm", "--force", "--time", "0", "c7").ShouldSucceed();
+    }
+
+    [Test]
     public void Common_options_work_together()
     {
         Directory.CreateDirectory($"{_podman.Directory}/data");

@@ -90,6 +90,14 @@ public sealed class TestContainer : IDisposable, IAsyncDisposable
     /// <summary>`exec OPTIONS ID ARGS`.</summary>
     public CommandResult ExecWith(string[] options, params string[] args) => Call(["exec", .. options, Id, .. args]);
 
+    /// <summary>`exec OPTIONS ID ARGS` in the background.</summary>
+    public RunningCommand StartExec(string[] options, params string[] args)
+    {
+        RunningCommand command = _runtime.Start(WithGlobals(["exec", .. options, Id, .. args]), Options);
+        _commands.Add(command);
+        return command;
+    }
+
     /// <summary>`VERB [options] ID`: pause, resume, ps, events, update …</summary>
     public CommandResult Invoke(string verb, params string[] options) => Call([verb, .. options, Id]);
 

@@ -8,6 +8,7 @@ public static class Verbs
         VerbDefinition.Of<CreateOptions>("create"),
         VerbDefinition.Of<StartOptions>("start"),
         VerbDefinition.Of<RunOptions>("run"),
+        VerbDefinition.Of<ExecOptions>("exec"),
         VerbDefinition.Of<StateOptions>("state"),
         VerbDefinition.Of<ListOptions>("list"),
         VerbDefinition.Of<KillOptions>("kill"),

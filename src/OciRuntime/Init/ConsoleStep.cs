@@ -19,10 +19,14 @@ internal static unsafe class ConsoleStep
         if (master < 0) return master;
         long slave = OpenSlave((int)master, step->A);
         long result = slave;
-        if (result >= 0) result = BindConsoleNode(ref s, (int)slave);
+        bool own = (step->Flags & InitFlags.StdioOnly) == 0;
+        if (result >= 0 && own) result = BindConsoleNode(ref s, (int)slave);
         if (result >= 0) result = SendMaster(ref s, (int)master);
         Files.Close((int)master);
-        return result < 0 ? result : Adopt(ref s, (int)slave);
+        if (result >= 0) result = Adopt(ref s, (int)slave);
+        if (result < 0 || !own) return result;
+        s.Detail = InitDetail.ControllingTerminal;
+        return Control();
     }
 
     /// <summary>The multiplexer must be the one of a devpts (file system, inode 2, device 5:2), not something the image put there (CVE-2025-52565).</summary>
@@ -89,7 +93,7 @@ internal static unsafe class ConsoleStep
         return result;
     }
 
-    /// <summary>Makes the slave stdin, stdout, stderr and the controlling terminal of the session.</summary>
+    /// <summary>Makes the slave stdin, stdout and stderr.</summary>
     private static long Adopt(ref InitState s, int slave)
     {
         for (int fd = 0; fd <= 2; fd++)
@@ -98,8 +102,9 @@ internal static unsafe class ConsoleStep
             if (result < 0) return result;
         }
         s.TerminalFd = 0;
-        Files.Close(slave);
-        s.Detail = InitDetail.ControllingTerminal;
-        return Files.Ioctl(0, TIOCSCTTY, 0);
+        return Files.Close(slave);
     }
+
+    /// <summary>Makes the terminal on stdin the controlling one of the session, whose leader this process is.</summary>
+    public static long Control() => Files.Ioctl(0, TIOCSCTTY, 0);
 }

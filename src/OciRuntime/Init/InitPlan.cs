@@ -20,6 +20,12 @@ internal enum InitOp
     /// <summary>Joins namespaces by path. Data: <see cref="NamespaceJoin"/>[Count].</summary>
     JoinNamespaces,
 
+    /// <summary>exec: joins the container. A: CLONE_NEW… flags, B: slot of a pidfd of its first process, C: slot of that one's root directory, or -1.</summary>
+    JoinContainer,
+
+    /// <summary>exec: runs on these CPUs. Data: ulong[Count], bit n for CPU n.</summary>
+    Affinity,
+
     /// <summary>unshare(2). A: CLONE_NEW… flags.</summary>
     Unshare,
 
@@ -32,7 +38,7 @@ internal enum InitOp
     /// <summary>Becomes uid and gid 0 of the user namespace. Flags: <see cref="InitFlags.KeepGroups"/> or <see cref="InitFlags.GroupsMayBeDenied"/>.</summary>
     BecomeRoot,
 
-    /// <summary>Clones once more, so that the new pid namespace belongs to the joined user namespace; the first process ends.</summary>
+    /// <summary>Clones once more, into a pid namespace that this process has joined or makes now; the first process ends. A: CLONE_NEW… flags, or 0.</summary>
     ForkIntoPidNamespace,
 
     /// <summary>Not dumpable, so that nothing in a joined namespace can trace the runtime or open its descriptors (CVE-2016-9962).</summary>
@@ -41,7 +47,7 @@ internal enum InitOp
     /// <summary>setsid(2).</summary>
     NewSession,
 
-    /// <summary>New session keyring. Text1: name. A: permission bits to add.</summary>
+    /// <summary>New session keyring, or the one that has the name. Text1: name. A: permission bits to add; 0: it is as it should be.</summary>
     SessionKeyring,
 
     /// <summary>Sets the loopback interface up.</summary>
@@ -86,8 +92,14 @@ internal enum InitOp
     /// <summary>A createContainer hook: in the container's namespaces, with the host's tree still in place. Text1: rootfs. Data: <see cref="HookCall"/>.</summary>
     ContainerHook,
 
-    /// <summary>The container's terminal. A: rows | columns &lt;&lt; 16, or 0.</summary>
+    /// <summary>The container's terminal. A: rows | columns &lt;&lt; 16, or 0. Flags: <see cref="InitFlags.StdioOnly"/>.</summary>
     Console,
+
+    /// <summary>exec: makes the terminal on stdin that of the session.</summary>
+    ControllingTerminal,
+
+    /// <summary>exec: completes LISTEN_PID with the process's own pid (sd_listen_fds(3)). Data: room for the digits.</summary>
+    ListenPid,
 
     /// <summary>The working directory, made if missing. Text1: path.</summary>
     MakeDirectory,
@@ -239,6 +251,9 @@ internal enum InitFlags
 
     /// <summary>A joined user namespace may deny setgroups(2), and where no groups are asked for that is no failure: nobody there can change them.</summary>
     GroupsMayBeDenied = 65536,
+
+    /// <summary>The terminal is not the container's own: it is not bound on /dev/console, and a later step makes it the session's.</summary>
+    StdioOnly = 131072,
 }
 
 /// <summary>One step, in unmanaged memory: the child reads nothing else.</summary>

@@ -69,16 +69,50 @@ internal static unsafe class NamespaceSteps
 
     /// <summary>
     /// A pid namespace belongs to the user namespace of whoever makes it, so one for a joined user namespace needs a process that is
-    /// already inside. CLONE_PARENT makes the new one the runtime's child; this one ends and is reaped by the runtime.
+    /// already inside; and one that is joined takes children only. CLONE_PARENT makes the new process the runtime's child; this one ends and is
+    /// reaped by the runtime.
     /// </summary>
-    public static long Fork(ref InitState s)
+    public static long Fork(ref InitState s, InitStep* step)
     {
-        long pid = Processes.Clone(new CloneArgs { Flags = Processes.CLONE_PARENT | Processes.CLONE_NEWPID });
+        // Until this one has told its pid the new process waits: the runtime must not take what that one says for this one's.
+        int* pipe = stackalloc int[2];
+        long pid = Files.Pipe(pipe, 0);
+        if (pid >= 0) pid = Processes.ForkSibling((ulong)step->A);
         if (pid < 0) return pid;
-        if (pid == 0) return InitMain.TieToParent(ref s);
-        Sync.Tell(ref s, SyncKind.Forked, pid);
-        Processes.Exit(0);
-        return 0;
+        if (pid > 0)
+        {
+            Sync.Tell(ref s, SyncKind.Forked, pid);
+            Processes.Exit(0);
+        }
+        byte none;
+        Files.Close(pipe[1]);
+        Files.Read(pipe[0], &none, 1);
+        Files.Close(pipe[0]);
+        return InitMain.TieToParent(ref s);
+    }
+
+    /// <summary>
+    /// Enters the container of a process: all of its namespaces at once, where the kernel takes the user namespace first and checks the others against
+    /// it; and its root directory, where that is not the one of a mount namespace. The pid namespace takes effect for the next clone only.
+    /// </summary>
+    public static long JoinContainer(ref InitState s, InitStep* step)
+    {
+        s.LeaveHost();
+        long result = step->A == 0 ? 0 : Processes.SetNamespace(s.Plan->Fds[step->B], (ulong)step->A);
+        fixed (byte* root = "/\0"u8, dot = ".\0"u8)
+        {
+            if (result >= 0 && step->C >= 0)
+            {
+                s.Detail = InitDetail.Target;
+                result = Files.ChangeDirectory(s.Plan->Fds[step->C]);
+                if (result >= 0) result = Mounts.ChangeRoot(dot);
+            }
+            if (result < 0) return result;
+            Files.Close(s.Plan->Fds[step->B]);
+            if (step->C >= 0) Files.Close(s.Plan->Fds[step->C]);
+            s.RootFd = (int)(result = Files.OpenAt(Files.AT_FDCWD, root, Files.O_PATH | Files.O_DIRECTORY));
+            return result;
+        }
     }
 
     /// <summary>A new network namespace has "lo", but down.</summary>

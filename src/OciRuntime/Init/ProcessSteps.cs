@@ -34,7 +34,7 @@ internal static unsafe class ProcessSteps
     {
         long key = Credentials.JoinSessionKeyring(step->Text1);
         if (key == -Errno.ENOSYS) return 0;
-        if (key < 0) return key;
+        if (key < 0 || step->A == 0) return key;
         byte* description = stackalloc byte[512];
         long length = Credentials.DescribeKey((int)key, description, 511);
         if (length < 0) return length;
@@ -120,6 +120,12 @@ internal static unsafe class ProcessSteps
         if (length < 0) return length;
         s.Detail = InitDetail.OutsideRoot;
         return path[0] == '/' ? 0 : -Errno.ENOENT;
+    }
+
+    public static long ListenPid(InitStep* step)
+    {
+        InitText.Number((byte*)step->Data, Processes.Pid());
+        return 0;
     }
 
     public static long Capabilities(ref InitState s, InitStep* step)

@@ -15,5 +15,8 @@ internal static unsafe class SchedulingSteps
         return 0;
     }
 
+    /// <summary>What config.json asks for: a CPU that is not there is an error.</summary>
+    public static long Affinity(InitStep* step) => Scheduling.SetAffinity((ulong*)step->Data, step->Count);
+
     public static long MemoryPolicy(InitStep* step) => Scheduling.SetMemoryPolicy((int)step->A, (ulong*)step->Data, step->Count);
 }

@@ -50,7 +50,7 @@ internal sealed unsafe class ChildProcess : IDisposable
         if (pid < 0)
         {
             parentEnd.Dispose();
-            OciException plain = OciException.FromResult(pid, $"/linux/namespaces: clone3 with new namespaces {string.Join(", ", NamespaceNames.Of(plan.CloneFlags))}");
+            OciException plain = OciException.FromResult(pid, plan.CloneFlags == 0 ? "clone3 into the container's cgroup" : $"/linux/namespaces: clone3 with new namespaces {string.Join(", ", NamespaceNames.Of(plan.CloneFlags))}");
             throw new OciException(plain.Message + (plan.IdMaps == null ? "" : UserNamespace.Obstacle()), plain.Errno);
         }
         return new ChildProcess((int)pid, new Fd(pidfd), parentEnd);
@@ -86,6 +86,8 @@ internal sealed unsafe class ChildProcess : IDisposable
         PidFd.Dispose();
         Pid = pid;
         PidFd = new Fd((int)OciException.Check(Processes.PidFdOpen(pid), "pidfd_open"));
+        // The number came from a process that others may have got hold of by now.
+        if (!Processes.IsChild(PidFd.Number)) throw new OciException($"pid {pid}, which init says it has cloned, is not a child of this process");
     }
 
     /// <summary>Its pid in the pid namespace it lives in (proc_pid_status(5), NSpid: one number for each level, the innermost last).</summary>

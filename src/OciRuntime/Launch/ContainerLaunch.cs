@@ -56,6 +56,7 @@ internal sealed unsafe class ContainerLaunch : IDisposable
         try
         {
             _entry.WriteState(State);
+            _entry.WriteConfig(_preparation.Config);
             Prepare();
             Child = ChildProcess.Clone(Plan, _native, _cgroup?.UnifiedFd ?? -1, OpenPidNamespace());
             State.Init = new ProcessIdentity(Child.Pid, StartTime(Child.Pid));
@@ -81,7 +82,7 @@ internal sealed unsafe class ContainerLaunch : IDisposable
         Bundle = _preparation.Bundle,
         Rootfs = _preparation.Rootfs,
         ConfigPath = Settings.Config == "config.json" ? null : Settings.Config,
-        Annotations = Annotations(),
+        Annotations = CopyAnnotations(),
         CgroupManager = Settings.UseCgroups ? "cgroupfs" : "disabled",
         CgroupDirectories = _preparation.Cgroups.Paths,
         CgroupsCreated = Missing(_preparation.Cgroups.Paths),
@@ -90,6 +91,7 @@ internal sealed unsafe class ContainerLaunch : IDisposable
         PrivatePidNamespace = Plan.PrivatePidNamespace,
         Detached = Settings.Detached || Settings.WaitForStart,
         Keep = Settings.Keep,
+        Keyring = !Settings.NoNewKeyring,
         OwnerUid = Processes.EffectiveUid(),
         NotifySocket = _preparation.NotifySocket,
         Poststart = Spec.Hooks?.Poststart ?? [],
@@ -112,7 +114,7 @@ internal sealed unsafe class ContainerLaunch : IDisposable
 
     private static bool IsMissing(string path) => Files.StatAt(Files.AT_FDCWD, path, 0, out _) == -Errno.ENOENT;
 
-    private SortedDictionary<string, string> Annotations()
+    private SortedDictionary<string, string> CopyAnnotations()
     {
         SortedDictionary<string, string> annotations = new(StringComparer.Ordinal);
         foreach (KeyValuePair<string, string> item in Spec.Annotations) annotations[item.Key] = item.Value;
@@ -122,7 +124,7 @@ internal sealed unsafe class ContainerLaunch : IDisposable
     /// <summary>Cgroups, sockets and descriptors: what has to exist before the child does.</summary>
     private void Prepare()
     {
-        _receivers = PidFdReceiver.Connect(Settings.PidfdSocket, Spec.Annotations);
+        _receivers = PidFdReceiver.Connect(Settings.PidfdSocket, "standard", Spec.Annotations[Annotations.PidFdReceiver]);
         _native = PlanCompiler.Compile(Plan, CountTasks() + Plan.Joins.Count);
         _native->PreservedFds = _preparation.KeptFds;
         int slot = 0;
@@ -251,12 +253,14 @@ internal sealed unsafe class ContainerLaunch : IDisposable
         Child.Answer(result < 0 ? (int)-result : 0);
     }
 
-    private void SetLimits()
+    private void SetLimits() => SetLimits(Child!.Pid, Spec.Process!.Rlimits);
+
+    /// <summary>Sets another process's limits.</summary>
+    internal static void SetLimits(int pid, Rlimit[] limits)
     {
-        Rlimit[] limits = Spec.Process!.Rlimits;
         for (int i = 0; i < limits.Length; i++)
         {
-            long result = Processes.SetLimit(Child!.Pid, ResourceNames.Number(limits[i].Type), new ResourceLimit { Soft = limits[i].Soft, Hard = limits[i].Hard });
+            long result = Processes.SetLimit(pid, ResourceNames.Number(limits[i].Type), new ResourceLimit { Soft = limits[i].Soft, Hard = limits[i].Hard });
             if (result < 0) throw FailureText.Limit(new Origin("/process/rlimits", i), limits[i].Type, limits[i].Soft, limits[i].Hard, (int)-result);
         }
     }
@@ -323,7 +327,7 @@ internal sealed unsafe class ContainerLaunch : IDisposable
             return;
         }
         using Fd listener = new((int)fetched);
-        SeccompAgent.Send(Spec, State, listener.Number);
+        SeccompAgent.Send(Spec, State, Child!.Pid, ContainerStatus.Creating, listener.Number);
         Child!.Answer();
     }
 

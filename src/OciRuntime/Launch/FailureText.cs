@@ -119,6 +119,12 @@ internal static unsafe class FailureText
     {
         (InitOp.HostPropagation, Linux.Errno.EINVAL) => ": / is no mount point: does the runtime run in a chroot? bind the new root onto itself before entering it",
         (InitOp.HostPropagation, Linux.Errno.EPERM or Linux.Errno.EACCES) => Host.UserNamespace.Obstacle(),
+        (InitOp.JoinContainer, Linux.Errno.ESRCH) => ": cannot exec in a stopped container",
+        (InitOp.JoinContainer, Linux.Errno.EPERM) => ": an ordinary user may only enter containers of his own, and not before they are started",
+        (InitOp.ForkIntoPidNamespace, Linux.Errno.ENOMEM) => ": the container's pid namespace takes no more processes: cannot exec in a stopped container",
+        (InitOp.ForkIntoPidNamespace, Linux.Errno.EAGAIN) => ": the container has as many processes as it may have (/linux/resources/pids, RLIMIT_NPROC)",
+        (InitOp.ForkIntoPidNamespace or InitOp.NewSession, Linux.Errno.EPERM or Linux.Errno.ENOSYS) => ": /linux/seccomp denies it; with /process/noNewPrivileges true the filter is loaded later",
+        (InitOp.Affinity, Linux.Errno.EINVAL) => ": none of these CPUs is in the container's cpuset",
         (InitOp.OomScoreAdjust, Linux.Errno.EACCES) => ": lowering it below what the caller has needs CAP_SYS_RESOURCE",
         (InitOp.DeviceBind, Linux.Errno.ENOENT) when message.Detail == InitDetail.Source => ": a user namespace cannot make device nodes, so the host's device of the same path is bound",
         (InitOp.PivotRoot, Linux.Errno.EINVAL) => ": is the host's root on an initramfs? then use --no-pivot",

@@ -26,6 +26,9 @@ internal sealed class LaunchPreparation
     /// <summary>Where readiness is to be reported (NOTIFY_SOCKET), or null.</summary>
     public required string? NotifySocket { get; init; }
 
+    /// <summary>The configuration as it was read.</summary>
+    public byte[] Config { get; private set; } = [];
+
     /// <summary>What is accepted and still worth a line in the log.</summary>
     public required List<string> Warnings { get; init; }
 
@@ -39,11 +42,13 @@ internal sealed class LaunchPreparation
     {
         List<string> warnings = [], refusals = [];
         string bundle = SpecLoader.ResolveBundle(settings.Bundle);
-        RuntimeSpec spec = SpecLoader.Load(bundle, settings.Config, warnings);
+        RuntimeSpec spec = SpecLoader.Load(bundle, settings.Config, warnings, out byte[] config);
         if (spec.Process == null) throw new OciException("/process: must not be empty: ocirun has no containers without a process");
         if (TerminalMistake(settings, spec.Process.Terminal) is { } mistake) refusals.Add(mistake);
         string rootfs = SpecLoader.ResolveRootfs(spec, bundle);
-        return Decide(settings, containerDirectory, spec, bundle, rootfs, HostFacts.Probe(), settings.UseCgroups ? CgroupHost.Probe() : null, warnings, refusals);
+        LaunchPreparation preparation = Decide(settings, containerDirectory, spec, bundle, rootfs, HostFacts.Probe(), settings.UseCgroups ? CgroupHost.Probe() : null, warnings, refusals);
+        preparation.Config = config;
+        return preparation;
     }
 
     /// <summary>The part that depends on nothing but its arguments.</summary>
@@ -101,7 +106,7 @@ internal sealed class LaunchPreparation
         });
 
     /// <summary>The kernel mounts nothing by itself: where it is, and whether the processor has it at all, only the mount table says.</summary>
-    private static ResctrlPlan? PlanRdt(string id, RuntimeSpec spec, List<string> refusals)
+    internal static ResctrlPlan? PlanRdt(string id, RuntimeSpec spec, List<string> refusals)
     {
         if (spec.Linux?.IntelRdt is not { } config) return null;
         if (FullMounts.Resctrl() is { } root) return ResctrlPlan.Build(root, id, config);

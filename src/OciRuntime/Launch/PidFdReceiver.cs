@@ -22,12 +22,15 @@ internal sealed unsafe class PidFdReceiver : IDisposable
     }
 
     /// <summary>Connects to all that are named, before there is anything to undo.</summary>
-    public static List<PidFdReceiver> Connect(string? option, SpecMap<string> annotations)
+    /// <param name="option">--pidfd-socket.</param>
+    /// <param name="word">What it is sent with.</param>
+    /// <param name="annotation">The path in crun's annotation, or null.</param>
+    public static List<PidFdReceiver> Connect(string? option, string word, string? annotation)
     {
         List<PidFdReceiver> receivers = [];
         // runc's data tells the first process from those of exec; crun's means nothing, as a message must not be empty.
-        if (option != null) receivers.Add(new("--pidfd-socket", option, "standard"));
-        if (annotations[Annotations.PidFdReceiver] is { } path) receivers.Add(new(Annotations.Pointer(Annotations.PidFdReceiver), path, " "));
+        if (option != null) receivers.Add(new("--pidfd-socket", option, word));
+        if (annotation is { } path) receivers.Add(new(Annotations.Pointer(Annotations.PidFdReceiver), path, " "));
         return receivers;
     }
 

@@ -12,14 +12,19 @@ namespace OciRuntime.Launch;
 /// </summary>
 internal static unsafe class SeccompAgent
 {
+    /// <param name="spec">The configuration.</param>
+    /// <param name="state">The container.</param>
+    /// <param name="pid">The process with the filter.</param>
+    /// <param name="status">What the container is doing.</param>
+    /// <param name="listener">The descriptor.</param>
     /// <exception cref="OciException">The agent cannot be reached.</exception>
-    public static void Send(RuntimeSpec spec, ContainerState state, int listener)
+    public static void Send(RuntimeSpec spec, ContainerState state, int pid, ContainerStatus status, int listener)
     {
         LinuxSeccomp profile = spec.Linux!.Seccomp!;
         string origin = SeccompReceiver.Origin(spec);
         using Fd socket = new((int)OciException.Check(Sockets.Create(Sockets.SOCK_STREAM), "socket"));
         OciException.Check(Sockets.Connect(socket.Number, profile.ListenerPath!), $"{origin}: {profile.ListenerPath}");
-        ReadOnlySpan<byte> document = Document(profile, state);
+        ReadOnlySpan<byte> document = Document(profile, state, pid, status);
         fixed (byte* bytes = document)
         {
             int sent = 0;
@@ -33,7 +38,7 @@ internal static unsafe class SeccompAgent
         }
     }
 
-    private static ReadOnlySpan<byte> Document(LinuxSeccomp profile, ContainerState state)
+    private static ReadOnlySpan<byte> Document(LinuxSeccomp profile, ContainerState state, int pid, ContainerStatus status)
     {
         ArrayBufferWriter<byte> buffer = new(1024);
         using Utf8JsonWriter w = new(buffer, ContainerState.Compact);
@@ -42,10 +47,10 @@ internal static unsafe class SeccompAgent
         w.WriteStartArray("fds"u8);
         w.WriteStringValue("seccompFd"u8);
         w.WriteEndArray();
-        w.WriteNumber("pid"u8, state.Init.Pid);
+        w.WriteNumber("pid"u8, pid);
         if (!string.IsNullOrEmpty(profile.ListenerMetadata)) w.WriteString("metadata"u8, profile.ListenerMetadata);
         w.WritePropertyName("state"u8);
-        w.WriteRawValue(StateDocument.ForHooks(state, ContainerStatus.Creating));
+        w.WriteRawValue(StateDocument.ForHooks(state, status));
         w.WriteEndObject();
         w.Flush();
         return buffer.WrittenSpan;

@@ -13,20 +13,12 @@ internal static class SpecLoader
     /// <param name="bundle">Absolute path of the bundle.</param>
     /// <param name="config">The configuration file, relative to it.</param>
     /// <param name="warnings">Takes what is accepted and still worth a line.</param>
+    /// <param name="bytes">The file.</param>
     /// <exception cref="OciException">It cannot be read, or the list of what is wrong.</exception>
-    public static RuntimeSpec Load(string bundle, string config, List<string> warnings)
+    public static RuntimeSpec Load(string bundle, string config, List<string> warnings, out byte[] bytes)
     {
         string path = ConfigPath(bundle, config);
-        byte[]? bytes = Files.ReadFileAt(Files.AT_FDCWD, path, SpecReader.MaxBytes, out long error);
-        if (bytes == null)
-        {
-            throw error switch
-            {
-                -Errno.ENOENT => new OciException($"JSON specification file {config} not found: open {path}: no such file or directory", Errno.ENOENT),
-                -Errno.EOVERFLOW => new OciException($"{path}: larger than {SpecReader.MaxBytes} bytes"),
-                _ => OciException.FromResult(error, $"read {path}"),
-            };
-        }
+        bytes = Files.ReadFileAt(Files.AT_FDCWD, path, SpecReader.MaxBytes, out long error) ?? throw Unreadable(path, config, error);
         SpecProblems problems = new();
         RuntimeSpec spec = SpecReader.Parse(bytes, problems);
         if (!problems.HasErrors)
@@ -37,6 +29,34 @@ internal static class SpecLoader
         foreach (SpecProblem warning in problems.Warnings) warnings.Add(warning.ToString());
         return problems.HasErrors ? throw new OciException($"{path}: {problems}") : spec;
     }
+
+    /// <summary>The configuration that a container was made from: it was valid then.</summary>
+    public static RuntimeSpec Reload(State.ContainerEntry entry)
+    {
+        SpecProblems problems = new();
+        RuntimeSpec spec = SpecReader.Parse(entry.ReadConfig(), problems);
+        if (problems.HasErrors || spec.Process == null) throw new OciException($"{entry.Path}/config.json: {problems}");
+        SeccompReceiver.Apply(spec);
+        return spec;
+    }
+
+    /// <summary>A process.json, valid by itself.</summary>
+    /// <exception cref="OciException">It cannot be read, or the list of what is wrong, with pointers that start at its root.</exception>
+    public static Process LoadProcess(string path)
+    {
+        byte[] bytes = Files.ReadFileAt(Files.AT_FDCWD, path, SpecReader.MaxBytes, out long error) ?? throw OciException.FromResult(error, $"--process {path}: open");
+        SpecProblems problems = new();
+        Process process = SpecReader.ParseProcess(bytes, problems);
+        if (!problems.HasErrors) SpecValidator.ValidateProcess(process, problems);
+        return problems.HasErrors ? throw new OciException($"--process {path}: {problems}") : process;
+    }
+
+    private static OciException Unreadable(string path, string config, long error) => error switch
+    {
+        -Errno.ENOENT => new OciException($"JSON specification file {config} not found: open {path}: no such file or directory", Errno.ENOENT),
+        -Errno.EOVERFLOW => new OciException($"{path}: larger than {SpecReader.MaxBytes} bytes"),
+        _ => OciException.FromResult(error, $"read {path}"),
+    };
 
     /// <summary>The bundle as an absolute path without symlinks, so that state and hooks name it the same way whatever the caller's directory.</summary>
     public static string ResolveBundle(string? bundle)

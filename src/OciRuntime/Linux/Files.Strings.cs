@@ -89,16 +89,16 @@ internal static unsafe partial class Files
     }
 
     /// <summary>Opens, writes and closes a control file (procfs, cgroupfs). Returns 0 or a negated errno of whichever call failed.</summary>
-    public static long WriteFileAt(int dirfd, string path, ReadOnlySpan<byte> data, int flags = O_WRONLY)
+    public static long WriteFileAt(int dirfd, string path, ReadOnlySpan<byte> data, int flags = O_WRONLY, uint mode = 0x1a4)
     {
-        long fd = OpenAt(dirfd, path, flags, 0x1a4);
+        long fd = OpenAt(dirfd, path, flags, mode);
         if (fd < 0) return fd;
         long n = WriteAll((int)fd, data);
         long c = Close((int)fd);
         return n < 0 ? n : c;
     }
 
-    /// <summary>Writes text to a control file; see <see cref="WriteFileAt(int, string, ReadOnlySpan{byte}, int)"/>.</summary>
+    /// <summary>Writes text to a control file; see <see cref="WriteFileAt(int, string, ReadOnlySpan{byte}, int, uint)"/>.</summary>
     public static long WriteFileAt(int dirfd, string path, string text) => WriteFileAt(dirfd, path, Encoding.UTF8.GetBytes(text));
 
     /// <summary>

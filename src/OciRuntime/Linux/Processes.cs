@@ -70,6 +70,20 @@ internal static unsafe class Processes
         return pid is -Errno.ENOSYS or -Errno.EPERM ? Kernel.Call(SyscallNumber.Clone, (nint)CLONE_PIDFD | SIGCHLD, 0, (nint)pidfd) : pid;
     }
 
+    /// <summary>A child of this process's own parent (CLONE_PARENT), which it signals as this one does; by the old call where a profile hides clone3.</summary>
+    public static long ForkSibling(ulong flags)
+    {
+        long pid = Clone(new CloneArgs { Flags = CLONE_PARENT | flags });
+        return pid is -Errno.ENOSYS or -Errno.EPERM && flags == 0 ? Kernel.Call(SyscallNumber.Clone, (nint)CLONE_PARENT) : pid;
+    }
+
+    /// <summary>True when the process of a pidfd is a child of this one, ended or not.</summary>
+    public static bool IsChild(int pidfd)
+    {
+        byte* info = stackalloc byte[128];
+        return Kernel.Call(SyscallNumber.Waitid, P_PIDFD, pidfd, (nint)info, WEXITED | WNOHANG | WNOWAIT) >= 0;
+    }
+
     /// <summary>A copy of another process's descriptor, close-on-exec.</summary>
     public static long PidFdGetFd(int pidfd, int fd) => Kernel.Call(SyscallNumber.PidfdGetfd, pidfd, fd);
 

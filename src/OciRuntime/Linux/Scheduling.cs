@@ -18,6 +18,8 @@ internal struct SchedAttr
 internal static unsafe class Scheduling
 {
     public const int IOPRIO_WHO_PROCESS = 1, IOPRIO_CLASS_SHIFT = 13;
+    public const uint SCHED_DEADLINE = 6;
+    public const ulong SCHED_FLAG_RESET_ON_FORK = 1;
     public const int PER_LINUX = 0, PER_LINUX32 = 8;
 
     /// <summary>Lets the thread run on every CPU that its cpuset allows, also on those that the cpuset gets later.</summary>
@@ -30,7 +32,14 @@ internal static unsafe class Scheduling
         return Kernel.Call(SyscallNumber.SchedSetaffinity, 0, Words * sizeof(ulong), (nint)mask);
     }
 
-    public static long Set(SchedAttr* attributes) => Kernel.Call(SyscallNumber.SchedSetattr, 0, (nint)attributes, 0);
+    /// <summary>Limits the thread to CPUs, bit n for CPU n.</summary>
+    public static long SetAffinity(ulong* mask, int words) => Kernel.Call(SyscallNumber.SchedSetaffinity, 0, words * sizeof(ulong), (nint)mask);
+
+    /// <summary>The CPUs the thread may run on. Returns the number of bytes the kernel has written.</summary>
+    public static long GetAffinity(ulong* mask, int words) => Kernel.Call(SyscallNumber.SchedGetaffinity, 0, words * sizeof(ulong), (nint)mask);
+
+    /// <summary>sched_setattr(2), of the calling thread or another process.</summary>
+    public static long Set(SchedAttr* attributes, int pid = 0) => Kernel.Call(SyscallNumber.SchedSetattr, pid, (nint)attributes, 0);
 
     /// <summary>ioprio_set(2): class &lt;&lt; 13 | level.</summary>
     public static long SetIoPriority(int priority) => Kernel.Call(SyscallNumber.IoprioSet, IOPRIO_WHO_PROCESS, 0, priority);

@@ -68,7 +68,7 @@ internal sealed class NamespacePlan
         if (Has(Processes.CLONE_NEWUSER)) steps.Add(new(InitOp.BecomeRoot, OriginOf(Processes.CLONE_NEWUSER)) { Flags = groups });
         ulong rest = New & (Processes.CLONE_NEWCGROUP | (InChild ? ~(Processes.CLONE_NEWUSER | Processes.CLONE_NEWPID | Processes.CLONE_NEWTIME) : 0));
         if (rest != 0) steps.Add(new(InitOp.Unshare, rest == Processes.CLONE_NEWCGROUP ? OriginOf(rest) : origin) { A = (long)rest });
-        if (InChild && (New & Processes.CLONE_NEWPID) != 0) steps.Add(new(InitOp.ForkIntoPidNamespace, OriginOf(Processes.CLONE_NEWPID)));
+        if (InChild && (New & Processes.CLONE_NEWPID) != 0) steps.Add(new(InitOp.ForkIntoPidNamespace, OriginOf(Processes.CLONE_NEWPID)) { A = (long)Processes.CLONE_NEWPID });
         if ((New & Processes.CLONE_NEWTIME) == 0) return;
         Origin time = OriginOf(Processes.CLONE_NEWTIME);
         steps.Add(new(InitOp.Unshare, time) { A = (long)Processes.CLONE_NEWTIME });

@@ -42,7 +42,7 @@ internal static unsafe class PlanCompiler
             case InitOp.MountBind: *(BindAttributes*)(target->Data = arena.Allocate(sizeof(BindAttributes))) = step.Bind; break;
             case InitOp.Capabilities: *(ulong*)(target->Data = arena.Allocate(sizeof(ulong))) = step.Bind.Set; break;
             case InitOp.Scheduler: *(Linux.SchedAttr*)(target->Data = arena.Allocate(sizeof(Linux.SchedAttr))) = step.Schedule; break;
-            case InitOp.MemoryPolicy: Nodes(step, target, arena); break;
+            case InitOp.MemoryPolicy or InitOp.Affinity: Nodes(step, target, arena); break;
             case InitOp.JoinNamespaces: Joins(step, plan, target, arena); break;
             case InitOp.SetUser: Groups(step, target, arena); break;
             case InitOp.FindExecutable:
@@ -50,6 +50,7 @@ internal static unsafe class PlanCompiler
                 target->Count = step.Candidates!.Length;
                 break;
             case InitOp.Seccomp: Filter(step, target, arena); break;
+            case InitOp.ListenPid: target->Data = native->Environment[step.A] + "LISTEN_PID=".Length; break;
             case InitOp.HomeDirectory: Home(plan, native, target, arena); break;
             case InitOp.ContainerHook or InitOp.StartHook: Hook(step, target, arena); break;
             default: break;

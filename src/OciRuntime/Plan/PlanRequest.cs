@@ -19,6 +19,9 @@ internal sealed class PlanRequest
     /// <summary>The child waits for `start` (create), instead of going on when the parent lets it (run).</summary>
     public bool WaitForStart { get; init; }
 
+    /// <summary>exec: one more process in a container that is there.</summary>
+    public bool IsExec { get; init; }
+
     public bool NoPivot { get; init; }
     public bool NewKeyring { get; init; } = true;
 

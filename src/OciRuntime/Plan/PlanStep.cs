@@ -42,7 +42,7 @@ internal sealed class PlanStep(InitOp op, Origin origin)
     /// <summary>Scheduling policy.</summary>
     public Linux.SchedAttr Schedule { get; init; }
 
-    /// <summary>NUMA nodes, bit n for node n.</summary>
+    /// <summary>NUMA nodes or CPUs, bit n for number n.</summary>
     public ulong[]? Nodes { get; init; }
 
     /// <summary>The hook.</summary>

@@ -61,7 +61,7 @@ internal sealed class Planner
         AddKernelSettings();
         _labels.AddExecLabels();
         Add(InitOp.CloseHost);
-        ProcessPlanner process = new(_request, _namespaces, _steps, _warnings);
+        ProcessPlanner process = new(_request, HasUserNamespace, _steps, _warnings);
         process.AddSteps(groups, KeepsCallersGroups);
         AddEnd(process);
         return new LaunchPlan
@@ -260,7 +260,7 @@ internal sealed class Planner
         }
     }
 
-    private static long WindowSize(ConsoleSize? size) => size == null ? 0 : (size.Height & 0xffff) | ((long)(size.Width & 0xffff) << 16);
+    internal static long WindowSize(ConsoleSize? size) => size == null ? 0 : (size.Height & 0xffff) | ((long)(size.Width & 0xffff) << 16);
 
     private ulong Propagation() => _linux.RootfsPropagation switch
     {

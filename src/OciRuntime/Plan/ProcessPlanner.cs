@@ -7,7 +7,7 @@ using OciRuntime.Spec;
 namespace OciRuntime.Plan;
 
 /// <summary>What the process becomes, from its limits to its program.</summary>
-internal sealed class ProcessPlanner(PlanRequest request, NamespacePlan namespaces, List<PlanStep> steps, List<string> warnings)
+internal sealed class ProcessPlanner(PlanRequest request, bool userNamespace, List<PlanStep> steps, List<string> warnings)
 {
     private readonly Process _process = request.Spec.Process!;
 
@@ -15,6 +15,9 @@ internal sealed class ProcessPlanner(PlanRequest request, NamespacePlan namespac
 
     public List<string> Environment { get; private set; } = [];
     public bool HomeFromImage { get; private set; }
+
+    /// <summary>The filter is loaded before privileges are given up, and its listener goes out with it.</summary>
+    public bool HasEarlyListener => _filter is { NeedsListener: true } && !_process.NoNewPrivileges;
 
     /// <summary>Privileges are given up in an order in which each step still has what it needs; see the comments.</summary>
     /// <param name="groups">What becomes of the caller's supplementary groups.</param>
@@ -24,11 +27,10 @@ internal sealed class ProcessPlanner(PlanRequest request, NamespacePlan namespac
         User user = _process.User;
         if (keptOnRequest && user.AdditionalGids.Length > 0) warnings.Add($"/process/user/additionalGids: left out, as {Annotations.Pointer(Annotations.KeepOriginalGroups)} keeps the caller's groups");
         else if ((groups & InitFlags.KeepGroups) != 0 && user.AdditionalGids.Length > 0) throw GroupsDenied(user);
-        bool userNamespace = namespaces.Has(Processes.CLONE_NEWUSER);
         ulong available = userNamespace ? ulong.MaxValue >> (63 - request.Host.LastCapability) : request.Host.Permitted;
         CapabilitySets sets = CapabilitySets.Build(_process.Capabilities, available, warnings);
         if (_process.NoNewPrivileges) steps.Add(new(InitOp.NoNewPrivileges, new("/process/noNewPrivileges")));
-        AddLimits(userNamespace);
+        AddLimits();
         SchedulingPlanner.AddSteps(_process, request.Spec.Linux, steps);
         // Before the user switch, because root may enter what the user may not; again after it for the opposite (a private home on NFS).
         Origin cwd = new("/process/cwd");
@@ -66,7 +68,7 @@ internal sealed class ProcessPlanner(PlanRequest request, NamespacePlan namespac
 
     private Origin CapabilityOrigin(string set) => _process.Capabilities == null ? Origin.Runtime : new("/process/capabilities" + set);
 
-    private void AddLimits(bool userNamespace)
+    private void AddLimits()
     {
         if (_process.Rlimits.Length == 0) return;
         // Raising a hard limit takes CAP_SYS_RESOURCE in the initial user namespace, which only the parent can have.
@@ -132,7 +134,8 @@ internal sealed class ProcessPlanner(PlanRequest request, NamespacePlan namespac
         if (request.ListenFds > 0)
         {
             EnvironmentPlanner.Set(Environment, "LISTEN_FDS", request.ListenFds.ToString());
-            EnvironmentPlanner.Set(Environment, "LISTEN_PID", "1");
+            // The pid of an exec is only known when it has one: room for it.
+            EnvironmentPlanner.Set(Environment, "LISTEN_PID", request.IsExec ? "0000000000" : "1");
         }
         if (request.NotifyDirectory != null) EnvironmentPlanner.Set(Environment, "NOTIFY_SOCKET", "/run/notify/notify.sock");
     }

@@ -15,6 +15,9 @@ internal sealed class ContainerEntry : IDisposable
     public const string StartingSocketName = "starting.sock";
 
     public const string JournalName = "state.json";
+
+    /// <summary>The configuration the container was made from: by the time of an exec the bundle may have another, or be gone.</summary>
+    private const string ConfigName = "config.json";
     private const string TemporaryJournalName = ".state.json";
 
     // Annotations and hooks come from config.json, whose reader has a limit of its own; this one only bounds what a broken file can cost.
@@ -97,6 +100,17 @@ internal sealed class ContainerEntry : IDisposable
         Files.UnlinkAt(Directory, TemporaryJournalName);
         throw OciException.FromResult(result, $"write {Path}/{JournalName}");
     }
+
+    /// <summary>Keeps the configuration as it was read, for <see cref="ReadConfig"/>.</summary>
+    public void WriteConfig(ReadOnlySpan<byte> json)
+    {
+        long result = Files.WriteFileAt(Directory, ConfigName, json, Files.O_WRONLY | Files.O_CREAT | Files.O_EXCL | Files.O_NOFOLLOW, 0x180);
+        OciException.Check(result, $"write {Path}/{ConfigName}");
+    }
+
+    /// <summary>The configuration the container was made from.</summary>
+    public byte[] ReadConfig() =>
+        Files.ReadFileAt(Directory, ConfigName, Spec.SpecReader.MaxBytes, out long error) ?? throw OciException.FromResult(error, $"read {Path}/{ConfigName}");
 
     /// <summary>What the container is doing now.</summary>
     public ContainerStatus Probe(ContainerState state) => StatusProbe.Probe(this, state);

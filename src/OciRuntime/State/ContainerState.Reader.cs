@@ -64,6 +64,7 @@ internal sealed partial class ContainerState
                 case "privatePidNamespace": s.PrivatePidNamespace = r.GetBoolean(); break;
                 case "detached": s.Detached = r.GetBoolean(); break;
                 case "keep": s.Keep = r.GetBoolean(); break;
+                case "keyring": s.Keyring = r.GetBoolean(); break;
                 case "ownerUid": s.OwnerUid = r.GetUInt32(); break;
                 case "notifySocket": s.NotifySocket = r.GetString(); break;
                 case "hooks": ReadHooks(ref r, s); break;

@@ -38,6 +38,7 @@ internal sealed partial class ContainerState
         w.WriteBoolean("privatePidNamespace"u8, PrivatePidNamespace);
         w.WriteBoolean("detached"u8, Detached);
         w.WriteBoolean("keep"u8, Keep);
+        w.WriteBoolean("keyring"u8, Keyring);
         w.WriteNumber("ownerUid"u8, OwnerUid);
         if (NotifySocket != null) w.WriteString("notifySocket"u8, NotifySocket);
         if (Poststart.Length + Poststop.Length > 0)

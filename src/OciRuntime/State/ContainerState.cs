@@ -83,6 +83,9 @@ internal sealed partial class ContainerState
     /// <summary><c>run --keep</c>: the state outlives the process.</summary>
     public bool Keep { get; set; }
 
+    /// <summary>The container has a session keyring of its own, which exec joins by its name.</summary>
+    public bool Keyring { get; set; }
+
     /// <summary>Effective user of create.</summary>
     public uint OwnerUid { get; set; }
 

@@ -1,0 +1,75 @@
+using OciRuntime.Linux;
+using OciRuntime.State;
+
+namespace OciRuntime.Launch;
+
+/// <summary>
+/// A container's first process, held by a pidfd and by its /proc directory: from here on no other process can be taken for it, whatever becomes of
+/// its pid.
+/// </summary>
+internal sealed class ContainerInit : IDisposable
+{
+    private static readonly (string File, ulong Flag)[] Namespaces =
+    [
+        ("user", Processes.CLONE_NEWUSER), ("mnt", Processes.CLONE_NEWNS), ("pid", Processes.CLONE_NEWPID), ("net", Processes.CLONE_NEWNET),
+        ("ipc", Processes.CLONE_NEWIPC), ("uts", Processes.CLONE_NEWUTS), ("cgroup", Processes.CLONE_NEWCGROUP), ("time", Processes.CLONE_NEWTIME),
+    ];
+
+    private readonly Fd _directory;
+
+    private ContainerInit(int pid, Fd pidfd, Fd directory)
+    {
+        Pid = pid;
+        PidFd = pidfd;
+        _directory = directory;
+    }
+
+    public int Pid { get; }
+    public Fd PidFd { get; }
+
+    /// <exception cref="OciException">It has ended.</exception>
+    public static ContainerInit Open(ProcessIdentity identity)
+    {
+        long pidfd = identity.OpenPidFd();
+        if (pidfd == -Errno.ESRCH) throw Stopped();
+        Fd held = new((int)OciException.Check(pidfd, $"open process {identity.Pid}"));
+        long directory = Files.OpenAt(Files.AT_FDCWD, $"/proc/{identity.Pid}", Files.O_PATH | Files.O_DIRECTORY);
+        // While the process has not been reaped its number is nobody else's: the directory was its own.
+        bool same = directory >= 0 && Processes.PidFdSendSignal(held.Number, 0) is not -Errno.ESRCH;
+        if (same) return new ContainerInit(identity.Pid, held, new Fd((int)directory));
+        held.Dispose();
+        if (directory >= 0) Files.Close((int)directory);
+        throw Stopped();
+    }
+
+    /// <summary>CLONE_NEW… flags of the namespaces in which it is and this process is not. Namespaces that both share need no joining, and an ordinary user may not.</summary>
+    public ulong Separate()
+    {
+        ulong flags = 0;
+        foreach ((string file, ulong flag) in Namespaces)
+        {
+            // A kernel without this kind of namespace has no such file.
+            if (Files.StatAt(Files.AT_FDCWD, $"/proc/self/ns/{file}", 0, out Statx own) < 0) continue;
+            long result = Files.StatAt(_directory.Number, $"ns/{file}", 0, out Statx stat);
+            if (result is -Errno.ESRCH or -Errno.ENOENT) throw Stopped();
+            if (result == -Errno.EACCES) throw new OciException($"look at the {file} namespace of the container's process {Pid}: permission denied (EACCES): an ordinary user may not before the container is started, and not after its program changed its user");
+            OciException.Check(result, $"look at the {file} namespace of the container's process {Pid}");
+            if (stat.Inode != own.Inode || stat.DevMajor != own.DevMajor || stat.DevMinor != own.DevMinor) flags |= flag;
+        }
+        return flags;
+    }
+
+    /// <summary>setgroups(2) was given up in its user namespace.</summary>
+    public bool DeniesSetgroups() => Files.ReadFileAt(_directory.Number, "setgroups", 16, out _) is { } text && text.AsSpan().StartsWith("deny"u8);
+
+    /// <summary>Its root directory.</summary>
+    public Fd OpenRoot() => new((int)OciException.Check(Files.OpenAt(_directory.Number, "root", Files.O_PATH | Files.O_DIRECTORY), $"open the root of the container's process {Pid}"));
+
+    private static OciException Stopped() => new("cannot exec in a stopped container");
+
+    public void Dispose()
+    {
+        PidFd.Dispose();
+        _directory.Dispose();
+    }
+}

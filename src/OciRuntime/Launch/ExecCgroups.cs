@@ -1,0 +1,58 @@
+using OciRuntime.Cgroups;
+using OciRuntime.Host;
+using OciRuntime.Linux;
+using OciRuntime.State;
+
+namespace OciRuntime.Launch;
+
+/// <summary>The cgroups that an exec enters: the container's, or ones below them (--cgroup).</summary>
+internal static class ExecCgroups
+{
+    /// <summary>Absolute paths, the v2 one first, as in the state.</summary>
+    /// <exception cref="OciException">--cgroup names a controller that is not there, or one twice.</exception>
+    public static List<string> Paths(ContainerState state, IReadOnlyList<string> subCgroups)
+    {
+        // What an ordinary user could not make is not there; and a cgroup with a process in it cannot be removed.
+        List<string> paths = [.. Array.FindAll(state.CgroupDirectories, static path => Files.StatAt(Files.AT_FDCWD, path, 0, out _) != -Errno.ENOENT)];
+        if (subCgroups.Count == 0) return paths;
+        if (subCgroups.Count == 1 && !subCgroups[0].Contains(':')) return paths.ConvertAll(path => Below(path, subCgroups[0]));
+        Dictionary<string, string> byController = Parse(subCgroups);
+        CgroupHost host = CgroupHost.Probe();
+        HashSet<string> used = [];
+        for (int i = 0; i < paths.Count; i++)
+        {
+            string path = paths[i];
+            CgroupHierarchy? hierarchy = Array.Find(host.Hierarchies, h => path.StartsWith(h.MountPoint + "/", StringComparison.Ordinal));
+            foreach ((string controller, string below) in byController)
+            {
+                if (hierarchy == null || !(hierarchy.Has(controller) || hierarchy.Label == controller)) continue;
+                used.Add(controller);
+                paths[i] = Below(path, below);
+            }
+        }
+        foreach (string controller in byController.Keys)
+        {
+            if (!used.Contains(controller)) throw new OciException($"--cgroup: the container has no cgroup v1 hierarchy with the controller {controller}");
+        }
+        return paths;
+    }
+
+    // runc's rules and words.
+    private static Dictionary<string, string> Parse(IReadOnlyList<string> subCgroups)
+    {
+        Dictionary<string, string> byController = new(StringComparer.Ordinal);
+        foreach (string text in subCgroups)
+        {
+            int colon = text.IndexOf(':');
+            if (colon < 0) throw new OciException($"invalid --cgroup argument: {text} (missing <controller>: prefix)");
+            foreach (string controller in text[..colon].Split(','))
+            {
+                if (controller.Length == 0) throw new OciException($"invalid --cgroup argument: {text} (empty <controller> prefix)");
+                if (!byController.TryAdd(controller, text[(colon + 1)..])) throw new OciException($"invalid --cgroup argument(s): controller {controller} specified multiple times");
+            }
+        }
+        return byController;
+    }
+
+    private static string Below(string path, string below) => below is "" or "/" ? path : $"{path}/{CgroupPaths.Normalize(below, "--cgroup")}";
+}

@@ -1,0 +1,17 @@
+namespace OciRuntime.Launch;
+
+/// <summary>What the command line of exec says, apart from the process itself.</summary>
+internal sealed class ExecSettings
+{
+    public string? ConsoleSocket { get; init; }
+    public string? PidfdSocket { get; init; }
+
+    /// <summary>Descriptors from 3 (after LISTEN_FDS ones) that the process keeps.</summary>
+    public int PreserveFds { get; init; }
+
+    /// <summary>--cgroup: PATH, or CONTROLLER[,CONTROLLER]:PATH, below the container's cgroups.</summary>
+    public IReadOnlyList<string> SubCgroups { get; init; } = [];
+
+    /// <summary>The container is paused, and the process will begin when it is resumed.</summary>
+    public bool Paused { get; init; }
+}
