@@ -80,6 +80,31 @@ public sealed class UpdateTests
         }
     }
 
+    /// <summary>What not every kernel has: then the file is named, and nothing else changes.</summary>
+    [TestCase("--cpu-rt-period", "500000", "cpu.rt_period_us")]
+    [TestCase("--cpu-rt-runtime", "0", "cpu.rt_runtime_us")]
+    [TestCase("--cpu-rt-runtime", "-1", "cpu.rt_runtime_us")]
+    [TestCase("--blkio-weight", "200", "blkio.bfq.weight")]
+    [TestCase("--kernel-memory-tcp", "1048576", "memory.kmem.tcp.limit_in_bytes")]
+    public void Options_for_what_not_every_kernel_has(string option, string value, string file)
+    {
+        string path = Path.Combine(_container.Init.CgroupDirectory(file[..file.IndexOf('.')]), file);
+        string? before = File.Exists(path) ? File.ReadAllText(path).Trim() : null;
+        CommandResult result = _container.Invoke("update", "--pids-limit", "44", option, value);
+        if (result.Succeeded && value != "0")
+        {
+            File.ReadAllText(path).Trim().Should().Be(value);
+            Read("pids.max").Should().Be("44");
+        }
+        else if (!result.Succeeded)
+        {
+            // A real-time budget is the parent's to give.
+            if (before != null) File.ReadAllText(path).Trim().Should().Be(before);
+            result.Stderr.Should().Contain(Path.GetFileName(path).Replace("bfq.", ""));
+            Read("pids.max").Should().Be("50");
+        }
+    }
+
     [Test]
     public void An_empty_value_and_zero_say_nothing()
     {

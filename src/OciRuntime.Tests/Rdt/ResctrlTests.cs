@@ -219,6 +219,25 @@ public sealed class ResctrlTests
     }
 
     [Test]
+    public void An_update_that_fails_half_way_takes_back_its_first_half()
+    {
+        // A file system with room for one page refuses what is longer.
+        string group = Directory.CreateDirectory($"{_root}/small").FullName;
+        Command.Run("mount", "-t", "tmpfs", "-o", "size=4096", "tmpfs", group).ShouldSucceed();
+        try
+        {
+            File.WriteAllText($"{group}/schemata", "L3:0=fff\nMB:0=100\n");
+            Refused(() => Resctrl.Update(_root, group, [new SchemaLine("--l3-cache-schema", "L3:0=1;1=1"), new SchemaLine("--mem-bw-schema", "MB:0=" + new string('9', 9000))]))
+                .Should().Contain("--mem-bw-schema");
+            File.ReadAllText($"{group}/schemata").Should().StartWith("L3:0=fff\n");
+        }
+        finally
+        {
+            Command.Run("umount", group).ShouldSucceed();
+        }
+    }
+
+    [Test]
     public void Statistics_have_what_the_machine_has_in_runcs_keys()
     {
         Group("web", schemata: "    MB:0=20\n    L3:0=f\n");

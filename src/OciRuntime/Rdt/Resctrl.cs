@@ -32,11 +32,25 @@ internal static class Resctrl
         Check(plan, Files.WriteFileAt(Files.AT_FDCWD, $"{plan.Monitor}/tasks", pid.ToString()), $"/linux/intelRdt/enableMonitoring: write {pid} to {plan.Monitor}/tasks");
     }
 
-    /// <summary>Writes lines to the schemata of a group that is there.</summary>
+    /// <summary>Writes lines to the schemata of a group that is there. A failure takes back those before it.</summary>
     public static void Update(string root, string group, List<SchemaLine> lines)
     {
         ResctrlPlan plan = new() { Root = root, Group = group, IsNamed = true, Described = [], Schemata = lines, Monitor = null };
-        foreach (SchemaLine line in lines) Write(plan, line);
+        string[] old = Encoding.UTF8.GetString(Files.ReadFileAt(Files.AT_FDCWD, $"{group}/schemata", MaxFile, out _) ?? []).Split('\n', StringSplitOptions.TrimEntries);
+        int written = 0;
+        try
+        {
+            for (; written < lines.Count; written++) Write(plan, lines[written]);
+        }
+        catch
+        {
+            foreach (SchemaLine line in lines[..written])
+            {
+                string resource = line.Text[..(line.Text.IndexOf(':') + 1)];
+                if (Array.Find(old, text => text.StartsWith(resource, StringComparison.Ordinal)) is { } before) Files.WriteFileAt(Files.AT_FDCWD, $"{group}/schemata", before + "\n");
+            }
+            throw;
+        }
     }
 
     /// <summary>Directory of the class of service that a process is in; null for the default one, which is everybody's.</summary>
