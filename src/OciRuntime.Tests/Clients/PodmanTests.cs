@@ -146,7 +146,7 @@ public sealed class PodmanTests
         _podman.Run("exec", "c6", "nope").ShouldFail(127, "executable file not found in $PATH");
         _podman.Run("exec", "c6", "/etc/passwd").ShouldFail(126, "permission denied");
         _podman.Run("exec", "--detach", "c6", "sleep", "777").ShouldSucceed();
-        Eventually.True(() => _podman.Run("exec", "c6", "ps").Stdout.Contains("sleep 777"), "the process in the background");
+        Eventually.True(() => _podman.Run("exec", "c6", "sh", "-c", "cat /proc/[0-9]*/cmdline").Stdout.Contains("sleep\0777"), "the process in the background");
         _podman.Run("rm", "--force", "--time", "0", "c6").ShouldSucceed();
     }
 
