@@ -23,14 +23,15 @@ make_bundle() {
   sed -i -e 's/"terminal": true/"terminal": false/' -e 's|"sh"|"/bin/true"|' "$bundle/config.json"
 }
 
-# candidates WORDS...: for each runtime `-- NAME RUNTIME --root STATE` and the words, where @ stands for that beginning.
+# candidates WORDS...: for each runtime `-- NAME RUNTIME --root STATE` and the words, where @ stands for that beginning, and @id for an id of its own.
 candidates() {
   local name word
   arguments=()
   for name in "${names[@]}"; do
     arguments+=(-- "$name")
     for word in "$@"; do
-      if [[ $word == @ ]]; then arguments+=("${paths[$name]}" --root "$work/state-$name"); else arguments+=("$word"); fi
+      if [[ $word == @ ]]; then arguments+=("${paths[$name]}" --root "$work/state-$name")
+      elif [[ $word == @id ]]; then arguments+=("$id-$name"); else arguments+=("$word"); fi
     done
   done
 }
@@ -61,10 +62,10 @@ bench_cycle() {
 bench_exec() {
   local name
   heading "exec of /bin/true in a running container, back to back"
-  for name in "${names[@]}"; do "${paths[$name]}" --root "$work/state-$name" run --detach --bundle "$work/sleeper" "$id" </dev/null >/dev/null 2>&1; done
-  candidates @ exec "$id" /bin/true
+  for name in "${names[@]}"; do "${paths[$name]}" --root "$work/state-$name" run --detach --bundle "$work/sleeper" "$id-$name" </dev/null >/dev/null 2>&1; done
+  candidates @ exec @id /bin/true
   "$work/timeit" -n "$runs" "${arguments[@]}"
-  for name in "${names[@]}"; do "${paths[$name]}" --root "$work/state-$name" delete --force "$id"; done
+  for name in "${names[@]}"; do "${paths[$name]}" --root "$work/state-$name" delete --force "$id-$name"; done
 }
 
 # Also after an interruption, when a container may be half made.
@@ -72,6 +73,7 @@ clean_up() {
   local name
   for name in "${names[@]}"; do
     "${paths[$name]}" --root "$work/state-$name" delete --force "$id" >/dev/null 2>&1 || true
+    "${paths[$name]}" --root "$work/state-$name" delete --force "$id-$name" >/dev/null 2>&1 || true
   done
   rm -rf --one-file-system "$work"
 }

@@ -165,7 +165,7 @@ public sealed class PodmanTests
         _podman.Run("exec", "c8", "nope").ShouldFail(127, "executable file not found in $PATH");
         _podman.Run("exec", "c8", "/etc/passwd").ShouldFail(126, "permission denied");
         _podman.Run("exec", "--detach", "c8", "sleep", "777").ShouldSucceed();
-        Eventually.True(() => _podman.Run("exec", "c8", "ps").Stdout.Contains("sleep 777"), "the process in the background");
+        Eventually.True(() => _podman.Run("exec", "c8", "sh", "-c", "cat /proc/[0-9]*/cmdline").Stdout.Contains("sleep\0777"), "the process in the background");
         _podman.Run("rm", "--force", "--time", "0", "c8").ShouldSucceed();
     }
 
