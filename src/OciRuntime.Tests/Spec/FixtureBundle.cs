@@ -51,6 +51,9 @@ internal sealed class FixtureBundle : IDisposable
 
     public TestBundle Bundle { get; }
 
+    /// <summary>The runtime is called by root of the host, and not by that of a user namespace.</summary>
+    public bool IsOnTheHost => _runtime == null;
+
     /// <summary>`create` with a console socket where the process has a terminal; gives what the container has to be disposed with.</summary>
     public TestContainer Created(params string[] globalOptions)
     {
