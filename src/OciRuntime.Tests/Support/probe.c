@@ -189,6 +189,12 @@ static int inspect(int pid, const struct stat *own)
         if (n > 0)
             find("fd %d %.*s%s\n", fd, (int)n, text, stat(path, &other) == 0 && S_ISDIR(other.st_mode) && other.st_ino != own->st_ino ? " FOREIGN" : "");
     }
+    snprintf(path, sizeof path, "/proc/%d/environ", pid);
+    file = open(path, O_RDONLY);
+    ssize_t length = file < 0 ? 0 : read(file, text, sizeof text - 1);
+    close(file);
+    if (length > 0)
+        find("environ %s\n", memmem(text, length, "OCIRUN_SECRET", 13) ? "LEAKED" : "empty");
     snprintf(path, sizeof path, "/proc/%d/mem", pid);
     file = open(path, O_RDONLY);
     struct iovec here = { text, 16 }, there = { (void *)0x400000, 16 };

@@ -38,7 +38,7 @@ internal enum InitOp
     /// <summary>Becomes uid and gid 0 of the user namespace. Flags: <see cref="InitFlags.KeepGroups"/> or <see cref="InitFlags.GroupsMayBeDenied"/>.</summary>
     BecomeRoot,
 
-    /// <summary>Clones once more, into a pid namespace that this process has joined or makes now; the first process ends. A: CLONE_NEW… flags, or 0.</summary>
+    /// <summary>Clones once more, into a pid namespace that this process has joined or makes now; the first process ends. A: CLONE_NEW… flags, or 0, B, C: first byte and length of memory that it must not have a copy of.</summary>
     ForkIntoPidNamespace,
 
     /// <summary>Not dumpable, so that nothing in a joined namespace can trace the runtime or open its descriptors (CVE-2016-9962).</summary>

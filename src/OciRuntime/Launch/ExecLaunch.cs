@@ -54,7 +54,7 @@ internal sealed unsafe class ExecLaunch(ExecSettings settings, RuntimeSpec spec,
 
     private LaunchPlan BuildPlan(ContainerInit init, List<string> cgroups)
     {
-        ExecTarget target = new() { Namespaces = init.Separate(), DeniesSetgroups = init.DeniesSetgroups() };
+        ExecTarget target = new() { Namespaces = init.Separate(), DeniesSetgroups = init.DeniesSetgroups(), CallersEnvironment = OwnMemory.Environment() };
         PlanRequest request = new()
         {
             Spec = spec, Host = HostFacts.Probe(), Id = state.Id, Bundle = state.Bundle, Rootfs = state.Rootfs, IsExec = true, NewKeyring = state.Keyring,
@@ -195,14 +195,23 @@ internal sealed unsafe class ExecLaunch(ExecSettings settings, RuntimeSpec spec,
 
     private void Undo()
     {
-        // A v1 freezer holds even the killed, so the process has to leave the container's first.
+        // First, so that it ends as soon as it can: let out of a freezer alive, it would go on.
+        Processes.PidFdSendSignal(Child!.PidFd.Number, Processes.SIGKILL);
+        // A v1 freezer holds even the killed, so the process has to leave the container's.
         if (settings.Paused && CgroupHost.Probe() is { } host && host.Find("freezer") is { } freezer)
         {
             string own = host.OwnPath(freezer);
             using CgroupEntry entry = CgroupEntry.Open([own == "/" ? freezer.MountPoint : freezer.MountPoint + own]);
-            entry.EnterByPid(Child!.Pid);
+            try
+            {
+                entry.EnterByPid(Child.Pid);
+            }
+            catch (OciException e) when (e.Errno == Errno.ESRCH)
+            {
+                // It had not reached the freezer and has ended.
+            }
         }
-        Child!.Kill();
+        Child.Kill();
     }
 
     public void Dispose()

@@ -12,6 +12,9 @@ internal sealed class ExecTarget
 
     /// <summary>setgroups(2) was given up in its user namespace.</summary>
     public required bool DeniesSetgroups { get; init; }
+
+    /// <summary>Where the variables of the caller are in memory, a copy of which the process has: not for the container.</summary>
+    public (long Start, long Length) CallersEnvironment { get; init; }
 }
 
 /// <summary>
@@ -112,7 +115,10 @@ internal sealed class ExecPlanner
         int at = _steps.FindIndex(static s => s.Op == InitOp.Scheduler && (s.Schedule.Policy == Scheduling.SCHED_DEADLINE || (s.Schedule.Flags & Scheduling.SCHED_FLAG_RESET_ON_FORK) != 0));
         SchedAttr schedule = at < 0 ? default : _steps[at].Schedule;
         if (at >= 0) _steps.RemoveAt(at);
-        _steps.Add(new(InitOp.ForkIntoPidNamespace, at < 0 ? Origin.Runtime : new("/process/scheduler")) { Schedule = schedule });
+        _steps.Add(new(InitOp.ForkIntoPidNamespace, at < 0 ? Origin.Runtime : new("/process/scheduler")) 
+        {
+            Schedule = schedule, B = _target.CallersEnvironment.Start, C = _target.CallersEnvironment.Length,
+        });
     }
 
     private void AddEnd(ProcessPlanner process)

@@ -1,0 +1,23 @@
+using System.Globalization;
+using System.Text;
+using OciRuntime.Linux;
+
+namespace OciRuntime.Host;
+
+/// <summary>Where the kernel has put things in this process's memory (proc_pid_stat(5)).</summary>
+internal static class OwnMemory
+{
+    // Numbers of the fields in the manual page; what follows the name begins with number 3.
+    private const int EnvStart = 50, EnvEnd = 51, First = 3;
+
+    /// <summary>The variables that execve brought: first byte and length; 0 and 0 where the kernel does not tell.</summary>
+    public static (long Start, long Length) Environment()
+    {
+        byte[] text = Files.ReadFileAt(Files.AT_FDCWD, "/proc/self/stat", 4096, out _) ?? [];
+        string line = Encoding.UTF8.GetString(text);
+        string[] fields = line[(line.LastIndexOf(')') + 1)..].Split(' ', StringSplitOptions.RemoveEmptyEntries);
+        if (fields.Length <= EnvEnd - First) return default;
+        long start = long.Parse(fields[EnvStart - First], CultureInfo.InvariantCulture);
+        return (start, long.Parse(fields[EnvEnd - First], CultureInfo.InvariantCulture) - start);
+    }
+}
