@@ -79,6 +79,18 @@ internal sealed unsafe class ChildProcess : IDisposable
         if (result is not (-Errno.EPIPE or -Errno.ECONNRESET)) OciException.Check(result, "answer init");
     }
 
+    /// <summary>
+    /// The descriptor that a message is about: it came with it, or is fetched by the number that the child has for it. Null when it cannot be
+    /// fetched, which the child has been told then; it may send it along.
+    /// </summary>
+    public Fd? Take(in SyncMessage message, int passed)
+    {
+        long fetched = passed >= 0 ? passed : Processes.PidFdGetFd(PidFd.Number, (int)message.Value);
+        if (fetched >= 0) return new Fd((int)fetched);
+        Answer((int)-fetched);
+        return null;
+    }
+
     /// <summary>The first child made the real init, a sibling, and ended: takes its place.</summary>
     public void Succeed(int pid)
     {

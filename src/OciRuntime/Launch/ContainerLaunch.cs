@@ -136,7 +136,7 @@ internal sealed unsafe class ContainerLaunch : IDisposable
         if (_preparation.Rdt != null) Resctrl.Make(_preparation.Rdt);
         foreach (NamespacePath join in Plan.Joins) _native->Fds[slot++] = Open(join).Number;
         if (Settings.WaitForStart) _native->StartFd = Keep(StartSocket.Listen(_entry)).Number;
-        if (Settings.ConsoleSocket != null) _native->ConsoleFd = ConnectConsole(Settings.ConsoleSocket).Number;
+        if (Settings.ConsoleSocket != null) _native->ConsoleFd = Keep(Sockets.ConnectStream(Settings.ConsoleSocket, $"--console-socket {Settings.ConsoleSocket}")).Number;
         if (Spec.Hooks is { } hooks && hooks.CreateContainer.Length + hooks.StartContainer.Length > 0) PrepareChildHooks();
         if (_preparation.NotifySocket == null) return;
         NotifyProxy.MakeDirectory(_entry);
@@ -164,13 +164,6 @@ internal sealed unsafe class ContainerLaunch : IDisposable
     {
         long fd = Files.OpenAt(Files.AT_FDCWD, join.Path, Files.O_RDONLY);
         return Keep(new Fd((int)OciException.Check(fd, $"{join.Origin} {join.Path}")));
-    }
-
-    private Fd ConnectConsole(string path)
-    {
-        Fd socket = Keep(new Fd((int)OciException.Check(Sockets.Create(Sockets.SOCK_STREAM), "socket")));
-        OciException.Check(Sockets.Connect(socket.Number, path), $"--console-socket {path}");
-        return socket;
     }
 
     private Fd Keep(Fd fd)
@@ -320,15 +313,10 @@ internal sealed unsafe class ContainerLaunch : IDisposable
 
     private void PassListener(in SyncMessage message, int passed)
     {
-        long fetched = passed >= 0 ? passed : Processes.PidFdGetFd(Child!.PidFd.Number, (int)message.Value);
-        if (fetched < 0)
-        {
-            Child!.Answer((int)-fetched);
-            return;
-        }
-        using Fd listener = new((int)fetched);
-        SeccompAgent.Send(Spec, State, Child!.Pid, ContainerStatus.Creating, listener.Number);
-        Child!.Answer();
+        using Fd? listener = Child!.Take(message, passed);
+        if (listener == null) return;
+        SeccompAgent.Send(Spec, State, Child.Pid, ContainerStatus.Creating, listener.Number);
+        Child.Answer();
     }
 
     /// <summary>All is set up: from the moment this is written the container belongs to `delete`, not to us.</summary>

@@ -80,10 +80,7 @@ internal sealed unsafe class ExecLaunch(ExecSettings settings, RuntimeSpec spec,
         foreach (int fd in _cgroup!.TasksFds) _native->Fds[slot++] = fd;
         _native->Fds[join.B] = init.PidFd.Number;
         if (join.C >= 0) _native->Fds[join.C] = Keep(init.OpenRoot()).Number;
-        if (settings.ConsoleSocket == null) return;
-        Fd socket = Keep(new Fd((int)OciException.Check(Sockets.Create(Sockets.SOCK_STREAM), "socket")));
-        OciException.Check(Sockets.Connect(socket.Number, settings.ConsoleSocket), $"--console-socket {settings.ConsoleSocket}");
-        _native->ConsoleFd = socket.Number;
+        if (settings.ConsoleSocket != null) _native->ConsoleFd = Keep(Sockets.ConnectStream(settings.ConsoleSocket, $"--console-socket {settings.ConsoleSocket}")).Number;
     }
 
     private Fd Keep(Fd fd)
@@ -174,15 +171,10 @@ internal sealed unsafe class ExecLaunch(ExecSettings settings, RuntimeSpec spec,
 
     private void PassListener(in SyncMessage message, int passed)
     {
-        long fetched = passed >= 0 ? passed : Processes.PidFdGetFd(Child!.PidFd.Number, (int)message.Value);
-        if (fetched < 0)
-        {
-            Child!.Answer((int)-fetched);
-            return;
-        }
+        using Fd? listener = Child!.Take(message, passed);
+        if (listener == null) return;
         _listened = true;
-        using Fd listener = new((int)fetched);
-        SeccompAgent.Send(spec, state, Child!.Pid, ContainerStatus.Running, listener.Number);
+        SeccompAgent.Send(spec, state, Child.Pid, ContainerStatus.Running, listener.Number);
         Child.Answer();
     }
 

@@ -17,8 +17,7 @@ internal sealed unsafe class PidFdReceiver : IDisposable
     {
         _what = $"{what} {path}";
         _data = data;
-        _socket = new Fd((int)OciException.Check(Sockets.Create(Sockets.SOCK_STREAM), "socket"));
-        OciException.Check(Sockets.Connect(_socket.Number, path), _what);
+        _socket = Sockets.ConnectStream(path, _what);
     }
 
     /// <summary>Connects to all that are named, before there is anything to undo.</summary>

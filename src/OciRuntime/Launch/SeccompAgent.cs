@@ -22,8 +22,7 @@ internal static unsafe class SeccompAgent
     {
         LinuxSeccomp profile = spec.Linux!.Seccomp!;
         string origin = SeccompReceiver.Origin(spec);
-        using Fd socket = new((int)OciException.Check(Sockets.Create(Sockets.SOCK_STREAM), "socket"));
-        OciException.Check(Sockets.Connect(socket.Number, profile.ListenerPath!), $"{origin}: {profile.ListenerPath}");
+        using Fd socket = Sockets.ConnectStream(profile.ListenerPath!, $"{origin}: {profile.ListenerPath}");
         ReadOnlySpan<byte> document = Document(profile, state, pid, status);
         fixed (byte* bytes = document)
         {

@@ -52,6 +52,15 @@ internal static unsafe class Sockets
 
     public static long Create(int type) => Kernel.Call(SyscallNumber.Socket, AF_UNIX, type | SOCK_CLOEXEC);
 
+    /// <summary>A stream connection to whoever listens at a path.</summary>
+    /// <exception cref="OciException">Nobody does; the message begins with <paramref name="what"/>.</exception>
+    public static Fd ConnectStream(string path, string what)
+    {
+        Fd socket = new((int)OciException.Check(Create(SOCK_STREAM), "socket"));
+        OciException.Check(Connect(socket.Number, path), what);
+        return socket;
+    }
+
     /// <summary>
     /// Connects to a path, or a name in the abstract namespace (see <see cref="WithAddress"/>). A path that sockaddr_un has no room for, deep
     /// bundles and state directories have such, goes by way of a descriptor of the socket's file, as crun does it.

@@ -12,7 +12,7 @@ internal static partial class SyscallNumber
         Getdents64 = 61, ClockGettime = 113, ExitGroup = 94, Keyctl = 219, Openat = 56, Mkdirat = 34, Mknodat = 33,
         Fchownat = 54, Unlinkat = 35, Linkat = 37, Symlinkat = 36, Readlinkat = 78, Fchmodat = 53, Ppoll = 73, Unshare = 97, ClockNanosleep = 115,
         Accept4 = 242, Signalfd4 = 74, Eventfd2 = 19, Dup3 = 24, Pipe2 = 59, Prlimit64 = 261, Setns = 268, Renameat2 = 276, MemfdCreate = 279,
-        Bpf = 280, Seccomp = 277, Clone = 220, Faccessat = 48, Execveat = 281, Statx = 291, Sendfile = 71,
+        Bpf = 280, Seccomp = 277, Clone = 220, Faccessat = 48, Execveat = 281, Statx = 291,
         Fsetxattr = 7, Fgetxattr = 10, Flistxattr = 13, Utimensat = 88,
         SchedGetaffinity = 123, Waitid = 95, SchedSetattr = 274, IoprioSet = 30, SetMempolicy = 237;
 }
