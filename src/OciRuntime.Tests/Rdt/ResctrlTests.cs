@@ -190,7 +190,7 @@ public sealed class ResctrlTests
     [Test]
     public void Without_a_mounted_resctrl_a_container_is_refused()
     {
-        if (FullMounts.Resctrl() != null) Assert.Ignore("resctrl is mounted");
+        if (FullMounts.Resctrl() != null) Assert.Ignore("missing: a machine without a mounted resctrl");
         using TestBundle bundle = new();
         bundle.Linux["intelRdt"] = new System.Text.Json.Nodes.JsonObject { ["closID"] = "x" };
         const string reason = "/linux/intelRdt: no resctrl file system is mounted";
