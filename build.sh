@@ -25,8 +25,8 @@ Usage: ./build.sh [COMMAND]
   conformance DIR [RUNTIME]
                     run an already built checkout of opencontainers/runtime-tools, on out/ocirun or another runtime (root)
   vm [OPTION]... -- COMMAND [ARGUMENT]...
-                    run a command in a virtual machine with pure cgroup v2, all capabilities, and AppArmor or SELinux if asked
-                    for; vm --help has the options
+                    run a command in a virtual machine with pure cgroup v2, all capabilities, and systemd, AppArmor or SELinux if
+                    asked for; vm --help has the options
   clean             remove everything that was built
   help              this text
 
@@ -196,6 +196,8 @@ cmd_test() {
   need_packages "${build_packages[@]}" "${test_packages[@]}"
   need_dotnet
   build
+  # Before, because it takes longer than a test may; not when others are asked for.
+  if [[ $# -eq 0 ]]; then prepare_vm; fi
   run_tests "$@"
 }
 
@@ -234,10 +236,17 @@ cmd_conformance() {
   conformance "$(realpath "$runtime")" "$1"
 }
 
+# In a shell of its own, which clears up after itself when it ends.
+prepare_vm() (
+  # shellcheck source=scripts/vm.sh
+  . "$repo/scripts/vm.sh"
+  if vm_is_possible; then vm_images debian; fi
+)
+
 cmd_vm() {
   # shellcheck source=scripts/vm.sh
   . "$repo/scripts/vm.sh"
-  [[ $(uname -m) == x86_64 ]] || fail "the virtual machine is for x86_64"
+  vm_is_possible || fail "the virtual machine is for x86_64"
   need_packages "${vm_packages[@]}" >&2
   vm "$@"
 }

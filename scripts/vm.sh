@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # shellcheck disable=SC2154  # repo, out and binary are build.sh's
 # Sourced by build.sh: a small virtual machine with Debian's cloud kernel, pure cgroup v2, all capabilities and a choice of security
-# modules. Its whole system is an initramfs: busybox, ocirun, and what the caller adds.
+# modules. Its whole system is an initramfs: busybox, ocirun, and what the caller adds; or, with --systemd, Debian (vm/debian.sh).
 
 vm_usage() {
   cat <<'TEXT'
@@ -9,12 +9,15 @@ Usage: ./build.sh vm [OPTION]... -- COMMAND [ARGUMENT]...
 
 Boots a virtual machine, runs COMMAND in it as root with ocirun in its PATH, and exits with the exit code of COMMAND.
 
-  --lsm MODULE          activate apparmor (apparmor_parser is in PATH), selinux (no policy is loaded; permissive) or none, the default
+  --systemd             Debian with systemd as pid 1, its buses, Podman, AppArmor, and a user called user (1000) who is logged in for good and
+                        has all controllers; otherwise busybox. Making its image needs root
+  --lsm MODULE          activate apparmor (apparmor_parser is in PATH), selinux (no policy is loaded; permissive) or none, the default;
+                        with --systemd the default is apparmor
   --file HOST[:GUEST]   put a file into the machine, at /NAME unless GUEST says where
   --dir HOST[:GUEST]    put a directory into the machine, with all that is in it
   --runtime FILE        what is called ocirun in the machine; out/ocirun, made up to date, by default
   --append ARGUMENTS    add to the kernel's command line
-  --memory MEGABYTES    512 by default
+  --memory MEGABYTES    512 by default; 1536 with --systemd
   --timeout SECONDS     end the machine by force, with exit code 124; 120 by default
   --console             show what the kernel said, on stderr, at the end
 
@@ -24,20 +27,31 @@ TEXT
 
 vm_cache=$out/vm
 
+vm_is_possible() { [[ $(uname -m) == x86_64 ]]; }
+
 # --- Options -----------------------------------------------------------------------------------------------------------
 
 vm() {
-  local lsm=none runtime='' append='' memory=512 limit=120 console=no files=() program=()
+  local flavour=busybox lsm='' runtime='' append='' memory='' limit=120 console=no files=() program=()
   vm_options "$@"
   if [[ -z $runtime ]]; then
     # Stdout belongs to the command in the machine.
     build >&2
     runtime=$binary
   fi
-  vm_workplace
-  vm_find_image
+  vm_images "$flavour"
   vm_initramfs "$vm_work/initrd"
   vm_boot
+}
+
+# vm_images FLAVOUR: sets vm_image to a directory with vmlinuz, busybox.cpio and, if that is the flavour, debian.cpio.
+vm_images() {
+  vm_workplace
+  vm_find_image
+  [[ $1 == debian ]] || return 0
+  # shellcheck source=scripts/vm/debian.sh
+  . "$repo/scripts/vm/debian.sh"
+  vm_find_debian
 }
 
 vm_options() {
@@ -45,6 +59,7 @@ vm_options() {
     case $1 in
       --) shift; program=("$@"); break ;;
       --console) console=yes; shift; continue ;;
+      --systemd) flavour=debian; shift; continue ;;
       --help) vm_usage; exit 0 ;;
       --lsm | --file | --dir | --runtime | --append | --memory | --timeout) [[ $# -gt 1 ]] || fail "vm: $1 needs a value" ;;
       *) vm_usage >&2; fail "vm: unknown option $1; the command comes after --" ;;
@@ -60,6 +75,8 @@ vm_options() {
     esac
     shift 2
   done
+  if [[ $flavour == debian ]]; then : "${lsm:=apparmor}" "${memory:=1536}"; fi
+  : "${lsm:=none}" "${memory:=512}"
   case $lsm in none | apparmor | selinux) ;; *) fail "vm: --lsm is apparmor, selinux or none, not $lsm" ;; esac
   [[ ${#program[@]} -gt 0 ]] || { vm_usage >&2; fail "vm: no command"; }
 }
@@ -77,7 +94,6 @@ vm_workplace() {
 
 # --- The image: kernel and base system, cached by what they are made from -----------------------------------------------
 
-# Sets vm_image to a directory with vmlinuz and base.cpio.
 vm_find_image() {
   local offer=$vm_cache/offer kernel
   # Asking apt takes seconds, and the answer changes only with the package lists.
@@ -108,14 +124,18 @@ vm_offer() {
 
 vm_make_image() {
   local new=$vm_work/image packages=$vm_work/packages
+  local vm_modules=$new/modules
   mkdir -p "$new" "$packages"
   # Unpacked, not installed: a kernel or AppArmor of its own is none of this machine's business.
   (cd "$packages" && apt-get download "$1" apparmor)
   local package
   for package in "$packages"/*.deb; do dpkg-deb --extract "$package" "$packages"; done
   cp "$packages"/boot/vmlinuz-* "$new/vmlinuz"
+  # What the kernel does not have built in, and what containers or their tests need.
+  mkdir "$new/modules"
+  find "$packages"/lib/modules \( -name overlay.ko -o -name loop.ko -o -name bfq.ko \) -exec cp -t "$new/modules" {} +
   vm_base_system "$vm_work/base" "$packages"
-  vm_archive "$vm_work/base" >"$new/base.cpio"
+  vm_archive "$vm_work/base" >"$new/busybox.cpio"
   # Only complete images get the name; older ones have had their time.
   find "$vm_cache" -mindepth 1 -maxdepth 1 -type d ! -name 'run.*' -exec rm -rf {} +
   mv -T "$new" "$vm_image"
@@ -123,27 +143,41 @@ vm_make_image() {
 
 # vm_base_system DIRECTORY UNPACKED: busybox under all its names, apparmor_parser with its libraries, kernel modules, and init.
 vm_base_system() {
-  local base=$1 unpacked=$2 applet
-  mkdir -p "$base"/{bin,sbin,usr/bin,usr/sbin,dev,proc,sys,run,tmp,mnt,root,etc/apparmor,var,vm,lib/modules}
-  cp /bin/busybox "$base/bin/busybox"
-  for applet in $(/bin/busybox --list); do
-    [[ $applet == busybox ]] || ln -s busybox "$base/bin/$applet"
-  done
+  local base=$1 unpacked=$2
+  mkdir -p "$base"/{usr/bin,usr/sbin,usr/lib,usr/lib64,dev,proc,sys,run,tmp,mnt,root,etc/apparmor,var,vm}
+  # As in Debian.
+  ln -s usr/bin usr/sbin usr/lib usr/lib64 "$base"
+  vm_add_busybox "$base/usr/bin"
+  ln -s /usr/bin "$base/vm/busybox"
   vm_add_program "$unpacked/sbin/apparmor_parser" "$base" apparmor_parser
   : >"$base/etc/apparmor/parser.conf"
-  # What the kernel does not have built in, and what containers or their tests need.
-  find "$unpacked"/lib/modules \( -name overlay.ko -o -name loop.ko -o -name bfq.ko \) -exec cp -t "$base/lib/modules" {} +
   printf 'root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534::/:/bin/false\n' >"$base/etc/passwd"
   printf 'root:x:0:\ntty:x:5:\nnogroup:x:65534:\n' >"$base/etc/group"
-  install -m 755 "$repo/scripts/vm/init" "$base/init"
+  vm_add_init "$base"
 }
 
-# vm_add_program FILE BASE NAME: into sbin, with the libraries it is linked to, if any.
+# vm_add_busybox DIRECTORY: under all its names. /vm/busybox is where checks take it from.
+vm_add_busybox() {
+  local applet
+  install -D -m 755 -t "$1" /bin/busybox
+  for applet in $(/bin/busybox --list); do
+    [[ $applet == busybox ]] || ln -s busybox "$1/$applet"
+  done
+}
+
+# vm_add_init DIRECTORY: what makes a root file system boot, and the command run.
+vm_add_init() {
+  install -D -m 644 -t "$1/usr/lib/modules" "$vm_modules"/*.ko
+  install -m 755 "$repo/scripts/vm/init" "$1/init"
+  install -D -m 755 "$repo/scripts/vm/run" "$1/vm/run"
+}
+
+# vm_add_program FILE BASE NAME: into usr/sbin, with the libraries it is linked to, if any.
 vm_add_program() {
   local library
-  install -D -m 755 "$1" "$2/sbin/$3"
+  install -D -m 755 "$1" "$2/usr/sbin/$3"
   for library in $(ldd "$1" 2>/dev/null | grep -o '/[^ ]*'); do
-    install -D -m 755 "$library" "$2$library"
+    install -D -m 755 "$library" "$2/usr${library#/usr}"
   done
 }
 
@@ -163,13 +197,21 @@ vm_initramfs() {
   vm_add_program "$runtime" "$added" ocirun
   for entry in ${files[@]+"${files[@]}"}; do
     guest=/$(basename "${entry%%:*}")
-    if [[ $entry == *:* ]]; then guest=/${entry#*:}; fi
+    if [[ $entry == *:* ]]; then guest=$(vm_real_path "${entry#*:}"); fi
     mkdir -p "$added$(dirname "$guest")"
     cp -aT "${entry%%:*}" "$added$guest"
   done
   { printf 'exec'; printf " '%s'" "${program[@]//\'/\'\\\'\'}"; echo; } >"$added/vm/command"
-  { cat "$vm_image/base.cpio"; vm_archive "$added"; } >"$1"
+  { cat "$vm_image/$flavour.cpio"; vm_archive "$added"; } >"$1"
   rm -rf "$added"
+}
+
+# What an archive brings replaces what was there before it: a directory called bin the symlink.
+vm_real_path() {
+  case /${1#/} in
+    /bin/* | /sbin/* | /lib/* | /lib64/*) printf '/usr' ;;
+  esac
+  printf '/%s' "${1#/}"
 }
 
 vm_kernel_arguments() {

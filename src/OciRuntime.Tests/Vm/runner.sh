@@ -8,7 +8,13 @@ shift
 # What one check may leave behind for the next.
 leftovers() {
   while read -r line; do echo "mount ${line#* * * }"; done </proc/self/mountinfo
-  for path in /sys/fs/cgroup/*/ /sys/fs/cgroup/*/*/ /run/ocirun/* /tmp/*; do [ ! -e "$path" ] || echo "$path"; done
+  for path in /run/ocirun/* /run/user/1000/ocirun/* /tmp/* /run/systemd/transient/*; do [ ! -e "$path" ] || echo "$path"; done
+  if [ -d /run/systemd/system ]; then
+    # Services come and go.
+    find /sys/fs/cgroup -mindepth 1 -type d ! -path '*.service*' ! -name '*.mount'
+    return
+  fi
+  for path in /sys/fs/cgroup/*/ /sys/fs/cgroup/*/*/; do [ ! -e "$path" ] || echo "$path"; done
   for path in /proc/[0-9]*; do
     line=
     # Kernel threads have no command line.
@@ -18,8 +24,8 @@ leftovers() {
 }
 
 # All bundles have this root file system.
-mkdir -p /rootfs/proc /rootfs/sys /rootfs/dev /rootfs/tmp /rootfs/etc /rootfs/root
-cp -al /bin /rootfs/
+mkdir -p /rootfs/bin /rootfs/proc /rootfs/sys /rootfs/dev /rootfs/tmp /rootfs/etc /rootfs/root
+cp -al /vm/busybox/. /rootfs/bin
 cp -a /etc/passwd /etc/group /rootfs/etc/
 
 # Sourced, so that it can change what this shell, and so all checks, runs as.
