@@ -97,7 +97,7 @@ public sealed partial class ErrorTests
                 {
                     container.CallCreate().ShouldSucceed();
                 }
-                FaultRun run = Strace.Run(command, call, "error=EINTR", $"{when}", marker: name is "run" or "create" ? "config.json" : container.StateRoot);
+                FaultRun run = Strace.Run(command, call, "error=EINTR", $"{when}", marker: name is "run" or "create" ? "config.json" : "state.json");
                 bool hit = run.Place == FaultPlace.Runtime;
                 bool good = !hit || (run.Result.Succeeded && (name != "run" || run.Result.Stdout == "golden\n"));
                 table.Add($"{name}: {call} #{when}{(run.HitChild ? " (child)" : "")}", hit, false, good, $"{run.Result.ExitCode} {run.Result.Stderr}");

@@ -112,7 +112,7 @@ public sealed class KillTests
         foreach ((string call, int when) in SweepPoints.Choose(counts, calls, Full ? int.MaxValue : 3))
         {
             container.CallCreate().ShouldSucceed();
-            FaultRun run = Strace.Run(delete, call, "signal=KILL", when.ToString(), marker: container.StateRoot);
+            FaultRun run = Strace.Run(delete, call, "signal=KILL", when.ToString(), marker: "state.json");
             bool left = container.Left().Count > 0;
             CommandResult again = container.Call("delete", "--force", container.Id);
             List<string> rest = container.LeftInTheEnd();
@@ -137,7 +137,7 @@ public sealed class KillTests
         using var container = new FaultContainer();
         container.Bundle.Args("sleep", "100").Save();
         container.CallCreate().ShouldSucceed();
-        Strace.Run(container.Command("start", container.Id), call, "signal=KILL", $"{when}", marker: container.StateRoot).Place.Should().NotBe(FaultPlace.Missed);
+        Strace.Run(container.Command("start", container.Id), call, "signal=KILL", $"{when}", marker: "state.json").Place.Should().NotBe(FaultPlace.Missed);
         string Status() => container.Call("state", container.Id).ShouldSucceed().Json["status"]!.GetValue<string>();
         bool running = Eventually.Becomes(() => Status() == "running", TimeSpan.FromMilliseconds(expected == "created" ? 100 : 1000));
         if (expected != "either")

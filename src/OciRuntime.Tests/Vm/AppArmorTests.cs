@@ -28,6 +28,18 @@ public sealed class AppArmorTests
         Add(nameof(A_user_namespace_is_no_obstacle), Profile, bundle => bundle.WithUserNamespace());
         Add(nameof(Unconfined_can_be_asked_for), "unconfined", _ => { });
         Add(nameof(A_profile_that_is_not_loaded_is_refused), "nosuch", _ => { });
+        _vm.Add(nameof(Exec_takes_the_containers_profile_or_another), bundle =>
+        {
+            bundle.Process["apparmorProfile"] = Profile;
+            bundle.Args("sleep", "1000");
+        }, """
+            ocirun create $id && ocirun start $id || exit
+            ocirun exec $id sh -c "cat /proc/self/attr/current; wc -l </etc/passwd" || echo $?
+            ocirun exec --no-new-privs $id cat /proc/self/attr/current
+            ocirun exec --apparmor unconfined $id sh -c "cat /proc/self/attr/current; wc -l </etc/passwd"
+            ocirun exec --apparmor nosuch $id true || echo $?
+            ocirun delete --force $id
+            """);
         _vm.AddFixture("labels-apparmor");
         _vm.Run();
     }
@@ -57,6 +69,14 @@ public sealed class AppArmorTests
 
     [Test]
     public void Unconfined_can_be_asked_for() => _vm.Result().ShouldSucceed().Lines.Should().Equal("unconfined", "3", "2");
+
+    [Test]
+    public void Exec_takes_the_containers_profile_or_another()
+    {
+        CommandResult result = _vm.Result().ShouldSucceed();
+        result.Lines.Should().Equal($"{Profile} (enforce)", "1", $"{Profile} (enforce)", "unconfined", "2", "255");
+        result.Stderr.Should().Contain("can't open /etc/passwd: Permission denied").And.Contain("write exec nosuch").And.Contain("the profile is not loaded");
+    }
 
     [Test]
     public void A_profile_that_is_not_loaded_is_refused() =>

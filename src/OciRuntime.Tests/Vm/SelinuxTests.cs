@@ -41,6 +41,18 @@ public sealed class SelinuxTests
             bundle => bundle.AddMount("/secret", "bind", "/secret", "bind").Script("tr -d '\\0' </proc/self/attr/current; echo; cat /secret/file"));
         Add(nameof(A_label_that_the_policy_does_not_know_is_refused), Process.Replace("container_t", "nosuch_t"), Files, _ => { });
         Add(nameof(A_mount_label_that_the_policy_does_not_know_is_refused), Process, Files.Replace("container_file_t", "nosuch_t"), _ => { });
+        _vm.Add(nameof(Exec_takes_the_containers_label_or_another), bundle =>
+        {
+            bundle.Process["selinuxLabel"] = Process;
+            bundle.Linux["mountLabel"] = Files;
+            bundle.Args("sleep", "1000");
+        }, $"""
+            ocirun create $id && ocirun start $id || exit
+            ocirun exec $id cat /proc/self/attr/current
+            ocirun exec --process-label {Process.Replace(",c2", ",c3")} $id cat /proc/self/attr/current
+            ocirun exec --process-label nonsense $id true || echo $?
+            ocirun delete --force $id
+            """);
         _vm.AddFixture("labels-selinux");
         _vm.Run();
         File.Delete(policy);
@@ -64,6 +76,14 @@ public sealed class SelinuxTests
     public void What_is_mounted_for_the_container_has_its_label() =>
         // The last one is the session keyring, which belongs to the process.
         _vm.Result().ShouldSucceed().Lines.Should().Equal(Files, Files, Files, Files, Files, Process);
+
+    [Test]
+    public void Exec_takes_the_containers_label_or_another()
+    {
+        CommandResult result = _vm.Result().ShouldSucceed();
+        result.Text.Replace("\n", "").Split('\0').Should().Equal(Process, Process.Replace(",c2", ",c3"), "255");
+        result.Stderr.Should().Contain("nonsense");
+    }
 
     [Test]
     public void Without_a_label_nothing_is_changed() => _vm.Result().ShouldSucceed().Lines.Should().Equal("system_u:system_r:machine_t:s0-s0:c0.c3", "secret");

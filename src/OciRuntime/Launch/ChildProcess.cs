@@ -94,12 +94,16 @@ internal sealed unsafe class ChildProcess : IDisposable
     /// <summary>The first child made the real init, a sibling, and ended: takes its place.</summary>
     public void Succeed(int pid)
     {
+        // The number came from a process that others may have got hold of by now: nothing is done to a process that is not ours. The number
+        // of a child stays its own until it has been waited for.
+        if (pid == Pid || !Processes.IsChild(pid)) throw new OciException($"pid {pid}, which init says it has cloned, is not a child of this process");
         while (Processes.Wait(Pid, out _, 0) == -Errno.EINTR) { }
         PidFd.Dispose();
         Pid = pid;
-        PidFd = new Fd((int)OciException.Check(Processes.PidFdOpen(pid), "pidfd_open"));
-        // The number came from a process that others may have got hold of by now.
-        if (!Processes.IsChild(PidFd.Number)) throw new OciException($"pid {pid}, which init says it has cloned, is not a child of this process");
+        long pidFd = Processes.PidFdOpen(pid);
+        // Whoever undoes the launch has no other way to it.
+        if (pidFd < 0) Processes.Kill(pid, Processes.SIGKILL);
+        PidFd = new Fd((int)OciException.Check(pidFd, "pidfd_open"));
     }
 
     /// <summary>Its pid in the pid namespace it lives in (proc_pid_status(5), NSpid: one number for each level, the innermost last).</summary>

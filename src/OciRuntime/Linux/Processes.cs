@@ -52,7 +52,7 @@ internal static unsafe class Processes
     public const int PR_SET_PDEATHSIG = 1, PR_SET_DUMPABLE = 4, PR_SET_KEEPCAPS = 8, PR_SET_NAME = 15, PR_CAPBSET_READ = 23, PR_CAPBSET_DROP = 24,
         PR_SET_CHILD_SUBREAPER = 36, PR_SET_NO_NEW_PRIVS = 38, PR_CAP_AMBIENT = 47, PR_CAP_AMBIENT_RAISE = 2, PR_CAP_AMBIENT_CLEAR_ALL = 4;
     public const short POLLIN = 1, POLLPRI = 2, POLLOUT = 4, POLLERR = 8, POLLHUP = 16;
-    public const int WNOHANG = 1, P_PID = 1, P_PIDFD = 3, WEXITED = 4, WNOWAIT = 0x1000000;
+    public const int WNOHANG = 1, P_PID = 1, WEXITED = 4, WNOWAIT = 0x1000000;
     public const int CLOCK_MONOTONIC = 1, CLOCK_BOOTTIME = 7;
 
     public static long Clone(in CloneArgs args)
@@ -77,11 +77,11 @@ internal static unsafe class Processes
         return pid is -Errno.ENOSYS or -Errno.EPERM && flags == 0 ? Kernel.Call(SyscallNumber.Clone, (nint)CLONE_PARENT) : pid;
     }
 
-    /// <summary>True when the process of a pidfd is a child of this one, ended or not.</summary>
-    public static bool IsChild(int pidfd)
+    /// <summary>True when the process is a child of this one, ended or not, that has not been waited for.</summary>
+    public static bool IsChild(int pid)
     {
         byte* info = stackalloc byte[128];
-        return Kernel.Call(SyscallNumber.Waitid, P_PIDFD, pidfd, (nint)info, WEXITED | WNOHANG | WNOWAIT) >= 0;
+        return Kernel.Call(SyscallNumber.Waitid, P_PID, pid, (nint)info, WEXITED | WNOHANG | WNOWAIT) >= 0;
     }
 
     /// <summary>A copy of another process's descriptor, close-on-exec.</summary>
