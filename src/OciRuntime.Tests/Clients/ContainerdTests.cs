@@ -103,6 +103,21 @@ public sealed class ContainerdTests
     }
 
     [Test]
+    public void One_more_process_runs_in_a_task()
+    {
+        string id = Detached();
+        CommandResult result = _ctr.Run("task", "exec", "--exec-id", "one", "--cwd", "/tmp", id, "sh", "-c", "pwd; echo err >&2; exit 7");
+        result.ShouldFail(7, "err").Stdout.Should().Be("/tmp\n");
+        _ctr.RunInTerminal(["task", "exec", "--exec-id", "two", "--tty", id, "sh", "-c", "tty; exit 3"]).Stdout.Should().Contain("/dev/pts/0");
+        _ctr.Run("task", "exec", "--exec-id", "three", id, "/nope").ShouldFail(1, "stat /nope: no such file or directory");
+        _ctr.Run("task", "exec", "--exec-id", "four", "--detach", id, "sleep", "777").ShouldSucceed();
+        _ctr.Run("task", "ps", id).ShouldSucceed().Lines.Skip(1).Should().HaveCount(2);
+        // The shim has the process's pid from the pid file, and kills it by that.
+        _ctr.Run("task", "kill", "--exec-id", "four", "--signal", "KILL", id).ShouldSucceed();
+        Eventually.True(() => _ctr.Run("task", "ps", id).ShouldSucceed().Lines.Skip(1).Count() == 1, "the end of the second process");
+    }
+
+    [Test]
     public void Task_is_paused_resumed_and_looked_into()
     {
         string id = Detached();

@@ -2,6 +2,7 @@ using System.Text;
 using System.Text.Json.Nodes;
 using OciRuntime.Host;
 using OciRuntime.Init;
+using OciRuntime.Linux;
 using OciRuntime.Plan;
 using OciRuntime.Spec;
 using OciRuntime.Tests.Support;
@@ -52,6 +53,18 @@ internal static class Plans
         NoPivot = noPivot,
         Cgroups = cgroups ?? [],
     });
+
+    /// <summary>The plan of one more process in a container with all namespaces but the time one.</summary>
+    public static LaunchPlan Exec(Action<JsonObject>? change = null, ulong namespaces = EveryNamespace)
+    {
+        JsonObject config = DefaultConfig.Create();
+        change?.Invoke(config);
+        PlanRequest request = new() { Spec = Parse(config), Host = Root, Id = "c", Bundle = "/b", Rootfs = "/b/rootfs", IsExec = true, NewKeyring = true, Cgroups = Hybrid };
+        return ExecPlanner.Build(request, new ExecTarget { Namespaces = namespaces, DeniesSetgroups = false });
+    }
+
+    private const ulong EveryNamespace = Processes.CLONE_NEWUSER | Processes.CLONE_NEWNS | Processes.CLONE_NEWPID | Processes.CLONE_NEWNET | Processes.CLONE_NEWIPC
+        | Processes.CLONE_NEWUTS | Processes.CLONE_NEWCGROUP;
 
     /// <summary>The steps of a kind.</summary>
     public static List<PlanStep> Steps(this LaunchPlan plan, InitOp op) => plan.Steps.FindAll(step => step.Op == op);

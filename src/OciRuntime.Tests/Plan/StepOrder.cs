@@ -7,7 +7,7 @@ namespace OciRuntime.Tests.Plan;
 /// <summary>Which step must come before which, and why. It holds for every plan there can be.</summary>
 internal static class StepOrder
 {
-    public static readonly (InitOp First, InitOp Then, string Reason)[] Table =
+    private static readonly (InitOp First, InitOp Then, string Reason)[] Common =
     [
         (InitOp.KeepHostProc, InitOp.HostPropagation, "from there on /proc may be another's"),
         (InitOp.OomScoreAdjust, InitOp.Unshare, "/proc/self is still the host's, and so is the privilege"),
@@ -23,7 +23,6 @@ internal static class StepOrder
         (InitOp.Personality, InitOp.Seccomp, "Docker's filter denies all but a few"),
         (InitOp.AwaitIdMaps, InitOp.BecomeRoot, "id 0 does not exist before it is mapped"),
         (InitOp.Undumpable, InitOp.HostPropagation, "before anything of the container can look at this process (CVE-2016-9962)"),
-        (InitOp.NewSession, InitOp.Console, "only the leader of a session without a terminal can take one (tty_ioctl(4))"),
         (InitOp.HostPropagation, InitOp.BindRootfs, "the bind would show up on the host"),
         (InitOp.BindRootfs, InitOp.MountFilesystem, "destinations are looked up from the container's root"),
         (InitOp.BindRootfs, InitOp.MountBind, "destinations are looked up from the container's root"),
@@ -60,13 +59,41 @@ internal static class StepOrder
         (InitOp.StartHook, InitOp.Execute, "they come before the user's program"),
     ];
 
+    /// <summary>What else holds when a container is made.</summary>
+    private static readonly (InitOp First, InitOp Then, string Reason)[] Create =
+    [
+        (InitOp.NewSession, InitOp.Console, "only the leader of a session without a terminal can take one (tty_ioctl(4))"),
+    ];
+
+    /// <summary>What else holds when one is entered.</summary>
+    private static readonly (InitOp First, InitOp Then, string Reason)[] Exec =
+    [
+        (InitOp.OomScoreAdjust, InitOp.JoinContainer, "/proc is the container's afterwards, and the privilege its user namespace's"),
+        (InitOp.EnterCgroup, InitOp.JoinContainer, "the container's root may not write to the host's cgroups"),
+        (InitOp.SecurityAttribute, InitOp.JoinContainer, "labels are written through the host's /proc"),
+        (InitOp.Undumpable, InitOp.CloseHost, "a user namespace lets its root trace whoever is in it, and joining one undoes it (CVE-2016-9962)"),
+        (InitOp.JoinContainer, InitOp.BecomeRoot, "the ids are those of the container's user namespace"),
+        (InitOp.JoinContainer, InitOp.SessionKeyring, "keyrings belong to a user namespace (keyrings(7))"),
+        (InitOp.JoinContainer, InitOp.Console, "the terminal is one of the container's devpts"),
+        (InitOp.JoinContainer, InitOp.CloseHost, "it is done by a descriptor of the host's"),
+        (InitOp.CloseHost, InitOp.ForkIntoPidNamespace, "the container could reach what is open in a process that it sees (CVE-2024-21626)"),
+        (InitOp.NoNewPrivileges, InitOp.ForkIntoPidNamespace, "the container sees a process with the program's rights only"),
+        (InitOp.SetUser, InitOp.ForkIntoPidNamespace, "the container sees a process with the program's rights only"),
+        (InitOp.Capabilities, InitOp.ForkIntoPidNamespace, "the container sees a process with the program's rights only"),
+        (InitOp.ForkIntoPidNamespace, InitOp.NewSession, "the program is to lead its session, and a clone leads none"),
+        (InitOp.ForkIntoPidNamespace, InitOp.Ready, "whoever is told the pid gets the program's"),
+    ];
+
+    /// <summary>The rules for plans with these steps.</summary>
+    public static IEnumerable<(InitOp First, InitOp Then, string Reason)> Rules(List<InitOp> ops) => Common.Concat(ops.Contains(InitOp.JoinContainer) ? Exec : Create);
+
     /// <summary>The first rule that a plan breaks, or null.</summary>
     /// <param name="plan">The plan.</param>
     /// <param name="mounts">Its mounts: one with the option remount changes what is there at its place in the list, as its author wants it.</param>
     public static string? Violation(LaunchPlan plan, Mount[]? mounts = null)
     {
         List<InitOp> ops = Ops(plan, mounts);
-        foreach ((InitOp first, InitOp then, string reason) in Table)
+        foreach ((InitOp first, InitOp then, string reason) in Rules(ops))
         {
             if (ops.Contains(then) && ops.LastIndexOf(first) > ops.IndexOf(then)) return $"{first} must precede {then}: {reason}";
         }

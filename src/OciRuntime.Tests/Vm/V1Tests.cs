@@ -1,6 +1,7 @@
 using System.Text.Json.Nodes;
 using FluentAssertions;
 using NUnit.Framework;
+using OciRuntime.Tests.Support;
 
 namespace OciRuntime.Tests.Vm;
 
@@ -45,6 +46,11 @@ public sealed class V1Tests
         Add(nameof(Leaf_weights_are_refused), """{ "blockIO": { "leafWeight": 400 } }""");
         Add(nameof(Leaf_weights_are_refused) + "device", """{ "blockIO": { "weightDevice": [ { "major": 7, "minor": 0, "leafWeight": 400 } ] } }""");
         Add(nameof(An_rdma_device_that_is_not_there_is_refused), """{ "rdma": { "mlx5_0": { "hcaHandles": 3, "hcaObjects": 4 } } }""");
+        _vm.Add(nameof(The_weight_is_updated), bundle => bundle.Linux["resources"] = JsonNode.Parse("""{ "blockIO": { "weight": 200 } }"""), """
+            ocirun create $id && ocirun update --blkio-weight 333 $id && cat /sys/fs/cgroup/blkio/$id/blkio.bfq.weight
+            ocirun update --cpu-rt-runtime 10000 $id
+            ocirun delete --force $id
+            """);
         foreach (string section in Sections) _vm.AddFixture(section);
         _vm.Run();
     }
@@ -84,6 +90,15 @@ public sealed class V1Tests
     public void Block_devices() => _vm.Result().ShouldSucceed().Lines.Should().Equal(
         "blkio/bfq.weight=200", "blkio/bfq.weight_device=default 200,7:0 300", "blkio/throttle.read_bps_device=7:1 5,7:0 1048576", "blkio/throttle.write_bps_device=7:0 2097152",
         "blkio/throttle.read_iops_device=7:0 66", "blkio/throttle.write_iops_device=7:0 77");
+
+    /// <summary>This kernel is not built with real-time group scheduling.</summary>
+    [Test]
+    public void The_weight_is_updated()
+    {
+        CommandResult result = _vm.Result().ShouldSucceed();
+        result.Lines.Should().Equal("333");
+        result.Stderr.Should().Contain("cpu.rt_runtime_us");
+    }
 
     [Test]
     public void The_rest() => _vm.Result().ShouldSucceed().Lines.Should().Equal(
