@@ -27,9 +27,10 @@ internal static class ZshCompletion
         {
             // "(-)": no options any more. "*::" would have _arguments look at the payload as a command line of its own.
             string place = arguments[i].Repeated ? "*" : payload ? $"(-){i + 1}" : $"{i + 1}";
-            string optional = arguments[i].Required ? ":" : "::";
-            if (arguments[i].Repeated) optional = ":";
-            script.Append($"            {CompletionScript.Quote($"{place}{optional}{Escape(arguments[i].Name)}:{Action(arguments[i].Value)}")} \\\n");
+            string optional = arguments[i].Required || arguments[i].Repeated ? ":" : "::";
+            // Not the blank of options, whose message would keep the one option that is left from being inserted.
+            string action = arguments[i].Value.Kind == ValueKind.Any ? "()" : Action(arguments[i].Value);
+            script.Append($"            {CompletionScript.Quote($"{place}{optional}{Escape(arguments[i].Name)}:{action}")} \\\n");
         }
         script.Append("            && ret=0\n          ;;\n");
     }

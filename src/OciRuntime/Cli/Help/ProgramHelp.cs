@@ -16,6 +16,7 @@ internal static class ProgramHelp
     [
         new("Run a container from the bundle in /srv/web (a directory with config.json and a root file system)", "ocirun run --bundle /srv/web web"),
         new("The same in steps, as container engines do it", "ocirun create -b /srv/web web && ocirun start web && ocirun delete -f web"),
+        new("To begin with: a configuration for the root file system in ./rootfs, and a shell in it", "ocirun spec && ocirun run demo"),
         new("Use it with podman", "podman --runtime $(command -v ocirun) run --rm alpine echo hello"),
     ];
 

@@ -2,7 +2,7 @@ using CommandLine;
 
 namespace OciRuntime.Cli;
 
-[Verb("completion", HelpText = "print a script that completes ocirun's command line in a shell")]
+[Verb("completion", HelpText = "print a script with which a shell completes commands")]
 public sealed class CompletionOptions : VerbOptions
 {
     [Value(0, MetaName = "bash|zsh|fish", Required = true, HelpText = "the shell")]
