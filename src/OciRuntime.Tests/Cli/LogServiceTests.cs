@@ -1,5 +1,6 @@
 using System.Buffers.Binary;
 using System.Globalization;
+using System.Net.Sockets;
 using System.Text;
 using System.Text.Json;
 using FluentAssertions;
@@ -136,6 +137,19 @@ public sealed class LogServiceTests
 
     private static CommandResult Run(NotifySocket? journal, NotifySocket? syslog, CommandOptions options, params string[] args) =>
         Command.Run("unshare", ["--mount", "sh", "-euc", Places, "sh", journal?.Name ?? "", syslog?.Name ?? "", Ocirun.Binary.Path, .. args], options);
+
+    [Test]
+    public void A_journal_that_hangs_does_not_hang_the_command()
+    {
+        using NotifySocket journal = new();
+        using Socket other = new(AddressFamily.Unix, SocketType.Dgram, ProtocolType.Unspecified);
+        other.Blocking = false;
+        other.Connect(new UnixDomainSocketEndPoint(journal.Name));
+        FluentActions.Invoking(() => Enumerable.Range(0, 100_000).ToList().ForEach(_ => other.Send("x"u8))).Should().Throw<SocketException>("the queue is full");
+        CommandResult result = Run(journal, null, "--log=journald:x", "--root", "/run/none", "state", "web");
+        result.ShouldFail(1).Stderr.Should().Be("container does not exist\n");
+        result.Duration.Should().BeGreaterThan(TimeSpan.FromSeconds(0.9)).And.BeLessThan(TimeSpan.FromSeconds(10));
+    }
 
     /// <summary>A bundle with two faults, which are told on lines of their own.</summary>
     private sealed class TemporaryBundle : IDisposable

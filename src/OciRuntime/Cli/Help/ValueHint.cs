@@ -48,6 +48,7 @@ public sealed record ValueHint(ValueKind Kind, string[] Words)
     public static ValueHint OfArgument(Type optionsType, string name, bool repeated) => name switch
     {
         "container-id" => new(optionsType.IsAssignableTo(typeof(BundleOptions)) ? ValueKind.Any : ValueKind.Container, []),
+        "file" => new(ValueKind.File, []),
         "signal" => OneOf(Signals),
         // exec's command is the container's.
         "command" when !repeated => OneOf(Array.ConvertAll(Verbs.All, v => v.Name)),
