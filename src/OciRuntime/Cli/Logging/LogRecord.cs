@@ -62,10 +62,8 @@ internal static class LogRecord
         return buffer.WrittenSpan;
     }
 
-    private static ReadOnlySpan<byte> Text(LogLevel level, string message, string time)
-    {
-        return Encoding.UTF8.GetBytes($"time=\"{time}\" level={NameOf(level)} msg=\"{Escape(message)}\"\n");
-    }
+    private static ReadOnlySpan<byte> Text(LogLevel level, string message, string time) =>
+        Encoding.UTF8.GetBytes("time=\"" + time + "\" level=" + NameOf(level) + " msg=\"" + Escape(message) + "\"\n");
 
     // As Go's strconv.Quote, which logrus uses: what a terminal could mistake for a command must not reach it.
     private static void AppendEscaped(StringBuilder line, char c)

@@ -27,7 +27,13 @@ internal abstract class ServiceTarget : LogTarget
     protected unsafe long Send(ReadOnlySpan<byte> datagram, int passed = -1)
     {
         if (!_socket.IsOpen) return -Errno.ENOTCONN;
-        fixed (byte* data = datagram) return Sockets.Send(_socket.Number, data, datagram.Length, passed);
+        fixed (byte* data = datagram)
+        {
+            long result = Sockets.Send(_socket.Number, data, datagram.Length, passed);
+            // It has had its second; --debug would wait as often as it has something to say.
+            if (result == -Errno.EAGAIN) _socket.Dispose();
+            return result;
+        }
     }
 
     /// <summary>The severities of syslog(3), which the journal has, too.</summary>
