@@ -21,7 +21,7 @@ Usage: ./build.sh [COMMAND]
   fuzz [SECONDS] [SEED]
                     mutate configurations and plan them (600 s; the tests do it for 60)
   bench             compare start-up and launch times with crun and runc (root)
-  install [PREFIX]  put the binary into PREFIX/bin; PREFIX is /usr/local by default
+  install [PREFIX]  put the binary, the manual pages and the completions of bash, zsh and fish below PREFIX, /usr/local by default
   conformance DIR [RUNTIME]
                     run an already built checkout of opencontainers/runtime-tools, on out/ocirun or another runtime (root)
   vm [OPTION]... -- COMMAND [ARGUMENT]...
@@ -80,6 +80,7 @@ test_packages=(
   containerd docker.io buildah
   libseccomp2 gcc libc6-dev
   strace jq procps util-linux git iproute2
+  zsh fish mandoc groff
   "${vm_packages[@]}" checkpolicy
 )
 
@@ -215,14 +216,33 @@ cmd_bench() {
 }
 
 cmd_install() {
-  local target=${1:-/usr/local}/bin
+  local prefix=${1:-/usr/local} share=$out/share page
   build
-  if mkdir -p "$target" 2>/dev/null && [[ -w $target ]]; then
-    install -m 755 "$binary" "$target/ocirun"
+  say "installing below $prefix"
+  install_file 755 "$binary" "$prefix/bin/ocirun"
+  rm -rf "$share"
+  mkdir -p "$share/man8"
+  "$binary" man --output "$share/man8"
+  for page in "$share"/man8/*; do install_file 644 "$page" "$prefix/share/man/man8/$(basename "$page")"; done
+  install_completion bash "$prefix/share/bash-completion/completions/ocirun"
+  install_completion zsh "$prefix/share/zsh/site-functions/_ocirun"
+  install_completion fish "$prefix/share/fish/vendor_completions.d/ocirun.fish"
+}
+
+install_completion() {
+  "$binary" completion "$1" >"$share/$1"
+  install_file 644 "$share/$1" "$2"
+}
+
+# install_file MODE FILE TARGET: as root when the place is not one's own.
+install_file() {
+  local directory
+  directory=$(dirname "$3")
+  if mkdir -p "$directory" 2>/dev/null && [[ -w $directory ]]; then
+    install -m "$1" "$2" "$3"
   else
-    as_root install -D -m 755 "$binary" "$target/ocirun"
+    as_root install -D -m "$1" "$2" "$3"
   fi
-  say "installed $target/ocirun"
 }
 
 cmd_conformance() {

@@ -67,6 +67,8 @@ internal static class Program
         ListOptions o => ListCommand.Run(globals, o),
         SpecOptions o => SpecCommand.Run(globals, o),
         FeaturesOptions o => FeaturesCommand.Run(globals, o),
+        ManOptions o => ManCommand.Run(globals, o),
+        CompletionOptions o => CompletionCommand.Run(globals, o),
         _ => throw new OciException("this command is not implemented"),
     };
 

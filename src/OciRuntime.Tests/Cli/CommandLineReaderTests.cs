@@ -16,6 +16,8 @@ public sealed class CommandLineReaderTests
     [TestCase("create -b /b c1 --pid-file p")]
     [TestCase("create --bundle /a --pid-file q --bundle /b --pid-file=p c1", Description = "the last one wins")]
     [TestCase("create --bundle /b --pid-file p -- c1")]
+    [TestCase("create --bun /b --pid-=p c1", Description = "getopt's abbreviations")]
+    [TestCase("create --b /b --pid-f=p c1")]
     public void Spellings_of_the_same_command_are_equal(string line) =>
         Verb<CreateOptions>(line).Should().BeEquivalentTo(new CreateOptions { Bundle = "/b", PidFile = "p", Id = "c1" });
 
@@ -41,6 +43,19 @@ public sealed class CommandLineReaderTests
         run.Detach.Should().BeTrue();
         run.Bundle.Should().Be("/b");
     }
+
+    [TestCase("--debug", "--deb")]
+    [TestCase("--log-format=json", "--log-f=json")]
+    [TestCase("--log /l", "--log /l", Description = "the whole name wins, though others begin so")]
+    [TestCase("--rootless=true", "--rootl true")]
+    public void Abbreviated_global_options(string line, string abbreviated) =>
+        CommandLineReader.Parse([.. abbreviated.Split(' '), "list"]).Globals.Should().BeEquivalentTo(CommandLineReader.Parse([.. line.Split(' '), "list"]).Globals);
+
+    [TestCase("create --no-subreaper -f c.json x")]
+    [TestCase("run --no-subreaper x")]
+    [TestCase("exec --tty=no x sh")]
+    [TestCase("--rootless=true --cgroup-manager=disabled create x")]
+    public void Crun_options(string line) => CommandLineReader.Parse(line.Split(' ')).Request.Should().Be(Request.RunVerb);
 
     [Test]
     public void A_value_may_look_like_an_option_or_be_empty()
@@ -118,6 +133,9 @@ public sealed class CommandLineReaderTests
     [TestCase("--debug")]
     [TestCase("--help")]
     [TestCase("-h")]
+    [TestCase("-?")]
+    [TestCase("--usage")]
+    [TestCase("--he")]
     [TestCase("help")]
     [TestCase("--help nonsense")]
     public void Help_on_the_program(string line)
@@ -130,6 +148,8 @@ public sealed class CommandLineReaderTests
     [TestCase("create --help")]
     [TestCase("create -h")]
     [TestCase("create -help")]
+    [TestCase("create -?")]
+    [TestCase("create --usage")]
     [TestCase("create x --help")]
     [TestCase("create --help --nonsense")]
     [TestCase("help create")]
@@ -140,6 +160,8 @@ public sealed class CommandLineReaderTests
         parsed.Definition!.Name.Should().Be("create");
     }
 
+    [TestCase("--vers")]
+    [TestCase("-V")]
     [TestCase("--version")]
     [TestCase("-v")]
     [TestCase("-version")]

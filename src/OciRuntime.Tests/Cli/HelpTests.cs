@@ -48,7 +48,7 @@ public sealed class HelpTests
     {
         foreach (HelpExample example in verb.CreateOptions().Describe().Examples)
         {
-            foreach (string command in example.Command.Split(["&&", "|"], StringSplitOptions.TrimEntries).Where(c => c.StartsWith("ocirun ")))
+            foreach (string command in example.Command.Split(["&&", "|", ">"], StringSplitOptions.TrimEntries).Where(c => c.StartsWith("ocirun ")))
             {
                 FluentActions.Invoking(() => CommandLineReader.Parse(command.Split(' ')[1..])).Should().NotThrow(command);
             }

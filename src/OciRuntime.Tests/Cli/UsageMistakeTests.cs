@@ -36,6 +36,14 @@ public sealed class UsageMistakeTests
     [TestCase("--root /a/.. list", "Option --root argument should not be set to /")]
     [TestCase("--root= list", "Option --root argument should not be empty")]
     [TestCase("create --=x y", "bad flag syntax: --=x")]
+    [TestCase("create --no- y", "ambiguous flag \"--no-\": it may be --no-new-keyring, --no-pivot or --no-subreaper")]
+    [TestCase("create --pid=x y", "ambiguous flag \"--pid\": it may be --pid-file or --pidfd-socket")]
+    [TestCase("--log- x list", "ambiguous flag \"--log-\": it may be --log-format or --log-level")]
+    [TestCase("create -bun x y", "unknown flag \"-bun\" for \"create\"")]
+    [TestCase("create -pid-f x y", "unknown flag \"-pid-f\" for \"create\"")]
+    [TestCase("create --bun", "flag needs an argument: --bundle")]
+    [TestCase("man detele", "unknown command \"detele\"; did you mean \"delete\"?")]
+    [TestCase("completion ksh", "no completion for the shell \"ksh\": bash, zsh and fish have one")]
     [TestCase("create ---bundle y", "bad flag syntax: ---bundle")]
     public void Messages(string line, string message) =>
         FluentActions.Invoking(() => CommandLineReader.Parse(line.Split(' '))).Should().Throw<UsageException>().WithMessage(message);

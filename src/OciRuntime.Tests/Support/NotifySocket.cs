@@ -33,9 +33,10 @@ public sealed unsafe class NotifySocket : IDisposable
         {
             throw new TimeoutException($"no message on {Name}");
         }
-        byte* data = stackalloc byte[4096];
+        const int MaxLength = 16384;
+        byte* data = stackalloc byte[MaxLength];
         byte* control = stackalloc byte[64];
-        var vector = new Libc.IoVec { Base = data, Length = 4096 };
+        var vector = new Libc.IoVec { Base = data, Length = MaxLength };
         var message = new Libc.MsgHdr { Iov = &vector, IovLength = 1, Control = control, ControlLength = 64 };
         int length = Libc.Check(Libc.recvmsg((int)_socket.Handle, &message, Libc.MSG_CMSG_CLOEXEC), "recvmsg");
         var header = (Libc.CmsgHdr*)control;

@@ -59,9 +59,9 @@ public ref struct ArgumentCursor(ReadOnlySpan<string> arguments)
         Tail = null;
         return text switch
         {
-            // The spellings of Go's strconv.ParseBool, which runc's clients rely on.
-            "1" or "t" or "T" or "true" or "TRUE" or "True" => true,
-            "0" or "f" or "F" or "false" or "FALSE" or "False" => false,
+            // The spellings of Go's strconv.ParseBool, which runc's clients rely on, and those of crun's exec --tty.
+            "1" or "t" or "T" or "true" or "TRUE" or "True" or "yes" => true,
+            "0" or "f" or "F" or "false" or "FALSE" or "False" or "no" => false,
             _ => throw Invalid(text, "true or false"),
         };
     }

@@ -26,6 +26,7 @@ public static class CommandLineReader
             definition = FindVerb(verbName);
             VerbOptions verb = definition.CreateOptions();
             ReadVerb(definition, verb, ref a);
+            globals.ContainerId = verb.ContainerId;
             return Result(globals, verb, definition);
         }
         catch (UsageException mistake)
@@ -102,7 +103,7 @@ public static class CommandLineReader
                 return word;
             }
 
-            if (!OptionReader.TryRead(globals, word, ref a))
+            if (!OptionReader.TryRead(globals, word, ref a) && !OptionReader.TryReadAbbreviated(globals, word, VerbDescription.GlobalOptions(), ref a))
             {
                 throw UnknownNames.GlobalOption(word);
             }
@@ -138,7 +139,7 @@ public static class CommandLineReader
             {
                 optionsEnded = true;
             }
-            else if (!OptionReader.TryRead(verb, word, ref a))
+            else if (!OptionReader.TryRead(verb, word, ref a) && !OptionReader.TryReadAbbreviated(verb, word, VerbDescription.OptionsOf(definition.OptionsType), ref a))
             {
                 throw UnknownNames.VerbOption(definition, word);
             }

@@ -19,6 +19,27 @@ internal static class OptionReader
         return set.Accept(word[dashes..end], ref a) || (dashes == 1 && end > 2 && TryReadCluster(set, word, ref a));
     }
 
+    /// <summary>
+    /// getopt's abbreviations, which crun has: --bun is --bundle, as long as no other option begins so. Called when there is no option of the whole
+    /// name, so that only a mistake or an abbreviation pays for reading the declarations. runc's -bundle stays exact: -bun may be a cluster.
+    /// </summary>
+    public static bool TryReadAbbreviated(OptionSet set, string word, OptionDescription[] declared, ref ArgumentCursor a)
+    {
+        if (word[1] != '-')
+        {
+            return false;
+        }
+
+        string beginning = word.Split('=')[0];
+        string[] candidates = [.. declared.Select(o => "--" + o.Long).Where(name => name.StartsWith(beginning, StringComparison.Ordinal))];
+        return candidates switch
+        {
+            [] => false,
+            [var name] => TryRead(set, name + word[beginning.Length..], ref a),
+            [.. var others, var last] => throw new UsageException($"ambiguous flag \"{beginning}\": it may be {string.Join(", ", others)} or {last}"),
+        };
+    }
+
     // -dt is -d -t; the last letter may take a value. Only tried when no option has the whole name, so runc's reading wins.
     private static bool TryReadCluster(OptionSet set, string word, ref ArgumentCursor a)
     {

@@ -11,6 +11,12 @@ public abstract class VerbOptions : OptionSet
     [Option('v', "version", HelpText = "show the version", Hidden = true)]
     public bool Version { get; set; }
 
+    [Option('?', "usage", Hidden = true, HelpText = "crun's spellings of --help")]
+    public bool Usage { get => Help; set => Help = value; }
+
+    /// <summary>The container that the command is about, for the log; null when it is about none.</summary>
+    internal virtual string? ContainerId => null;
+
     /// <summary>How many arguments the command takes; the <c>[Value]</c> attributes say the same.</summary>
     public abstract Arity Arity { get; }
 
@@ -31,6 +37,7 @@ public abstract class VerbOptions : OptionSet
         {
             case "help" or "h": Help = a.Flag(); return true;
             case "version" or "v": Version = a.Flag(); return true;
+            case "usage" or "?": Usage = a.Flag(); return true;
             default: return false;
         }
     }

@@ -22,6 +22,8 @@ public static class Verbs
         VerbDefinition.Of<ExplainOptions>("explain"),
         VerbDefinition.Of<FeaturesOptions>("features"),
         VerbDefinition.Of<HelpOptions>("help"),
+        VerbDefinition.Of<ManOptions>("man"),
+        VerbDefinition.Of<CompletionOptions>("completion"),
     ];
 
     public static VerbDefinition? Find(string name)

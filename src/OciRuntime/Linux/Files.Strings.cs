@@ -48,6 +48,13 @@ internal static unsafe partial class Files
         fixed (byte* p = CString.Encode(path, stackalloc byte[Kernel.PathMax])) return StatAt(dirfd, p, flags, out result, mask);
     }
 
+    /// <summary>A file in memory that can be sealed (memfd_create(2)); its name is only for /proc.</summary>
+    public static long CreateMemory(string name)
+    {
+        const int MFD_CLOEXEC = 1, MFD_ALLOW_SEALING = 2;
+        fixed (byte* n = CString.Encode(name, stackalloc byte[Kernel.PathMax])) return Kernel.Call(SyscallNumber.MemfdCreate, (nint)n, MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    }
+
     /// <summary>Where a symbolic link leads; null for what is none.</summary>
     public static string? ReadLink(string path)
     {

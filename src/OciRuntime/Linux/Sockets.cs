@@ -75,6 +75,14 @@ internal static unsafe class Sockets
         return result;
     }
 
+    /// <summary>How long a send may wait for the receiver; then it fails with EAGAIN.</summary>
+    public static long SetSendTimeout(int fd, long seconds)
+    {
+        // struct timeval, which has the size of a timespec.
+        TimeSpec limit = new() { Seconds = seconds };
+        return Kernel.Call(SyscallNumber.Setsockopt, fd, SOL_SOCKET, SO_SNDTIMEO, (nint)(&limit), sizeof(TimeSpec));
+    }
+
     public static long Bind(int fd, string path) => WithAddress(SyscallNumber.Bind, fd, path);
 
     public static long Listen(int fd, int backlog) => Kernel.Call(SyscallNumber.Listen, fd, backlog);

@@ -5,28 +5,21 @@ public static class HelpPrinter
 {
     private const string Program = CommandLineReader.ProgramName;
 
-    private static readonly HelpExitCode[] UsualExitCodes = [new("0", "success"), new("1", "failure; the message on standard error says why")];
-
     /// <summary>Writes <see cref="Text"/> to standard output.</summary>
     public static void Print(VerbDefinition? verb) => Output.Write(Text(verb));
 
     /// <summary>The help of one command, or of the program when <paramref name="verb"/> is null.</summary>
-    public static string Text(VerbDefinition? verb) => verb is null ? ProgramHelp() : HelpOf(verb);
+    public static string Text(VerbDefinition? verb) => verb is null ? HelpOfProgram() : HelpOf(verb);
 
-    private static string ProgramHelp()
+    private static string HelpOfProgram()
     {
         HelpText help = new();
-        help.Line($"{Program} - run containers from OCI bundles");
+        help.Line($"{Program} - {ProgramHelp.Summary}");
         help.Heading("Usage:").Line($"  {Program} [global options] <command> [options] [arguments]");
         help.Heading("Commands:").Columns(Verbs.All.Select(v => (v.Name, VerbDescription.Summary(v))));
         help.Heading("Global options:").Columns(Rows(VerbDescription.GlobalOptions()));
-        help.Heading("Examples:").Examples(
-        [
-            new("Run a container from the bundle in /srv/web (a directory with config.json and a root file system)", $"{Program} run --bundle /srv/web web"),
-            new("The same in steps, as container engines do it", $"{Program} create -b /srv/web web && {Program} start web && {Program} delete -f web"),
-            new("Use it with podman", $"podman --runtime $(command -v {Program}) run --rm alpine echo hello"),
-        ]);
-        help.Heading("Exit codes:").Columns(UsualExitCodes.Select(c => (c.Code, c.Meaning)));
+        help.Heading("Examples:").Examples(ProgramHelp.Examples);
+        help.Heading("Exit codes:").Columns(ProgramHelp.UsualExitCodes.Select(c => (c.Code, c.Meaning)));
         return help.Heading($"'{Program} <command> --help' tells more about a command.").ToString();
     }
 
@@ -45,13 +38,13 @@ public static class HelpPrinter
 
         help.Heading("Options:").Columns(Rows(VerbDescription.OptionsOf(verb.OptionsType)));
         help.Heading("Examples:").Examples(prose.Examples);
-        help.Heading("Exit codes:").Columns((prose.ExitCodes ?? UsualExitCodes).Select(c => (c.Code, c.Meaning)));
+        help.Heading("Exit codes:").Columns((prose.ExitCodes ?? ProgramHelp.UsualExitCodes).Select(c => (c.Code, c.Meaning)));
         return help.Heading($"Global options go before the command: see '{Program} --help'.").ToString();
     }
 
     private static IEnumerable<(string, string)> Rows(OptionDescription[] options) =>
         options.Where(o => !o.Hidden).Select(o =>
-            ($"{(o.Short is null ? "    " : $"-{o.Short}, ")}--{o.Long}{(o.MetaValue is null ? "" : " " + o.MetaValue)}", WithDefault(o.Text, o.Default)));
+            ($"{(o.Short is null ? "    " : "")}{string.Join(", ", o.Spellings)}{(o.MetaValue is null ? "" : " " + o.MetaValue)}", WithDefault(o.Text, o.Default)));
 
-    private static string WithDefault(string text, string? value) => value is null ? text : $"{text} (default: {value})";
+    internal static string WithDefault(string text, string? value) => value is null ? text : $"{text} (default: {value})";
 }

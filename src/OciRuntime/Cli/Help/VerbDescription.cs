@@ -18,15 +18,18 @@ public static class VerbDescription
         .. from property in type.GetProperties()
            let option = AttributeFacts.Of<OptionAttribute>(property)
            where option is not null
-           let name = option.ConstructorArguments.OfType<string>().Single()
+           let name = option.ConstructorArguments.OfType<string>().SingleOrDefault() ?? ""
+           let metaValue = option.Text(nameof(OptionAttribute.MetaValue))
            orderby name
            select new OptionDescription(
                option.ConstructorArguments.OfType<char>().Select(c => c.ToString()).SingleOrDefault(),
                name,
-               property.PropertyType == typeof(bool) ? null : option.Text(nameof(OptionAttribute.MetaValue)),
+               property.PropertyType == typeof(bool) ? null : metaValue,
                option.Text(nameof(OptionAttribute.HelpText)),
                option.Typed(nameof(OptionAttribute.Default)),
-               option.Switch(nameof(OptionAttribute.Hidden))),
+               option.Switch(nameof(OptionAttribute.Hidden)),
+               IsList(property.PropertyType),
+               ValueHint.OfOption(property.PropertyType, metaValue)),
     ];
 
     /// <summary>The arguments in their order.</summary>
@@ -35,13 +38,16 @@ public static class VerbDescription
         .. from property in type.GetProperties()
            let value = AttributeFacts.Of<ValueAttribute>(property)
            where value is not null
+           let name = value.Text(nameof(ValueAttribute.MetaName))
+           let repeated = IsList(property.PropertyType)
            orderby (int)value.ConstructorArguments.Single()!
            select new ArgumentDescription(
-               value.Text(nameof(ValueAttribute.MetaName)),
+               name,
                value.Switch(nameof(ValueAttribute.Required)),
-               IsList(property.PropertyType),
+               repeated,
                value.Text(nameof(ValueAttribute.HelpText)),
-               value.Typed(nameof(ValueAttribute.Default))),
+               value.Typed(nameof(ValueAttribute.Default)),
+               ValueHint.OfArgument(type, name, repeated)),
     ];
 
     private static bool IsList(Type type) => type != typeof(string) && type.IsAssignableTo(typeof(IEnumerable));

@@ -32,6 +32,18 @@ internal static class LogRecord
         return text.ToString();
     }
 
+    /// <summary>The message on one line, without anything that a terminal or a log daemon could mistake for more than text.</summary>
+    public static string Escape(string message)
+    {
+        StringBuilder text = new(message.Length);
+        foreach (char c in message)
+        {
+            AppendEscaped(text, c);
+        }
+
+        return text.ToString();
+    }
+
     private static ReadOnlySpan<byte> Json(LogLevel level, string message, string time)
     {
         ArrayBufferWriter<byte> buffer = new();
@@ -50,17 +62,8 @@ internal static class LogRecord
         return buffer.WrittenSpan;
     }
 
-    private static ReadOnlySpan<byte> Text(LogLevel level, string message, string time)
-    {
-        StringBuilder line = new();
-        line.Append("time=\"").Append(time).Append("\" level=").Append(NameOf(level)).Append(" msg=\"");
-        foreach (char c in message)
-        {
-            AppendEscaped(line, c);
-        }
-
-        return Encoding.UTF8.GetBytes(line.Append("\"\n").ToString());
-    }
+    private static ReadOnlySpan<byte> Text(LogLevel level, string message, string time) =>
+        Encoding.UTF8.GetBytes("time=\"" + time + "\" level=" + NameOf(level) + " msg=\"" + Escape(message) + "\"\n");
 
     // As Go's strconv.Quote, which logrus uses: what a terminal could mistake for a command must not reach it.
     private static void AppendEscaped(StringBuilder line, char c)

@@ -24,6 +24,8 @@ public abstract class BundleOptions : VerbOptions
 
     public abstract string Id { get; set; }
 
+    internal override string? ContainerId => Id;
+
     public override void AcceptArgument(int index, string value) => Id = value;
 
     public override bool Accept(string name, ref ArgumentCursor a)

@@ -62,6 +62,8 @@ public sealed class ExecOptions : VerbOptions
     [Value(1, MetaName = "command", HelpText = "program and arguments; not with --process")]
     public List<string> Command { get; } = [];
 
+    internal override string? ContainerId => Id;
+
     public override Arity Arity => Arity.AtLeast(1);
 
     public override bool OptionsEndAtFirstArgument => true;

@@ -8,7 +8,7 @@ public sealed class GlobalOptions : OptionSet
     [Option("root", MetaValue = "DIR", HelpText = "state directory (default: /run/ocirun, or $XDG_RUNTIME_DIR/ocirun for ordinary users)")]
     public string? Root { get; set; }
 
-    [Option("log", MetaValue = "FILE", HelpText = "append log records to FILE (default: standard error)")]
+    [Option("log", MetaValue = "FILE", HelpText = "append log records to FILE, or send them to journald:NAME or syslog:NAME (default: standard error)")]
     public string? Log { get; set; }
 
     [Option("log-format", MetaValue = "FORMAT", Default = LogFormat.Text, HelpText = "text or json")]
@@ -35,8 +35,17 @@ public sealed class GlobalOptions : OptionSet
     [Option('v', "version", HelpText = "show the version")]
     public bool Version { get; set; }
 
+    [Option('V', Hidden = true, HelpText = "crun's spelling of -v")]
+    public bool CapitalVersion { get => Version; set => Version = value; }
+
     [Option('h', "help", HelpText = "show help; also after a command")]
     public bool Help { get; set; }
+
+    [Option('?', "usage", Hidden = true, HelpText = "crun's spellings of --help")]
+    public bool Usage { get => Help; set => Help = value; }
+
+    /// <summary>The container that the command is about; no option, but the log's business.</summary>
+    internal string? ContainerId { get; set; }
 
     public override bool Accept(string name, ref ArgumentCursor a)
     {
@@ -52,7 +61,9 @@ public sealed class GlobalOptions : OptionSet
             case "rootless": Rootless = ReadRootless(ref a); return true;
             case "criu": Criu = a.Value(); return true;
             case "version" or "v": Version = a.Flag(); return true;
+            case "V": CapitalVersion = a.Flag(); return true;
             case "help" or "h": Help = a.Flag(); return true;
+            case "usage" or "?": Usage = a.Flag(); return true;
             default: return false;
         }
     }

@@ -12,7 +12,7 @@ public sealed class RunOptions : CreateOptions
     public bool Keep { get; set; }
 
     [Option("no-subreaper", HelpText = "do not adopt the container's orphaned processes")]
-    public bool NoSubreaper { get; set; }
+    public override bool NoSubreaper { get; set; }
 
     public override bool Accept(string name, ref ArgumentCursor a)
     {
@@ -20,7 +20,6 @@ public sealed class RunOptions : CreateOptions
         {
             case "detach" or "d": Detach = a.Flag(); return true;
             case "keep": Keep = a.Flag(); return true;
-            case "no-subreaper": NoSubreaper = a.Flag(); return true;
             default: return base.Accept(name, ref a);
         }
     }
