@@ -52,7 +52,8 @@ static void open_standard_streams(void)
 static int launches(int argc, char **argv)
 {
     for (int i = 1; i < argc; i++)
-        if (!strcmp(argv[i], "create") || !strcmp(argv[i], "run") || !strcmp(argv[i], "exec") || !strcmp(argv[i], "restore"))
+        if (!strcmp(argv[i], "create") || !strcmp(argv[i], "run") || !strcmp(argv[i], "exec") || !strcmp(argv[i], "restore")
+            || !strcmp(argv[i], "mounts"))
             return 1;
     return 0;
 }
