@@ -130,7 +130,7 @@ public sealed class MountsTests
     [Test]
     public void In_a_user_namespace_they_belong_to_it()
     {
-        _bundle.WithUserNamespace();
+        LiveMount.Own(_bundle.WithUserNamespace());
         string hidden = Path.Combine(_bundle.Directory, "hidden");
         Directory.CreateDirectory($"{hidden}/volume");
         File.WriteAllText($"{hidden}/volume/file", "hidden\n");
@@ -235,7 +235,7 @@ public sealed class MountsTests
     {
         using TestContainer container = Observe.Sleeping(_bundle);
         int[] before = Ids(container);
-        container.Call(["mounts", "add", container.Id, "-"], new CommandOptions { Stdin = json }).ShouldFail(1, message);
+        container.Call(["mounts", "add", container.Id, "-"], new CommandOptions { Stdin = json }).ShouldFail(1, InLog(message));
         Ids(container).Should().Equal(before);
     }
 
@@ -243,7 +243,7 @@ public sealed class MountsTests
     public void Command_line_mistakes()
     {
         using TestContainer container = Observe.Sleeping(_bundle);
-        container.Call("mounts", "move", container.Id, "x").ShouldFail(1, "unknown action \"move\": expected add or remove");
+        container.Call("mounts", "move", container.Id, "x").ShouldFail(1, InLog("unknown action \"move\": expected add or remove"));
         container.Call("mounts", "add", container.Id).ShouldFail(1, "mounts");
         container.Call("mounts", "add", container.Id, "/no/such/file").ShouldFail(1, "read /no/such/file: no such file or directory");
     }
@@ -264,7 +264,7 @@ public sealed class MountsTests
     [Test]
     public void The_process_that_mounts_allocates_nothing()
     {
-        using TestContainer container = Observe.Sleeping(_bundle.WithUserNamespace());
+        using TestContainer container = Observe.Sleeping(LiveMount.Own(_bundle.WithUserNamespace()));
         string log = Path.Combine(_bundle.Directory, "log");
         container.GlobalOptions.AddRange(["--debug", "--log", log]);
         LiveMount.Add(container, LiveMount.Of("/a", "tmpfs", null), LiveMount.Of("/b", "bind", _source, "rbind", "ro", "rshared")).ShouldSucceed();
@@ -290,6 +290,8 @@ public sealed class MountsTests
         LiveMount.Remove(container, LiveMount.At("/data"), LiveMount.At("/scratch"), LiveMount.At("/roots")).ShouldSucceed();
         container.Init.Mounts.Should().NotContain(static mount => mount.MountPoint == "/data" || mount.MountPoint == "/scratch");
     }
+
+    private static string InLog(string message) => message.Replace("\"", "\\\"");
 
     private static int[] Ids(TestContainer container) => [.. container.Init.Mounts.Select(static mount => mount.Id)];
 }

@@ -24,6 +24,13 @@ public static class LiveMount
     /// <summary>`mounts remove ID -`.</summary>
     public static CommandResult Remove(TestContainer container, params JsonObject[] mounts) => Call(container, "remove", mounts);
 
+    /// <summary>Gives the root file system to root of the user namespace, so that mount points can be made in it.</summary>
+    public static TestBundle Own(TestBundle bundle, int hostId = 100000)
+    {
+        Command.Run("chown", "-R", $"{hostId}:{hostId}", bundle.Rootfs).ShouldSucceed();
+        return bundle;
+    }
+
     /// <summary>The array.</summary>
     public static string Json(params JsonObject[] mounts) => new JsonArray([.. mounts.Select(static mount => mount.DeepClone())]).ToJsonString();
 
