@@ -13,6 +13,7 @@ public sealed partial class PlainTests
     {
         AddCgroupChecks();
         AddPrivilegeChecks();
+        AddLiveChecks();
         _vm.AddFixture("resources-unified");
         _vm.Run();
     }

@@ -34,10 +34,11 @@ internal struct CgroupUsage
     public static CgroupUsage Of(CgroupHost host, IReadOnlyList<string> paths)
     {
         CgroupUsage usage = default;
+        bool unifiedCounts = host.Mode == CgroupMode.V2 || host.Find("cpuacct") == null;
         foreach (CgroupDirectory directory in CgroupPlan.LocateAll(host, paths))
         {
             CgroupHierarchy h = directory.Hierarchy;
-            if (!h.Unified && !h.Has("cpuacct") && !h.Has("memory") && !h.Has("pids") && !h.Has("blkio")) continue;
+            if (h.Unified ? !unifiedCounts : !h.Has("cpuacct") && !h.Has("memory") && !h.Has("pids") && !h.Has("blkio")) continue;
             long fd = CgroupFiles.OpenPath(directory.Path, Files.O_PATH, out _);
             if (fd < 0) continue;
             if (h.Unified) usage.AddV2((int)fd, host.Mode == CgroupMode.V2);
@@ -47,7 +48,7 @@ internal struct CgroupUsage
         return usage;
     }
 
-    // On a hybrid host the processor's time is all that v2 counts.
+    // On a hybrid host the processor's time is all that v2 counts, and asked for only where v1 does not.
     private void AddV2(int directory, bool all)
     {
         long microseconds = CgroupFiles.Keyed(CgroupFiles.Read(directory, "cpu.stat", out _), "usage_usec");
@@ -64,7 +65,7 @@ internal struct CgroupUsage
 
     private void AddV1(int directory, CgroupHierarchy h)
     {
-        if (h.Has("cpuacct")) Cpu = Number(directory, "cpuacct.usage") ?? Cpu;
+        if (h.Has("cpuacct")) Cpu = Number(directory, "cpuacct.usage");
         if (h.Has("memory"))
         {
             Memory = Number(directory, "memory.usage_in_bytes");

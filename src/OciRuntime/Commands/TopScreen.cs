@@ -56,7 +56,7 @@ internal sealed unsafe class TopScreen : IDisposable
     public static void Show(List<string> lines)
     {
         StringBuilder text = new("\x1b[H");
-        for (int i = 0; i < lines.Count; i++) text.Append(i == 0 ? "" : "\r\n").Append(lines[i]).Append("\x1b[K");
+        for (int i = 0; i < lines.Count; i++) text.Append(i == 0 ? "" : "\n").Append(lines[i]).Append("\x1b[K");
         Output.Write(text.Append("\x1b[J").ToString());
     }
 
@@ -93,7 +93,7 @@ internal sealed unsafe class TopScreen : IDisposable
             if (_restores) Files.Ioctl(0, TCSETS, (nint)modes);
         }
         // The last table stays, the prompt comes below it. Where the terminal is gone there is nobody to tell.
-        if (_shown) Output.WriteAll(Output.StandardOutput, "\x1b[?25h\r\n"u8);
+        if (_shown) Output.WriteAll(Output.StandardOutput, "\x1b[?25h\n"u8);
         _shown = _restores = false;
     }
 }

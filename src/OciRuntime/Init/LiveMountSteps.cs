@@ -80,16 +80,25 @@ internal static unsafe class LiveMountSteps
         InitState.FdPath(link, fd);
         long length = Files.ReadLinkAt(s.ProcFd, link, path, Kernel.PathMax - 1);
         if (length < 0) return length;
-        ReadOnlySpan<byte> place = new(path, (int)length);
-        bool covers = (step->Flags & InitFlags.InsideProc) == 0 && place.StartsWith("/proc/"u8);
+        path[length] = 0;
+        bool covers;
+        fixed (byte* proc = "/proc/\0"u8) covers = (step->Flags & InitFlags.InsideProc) == 0 && Begins(path, proc) >= 0;
         for (int i = 0; i < step->Count && !covers; i++)
         {
-            byte* kept = ((byte**)step->Data)[i];
-            covers = place.SequenceEqual(new ReadOnlySpan<byte>(kept, CString.Length(kept)));
+            int end = Begins(path, ((byte**)step->Data)[i]);
+            covers = end >= 0 && path[end] == 0;
         }
         if (!covers) return 0;
         s.Detail = InitDetail.Covering;
         return -Errno.EPERM;
+    }
+
+    /// <summary>The length of the prefix if the text begins with it, else -1.</summary>
+    private static int Begins(byte* text, byte* prefix)
+    {
+        int i = 0;
+        while (prefix[i] != 0 && text[i] == prefix[i]) i++;
+        return prefix[i] == 0 ? i : -1;
     }
 
     /// <summary>
