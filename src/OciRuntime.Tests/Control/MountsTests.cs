@@ -248,6 +248,18 @@ public sealed class MountsTests
         container.Call("mounts", "add", container.Id, "/no/such/file").ShouldFail(1, "read /no/such/file: no such file or directory");
     }
 
+    /// <summary>Signals are blocked in this program from its first moment on, for the launch code; whoever waits for input must be stoppable all the same.</summary>
+    [Test]
+    public void It_can_be_interrupted_while_it_waits_for_its_input()
+    {
+        using TestContainer container = Observe.Sleeping(_bundle);
+        using var pty = new Pty();
+        using RunningCommand add = Ocirun.Binary.Start(["--root", container.StateRoot, "mounts", "add", container.Id, "-"], new CommandOptions { StdinFd = pty.Slave });
+        Eventually.True(() => new ProcessView(add.Pid).Status("SigBlk").EndsWith("0000", StringComparison.Ordinal), "signals unblocked");
+        add.Signal(2);
+        add.Wait().ExitCode.Should().Be(130);
+    }
+
     [Test]
     public void A_container_without_a_mount_namespace()
     {

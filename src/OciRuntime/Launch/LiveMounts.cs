@@ -13,6 +13,8 @@ internal sealed unsafe class LiveMounts(RuntimeSpec spec, ContainerState state, 
     // runc's and crun's words for what needs a live container.
     private const string Stopped = "container not running";
 
+    private bool _committed;
+
     /// <summary>Makes the mounts of the configuration.</summary>
     public void Add() => Run(LiveMountPlanner.BuildAdd);
 
@@ -58,8 +60,6 @@ internal sealed unsafe class LiveMounts(RuntimeSpec spec, ContainerState state, 
         int status = child.Wait();
         if (status != 0) throw Died(status);
     }
-
-    private bool _committed;
 
     private void Converse(LaunchPlan plan, ChildProcess child, MountIdMapper ids)
     {
