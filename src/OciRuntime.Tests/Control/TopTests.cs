@@ -10,7 +10,7 @@ namespace OciRuntime.Tests.Control;
 [LeavesNothing]
 public sealed class TopTests
 {
-    private const int SigInt = 2, SigTerm = 15, SigWinch = 28;
+    private const int SigInt = 2, SigTerm = 15, SigCont = 18, SigTstp = 20, SigWinch = 28;
     private string _root = null!;
 
     [SetUp]
@@ -165,6 +165,25 @@ public sealed class TopTests
         top.Wait().ExitCode.Should().Be(exitCode);
         pty.Master.ReadUntil("\x1b[?25h").Should().EndWith("\x1b[J\x1b[?25h\r\n");
         pty.Modes.Should().Be(modes.Replace("columns 200", "columns 40"));
+    }
+
+    [Test]
+    public void Suspended_it_gives_the_terminal_back_for_the_time()
+    {
+        using var pty = new Pty();
+        string modes = pty.Modes;
+        using RunningCommand top = Ocirun.Binary.Start(["--root", _root, "top"], pty.Options);
+        pty.Master.ReadUntil("NAME");
+        top.Signal(SigTstp);
+        pty.Master.ReadUntil("\x1b[?25h");
+        Eventually.True(() => File.ReadAllText($"/proc/{top.Pid}/stat").Contains(") T "), "it stops");
+        pty.Modes.Should().Be(modes);
+        top.Signal(SigCont);
+        pty.Master.ReadUntil("\x1b[?25h\r\n\x1b[?25l\x1b[H\x1b[J\x1b[H0 containers");
+        pty.Master.Write("q");
+        top.Wait().ExitCode.Should().Be(0);
+        pty.Modes.Should().Be(modes);
+        pty.Master.ReadUntil("\x1b[J\x1b[?25h\r\n");
     }
 
     [Test]

@@ -1,6 +1,7 @@
 using OciRuntime.Cli;
 using OciRuntime.Launch;
 using OciRuntime.Linux;
+using OciRuntime.Plan;
 using OciRuntime.Spec;
 using OciRuntime.State;
 
@@ -21,7 +22,7 @@ internal static class MountsCommand
         // With the lock no delete takes the container away half-way, and nobody else's mounts come between ours.
         entry.Acquire("mounts");
         ContainerState state = entry.ReadState();
-        if (entry.Probe(state) is ContainerStatus.Stopped or ContainerStatus.Creating) throw new OciException("container not running", Errno.ESRCH);
+        if (entry.Probe(state) is ContainerStatus.Stopped or ContainerStatus.Creating) throw new OciException(LiveMountPlanner.Stopped, Errno.ESRCH);
         RuntimeSpec spec = SpecLoader.Reload(entry);
         spec.Mounts = mounts;
         LiveMounts live = new(spec, state, interruption, message => Logger.Warn(g, message), message => Debug(g, message));

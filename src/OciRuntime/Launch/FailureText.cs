@@ -124,7 +124,7 @@ internal static unsafe class FailureText
         (InitOp.HostPropagation, Linux.Errno.EINVAL) => ": / is no mount point: does the runtime run in a chroot? bind the new root onto itself before entering it",
         (InitOp.HostPropagation, Linux.Errno.EPERM or Linux.Errno.EACCES) => Host.UserNamespace.Obstacle(),
         (InitOp.RemoveMount, Linux.Errno.EINVAL) when message.Detail == InitDetail.Detach => ": it came with a mount namespace of more privilege, which locks it",
-        (InitOp.JoinContainer, Linux.Errno.ESRCH) => ": cannot exec in a stopped container",
+        (InitOp.JoinContainer, Linux.Errno.ESRCH) => $": {step.Text1 ?? "cannot exec in a stopped container"}",
         (InitOp.JoinContainer, Linux.Errno.EPERM) => ": an ordinary user may only enter containers of his own, and not before they are started",
         (InitOp.ForkIntoPidNamespace, Linux.Errno.ENOMEM) => ": the container's pid namespace takes no more processes: cannot exec in a stopped container",
         (InitOp.ForkIntoPidNamespace, Linux.Errno.EAGAIN) => ": the container has as many processes as it may have (/linux/resources/pids, RLIMIT_NPROC)",

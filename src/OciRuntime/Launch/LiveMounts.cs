@@ -10,9 +10,6 @@ namespace OciRuntime.Launch;
 /// <summary>The parent's side of mounts in a container that is there: all of them are made, or none.</summary>
 internal sealed unsafe class LiveMounts(RuntimeSpec spec, ContainerState state, Interruption interruption, Action<string> warn, Action<string> debug)
 {
-    // runc's and crun's words for what needs a live container.
-    private const string Stopped = "container not running";
-
     private bool _committed;
 
     /// <summary>Makes the mounts of the configuration.</summary>
@@ -23,7 +20,7 @@ internal sealed unsafe class LiveMounts(RuntimeSpec spec, ContainerState state, 
 
     private void Run(Func<PlanRequest, List<NamespacePath>, InitFlags, LaunchPlan> build)
     {
-        using ContainerInit init = ContainerInit.Open(state.Init, Stopped);
+        using ContainerInit init = ContainerInit.Open(state.Init, LiveMountPlanner.Stopped);
         ulong namespaces = init.Separate();
         if ((namespaces & Processes.CLONE_NEWNS) == 0) throw new OciException("the container has no mount namespace of its own: what is mounted there is mounted on the host");
         bool joinsUser = (namespaces & Processes.CLONE_NEWUSER) != 0;

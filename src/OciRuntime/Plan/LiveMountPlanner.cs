@@ -14,6 +14,9 @@ internal sealed class LiveMountPlanner
     /// <summary>Slots of <see cref="InitPlan.Fds"/>: the user namespace, if that is joined; the pidfd of the container's first process; then one for each mount.</summary>
     public const int PidFdSlot = 1, FirstMountSlot = 2;
 
+    /// <summary>What is said when the container ends meanwhile: runc's and crun's words.</summary>
+    public const string Stopped = "container not running";
+
     private readonly PlanRequest _request;
     private readonly List<PlanStep> _steps = [];
     private readonly List<string> _warnings = [];
@@ -73,7 +76,7 @@ internal sealed class LiveMountPlanner
     private void AddEntry()
     {
         Add(new(InitOp.AwaitCommit, Origin.Runtime));
-        Add(new(InitOp.JoinContainer, Origin.Runtime) { A = (long)Processes.CLONE_NEWNS, B = PidFdSlot, C = -1 });
+        Add(new(InitOp.JoinContainer, Origin.Runtime) { A = (long)Processes.CLONE_NEWNS, B = PidFdSlot, C = -1, Text1 = Stopped });
     }
 
     // A tmpfs is writable until it has the mode of what it covers.
