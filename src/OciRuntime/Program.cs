@@ -64,6 +64,8 @@ internal static class Program
         PsOptions o => PsCommand.Run(globals, o),
         UpdateOptions o => UpdateCommand.Run(globals, o),
         EventsOptions o => EventsCommand.Run(globals, o),
+        TopOptions o => TopCommand.Run(globals, o),
+        MountsOptions o => MountsCommand.Run(globals, o),
         ListOptions o => ListCommand.Run(globals, o),
         SpecOptions o => SpecCommand.Run(globals, o),
         FeaturesOptions o => FeaturesCommand.Run(globals, o),

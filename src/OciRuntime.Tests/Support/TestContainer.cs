@@ -163,7 +163,8 @@ public sealed class TestContainer : IDisposable, IAsyncDisposable
         }
         DeleteByForce();
         CheckNothingLeft();
-        Cleaner.DeleteTree(StateRoot);
+        // A root that several containers share goes with the last of them.
+        if (!Directory.EnumerateDirectories(StateRoot).Any()) Cleaner.DeleteTree(StateRoot);
     }
 
     /// <inheritdoc/>

@@ -14,6 +14,7 @@ public sealed partial class PlainTests
         AddCgroupChecks();
         AddPrivilegeChecks();
         AddExecChecks();
+        AddLiveChecks();
         _vm.AddFixture("resources-unified");
         _vm.Run();
     }

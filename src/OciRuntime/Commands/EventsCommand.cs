@@ -42,6 +42,8 @@ internal static class EventsCommand
     /// <summary>Until the first process ends. The first record comes after one interval, as in runc.</summary>
     private static unsafe void Stream(ContainerState state, StatsSource source, string? resctrl, long interval)
     {
+        // Blocked before the runtime started when a container has the name of a verb that reads them from a descriptor (Native/seal.c).
+        Processes.SetSignalMask(Processes.SIG_SETMASK, 0, out _);
         long opened = state.Init.OpenPidFd();
         if (opened == -Errno.ESRCH) return;
         using Fd init = new((int)OciException.Check(opened, $"open process {state.Init.Pid}"));

@@ -20,7 +20,9 @@ internal static unsafe class InitMain
             s.Detail = InitDetail.None;
             s.TextLength = 0;
             long result = Execute(ref s, plan->Steps + i);
-            if (result < 0) Sync.Fail(ref s, result);
+            if (result >= 0) continue;
+            LiveMountSteps.Undo(ref s);
+            Sync.Fail(ref s, result);
         }
         Processes.Exit(0);
     }
@@ -80,6 +82,9 @@ internal static unsafe class InitMain
         InitOp.MountFilesystem => MountSteps.Filesystem(ref s, step),
         InitOp.LabelQueues => LabelSteps.Queues(ref s, step),
         InitOp.MountBind => MountSteps.Bind(ref s, step),
+        InitOp.AttachMount => LiveMountSteps.Attach(ref s, step),
+        InitOp.RemoveMount => LiveMountSteps.Remove(ref s, step),
+        InitOp.AwaitCommit => LiveMountSteps.Commit(ref s),
         InitOp.SetMountAttributes => MountSteps.SetAttributes(ref s, step),
         InitOp.ReconfigureFilesystem => MountSteps.Reconfigure(ref s, step),
         InitOp.DeviceNode => DeviceSteps.Node(ref s, step),

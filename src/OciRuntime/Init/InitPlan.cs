@@ -62,14 +62,23 @@ internal enum InitOp
     /// <summary>Clones the rootfs tree onto itself and keeps it as the root of every later look-up. Text1: rootfs.</summary>
     BindRootfs,
 
-    /// <summary>A new file system. Text1: type, Text2: destination, Data: <see cref="TextPair"/>[Count] of fsconfig, A: MOUNT_ATTR_…, B: propagation words, packed (see <see cref="Propagation"/>).</summary>
+    /// <summary>A new file system. Text1: type, Text2: destination, Data: <see cref="TextPair"/>[Count] of fsconfig, A: MOUNT_ATTR_…, B: propagation words, packed (see <see cref="Propagation"/>). C: slot, with <see cref="InitFlags.Detached"/>.</summary>
     MountFilesystem,
 
     /// <summary>Labels the root directory of the mqueue mounted at Text1, which SELinux allows no mount option for. Text2: label.</summary>
     LabelQueues,
 
-    /// <summary>A bind mount. Text1: source, Text2: destination, Data: <see cref="BindAttributes"/>.</summary>
+    /// <summary>A bind mount. Text1: source, Text2: destination, Data: <see cref="BindAttributes"/>. C: slot, with <see cref="InitFlags.Detached"/>.</summary>
     MountBind,
+
+    /// <summary>Attaches a mount that was made before its destination was in reach. Text1: what it is, Text2: destination, A: slot of it, B: propagation words, C: MOUNT_ATTR_… to set last. Flags: those of a destination, <see cref="InitFlags.InheritMode"/>.</summary>
+    AttachMount,
+
+    /// <summary>Detaches what is mounted on Text2. A: 1, or 0 to look whether it could be. Data: byte*[Count] of paths that stay covered.</summary>
+    RemoveMount,
+
+    /// <summary>Waits for the parent's word, and from here on outlives it: what follows is done as a whole or not at all.</summary>
+    AwaitCommit,
 
     /// <summary>Changes the mount at Text1. A: MOUNT_ATTR_… to set, B: to clear, C: propagation words. Flags: <see cref="InitFlags.Recursive"/>.</summary>
     SetMountAttributes,
@@ -254,6 +263,9 @@ internal enum InitFlags
 
     /// <summary>The terminal is not the container's own: it is not bound on /dev/console, and a later step makes it the session's.</summary>
     StdioOnly = 131072,
+
+    /// <summary>The mount is made only, and kept in slot C for <see cref="InitOp.AttachMount"/>.</summary>
+    Detached = 262144,
 }
 
 /// <summary>One step, in unmanaged memory: the child reads nothing else.</summary>
@@ -309,7 +321,7 @@ internal unsafe struct InitPlan
     public InitStep* Steps;
     public int StepCount;
 
-    /// <summary>Descriptors the steps name by slot: cgroup <c>tasks</c> files, namespaces.</summary>
+    /// <summary>Descriptors the steps name by slot: cgroup <c>tasks</c> files, namespaces; mounts that the child makes.</summary>
     public int* Fds;
     public int FdCount;
 

@@ -8,6 +8,7 @@ internal static unsafe class MountSteps
     /// <summary>A new file system at its destination.</summary>
     public static long Filesystem(ref InitState s, InitStep* step)
     {
+        if ((step->Flags & InitFlags.Detached) != 0) return Keep(ref s, step, CreateFilesystem(ref s, step, -1));
         long target = OpenTarget(ref s, step, directory: true);
         if (target < 0) return target;
         long mount = CreateFilesystem(ref s, step, (int)target);
@@ -35,20 +36,25 @@ internal static unsafe class MountSteps
         long tree = CloneSource(ref s, step);
         if (tree == -Errno.ENOENT && (step->Flags & InitFlags.SkipMissing) != 0) return 0;
         if (tree < 0) return tree;
+        bool detached = (step->Flags & InitFlags.Detached) != 0;
         Statx stat = default;
         long target = Files.Stat((int)tree, out stat);
         if (target >= 0) target = CheckProcSource(ref s, step, (int)tree);
         if (target >= 0 && (step->Flags & InitFlags.MapIds) != 0) target = Sync.Ask(ref s, SyncKind.MapIds, 0, (int)tree);
-        if (target >= 0) target = OpenTarget(ref s, step, stat.IsDirectory);
-        if (target < 0)
-        {
-            Files.Close((int)tree);
-            return target;
-        }
+        if (target >= 0 && !detached) target = OpenTarget(ref s, step, stat.IsDirectory);
+        if (target < 0) return Dropped(tree, target);
         BindAttributes* attributes = (BindAttributes*)step->Data;
         tree = WithAttributes(ref s, (int)tree, attributes->Set, attributes->Clear, recursive: false);
         if (tree >= 0) tree = WithAttributes(ref s, (int)tree, attributes->TreeSet, attributes->TreeClear, recursive: true);
-        return Attach(ref s, tree, (int)target, attributes->PropagationWords);
+        return detached ? Keep(ref s, step, tree) : Attach(ref s, tree, (int)target, attributes->PropagationWords);
+    }
+
+    /// <summary>Keeps a mount for a later step, or passes on its errno.</summary>
+    private static long Keep(ref InitState s, InitStep* step, long mount)
+    {
+        if (mount < 0) return mount;
+        s.Plan->Fds[step->C] = (int)mount;
+        return 0;
     }
 
     /// <summary>Later attributes of an existing mount, for example a /dev that had to be writable until now.</summary>
@@ -130,7 +136,8 @@ internal static unsafe class MountSteps
         return result < 0 ? result : -Errno.EPERM;
     }
 
-    private static long IsRoot(ref InitState s, int fd, out bool isRoot)
+    /// <summary>Whether it is the root of the container's tree.</summary>
+    public static long IsRoot(ref InitState s, int fd, out bool isRoot)
     {
         long result = Files.Stat(fd, out Statx target, Files.STATX_BASIC_STATS | Files.STATX_MNT_ID);
         Statx root = default;
@@ -293,15 +300,21 @@ internal static unsafe class MountSteps
         long result = mount;
         if (mount >= 0)
         {
-            s.Detail = InitDetail.Attach;
-            result = Mounts.Move((int)mount, target);
-            // mount(2) has an errno of its own for it, which Docker explains to its users.
-            if (result == -Errno.EINVAL && IsDirectory((int)mount) != IsDirectory(target)) result = -Errno.ENOTDIR;
-            if (result >= 0) result = Propagate(ref s, (int)mount, propagation);
+            result = AttachTo(ref s, (int)mount, target, propagation);
             Files.Close((int)mount);
         }
         Files.Close(target);
         return result < 0 ? result : 0;
+    }
+
+    /// <summary>Attaches a mount and sets its propagation.</summary>
+    public static long AttachTo(ref InitState s, int mount, int target, ulong propagation)
+    {
+        s.Detail = InitDetail.Attach;
+        long result = Mounts.Move(mount, target);
+        // mount(2) has an errno of its own for it, which Docker explains to its users.
+        if (result == -Errno.EINVAL && IsDirectory(mount) != IsDirectory(target)) result = -Errno.ENOTDIR;
+        return result < 0 ? result : Propagate(ref s, mount, propagation);
     }
 
     private static bool IsDirectory(int fd) => Files.Stat(fd, out Statx stat) >= 0 && stat.IsDirectory;

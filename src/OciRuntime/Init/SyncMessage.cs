@@ -29,6 +29,9 @@ internal enum SyncKind
     /// <summary>Map the ids of this detached bind mount, whose descriptor comes with the message: it takes privileges over its file system.</summary>
     MapIds,
 
+    /// <summary>All mounts are made; the next thing is to attach them, which is not to be interrupted.</summary>
+    Commit,
+
     /// <summary>Here is the master of my terminal (foreground only).</summary>
     Console,
 
@@ -52,6 +55,7 @@ internal enum InitDetail
     Attach, Propagation, ProcMissing, NotADevice, ExistingNode, Parent, Groups, Gid, Uid, KeepCaps, Ambient, OutsideRoot,
     TargetIsRoot, HookFork, HookExecute, HookStatus, HookSignal, HookTimeout, OldRoot, SendConsole, ControllingTerminal, ConsoleNode, BadProcFile,
     Listener, CopyUp, CopyUpDepth, CopyUpOwner, CopyUpDevice,
+    NotMounted, Covering, TakeMode, Detach,
 }
 
 /// <summary>The one message format in both directions.</summary>

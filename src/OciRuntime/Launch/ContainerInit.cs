@@ -16,30 +16,34 @@ internal sealed class ContainerInit : IDisposable
     ];
 
     private readonly Fd _directory;
+    private readonly string _stopped;
 
-    private ContainerInit(int pid, Fd pidfd, Fd directory)
+    private ContainerInit(int pid, Fd pidfd, Fd directory, string stopped)
     {
         Pid = pid;
         PidFd = pidfd;
         _directory = directory;
+        _stopped = stopped;
     }
 
     public int Pid { get; }
     public Fd PidFd { get; }
 
+    /// <param name="identity">The process.</param>
+    /// <param name="stopped">The message when it has ended.</param>
     /// <exception cref="OciException">It has ended.</exception>
-    public static ContainerInit Open(ProcessIdentity identity)
+    public static ContainerInit Open(ProcessIdentity identity, string stopped = "cannot exec in a stopped container")
     {
         long pidfd = identity.OpenPidFd();
-        if (pidfd == -Errno.ESRCH) throw Stopped();
+        if (pidfd == -Errno.ESRCH) throw new OciException(stopped);
         Fd held = new((int)OciException.Check(pidfd, $"open process {identity.Pid}"));
         long directory = Files.OpenAt(Files.AT_FDCWD, $"/proc/{identity.Pid}", Files.O_PATH | Files.O_DIRECTORY);
         // While the process has not been reaped its number is nobody else's: the directory was its own.
         bool same = directory >= 0 && Processes.PidFdSendSignal(held.Number, 0) is not -Errno.ESRCH;
-        if (same) return new ContainerInit(identity.Pid, held, new Fd((int)directory));
+        if (same) return new ContainerInit(identity.Pid, held, new Fd((int)directory), stopped);
         held.Dispose();
         if (directory >= 0) Files.Close((int)directory);
-        throw Stopped();
+        throw new OciException(stopped);
     }
 
     /// <summary>CLONE_NEW… flags of the namespaces in which it is and this process is not. Namespaces that both share need no joining, and an ordinary user may not.</summary>
@@ -51,7 +55,7 @@ internal sealed class ContainerInit : IDisposable
             // A kernel without this kind of namespace has no such file.
             if (Files.StatAt(Files.AT_FDCWD, $"/proc/self/ns/{file}", 0, out Statx own) < 0) continue;
             long result = Files.StatAt(_directory.Number, $"ns/{file}", 0, out Statx stat);
-            if (result is -Errno.ESRCH or -Errno.ENOENT) throw Stopped();
+            if (result is -Errno.ESRCH or -Errno.ENOENT) throw new OciException(_stopped);
             if (result == -Errno.EACCES) throw new OciException($"look at the {file} namespace of the container's process {Pid}: permission denied (EACCES): an ordinary user may not before the container is started, and not after its program changed its user");
             OciException.Check(result, $"look at the {file} namespace of the container's process {Pid}");
             if (stat.Inode != own.Inode || stat.DevMajor != own.DevMajor || stat.DevMinor != own.DevMinor) flags |= flag;
@@ -62,10 +66,11 @@ internal sealed class ContainerInit : IDisposable
     /// <summary>setgroups(2) was given up in its user namespace.</summary>
     public bool DeniesSetgroups() => Files.ReadFileAt(_directory.Number, "setgroups", 16, out _) is { } text && text.AsSpan().StartsWith("deny"u8);
 
+    /// <summary>Its user namespace.</summary>
+    public Fd OpenUserNamespace() => new((int)OciException.Check(Files.OpenAt(_directory.Number, "ns/user", Files.O_RDONLY), $"open the user namespace of the container's process {Pid}"));
+
     /// <summary>Its root directory.</summary>
     public Fd OpenRoot() => new((int)OciException.Check(Files.OpenAt(_directory.Number, "root", Files.O_PATH | Files.O_DIRECTORY), $"open the root of the container's process {Pid}"));
-
-    private static OciException Stopped() => new("cannot exec in a stopped container");
 
     public void Dispose()
     {

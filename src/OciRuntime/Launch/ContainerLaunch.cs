@@ -212,7 +212,7 @@ internal sealed unsafe class ContainerLaunch : IDisposable
             case SyncKind.Limits: Answer(SetLimits); break;
             case SyncKind.NetworkDevices: Answer(MoveNetworkDevices); break;
             case SyncKind.Hooks: Answer(RunHooks); break;
-            case SyncKind.Source: ProvideSource(Plan.Steps[message.Step]); break;
+            case SyncKind.Source: MountSource.Provide(Child!, Plan.Steps[message.Step]); break;
             case SyncKind.MapIds: MapIds(Plan.Steps[message.Step], passed); break;
             case SyncKind.Console:
                 Terminal = new Fd(passed);
@@ -282,19 +282,6 @@ internal sealed unsafe class ContainerLaunch : IDisposable
     private void WriteStateForChild(ContainerStatus status)
     {
         if (_native->StateFd >= 0) MemoryFile.Write(_native->StateFd, StateDocument.ForHooks(State, status, Child!.InnerPid()));
-    }
-
-    /// <summary>Opens a bind source that the container's user namespace hides, with the runtime's privileges (a volume below a 0700 directory).</summary>
-    private void ProvideSource(PlanStep step)
-    {
-        long tree;
-        fixed (byte* path = CString.Encode(step.Text1!, stackalloc byte[Kernel.PathMax])) tree = Mounts.OpenTree(Files.AT_FDCWD, path, MountSteps.CloneFlags(step.Flags));
-        using Fd fd = new((int)tree);
-        // A mount that stays a peer of the host's would carry the container's mounts back.
-        if (tree >= 0) Mounts.SetAttributes((int)tree, new MountAttr { Propagation = Mounts.MS_SLAVE }, recursive: true);
-        // Without privilege nobody can clone a mount for another user namespace: what the child met is the reason to tell.
-        if (tree == -Errno.EPERM) tree = -Errno.EACCES;
-        Child!.Answer(tree < 0 ? (int)-tree : 0, (int)tree);
     }
 
     private void MapIds(PlanStep step, int passed)

@@ -25,6 +25,7 @@ internal static class MountHints
         (InitDetail.Source, Errno.EINVAL) when (step.Flags & InitFlags.Recursive) == 0 => ": a user namespace can bind a mount of the host that has others below it only with them (option rbind)",
         (InitDetail.Superblock, Errno.EINVAL) when step.Op == InitOp.ReconfigureFilesystem && step.Options!.Exists(static option => option.Key == "dirsync") => ": a remount cannot change dirsync",
         (InitDetail.Attach or InitDetail.Target, Errno.ENOTDIR) => ": a directory can only be mounted on a directory, and a file on a file",
+        (InitDetail.Target, Errno.EROFS) when step.Op == InitOp.AttachMount => ": it does not exist, and where it would have to be made is read-only",
         (InitDetail.CopyUp, Errno.ENOSPC) => ": it does not fit into the tmpfs (options size= and nr_inodes=)",
         (InitDetail.CopyUpOwner, Errno.EINVAL) => ": the owner has no mapping in the user namespace (/linux/uidMappings, /linux/gidMappings)",
         (InitDetail.CopyUpDevice, Errno.EPERM) => ": not possible in a user namespace",

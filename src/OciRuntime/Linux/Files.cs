@@ -15,6 +15,7 @@ internal struct OpenHow
 internal struct Statx
 {
     [FieldOffset(0)] public uint Mask;
+    [FieldOffset(8)] public ulong Attributes;
     [FieldOffset(20)] public uint Uid;
     [FieldOffset(24)] public uint Gid;
     [FieldOffset(28)] public ushort Mode;
@@ -64,6 +65,7 @@ internal static unsafe partial class Files
     public const int S_IFMT = 0xF000, S_IFSOCK = 0xC000, S_IFLNK = 0xA000, S_IFREG = 0x8000, S_IFBLK = 0x6000, S_IFDIR = 0x4000, S_IFCHR = 0x2000, S_IFIFO = 0x1000;
     public const ulong RESOLVE_NO_XDEV = 1, RESOLVE_NO_MAGICLINKS = 2, RESOLVE_NO_SYMLINKS = 4, RESOLVE_BENEATH = 8, RESOLVE_IN_ROOT = 16;
     public const int STATX_BASIC_STATS = 0x7ff, STATX_MNT_ID = 0x1000;
+    public const ulong STATX_ATTR_MOUNT_ROOT = 0x2000;
     public const int X_OK = 1, W_OK = 2, R_OK = 4;
     public const long PROC_SUPER_MAGIC = 0x9fa0, TMPFS_MAGIC = 0x01021994, CGROUP_SUPER_MAGIC = 0x27e0eb, CGROUP2_SUPER_MAGIC = 0x63677270,
         DEVPTS_SUPER_MAGIC = 0x1cd1, OVERLAYFS_SUPER_MAGIC = 0x794c7630, MQUEUE_MAGIC = 0x19800202;

@@ -6,8 +6,8 @@
  *    nowhere: no bytes are copied and, unlike a read-only bind mount, a privileged container cannot turn it writable. Where overlay
  *    is not to be had (no privilege, no module) it is a sealed memfd.
  * 2. Makes sure that descriptors 0 to 2 are open and SIGCHLD is not ignored.
- * 3. Blocks signals in the only thread there is, so that every thread of the .NET runtime inherits the mask and the launch code can read
- *    them from a descriptor (a finalizer thread with an open mask would take SIGTERM's default action in the middle of a launch).
+ * 3. In these verbs and in top, blocks signals in the only thread there is, so that every thread of the .NET runtime inherits the mask and
+ *    the code can read them from a descriptor (a finalizer thread with an open mask would take SIGTERM's default action in the middle of a launch).
  *
  * It is C because it has to come first: as managed code the runtime would be initialised twice, which costs another millisecond.
  */
@@ -48,13 +48,19 @@ static void open_standard_streams(void)
             _exit(1);
 }
 
+static int has_word(int argc, char **argv, const char *word)
+{
+    for (int i = 1; i < argc; i++)
+        if (!strcmp(argv[i], word))
+            return 1;
+    return 0;
+}
+
 /* A word that merely looks like one of these verbs costs a millisecond and nothing else. */
 static int launches(int argc, char **argv)
 {
-    for (int i = 1; i < argc; i++)
-        if (!strcmp(argv[i], "create") || !strcmp(argv[i], "run") || !strcmp(argv[i], "exec") || !strcmp(argv[i], "restore"))
-            return 1;
-    return 0;
+    return has_word(argc, argv, "create") || has_word(argc, argv, "run") || has_word(argc, argv, "exec") || has_word(argc, argv, "restore")
+        || has_word(argc, argv, "mounts");
 }
 
 /* All but the synchronous faults and the signals glibc and NativeAOT use among threads (32 to 34). */
@@ -156,8 +162,12 @@ __attribute__((constructor(200))) static void seal(int argc, char **argv)
     open_standard_streams();
     /* Ignored by the caller it stays so across execve, and the kernel reaps children itself: no status of a hook or a container (wait(2), ECHILD). */
     signal(SIGCHLD, SIG_DFL);
-    if (!launches(argc, argv))
+    if (!launches(argc, argv)) {
+        /* Ended by a signal it has a terminal to give back. Other verbs with such a word are short, or unblock them. */
+        if (has_word(argc, argv, "top"))
+            block_signals();
         return;
+    }
     if (getenv(MARK)) {
         unsetenv(MARK);
         if (is_sealed())

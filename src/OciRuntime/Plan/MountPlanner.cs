@@ -14,10 +14,11 @@ internal sealed class MountPlanner(PlanRequest request, NamespacePlan namespaces
     public bool DevIsBound { get; private set; }
 
     /// <summary>Adds a step for every mount.</summary>
-    public void AddMounts()
+    /// <param name="section">JSON pointer of their array.</param>
+    public void AddMounts(string section = "/mounts")
     {
         Mount[] mounts = request.Spec.Mounts;
-        for (int i = 0; i < mounts.Length; i++) Add(mounts[i], new("/mounts", i));
+        for (int i = 0; i < mounts.Length; i++) Add(mounts[i], new(section, i));
     }
 
     /// <summary>Adds the read-only remounts.</summary>
@@ -96,7 +97,7 @@ internal sealed class MountPlanner(PlanRequest request, NamespacePlan namespaces
         bool readOnly = (attributes & Mounts.MOUNT_ATTR_RDONLY) != 0;
         // A read-only device needs a read-only superblock; the kernel's own file systems share theirs, so only the mount is.
         if (readOnly && !IsVirtual(type)) data.Add(new("ro", null));
-        bool late = readOnly && (type == "tmpfs" || target == "dev");
+        bool late = readOnly && !request.IsLive && (type == "tmpfs" || target == "dev");
         if (late) _late.Add(Attributes(origin, target, Mounts.MOUNT_ATTR_RDONLY));
         InitFlags flags = type is "proc" or "sysfs" ? InitFlags.RealDirectory : 0;
         labels.AddTo(type, data);
@@ -220,7 +221,7 @@ internal sealed class MountPlanner(PlanRequest request, NamespacePlan namespaces
     /// /proc may only be covered by procfs, and below it only the files that container managers fake may be: a fake /proc/self/attr would
     /// swallow security labels (CVE-2019-16884).
     /// </summary>
-    private static InitFlags ProcFlags(Mount mount, Origin origin, string target, bool isProc)
+    internal static InitFlags ProcFlags(Mount mount, Origin origin, string target, bool isProc)
     {
         if (!ContainerPath.IsBelow(target, "proc")) return InitFlags.None;
         if (target == "proc")

@@ -45,7 +45,7 @@ internal static unsafe class PlanCompiler
             case InitOp.MemoryPolicy or InitOp.Affinity: Nodes(step, target, arena); break;
             case InitOp.JoinNamespaces: Joins(step, plan, target, arena); break;
             case InitOp.SetUser: Groups(step, target, arena); break;
-            case InitOp.FindExecutable:
+            case InitOp.FindExecutable or InitOp.RemoveMount:
                 target->Data = arena.Texts(step.Candidates!);
                 target->Count = step.Candidates!.Length;
                 break;

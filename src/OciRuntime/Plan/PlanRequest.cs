@@ -22,6 +22,9 @@ internal sealed class PlanRequest
     /// <summary>exec: one more process in a container that is there.</summary>
     public bool IsExec { get; init; }
 
+    /// <summary>mounts add: nothing comes after a mount that would have to be made inside of it.</summary>
+    public bool IsLive { get; init; }
+
     public bool NoPivot { get; init; }
     public bool NewKeyring { get; init; } = true;
 

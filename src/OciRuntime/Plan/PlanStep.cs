@@ -33,7 +33,7 @@ internal sealed class PlanStep(InitOp op, Origin origin)
     /// <summary>Supplementary groups.</summary>
     public uint[]? Groups { get; init; }
 
-    /// <summary>Candidate paths of the program.</summary>
+    /// <summary>Candidate paths of the program; paths that a removal must leave alone.</summary>
     public string[]? Candidates { get; init; }
 
     /// <summary>The seccomp filter.</summary>

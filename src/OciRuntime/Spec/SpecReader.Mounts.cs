@@ -2,6 +2,8 @@ namespace OciRuntime.Spec;
 
 public static partial class SpecReader
 {
+    private static Mount[] ReadMounts(ref JsonCursor json) => Array(ref json, ReadMount);
+
     private static Mount ReadMount(ref JsonCursor json)
     {
         var mount = new Mount();

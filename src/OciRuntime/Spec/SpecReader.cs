@@ -32,6 +32,9 @@ public static partial class SpecReader
     /// <summary>Reads the resources of <c>update --resources</c>; pointers start at its own root.</summary>
     public static LinuxResources ParseResources(ReadOnlySpan<byte> utf8, SpecProblems problems) => Read(utf8, problems, ReadResources) ?? new();
 
+    /// <summary>Reads an array of mounts, the file of <c>mounts add</c>; pointers start at its own root.</summary>
+    public static Mount[] ParseMounts(ReadOnlySpan<byte> utf8, SpecProblems problems) => Read(utf8, problems, ReadMounts) ?? [];
+
     private static T? Read<T>(ReadOnlySpan<byte> utf8, SpecProblems problems, ReadValue<T?> readRoot)
         where T : class
     {

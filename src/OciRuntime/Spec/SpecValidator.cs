@@ -106,35 +106,39 @@ public static partial class SpecValidator
         if (mounts.Length > 0 && !namespaces.Has("mount"))
             problems.Error("/mounts", null, "needs a mount namespace in linux.namespaces");
         for (var i = 0; i < mounts.Length; i++)
-            CheckMount(mounts[i], i, problems);
+            CheckMount(mounts[i], "/mounts", i, problems);
     }
 
-    private static void CheckMount(Mount mount, int index, SpecProblems problems)
+    private static void CheckMount(Mount mount, string section, int index, SpecProblems problems)
     {
-        // A relative destination means one below "/": older specifications allowed it, and runc takes it with a warning.
-        if (mount.Destination.Length == 0)
-            problems.Error($"/mounts/{index}/destination", null, "is required and must not be empty");
-        else if (SpecText.IsRootDirectory(mount.Destination))
-            problems.Error($"/mounts/{index}/destination", SpecText.Quote(mount.Destination), "must not be the root directory of the container");
-        else if (!SpecText.IsAbsolute(mount.Destination))
-            problems.Warn($"/mounts/{index}/destination", SpecText.Quote(mount.Destination), "should be absolute; taken as below \"/\"");
-
+        CheckDestination(mount, section, index, problems);
         var isBind = IsBind(mount);
         if (isBind && string.IsNullOrEmpty(mount.Source))
-            problems.Error($"/mounts/{index}/source", null, "is required for a bind mount");
-        CheckOptions(mount, index, isBind, problems);
+            problems.Error($"{section}/{index}/source", null, "is required for a bind mount");
+        CheckOptions(mount, section, index, isBind, problems);
         if (mount.UidMappings.Length == 0 && mount.GidMappings.Length == 0)
             return;
         if (mount.UidMappings.Length == 0 || mount.GidMappings.Length == 0)
-            problems.Error($"/mounts/{index}", null, "must have both uidMappings and gidMappings or neither");
+            problems.Error($"{section}/{index}", null, "must have both uidMappings and gidMappings or neither");
         if (!isBind)
-            problems.Error($"/mounts/{index}", null, "has uidMappings, which only bind mounts can have");
-        CheckIdMappings(mount.UidMappings, $"/mounts/{index}/uidMappings", problems);
-        CheckIdMappings(mount.GidMappings, $"/mounts/{index}/gidMappings", problems);
+            problems.Error($"{section}/{index}", null, "has uidMappings, which only bind mounts can have");
+        CheckIdMappings(mount.UidMappings, $"{section}/{index}/uidMappings", problems);
+        CheckIdMappings(mount.GidMappings, $"{section}/{index}/gidMappings", problems);
+    }
+
+    private static void CheckDestination(Mount mount, string section, int index, SpecProblems problems)
+    {
+        // A relative destination means one below "/": older specifications allowed it, and runc takes it with a warning.
+        if (mount.Destination.Length == 0)
+            problems.Error($"{section}/{index}/destination", null, "is required and must not be empty");
+        else if (SpecText.IsRootDirectory(mount.Destination))
+            problems.Error($"{section}/{index}/destination", SpecText.Quote(mount.Destination), "must not be the root directory of the container");
+        else if (!SpecText.IsAbsolute(mount.Destination))
+            problems.Warn($"{section}/{index}/destination", SpecText.Quote(mount.Destination), "should be absolute; taken as below \"/\"");
     }
 
     /// <summary>Words that mean something for one kind of mount only, where ignoring them would be the worse surprise.</summary>
-    private static void CheckOptions(Mount mount, int index, bool isBind, SpecProblems problems)
+    private static void CheckOptions(Mount mount, string section, int index, bool isBind, SpecProblems problems)
     {
         var isNew = !SpecWords.Has(mount.Options, "remount");
         var noFollow = SpecWords.Has(mount.Options, "src-nofollow") || SpecWords.Has(mount.Options, "dest-nofollow");
@@ -148,7 +152,7 @@ public static partial class SpecValidator
                 _ => null,
             };
             if (problem is not null)
-                problems.Error($"/mounts/{index}/options/{i}", SpecText.Quote(mount.Options[i]), problem);
+                problems.Error($"{section}/{index}/options/{i}", SpecText.Quote(mount.Options[i]), problem);
         }
     }
 

@@ -1,0 +1,125 @@
+using OciRuntime.Linux;
+
+namespace OciRuntime.Init;
+
+/// <summary>
+/// Mounts of a container that runs. Its processes may rename, replace and mount over directories between any two system calls, so a destination
+/// is looked up once and held: what is attached to, or detached, is what the descriptor stands for.
+/// </summary>
+internal static unsafe class LiveMountSteps
+{
+    /// <summary>Asks the parent to let go; then its death no longer ends this process.</summary>
+    public static long Commit(ref InitState s)
+    {
+        long result = Sync.Ask(ref s, SyncKind.Commit, 0);
+        return result < 0 ? result : Processes.Prctl(Processes.PR_SET_PDEATHSIG, 0);
+    }
+
+    /// <summary>Attaches a mount that an earlier step made. Its descriptor stays open, for <see cref="Undo"/>.</summary>
+    public static long Attach(ref InitState s, InitStep* step)
+    {
+        int mount = s.Plan->Fds[step->A];
+        long result = Files.Stat(mount, out Statx stat);
+        if (result >= 0) result = MountSteps.OpenTarget(ref s, step, stat.IsDirectory);
+        if (result < 0) return result;
+        int target = (int)result;
+        result = (step->Flags & InitFlags.InheritMode) == 0 ? 0 : TakeMode(ref s, mount, target);
+        if (result >= 0 && step->C != 0)
+        {
+            s.Detail = InitDetail.Attributes;
+            result = Mounts.SetAttributes(mount, new MountAttr { Set = (ulong)step->C }, recursive: false);
+        }
+        if (result >= 0) result = MountSteps.AttachTo(ref s, mount, target, (ulong)step->B);
+        Files.Close(target);
+        return result;
+    }
+
+    /// <summary>Detaches the topmost mount at a path, with those below it.</summary>
+    public static long Remove(ref InitState s, InitStep* step)
+    {
+        s.Detail = InitDetail.Target;
+        int nofollow = (step->Flags & InitFlags.TargetNoFollow) != 0 ? Files.O_NOFOLLOW : 0;
+        ulong resolve = (step->Flags & InitFlags.InsideProc) != 0 ? Files.RESOLVE_NO_SYMLINKS : 0;
+        long fd = RootPath.Open(s.RootFd, step->Text2, Files.O_PATH | nofollow, resolve);
+        if (fd < 0) return fd;
+        long result = CheckMountPoint(ref s, step, (int)fd);
+        if (result >= 0 && step->A != 0)
+        {
+            s.Detail = InitDetail.Detach;
+            result = Unmount(ref s, (int)fd);
+        }
+        Files.Close((int)fd);
+        return result;
+    }
+
+    /// <summary>After a failed step: takes back what the steps before it attached, last first. What was not attached the kernel refuses to detach.</summary>
+    public static void Undo(ref InitState s)
+    {
+        for (int i = s.StepIndex; i >= 0; i--)
+        {
+            InitStep* step = s.Plan->Steps + i;
+            if (step->Op == InitOp.AttachMount) Unmount(ref s, s.Plan->Fds[step->A]);
+        }
+    }
+
+    /// <summary>
+    /// The container may have moved another of its mount points to the path by renaming a directory above it, or have put a link there. That must not
+    /// uncover what the configuration hides or makes read-only, of which the kernel says where it really is.
+    /// </summary>
+    private static long CheckMountPoint(ref InitState s, InitStep* step, int fd)
+    {
+        long result = Files.Stat(fd, out Statx stat);
+        if (result < 0) return result;
+        bool isRoot = false;
+        if (stat.IsDirectory) result = MountSteps.IsRoot(ref s, fd, out isRoot);
+        if (result < 0) return result;
+        s.Detail = isRoot ? InitDetail.TargetIsRoot : (stat.Attributes & Files.STATX_ATTR_MOUNT_ROOT) == 0 ? InitDetail.NotMounted : InitDetail.None;
+        if (s.Detail != InitDetail.None) return -Errno.EINVAL;
+        byte* link = stackalloc byte[40];
+        byte* path = stackalloc byte[Kernel.PathMax];
+        InitState.FdPath(link, fd);
+        long length = Files.ReadLinkAt(s.ProcFd, link, path, Kernel.PathMax - 1);
+        if (length < 0) return length;
+        path[length] = 0;
+        bool covers;
+        fixed (byte* proc = "/proc/\0"u8) covers = (step->Flags & InitFlags.InsideProc) == 0 && Begins(path, proc) >= 0;
+        for (int i = 0; i < step->Count && !covers; i++)
+        {
+            int end = Begins(path, ((byte**)step->Data)[i]);
+            covers = end >= 0 && path[end] == 0;
+        }
+        if (!covers) return 0;
+        s.Detail = InitDetail.Covering;
+        return -Errno.EPERM;
+    }
+
+    /// <summary>The length of the prefix if the text begins with it, else -1.</summary>
+    private static int Begins(byte* text, byte* prefix)
+    {
+        int i = 0;
+        while (prefix[i] != 0 && text[i] == prefix[i]) i++;
+        return prefix[i] == 0 ? i : -1;
+    }
+
+    /// <summary>
+    /// umount2(2) takes a path only: the descriptor's link in the host's own procfs, below a directory that is held. It is no place where the container could
+    /// put something, and leads to the very mount, so UMOUNT_NOFOLLOW would only be in the way.
+    /// </summary>
+    private static long Unmount(ref InitState s, int fd)
+    {
+        byte* path = stackalloc byte[40];
+        InitState.FdPath(path, fd);
+        long result = Files.ChangeDirectory(s.ProcFd);
+        return result < 0 ? result : Mounts.Unmount(path, Mounts.MNT_DETACH);
+    }
+
+    /// <summary>Gives a new tmpfs the mode of the directory that it is about to cover; by its link, as the mount's descriptor only stands for it.</summary>
+    private static long TakeMode(ref InitState s, int mount, int target)
+    {
+        s.Detail = InitDetail.TakeMode;
+        byte* path = stackalloc byte[40];
+        InitState.FdPath(path, mount);
+        long result = Files.Stat(target, out Statx stat);
+        return result < 0 ? result : Files.ChmodAt(s.ProcFd, path, stat.Mode & 0xfffu);
+    }
+}

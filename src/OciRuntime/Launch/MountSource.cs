@@ -1,0 +1,22 @@
+using OciRuntime.Init;
+using OciRuntime.Linux;
+using OciRuntime.Plan;
+
+namespace OciRuntime.Launch;
+
+/// <summary>Bind sources that the container's user namespace hides from the child (a volume below a 0700 directory): cloned with the runtime's privileges.</summary>
+internal static unsafe class MountSource
+{
+    /// <summary>Answers the child's request.</summary>
+    public static void Provide(ChildProcess child, PlanStep step)
+    {
+        long tree;
+        fixed (byte* path = CString.Encode(step.Text1!, stackalloc byte[Kernel.PathMax])) tree = Mounts.OpenTree(Files.AT_FDCWD, path, MountSteps.CloneFlags(step.Flags));
+        using Fd fd = new((int)tree);
+        // A mount that stays a peer of the host's would carry the container's mounts back.
+        if (tree >= 0) Mounts.SetAttributes((int)tree, new MountAttr { Propagation = Mounts.MS_SLAVE }, recursive: true);
+        // Without privilege nobody can clone a mount for another user namespace: what the child met is the reason to tell.
+        if (tree == -Errno.EPERM) tree = -Errno.EACCES;
+        child.Answer(tree < 0 ? (int)-tree : 0, (int)tree);
+    }
+}
