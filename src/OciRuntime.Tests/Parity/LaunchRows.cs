@@ -1,0 +1,90 @@
+using OciRuntime.Tests.Support;
+using static OciRuntime.Tests.Parity.Relation;
+
+namespace OciRuntime.Tests.Parity;
+
+/// <summary>create and run with each of their flags, good and bad, and exit codes.</summary>
+internal static class LaunchRows
+{
+    public static readonly Scenario[] Scenarios =
+    [
+        new("flags of create",
+            new("from the current directory", "create {id}") { Before = static s => CopyBundle(s), },
+            new("delete", "delete {id}"),
+            new("--pid-file", "create --bundle {bundle} --pid-file {dir}/pid {id}") { Effect = static s => PidFile(s, "pid") },
+            new("delete again", "delete {id}"),
+            new("-b and a relative pid file", "create -b {bundle} --pid-file pid2 {id}") { Effect = static s => PidFile(s, "pid2") },
+            new("delete, once more", "delete {id}"),
+            new("--config", "create --bundle {bundle} --config {dir}/config.json {id}") { Relation = SameAsCrun("a flag of crun's, which reads another file than config.json") },
+            new("delete what --config made", "delete --force {id}"),
+            new("--no-pivot", "create --bundle {bundle} --no-pivot {id}"),
+            new("delete what --no-pivot made", "delete {id}"),
+            new("--no-new-keyring", "create --bundle {bundle} --no-new-keyring {id}"),
+            new("delete what --no-new-keyring made", "delete {id}"),
+            new("--preserve-fds", "create --bundle {bundle} --preserve-fds 2 {id}") { Descriptors = 2 },
+            new("delete what --preserve-fds made", "delete {id}"),
+            new("--preserve-fds that are not there", "create --bundle {bundle} --preserve-fds 3 {id}") { Descriptors = 1 },
+            new("--preserve-fds that is no number", "create --bundle {bundle} --preserve-fds many {id}") { Compared = Compared.Mistake },
+            new("--preserve-fds that is negative", "create --bundle {bundle} --preserve-fds=-1 {id}") { Compared = Compared.Mistake },
+            new("pid file that cannot be written", "create --bundle {bundle} --pid-file {dir}/no/pid {id}"),
+            new("bundle that is not there", "create --bundle {dir}/nothing {id}") { Says = ["no such file or directory"] },
+            new("bundle that is a file", "create --bundle {bundle}/config.json {id}") { SaysAsRunc = ["not a directory"] },
+            new("bundle without a configuration", "create --bundle {bundle}/rootfs {id}") { SaysAsRunc = ["config.json"] },
+            new("console socket without a terminal", "create --bundle {bundle} --console-socket {dir}/console {id}"),
+            new("configuration that is no JSON", "create --bundle {dir}/broken {id}") { Before = static s => Write(s, "broken", "{") },
+            new("configuration that is empty", "create --bundle {dir}/empty {id}") { Before = static s => Write(s, "empty", "") },
+            new("configuration that is an empty object", "create --bundle {dir}/void {id}") { Before = static s => Write(s, "void", "{}") }),
+        new("terminal",
+            new("create without a console socket", "create --bundle {bundle} {id}") { SaysAsRunc = ["without setting console socket"] },
+            new("run --detach without a console socket", "run --detach --bundle {bundle} {id}"),
+            new("run with a console socket in the foreground", "run --console-socket {dir}/console --bundle {bundle} {id}"),
+            new("console socket that is not there", "create --console-socket {dir}/console --bundle {bundle} {id}")) { Bundle = static b => b.Terminal() },
+        new("exit codes of run",
+            new("its own", "run --bundle {bundle} {id}") { Shape = Shape.Exact },
+            new("nothing is left", "state {id}"),
+            new("--keep", "run --keep --bundle {bundle} {id}"),
+            new("delete", "delete {id}"),
+            new("--no-subreaper", "run --no-subreaper --bundle {bundle} {id}")) { Bundle = static b => b.Script("echo out; echo err >&2; exit 7") },
+        new("exit code of run after a signal",
+            new Row("128 and more", "run --bundle {bundle} {id}")) { Bundle = static b => b.RemoveNamespace("pid").Script("kill -TERM $$") },
+        Program("a program that is not in PATH", "nonexistent", ["executable file not found in $PATH"]),
+        Program("a program that is not there", "/nonexistent", ["no such file or directory"]),
+        Program("a program that is a directory", "/etc", []),
+        Program("a program that is not executable", "/etc/data", ["permission denied"]),
+        new("a mount that cannot be made",
+            new Row("directory over a file", "create --bundle {bundle} {id}") { SaysAsRunc = ["not a directory"] }) { Bundle = static b => b.WriteFile("/file", "").AddMount("/file", "bind", "/etc", "bind") },
+        new("a missing source",
+            new Row("of a bind mount", "create --bundle {bundle} {id}") { SaysAsRunc = ["no such file or directory"] }) { Bundle = static b => b.AddMount("/mnt", "bind", "/nonexistent", "bind") },
+        new("a failing hook",
+            new Row("createRuntime", "create --bundle {bundle} {id}")) { Bundle = static b => b.AddHook("createRuntime", "/bin/false") },
+        new("detached",
+            new("run -d with a pid file", "run -d --pid-file {dir}/pid --bundle {bundle} {id}") { Effect = static s => PidFile(s, "pid") },
+            new("kill", "kill {id} KILL"),
+            new("it is kept", "state {id}") { Before = static s => s.WaitStopped(), Shape = Shape.Json },
+            new("delete", "delete {id}")),
+    ];
+
+    private static Scenario Program(string name, string program, string[] says) =>
+        new(name,
+            new("create", "create --bundle {bundle} {id}") { SaysAsRunc = says },
+            new("run", "run --pid-file {dir}/pid --bundle {bundle} {id}") { SaysAsRunc = says, Effect = static s => $"{File.Exists(s.Scratch("pid"))}" })
+        { Bundle = b => b.WriteFile("/etc/data", "").Args(program) };
+
+    private static void CopyBundle(Subject s)
+    {
+        File.Copy(s.Bundle.ConfigPath, s.Scratch("config.json"));
+        File.CreateSymbolicLink(s.Scratch("rootfs"), s.Bundle.Rootfs);
+    }
+
+    private static void Write(Subject s, string directory, string config)
+    {
+        Directory.CreateDirectory(s.Scratch(directory));
+        File.WriteAllText(s.Scratch(directory + "/config.json"), config);
+    }
+
+    private static string PidFile(Subject s, string name)
+    {
+        string pid = s.Call("state", "{id}").Json["pid"]!.ToJsonString();
+        return File.ReadAllText(s.Scratch(name)) == pid ? "the pid alone" : "something else";
+    }
+}

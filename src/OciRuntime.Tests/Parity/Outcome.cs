@@ -1,0 +1,32 @@
+using OciRuntime.Tests.Support;
+
+namespace OciRuntime.Tests.Parity;
+
+/// <summary>What a row compares, as lines.</summary>
+internal sealed class Outcome
+{
+    private readonly CommandResult _result;
+
+    public Outcome(Row row, Subject subject, CommandResult result)
+    {
+        _result = result;
+        if (row.Compared.HasFlag(Compared.Exit)) Lines.Add($"exit {result.ExitCode}");
+        if (row.Compared.HasFlag(Compared.Stdout)) Add("stdout", row.Shape is { } shape ? subject.Anonymous(shape(result.Stdout)) : Presence(result.Stdout));
+        if (row.Compared.HasFlag(Compared.Stderr)) Lines.Add($"stderr {Presence(result.Stderr)}");
+        if (row.Effect is { } effect) Add("effect", subject.Anonymous(effect(subject)));
+        if (row.Compared.HasFlag(Compared.Containers)) Lines.Add($"containers {subject.Containers()}");
+    }
+
+    public List<string> Lines { get; } = [];
+
+    public bool Says(string text) => _result.Stdout.Contains(text, StringComparison.Ordinal) || _result.Stderr.Contains(text, StringComparison.Ordinal);
+
+    /// <summary>Equal; or, when <paramref name="mayHaveMore"/>, all that the peer has and more.</summary>
+    public bool Matches(Outcome peer, bool mayHaveMore) => mayHaveMore ? !peer.Lines.Except(Lines).Any() : Lines.SequenceEqual(peer.Lines);
+
+    public override string ToString() => $"{string.Join("\n    ", Lines)}\n    ({_result.ToString().ReplaceLineEndings("\n     ")})";
+
+    private void Add(string what, string text) => Lines.AddRange(text.Split('\n').Select(line => $"{what} {line}"));
+
+    private static string Presence(string text) => text.Length == 0 ? "nothing" : "something";
+}

@@ -1,0 +1,52 @@
+using FluentAssertions;
+using NUnit.Framework;
+using OciRuntime.Tests.Support;
+
+namespace OciRuntime.Tests.Parity;
+
+/// <summary>
+/// The same command lines for ocirun and for Debian's runc and crun: a user of either changes the program's name and nothing else.
+/// What is different on purpose carries its reason and is in docs/compatibility.md.
+/// </summary>
+public sealed class ParityTests
+{
+    internal static readonly Scenario[] Scenarios =
+    [
+        .. ArgumentRows.Scenarios, .. GlobalRows.Scenarios, .. LifecycleRows.Scenarios, .. SignalRows.Scenarios, .. LaunchRows.Scenarios,
+        .. ExecRows.Scenarios, .. OutputRows.Scenarios, .. UpdateRows.Scenarios, .. EnvironmentRows.Scenarios, .. IdRows.Scenarios,
+    ];
+
+    public static IEnumerable<string> Names => Scenarios.Select(static scenario => scenario.Name);
+
+    [TestCaseSource(nameof(Names))]
+    public void As(string name)
+    {
+        Requires.OcirunItself();
+        Scenario scenario = Scenarios.Single(found => found.Name == name);
+        using Subject ours = new(Ocirun.Binary, scenario);
+        using Subject runc = new(Ocirun.Runc!, scenario);
+        using Subject crun = new(Ocirun.Crun!, scenario);
+        List<string> wrong = [];
+        foreach (Row row in scenario.Rows)
+        {
+            // Even when one fails: the rows after it build on what it does.
+            Outcome[] all = [ours.Do(row), runc.Do(row), crun.Do(row)];
+            Judge(row, all[0], all[1], all[2], wrong);
+        }
+        wrong.Should().BeEmpty();
+    }
+
+    private static void Judge(Row row, Outcome ours, Outcome runc, Outcome crun, List<string> wrong)
+    {
+        (bool isRuncs, bool isCruns) = (ours.Matches(runc, row.MayHaveMore), ours.Matches(crun, row.MayHaveMore));
+        List<string> problems = [];
+        if ((isRuncs, isCruns) != (row.Relation.Runc, row.Relation.Crun)) problems.Add($"as runc: {isRuncs}, as crun: {isCruns}");
+        foreach (string text in row.Says.Concat(row.SaysAsRunc))
+        {
+            if (!ours.Says(text)) problems.Add($"ocirun does not say \"{text}\"");
+            if (row.Relation.Runc && !runc.Says(text)) problems.Add($"runc does not say \"{text}\"");
+        }
+        if (row.Relation.Crun) problems.AddRange(row.Says.Where(text => !crun.Says(text)).Select(static text => $"crun does not say \"{text}\""));
+        if (problems.Count > 0) wrong.Add($"\n## {row.Name}: `{row.Command}`: {string.Join("; ", problems)}\n  ocirun: {ours}\n  runc: {runc}\n  crun: {crun}");
+    }
+}
