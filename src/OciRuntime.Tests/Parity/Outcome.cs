@@ -13,7 +13,7 @@ internal sealed class Outcome
         if (row.Compared.HasFlag(Compared.Exit)) Lines.Add($"exit {result.ExitCode}");
         if (row.Compared.HasFlag(Compared.Stdout)) Add("stdout", row.Shape is { } shape ? subject.Anonymous(shape(result.Stdout)) : Presence(result.Stdout));
         if (row.Compared.HasFlag(Compared.Stderr)) Lines.Add($"stderr {Presence(result.Stderr)}");
-        if (row.Effect is { } effect) Add("effect", subject.Anonymous(effect(subject)));
+        if (row.Effect is { } effect) Add("effect", subject.Anonymous(Observe(effect, subject)));
         if (row.Compared.HasFlag(Compared.Containers)) Lines.Add($"containers {subject.Containers()}");
     }
 
@@ -24,7 +24,25 @@ internal sealed class Outcome
     /// <summary>Equal; or, when <paramref name="mayHaveMore"/>, all that the peer has and more.</summary>
     public bool Matches(Outcome peer, bool mayHaveMore) => mayHaveMore ? !peer.Lines.Except(Lines).Any() : Lines.SequenceEqual(peer.Lines);
 
-    public override string ToString() => $"{string.Join("\n    ", Lines)}\n    ({_result.ToString().ReplaceLineEndings("\n     ")})";
+    /// <summary>The lines of <paramref name="peer"/> that are not here.</summary>
+    public string Missing(Outcome peer) => string.Join(" ~ ", peer.Lines.Except(Lines));
+
+    public override string ToString() => $"{string.Join(" ~ ", Lines)}\n      > {Beginning(_result.Stdout)}\n      ! {Beginning(_result.Stderr)}";
+
+    private static string Beginning(string text) => text.Length > 200 ? text[..200] : text;
+
+    /// <summary>What is missing in one runtime is an observation, too.</summary>
+    private static string Observe(Func<Subject, string> effect, Subject subject)
+    {
+        try
+        {
+            return effect(subject);
+        }
+        catch (Exception e) when (e is IOException or System.Text.Json.JsonException or InvalidOperationException)
+        {
+            return e.GetType().Name;
+        }
+    }
 
     private void Add(string what, string text) => Lines.AddRange(text.Split('\n').Select(line => $"{what} {line}"));
 

@@ -16,6 +16,12 @@ public sealed class ParityTests
         .. ExecRows.Scenarios, .. OutputRows.Scenarios, .. UpdateRows.Scenarios, .. EnvironmentRows.Scenarios, .. IdRows.Scenarios,
     ];
 
+    // crun refuses to work where both versions of cgroups have controllers, so it gets to see only the first.
+    private static RuntimeBinary Crun => Ocirun.Crun! with
+    {
+        Launcher = CgroupHost.Mode == CgroupMode.V2 ? [] : ["unshare", "--mount", "sh", "-c", "umount -l /sys/fs/cgroup/unified; exec \"$0\" \"$@\""],
+    };
+
     public static IEnumerable<string> Names => Scenarios.Select(static scenario => scenario.Name);
 
     [TestCaseSource(nameof(Names))]
@@ -25,7 +31,7 @@ public sealed class ParityTests
         Scenario scenario = Scenarios.Single(found => found.Name == name);
         using Subject ours = new(Ocirun.Binary, scenario);
         using Subject runc = new(Ocirun.Runc!, scenario);
-        using Subject crun = new(Ocirun.Crun!, scenario);
+        using Subject crun = new(Crun, scenario);
         List<string> wrong = [];
         foreach (Row row in scenario.Rows)
         {
@@ -40,7 +46,7 @@ public sealed class ParityTests
     {
         (bool isRuncs, bool isCruns) = (ours.Matches(runc, row.MayHaveMore), ours.Matches(crun, row.MayHaveMore));
         List<string> problems = [];
-        if ((isRuncs, isCruns) != (row.Relation.Runc, row.Relation.Crun)) problems.Add($"as runc: {isRuncs}, as crun: {isCruns}");
+        if ((isRuncs, isCruns) != (row.Relation.Runc, row.Relation.Crun)) problems.Add($"as runc: {isRuncs} {ours.Missing(runc)}, as crun: {isCruns} {ours.Missing(crun)}");
         foreach (string text in row.Says.Concat(row.SaysAsRunc))
         {
             if (!ours.Says(text)) problems.Add($"ocirun does not say \"{text}\"");

@@ -55,7 +55,7 @@ internal sealed partial class Subject : IDisposable
                 Env = row.Env.ToDictionary(static pair => pair.Key, pair => (string?)Fill(pair.Value)),
                 Timeout = TimeSpan.FromSeconds(15),
             };
-            RuntimeBinary runtime = Runtime with { Launcher = row.Launcher };
+            RuntimeBinary runtime = Runtime with { Launcher = [.. row.Launcher.Select(Fill), .. Runtime.Launcher] };
             return new Outcome(row, this, runtime.Run(row.OwnRoot ? words : ["--root", Root, .. words], options));
         }
         finally
