@@ -1,4 +1,3 @@
-using OciRuntime.Tests.Support;
 using static OciRuntime.Tests.Parity.Relation;
 
 namespace OciRuntime.Tests.Parity;
