@@ -1,3 +1,4 @@
+using System.Text.Json.Nodes;
 using static OciRuntime.Tests.Parity.Relation;
 
 namespace OciRuntime.Tests.Parity;
@@ -14,7 +15,7 @@ internal static class LaunchRows
             new("delete again", "delete {id}"),
             new("-b and a relative pid file", "create -b {bundle} --pid-file pid2 {id}") { Relation = SameAsRunc, Effect = static s => PidFile(s, "pid2") },
             new("delete, once more", "delete {id}"),
-            new("a root file system behind a link", "create {id}") { Before = CopyBundle, Relation = SameAsCrun("the link is followed once, before anything is made") },
+            new("a root file system behind a link", "create {id}") { Before = CopyBundle, Relation = SameAsCrun("the root file system may be behind a link, which is followed once, before anything is made") },
             new("delete the one behind a link", "delete --force {id}"),
             new("--config", "create --bundle {bundle} --config {dir}/config.json {id}") { Relation = SameAsCrun("a flag of crun's, which reads another file than config.json") },
             new("delete what --config made", "delete --force {id}"),
@@ -38,11 +39,31 @@ internal static class LaunchRows
             new("configuration that is no JSON", "create --bundle {dir}/broken {id}") { Before = static s => Write(s, "broken", "{") },
             new("configuration that is empty", "create --bundle {dir}/empty {id}") { Before = static s => Write(s, "empty", "") },
             new("configuration that is an empty object", "create --bundle {dir}/void {id}") { Before = static s => Write(s, "void", "{}") }),
+        new("configurations",
+            Variant("no arguments", static config => config["process"]!["args"] = new JsonArray()),
+            Variant("no process", static config => config.Remove("process")),
+            Variant("no root file system", static config => config["root"]!["path"] = "/nonexistent"),
+            Variant("a file for a root file system", static config => config["root"]!["path"] = "/etc/passwd"),
+            Variant("an unknown namespace", static config => config["linux"]!["namespaces"]!.AsArray().Add(new JsonObject { ["type"] = "nope" })),
+            Variant("a namespace that is not there", static config => config["linux"]!["namespaces"]![1]!["path"] = "/nonexistent"),
+            Variant("an unknown limit", static config => config["process"]!["rlimits"]![0]!["type"] = "RLIMIT_NOPE"),
+            Variant("a variable without a value", static config => config["process"]!["env"]!.AsArray().Add("NOPE")) with { Relation = SameAsRunc },
+            new("delete what crun made of that", "delete --force {id}"),
+            Variant("a host name without a namespace for it", static config => config["linux"]!["namespaces"] = new JsonArray(new JsonObject { ["type"] = "mount" }, new JsonObject { ["type"] = "pid" })),
+            Variant("a wrong type", static config => config["process"]!["cwd"] = 5),
+            Variant("a mount of an unknown file system", static config => config["mounts"]!.AsArray().Add(new JsonObject { ["destination"] = "/mnt", ["type"] = "nopefs", ["source"] = "x" })),
+            Variant("a relative working directory", static config => config["process"]!["cwd"] = "bin") with { Relation = SameAsRunc }),
         new("terminal",
             new("create without a console socket", "create --bundle {bundle} {id}") { SaysAsRunc = ["without setting console socket"] },
             new("run --detach without a console socket", "run --detach --bundle {bundle} {id}"),
             new("run with a console socket in the foreground", "run --console-socket {dir}/console --bundle {bundle} {id}"),
-            new("console socket that is not there", "create --console-socket {dir}/console --bundle {bundle} {id}")) { Bundle = static b => b.Terminal() },
+            new("console socket that is not there", "create --console-socket {dir}/console --bundle {bundle} {id}"),
+            new("create with a console socket", "create --console-socket {socket} --bundle {bundle} {id}") { Effect = static s => s.Received() },
+            new("start", "start {id}"),
+            new("exec with a console socket", "exec --tty --detach --console-socket {socket} {id} sleep 1000") { Effect = static s => s.Received() },
+            new("exec with one that is not there", "exec -t -d --console-socket {dir}/console {id} sleep 1000") { Compared = Compared.Stderr | Compared.Containers },
+            new("delete", "delete --force {id}"),
+            new("run --detach with a console socket", "run --detach --console-socket {socket} --bundle {bundle} {id}") { Effect = static s => s.Received() }) { Bundle = static b => b.Terminal() },
         new("exit codes of run",
             new("its own", "run --bundle {bundle} {id}") { Shape = Shape.Exact },
             new("nothing is left", "state {id}"),
@@ -82,6 +103,18 @@ internal static class LaunchRows
         File.Copy(s.Bundle.ConfigPath, s.Scratch("config.json"));
         File.CreateSymbolicLink(s.Scratch("rootfs"), s.Bundle.Rootfs);
     }
+
+    private static Row Variant(string name, Action<JsonObject> change) =>
+        new(name, $"create --bundle {{dir}}/{name.Replace(' ', '-')} {{id}}")
+        {
+            Before = s =>
+            {
+                JsonObject config = s.Bundle.Config.DeepClone().AsObject();
+                config["root"]!["path"] = s.Bundle.Rootfs;
+                change(config);
+                Write(s, name.Replace(' ', '-'), config.ToJsonString());
+            },
+        };
 
     private static void Write(Subject s, string directory, string config)
     {

@@ -38,7 +38,7 @@ internal sealed class Outcome
         {
             return effect(subject);
         }
-        catch (Exception e) when (e is IOException or System.Text.Json.JsonException or InvalidOperationException)
+        catch (Exception e) when (e is IOException or System.Text.Json.JsonException or InvalidOperationException or TimeoutException)
         {
             return e.GetType().Name;
         }

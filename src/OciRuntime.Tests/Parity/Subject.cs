@@ -9,6 +9,8 @@ internal sealed partial class Subject : IDisposable
 {
     private readonly TestBundle _bundle = new();
     private readonly TestContainer _container;
+    private readonly List<int> _received = [];
+    private readonly Lazy<DescriptorSocket> _socket = new(static () => new DescriptorSocket());
 
     public Subject(RuntimeBinary runtime, Scenario scenario)
     {
@@ -37,6 +39,15 @@ internal sealed partial class Subject : IDisposable
 
     /// <summary>A command that no row compares.</summary>
     public CommandResult Call(params string[] words) => _container.Call([.. words.Select(Fill)]);
+
+    /// <summary>What the runtime has sent to {socket}: exactly one descriptor, or this throws.</summary>
+    public string Received()
+    {
+        (int fd, _) = _socket.Value.Receive(TimeSpan.FromSeconds(2));
+        string what = new FileInfo($"/proc/self/fd/{fd}").LinkTarget!;
+        _received.Add(fd);
+        return what.StartsWith("/dev/", StringComparison.Ordinal) && what.EndsWith("ptmx", StringComparison.Ordinal) ? "the master of a terminal" : what;
+    }
 
     public void WaitStopped() => _container.WaitStatus("stopped");
 
@@ -81,12 +92,15 @@ internal sealed partial class Subject : IDisposable
     {
         foreach (string id in Call("list", "-q").Lines) Call("delete", "--force", id);
         _container.Dispose();
+        // Only now: a program whose terminal is hung up ends.
+        _received.ForEach(static fd => _ = Libc.close(fd));
+        if (_socket.IsValueCreated) _socket.Value.Dispose();
         _bundle.Dispose();
         Cleaner.UnmountBelow(Directory);
         Cleaner.DeleteTree(Directory);
     }
 
-    private string Fill(string text) => text.Replace("{bundle}", _bundle.Directory).Replace("{dir}", Directory).Replace("{root}", Root).Replace("{id}", Id).Replace("{runtime}", Runtime.Name);
+    private string Fill(string text) => (text.Contains("{socket}") ? text.Replace("{socket}", _socket.Value.SocketPath) : text).Replace("{bundle}", _bundle.Directory).Replace("{dir}", Directory).Replace("{root}", Root).Replace("{id}", Id).Replace("{runtime}", Runtime.Name);
 
     [GeneratedRegex("'[^']*'|\\S+")]
     private static partial Regex Words();

@@ -13,6 +13,8 @@ internal static class UpdateRows
             Limit("--memory in bytes", "--memory 67108864", "memory/memory.limit_in_bytes"),
             Limit("--memory with a suffix", "--memory 32m", "memory/memory.limit_in_bytes") with { Relation = SameAsRunc },
             Limit("--memory without a limit", "--memory -1", "memory/memory.limit_in_bytes"),
+            Limit("--memory and --memory-swap", "--memory 33554432 --memory-swap 67108864", "memory/memory.memsw.limit_in_bytes"),
+            Limit("--memory-swap alone", "--memory-swap 100663296", "memory/memory.memsw.limit_in_bytes"),
             Limit("--memory-reservation", "--memory-reservation 16777216", "memory/memory.soft_limit_in_bytes"),
             Limit("--cpu-share", "--cpu-share 512", "cpu/cpu.shares"),
             Limit("--cpu-quota and --cpu-period", "--cpu-quota 20000 --cpu-period 50000", "cpu/cpu.cfs_quota_us"),
