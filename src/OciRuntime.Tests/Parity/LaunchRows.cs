@@ -23,6 +23,8 @@ internal static class LaunchRows
             new("delete what --no-pivot made", "delete {id}"),
             new("--no-new-keyring", "create --bundle {bundle} --no-new-keyring {id}"),
             new("delete what --no-new-keyring made", "delete {id}"),
+            new("--no-subreaper", "create --bundle {bundle} --no-subreaper {id}") { Relation = SameAsCrun("a flag of crun's, where it does nothing") },
+            new("delete what --no-subreaper made", "delete --force {id}"),
             new("--preserve-fds", "create --bundle {bundle} --preserve-fds 2 {id}") { Descriptors = 2 },
             new("delete what --preserve-fds made", "delete {id}"),
             new("--preserve-fds that are not there", "create --bundle {bundle} --preserve-fds 3 {id}") { Descriptors = 1, Relation = Differs("as newer runcs: the program would count on a descriptor that is not there") },

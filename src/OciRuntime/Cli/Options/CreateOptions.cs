@@ -14,6 +14,9 @@ public class CreateOptions : BundleOptions
     [Option("no-new-keyring", HelpText = "keep the caller's session keyring instead of giving the container its own")]
     public bool NoNewKeyring { get; set; }
 
+    [Option("no-subreaper", HelpText = "do not adopt the container's orphaned processes; only run does")]
+    public bool NoSubreaper { get; set; }
+
     [Value(0, MetaName = "container-id", Required = true, HelpText = "name for the new container, unique on this machine")]
     public override string Id { get; set; } = "";
 
@@ -26,6 +29,7 @@ public class CreateOptions : BundleOptions
             case "pid-file": PidFile = a.Value(); return true;
             case "pidfd-socket": PidfdSocket = a.Value(); return true;
             case "no-new-keyring": NoNewKeyring = a.Flag(); return true;
+            case "no-subreaper": NoSubreaper = a.Flag(); return true;
             default: return base.Accept(name, ref a);
         }
     }

@@ -11,16 +11,12 @@ public sealed class RunOptions : CreateOptions
     [Option("keep", HelpText = "do not delete the container when it has ended")]
     public bool Keep { get; set; }
 
-    [Option("no-subreaper", HelpText = "do not adopt the container's orphaned processes")]
-    public bool NoSubreaper { get; set; }
-
     public override bool Accept(string name, ref ArgumentCursor a)
     {
         switch (name)
         {
             case "detach" or "d": Detach = a.Flag(); return true;
             case "keep": Keep = a.Flag(); return true;
-            case "no-subreaper": NoSubreaper = a.Flag(); return true;
             default: return base.Accept(name, ref a);
         }
     }
