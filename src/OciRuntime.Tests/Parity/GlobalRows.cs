@@ -19,6 +19,8 @@ internal static partial class GlobalRows
             new("a second record is appended", "--log {dir}/text state missing") { Effect = static s => Shape.Lines(File.ReadAllText(s.Scratch("text"))) },
             new("the bare message is on stderr", "--log {dir}/text --log-format text state missing") { Effect = static s => "", SaysAsRunc = ["does not exist\n"] },
             new("log of a success", "--log {dir}/empty list") { Effect = static s => File.Exists(s.Scratch("empty")) ? File.ReadAllText(s.Scratch("empty")) : "none", },
+            new("a mistake on the command line", "--log {dir}/mistake --log-format json state") { Relation = SameAsRunc, Compared = Compared.Mistake, Effect = static s => JsonKeys(s.Scratch("mistake")) },
+            new("a record with --debug", "--debug --log {dir}/debug --log-format json state missing") { Relation = SameAsCrun("a record does not name the place in the source that wrote it; the message is to say what is wrong"), Effect = static s => JsonKeys(s.Scratch("debug")) },
             new("mode of the log", "--log {dir}/mode state missing") { Effect = static s => File.GetUnixFileMode(s.Scratch("mode")).ToString() },
             new("log that cannot be opened", "--log {dir}/no/log list"),
             new("log with a scheme", "--log file:{dir}/scheme state missing") { Effect = static s => $"{File.Exists(s.Scratch("scheme"))}", Relation = SameAsCrun(FlagOfCrun) },

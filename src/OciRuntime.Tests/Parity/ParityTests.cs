@@ -16,19 +16,30 @@ public sealed class ParityTests
         .. ExecRows.Scenarios, .. OutputRows.Scenarios, .. UpdateRows.Scenarios, .. EnvironmentRows.Scenarios, .. IdRows.Scenarios,
     ];
 
+    private const string RuncVersion = "1.1.5", CrunVersion = "1.8.1";
+
     // crun refuses to work where both versions of cgroups have controllers, so it gets to see only the first.
     private static RuntimeBinary Crun => Ocirun.Crun! with
     {
-        Launcher = CgroupHost.Mode == CgroupMode.V2 ? [] : ["unshare", "--mount", "sh", "-c", "umount -l /sys/fs/cgroup/unified; exec \"$0\" \"$@\""],
+        Launcher = CgroupHost.Mode == CgroupMode.Hybrid ? ["unshare", "--mount", "sh", "-c", "umount -l /sys/fs/cgroup/unified; exec \"$0\" \"$@\""] : [],
     };
 
+    // By name, because a test case's argument is what the runner shows.
     public static IEnumerable<string> Names => Scenarios.Select(static scenario => scenario.Name);
+
+    [OneTimeSetUp]
+    public void FindPeers()
+    {
+        Requires.OcirunItself();
+        Requires.Version(Ocirun.Runc, RuncVersion);
+        Requires.Version(Ocirun.Crun, CrunVersion);
+    }
 
     [TestCaseSource(nameof(Names))]
     public void As(string name)
     {
-        Requires.OcirunItself();
         Scenario scenario = Scenarios.Single(found => found.Name == name);
+        scenario.Needs?.Invoke();
         using Subject ours = new(Ocirun.Binary, scenario);
         using Subject runc = new(Ocirun.Runc!, scenario);
         using Subject crun = new(Crun, scenario);

@@ -93,5 +93,6 @@ internal sealed record Scenario(string Name, params Row[] Rows)
     /// <summary>Changes to the usual bundle, whose program sleeps.</summary>
     public Action<TestBundle>? Bundle { get; init; }
 
-    public override string ToString() => Name;
+    /// <summary>What of the kernel its outcomes depend on.</summary>
+    public Action? Needs { get; init; }
 }

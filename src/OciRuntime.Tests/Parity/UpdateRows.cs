@@ -1,3 +1,4 @@
+using OciRuntime.Tests.Support;
 using static OciRuntime.Tests.Parity.Relation;
 
 namespace OciRuntime.Tests.Parity;
@@ -36,8 +37,8 @@ internal static class UpdateRows
             new("--cpu-share that is negative", "update --cpu-share=-5 {id}") { Compared = Compared.Mistake, Relation = SameAsRunc },
             new("--cpuset-cpus that are not there", "update --cpuset-cpus 4000 {id}"),
             new("--l3-cache-schema where there is none", "update --l3-cache-schema L3:0=f {id}") { SaysAsRunc = ["Intel RDT/CAT: l3 cache schema is not enabled"], Relation = SameAsRunc },
-            new("--mem-bw-schema where there is none", "update --mem-bw-schema MB:0=20 {id}") { Relation = SameAsRunc },
-            new("it still runs", "state {id}")),
+            new("--mem-bw-schema where there is none", "update --mem-bw-schema MB:0=20 {id}") { SaysAsRunc = ["Intel RDT/MBA: memory bandwidth schema is not enabled"], Relation = SameAsRunc },
+            new("it still runs", "state {id}")) { Needs = static () => Requires.V1Controller("pids") },
     ];
 
     private static Row Limit(string name, string options, string file) =>
