@@ -48,7 +48,7 @@ internal static class ArgumentRows
             new("unknown flag", "state --nope {id}") { Compared = Compared.Mistake, Relation = SameAsRunc },
             new("another command's flag", "state --bundle {bundle} {id}") { Compared = Compared.Mistake, Relation = SameAsRunc },
             new("global flag after the command", "list --root {root}") { Compared = Compared.Mistake, Relation = SameAsRunc },
-            new("create without an id", "create") { Compared = Compared.Mistake, SaysAsRunc = ["requires exactly 1 argument"] },
+            new("create without an id", "create") { Compared = Compared.Mistake, Says = ["requires exactly 1 argument"] },
             new("create with two", "create --bundle {bundle} {id} y") { Compared = Compared.Mistake },
             new("run without an id", "run") { Compared = Compared.Mistake },
             new("start without an id", "start") { Compared = Compared.Mistake },

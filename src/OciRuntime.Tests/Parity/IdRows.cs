@@ -11,7 +11,7 @@ internal static class IdRows
             Create("all characters", "{id}a+b_c.d-E") with { Relation = SameAsBoth },
             Create("two dots in it", "{id}..x") with { Relation = SameAsBoth },
             Create("nothing", "''") with { Relation = SameAsBoth },
-            Create("one dot", ".") with { Relation = SameAsBoth, SaysAsRunc = ["invalid container ID format"] },
+            Create("one dot", ".") with { Relation = SameAsBoth, Says = ["invalid container ID format"] },
             Create("two dots", "..") with { Relation = SameAsBoth },
             Create("a slash", "{id}/x") with { Relation = SameAsBoth },
             Create("a way up", "../{id}") with { Relation = SameAsBoth },

@@ -34,9 +34,9 @@ internal static class LaunchRows
             new("--preserve-fds that is negative", "create --bundle {bundle} --preserve-fds=-1 {id}") { Compared = Compared.Mistake, Relation = Differs("there is no negative number of descriptors") },
             new("delete what others made of it", "delete --force {id}"),
             new("pid file that cannot be written", "create --bundle {bundle} --pid-file {dir}/no/pid {id}"),
-            new("bundle that is not there", "create --bundle {dir}/nothing {id}") { SaysAsRunc = ["no such file or directory"] },
-            new("bundle that is a file", "create --bundle {bundle}/config.json {id}") { SaysAsRunc = ["not a directory"] },
-            new("bundle without a configuration", "create --bundle {bundle}/rootfs {id}") { SaysAsRunc = ["config.json"] },
+            new("bundle that is not there", "create --bundle {dir}/nothing {id}") { Says = ["no such file or directory"] },
+            new("bundle that is a file", "create --bundle {bundle}/config.json {id}") { Says = ["not a directory"] },
+            new("bundle without a configuration", "create --bundle {bundle}/rootfs {id}") { Says = ["config.json"] },
             new("console socket without a terminal", "create --bundle {bundle} --console-socket {dir}/console {id}"),
             new("configuration that is no JSON", "create --bundle {dir}/broken {id}") { Before = static s => Write(s, "broken", "{") },
             new("configuration that is empty", "create --bundle {dir}/empty {id}") { Before = static s => Write(s, "empty", "") },
@@ -56,7 +56,7 @@ internal static class LaunchRows
             Variant("a mount of an unknown file system", static config => config["mounts"]!.AsArray().Add(new JsonObject { ["destination"] = "/mnt", ["type"] = "nopefs", ["source"] = "x" })),
             Variant("a relative working directory", static config => config["process"]!["cwd"] = "bin") with { Relation = SameAsRunc }),
         new("terminal",
-            new("create without a console socket", "create --bundle {bundle} {id}") { SaysAsRunc = ["without setting console socket"] },
+            new("create without a console socket", "create --bundle {bundle} {id}") { Says = ["without setting console socket"] },
             new("run --detach without a console socket", "run --detach --bundle {bundle} {id}"),
             new("run with a console socket in the foreground", "run --console-socket {dir}/console --bundle {bundle} {id}"),
             new("console socket that is not there", "create --console-socket {dir}/console --bundle {bundle} {id}"),
@@ -76,12 +76,12 @@ internal static class LaunchRows
             new Row("128 and more", "run --bundle {bundle} {id}")) { Bundle = static b => b.RemoveNamespace("pid").Script("kill -TERM $$") },
         Program("a program that is not in PATH", "nonexistent", ["executable file not found in $PATH"]),
         Program("a program that is not there", "/nonexistent", ["no such file or directory"]),
-        Program("a program that is a directory", "/etc", []),
+        Program("a program that is a directory", "/etc", ["permission denied"]),
         Program("a program that is not executable", "/etc/data", ["permission denied"]),
         new("a mount that cannot be made",
-            new Row("directory over a file", "create --bundle {bundle} {id}") { SaysAsRunc = ["not a directory"] }) { Bundle = static b => b.WriteFile("/file", "").AddMount("/file", "bind", "/etc", "bind") },
+            new Row("directory over a file", "create --bundle {bundle} {id}") { Says = ["not a directory"] }) { Bundle = static b => b.WriteFile("/file", "").AddMount("/file", "bind", "/etc", "bind") },
         new("a missing source",
-            new Row("of a bind mount", "create --bundle {bundle} {id}") { SaysAsRunc = ["no such file or directory"] }) { Bundle = static b => b.AddMount("/mnt", "bind", "/nonexistent", "bind") },
+            new Row("of a bind mount", "create --bundle {bundle} {id}") { Says = ["no such file or directory"] }) { Bundle = static b => b.AddMount("/mnt", "bind", "/nonexistent", "bind") },
         new("a failing hook",
             new Row("createRuntime", "create --bundle {bundle} {id}") { Relation = SameAsRunc }) { Bundle = static b => b.AddHook("createRuntime", "/bin/false") },
         new("one cgroup for two",
@@ -96,8 +96,8 @@ internal static class LaunchRows
 
     private static Scenario Program(string name, string program, string[] says) =>
         new(name,
-            new("create", "create --bundle {bundle} {id}") { SaysAsRunc = says },
-            new("run", "run --pid-file {dir}/pid --bundle {bundle} {id}") { SaysAsRunc = says, Effect = static s => $"{File.Exists(s.Scratch("pid"))}" })
+            new("create", "create --bundle {bundle} {id}") { Says = says },
+            new("run", "run --pid-file {dir}/pid --bundle {bundle} {id}") { Says = says, Effect = static s => $"{File.Exists(s.Scratch("pid"))}" })
         { Bundle = b => b.WriteFile("/etc/data", "").Args(program) };
 
     private static void CopyBundle(Subject s)

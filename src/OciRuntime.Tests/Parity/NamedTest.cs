@@ -24,7 +24,7 @@ internal static partial class NamedTest
 
     private static string? TextOfScenario(string name) =>
         ParityTests.Scenarios.SingleOrDefault(found => found.Name == name) is { } scenario
-            ? string.Join('\n', scenario.Rows.SelectMany(static row => (string[])[row.Command, .. row.Says, .. row.SaysAsRunc])) : null;
+            ? string.Join('\n', scenario.Rows.SelectMany(static row => (string[])[row.Command, .. row.Says])) : null;
 
     private static Dictionary<string, string> ReadMethods()
     {

@@ -19,6 +19,9 @@ internal sealed class Outcome
 
     public List<string> Lines { get; } = [];
 
+    /// <summary>The effect could not be read. For a peer that is an observation, too.</summary>
+    public bool IsBlind { get; private set; }
+
     public bool Says(string text) => _result.Stdout.Contains(text, StringComparison.Ordinal) || _result.Stderr.Contains(text, StringComparison.Ordinal);
 
     /// <summary>Equal; or, when <paramref name="mayHaveMore"/>, all that the peer has and more.</summary>
@@ -31,8 +34,7 @@ internal sealed class Outcome
 
     private static string Beginning(string text) => text.Length > 200 ? text[..200] : text;
 
-    /// <summary>What is missing in one runtime is an observation, too.</summary>
-    private static string Observe(Func<Subject, string> effect, Subject subject)
+    private string Observe(Func<Subject, string> effect, Subject subject)
     {
         try
         {
@@ -40,6 +42,7 @@ internal sealed class Outcome
         }
         catch (Exception e) when (e is IOException or System.Text.Json.JsonException or InvalidOperationException or TimeoutException)
         {
+            IsBlind = true;
             return e.GetType().Name;
         }
     }

@@ -58,12 +58,12 @@ public sealed class ParityTests
         (bool isRuncs, bool isCruns) = (ours.Matches(runc, row.MayHaveMore), ours.Matches(crun, row.MayHaveMore));
         List<string> problems = [];
         if ((isRuncs, isCruns) != (row.Relation.Runc, row.Relation.Crun)) problems.Add($"as runc: {isRuncs} {ours.Missing(runc)}, as crun: {isCruns} {ours.Missing(crun)}");
-        foreach (string text in row.Says.Concat(row.SaysAsRunc))
+        if (ours.IsBlind) problems.Add("ocirun's effect could not be read, so there is nothing to compare");
+        foreach (string text in row.Says)
         {
             if (!ours.Says(text)) problems.Add($"ocirun does not say \"{text}\"");
             if (row.Relation.Runc && !runc.Says(text)) problems.Add($"runc does not say \"{text}\"");
         }
-        if (row.Relation.Crun) problems.AddRange(row.Says.Where(text => !crun.Says(text)).Select(static text => $"crun does not say \"{text}\""));
         if (problems.Count > 0) wrong.Add($"\n## {row.Name}: `{row.Command}`: {string.Join("; ", problems)}\n  ocirun: {ours}\n  runc: {runc}\n  crun: {crun}");
     }
 }

@@ -59,11 +59,8 @@ internal sealed record Row(string Name, string Command)
     /// <summary>ocirun's outcome may have more lines than that of its peers, which are older than the specification it follows.</summary>
     public bool MayHaveMore { get; init; }
 
-    /// <summary>Texts that clients look for in the outputs of ocirun and of each peer that the relation names.</summary>
+    /// <summary>Texts in the output of ocirun, and of runc when the relation names it; crun has others.</summary>
     public string[] Says { get; init; } = [];
-
-    /// <summary>As <see cref="Says"/>, for ocirun and runc only: crun has another text.</summary>
-    public string[] SaysAsRunc { get; init; } = [];
 
     /// <summary>What has to happen first: waiting, mostly.</summary>
     public Action<Subject>? Before { get; init; }

@@ -33,7 +33,7 @@ internal static class SignalRows
         new("unknown signals",
         [
             new("run", "run -d --bundle {bundle} {id}"),
-            .. Unknown.Select(static signal => new Row($"unknown: {signal}", $"kill {{id}} {signal}") { SaysAsRunc = ["unknown signal"], Relation = SameAsRunc }),
+            .. Unknown.Select(static signal => new Row($"unknown: {signal}", $"kill {{id}} {signal}") { Says = ["unknown signal"], Relation = SameAsRunc }),
         ]),
     ];
 }

@@ -49,6 +49,8 @@ internal sealed partial class Subject : IDisposable
         return what.StartsWith("/dev/", StringComparison.Ordinal) && what.EndsWith("ptmx", StringComparison.Ordinal) ? "the master of a terminal" : what;
     }
 
+    public string ReadCgroup(string controller, string file) => _container.ReadCgroup(controller, file);
+
     public void WaitStopped() => _container.WaitStatus("stopped");
 
     public Outcome Do(Row row)
