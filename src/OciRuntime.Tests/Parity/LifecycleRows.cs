@@ -1,3 +1,4 @@
+using OciRuntime.Tests.Support;
 using static OciRuntime.Tests.Parity.Relation;
 
 namespace OciRuntime.Tests.Parity;
@@ -63,6 +64,11 @@ internal static class LifecycleRows
             new("resume again", "resume {id}") { Says = ["container not paused"], Relation = SameAsRunc },
             new("pause once more", "pause {id}"),
             new("delete --force", "delete --force {id}")),
+        new("a container killed while it is paused",
+            new("run", "run -d --bundle {bundle} {id}"),
+            new("pause", "pause {id}"),
+            new("kill", "kill {id} KILL") { Compared = Compared.Exit | Compared.Stderr, Effect = Ends, Relation = SameAsRunc },
+            new("delete --force", "delete --force {id}")),
         new("a stopped container",
             new("create", "create --bundle {bundle} {id}"),
             new("start", "start {id}") { Compared = Compared.Exit | Compared.Stderr },
@@ -91,6 +97,8 @@ internal static class LifecycleRows
     ];
 
     private const string Pattern = "a flag of crun's; the ID is a regular expression then";
+
+    private static string Ends(Subject s) => $"{Eventually.Becomes(() => s.Call("state", "{id}").Json["status"]!.ToString() == "stopped", TimeSpan.FromSeconds(2))}";
 
     private static string PidsLimit(Subject s) => s.ReadCgroup("pids", "pids.max");
 }

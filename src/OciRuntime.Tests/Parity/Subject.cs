@@ -102,7 +102,12 @@ internal sealed partial class Subject : IDisposable
         Cleaner.DeleteTree(Directory);
     }
 
-    private string Fill(string text) => (text.Contains("{socket}") ? text.Replace("{socket}", _socket.Value.SocketPath) : text).Replace("{bundle}", _bundle.Directory).Replace("{dir}", Directory).Replace("{root}", Root).Replace("{id}", Id).Replace("{runtime}", Runtime.Name);
+    private string Fill(string text)
+    {
+        // It listens from its first mention on.
+        if (text.Contains("{socket}")) text = text.Replace("{socket}", _socket.Value.SocketPath);
+        return text.Replace("{bundle}", _bundle.Directory).Replace("{dir}", Directory).Replace("{root}", Root).Replace("{id}", Id);
+    }
 
     [GeneratedRegex("'[^']*'|\\S+")]
     private static partial Regex Words();

@@ -30,6 +30,8 @@ internal static class UpdateRows
             Limit("--resources", "--resources {dir}/r.json", "pids", "pids.max") with { Before = static s => File.WriteAllText(s.Scratch("r.json"), "{\"pids\":{\"limit\":45}}") },
             Limit("-r -", "-r -", "pids", "pids.max") with { Stdin = "{\"pids\":{\"limit\":46}}" },
             Limit("--resources wins", "--pids-limit 47 --resources {dir}/r.json", "pids", "pids.max"),
+            new("--blkio-weight", "update --blkio-weight 500 {id}") { Relation = SameAsRunc },
+            new("--blkio-weight that is out of range", "update --blkio-weight 5000 {id}") { Compared = Compared.Mistake },
             new("--resources that is not there", "update --resources {dir}/none {id}") { Says = ["no such file or directory"] },
             new("--resources that is no JSON", "update --resources - {id}") { Stdin = "{" },
             new("--memory that is no size", "update --memory lots {id}") { Compared = Compared.Mistake },
