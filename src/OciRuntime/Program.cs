@@ -22,7 +22,10 @@ internal static class Program
         string verb = line.Definition?.Name ?? "";
         try
         {
-            return line.Request == Request.RunVerb ? Dispatch(line.Globals, line.Verb!) : Inform(line);
+            if (line.Request != Request.RunVerb) return Inform(line);
+            // Before anything is done: clients look into the log also when all went well, and one that cannot be written would swallow a failure.
+            if (!string.IsNullOrEmpty(line.Globals.Log)) Logger.Open(line.Globals).Dispose();
+            return Dispatch(line.Globals, line.Verb!);
         }
         catch (InterruptedException e)
         {

@@ -59,6 +59,13 @@ public static class Requires
     /// <summary>Skips what only ocirun has when the suite runs against another runtime.</summary>
     public static void OcirunItself() => Unless(Ocirun.IsUnderTest, "ocirun itself (RT names another runtime)");
 
+    /// <summary>A peer of the version that a test is about; another one may well behave otherwise. None at all is a failure, since build.sh installs it.</summary>
+    public static void Version(RuntimeBinary? peer, string version)
+    {
+        string first = (peer ?? throw new FileNotFoundException("a peer is missing: run ./build.sh test, which installs runc and crun")).Run("--version").Lines[0];
+        Unless(first.Contains($" {version}", StringComparison.Ordinal), $"{peer.Name} {version} (there is {first})");
+    }
+
     /// <summary>Fails when a program that build.sh installs is missing.</summary>
     public static string Tool(string name)
     {

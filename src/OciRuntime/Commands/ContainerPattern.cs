@@ -33,9 +33,10 @@ internal static class ContainerPattern
         {
             return new Regex(pattern, RegexOptions.CultureInvariant, TimeSpan.FromSeconds(1));
         }
-        catch (ArgumentException e)
+        catch (RegexParseException e)
         {
-            throw new OciException($"invalid regular expression \"{pattern}\": {e.Message}", Errno.EINVAL);
+            // The exception's own text is not in the binary.
+            throw new OciException($"invalid regular expression \"{pattern}\": {e.Error} at character {e.Offset}", Errno.EINVAL);
         }
     }
 }

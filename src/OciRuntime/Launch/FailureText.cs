@@ -57,6 +57,8 @@ internal static unsafe class FailureText
     {
         if (errno == Linux.Errno.ENOENT && !name.Contains('/')) return $"exec: \"{name}\": executable file not found in $PATH";
         string call = errno == Linux.Errno.ENOENT ? $"stat {name}: " : "";
+        // What execve(2) says to a directory. Docker, with newer runcs, looks for the first text, podman for the second.
+        if (errno == Linux.Errno.EISDIR) return $"exec: \"{name}\": is a directory: permission denied";
         return $"exec: \"{name}\": {call}{ErrnoText.Describe(errno)}";
     }
 

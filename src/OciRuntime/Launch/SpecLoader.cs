@@ -45,7 +45,7 @@ internal static class SpecLoader
     public static Process LoadProcess(string path)
     {
         byte[] bytes = Files.ReadFileAt(Files.AT_FDCWD, path, SpecReader.MaxBytes, out long error) ?? throw OciException.FromResult(error, $"--process {path}: open");
-        SpecProblems problems = new();
+        SpecProblems problems = new("the process object");
         Process process = SpecReader.ParseProcess(bytes, problems);
         if (!problems.HasErrors) SpecValidator.ValidateProcess(process, problems);
         return problems.HasErrors ? throw new OciException($"--process {path}: {problems}") : process;

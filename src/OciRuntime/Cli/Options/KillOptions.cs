@@ -24,8 +24,9 @@ public sealed class KillOptions : ContainerOptions
         {
             Id = value;
         }
-        else
+        else if (value.Length > 0)
         {
+            // Nothing is what a script passes on that has no signal in mind; so does runc understand it.
             Signal = value;
         }
     }

@@ -1,0 +1,66 @@
+using System.Text.RegularExpressions;
+using FluentAssertions;
+using NUnit.Framework;
+using OciRuntime.Cli;
+using OciRuntime.Tests.Support;
+
+namespace OciRuntime.Tests.Parity;
+
+/// <summary>docs/cli-coverage.md has every option of every command, and names for each a test that gives it to the published binary.</summary>
+public sealed partial class FlagCoverageTests
+{
+    private static readonly Dictionary<string, string[]> Rows = Read();
+
+    public static IEnumerable<string> Options => Declared().Keys;
+
+    [TestCaseSource(nameof(Options))]
+    public void Has_a_test(string option)
+    {
+        Rows.Should().ContainKey(option, "docs/cli-coverage.md names the test of each option");
+        Rows[option].Should().NotBeEmpty();
+        (string verb, string[] spellings) = Declared()[option];
+        foreach (string test in Rows[option])
+        {
+            NamedTest.TextOf(test).Should().NotBeNull($"{test} should exist");
+            NamedTest.Uses(test, verb, spellings).Should().BeTrue($"{test} should be about {option}");
+        }
+    }
+
+    [Test]
+    public void Nothing_else_is_named() => Rows.Keys.Should().BeSubsetOf(Declared().Keys);
+
+    // "create --bundle" and how it may be written. What all commands have is listed once, as of "*".
+    private static Dictionary<string, (string Verb, string[] Spellings)> Declared()
+    {
+        Dictionary<string, (string, string[])> found = [];
+        foreach (OptionDescription option in VerbDescription.GlobalOptions()) found[$"--{option.Long}"] = ("", Spellings(option));
+        HashSet<string> shared = [.. typeof(VerbOptions).GetProperties().Select(static property => property.Name.ToLowerInvariant())];
+        foreach (VerbDefinition verb in Verbs.All)
+        {
+            foreach (OptionDescription option in VerbDescription.OptionsOf(verb.OptionsType))
+            {
+                if (shared.Contains(option.Long)) found[$"* --{option.Long}"] = ("", Spellings(option));
+                else found[$"{verb.Name} --{option.Long}"] = (verb.Name, Spellings(option));
+            }
+        }
+        return found;
+    }
+
+    private static string[] Spellings(OptionDescription option) => option.Short is null ? [$"--{option.Long}"] : [$"--{option.Long}", $"-{option.Short}"];
+
+    private static Dictionary<string, string[]> Read()
+    {
+        Dictionary<string, string[]> rows = [];
+        foreach (string line in File.ReadAllLines(Path.Combine(Ocirun.RepositoryRoot, "docs/cli-coverage.md")).Where(static line => line.StartsWith("| `", StringComparison.Ordinal)))
+        {
+            string[] cells = line.Split('|');
+            foreach (string option in Spans(cells[1])) rows.Add(option, [.. Spans(cells[3])]);
+        }
+        return rows;
+    }
+
+    private static IEnumerable<string> Spans(string cell) => Span().Matches(cell).Select(static match => match.Groups[1].Value);
+
+    [GeneratedRegex("`([^`]+)`")]
+    private static partial Regex Span();
+}
