@@ -23,6 +23,15 @@ public sealed class ManPageTests
     [OneTimeTearDown]
     public void Remove() => Cleaner.DeleteTree(_directory);
 
+    [Test]
+    public void All_pages_are_written()
+    {
+        string directory = TestRun.NewDirectory("man");
+        Ocirun.Run("man", "--output", directory).ShouldSucceed().Stdout.Should().BeEmpty();
+        Directory.GetFiles(directory).Select(Path.GetFileName).Should().BeEquivalentTo(Topics.Select(topic => topic.Length == 0 ? "ocirun.8" : $"ocirun-{topic}.8"));
+        Cleaner.DeleteTree(directory);
+    }
+
     [TestCaseSource(nameof(Topics))]
     public void Both_formatters_take_it_without_a_warning(string topic)
     {

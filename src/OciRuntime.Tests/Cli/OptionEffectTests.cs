@@ -30,6 +30,18 @@ public sealed class OptionEffectTests
         container.Init.CommandLine.Should().Equal("sleep", "1000");
     }
 
+    /// <summary>crun's.</summary>
+    [Test]
+    public void Other_spellings_of_help_and_version()
+    {
+        foreach (string option in (string[])["-?", "--usage"])
+        {
+            Ocirun.Run(option).ShouldSucceed().Stdout.Should().Be(Ocirun.Run("--help").Stdout);
+            Ocirun.Run("create", option).ShouldSucceed().Stdout.Should().Be(Ocirun.Run("create", "--help").Stdout);
+        }
+        Ocirun.Run("-V").ShouldSucceed().Stdout.Should().Be(Ocirun.Run("--version").Stdout);
+    }
+
     [Test]
     public void Explain_reads_the_file_that_config_names()
     {

@@ -58,18 +58,6 @@ public sealed class TopTests
     }
 
     [Test]
-    public void Block_devices()
-    {
-        Requires.Controller(CgroupHost.Mode == CgroupMode.V2 ? "io" : "blkio");
-        using var bundle = new TestBundle().WithCgroup().Writable().Script("while :; do dd if=/dev/zero of=/x bs=1M count=4 oflag=direct 2>/dev/null || dd if=/dev/zero of=/x bs=1M count=4 conv=fsync 2>/dev/null; sleep 0.05; done");
-        using TestContainer container = new TestContainer(bundle, root: _root).Started();
-        string file = CgroupHost.Mode == CgroupMode.V2 ? "io.stat" : "blkio.throttle.io_service_bytes_recursive";
-        string counter = CgroupHost.Mode == CgroupMode.V2 ? "io" : "blkio";
-        if (!Eventually.Becomes(() => container.ReadCgroup(counter, file).Contains("rite", StringComparison.Ordinal), TimeSpan.FromSeconds(5))) Assert.Ignore("the tests' file system is on no block device that counts");
-        Row(Top("--json", "--interval", "1", "--once"))["writeBytesPerSecond"]!.GetValue<double>().Should().BeGreaterThan(1 << 20);
-    }
-
-    [Test]
     public void Containers_in_every_state()
     {
         using var bundle = new TestBundle().WithCgroup().Args("sleep", "1000");
@@ -228,6 +216,4 @@ public sealed class TopTests
     public void Mistakes(string option, string value, string message) => Top(option, value).ShouldFail(1, message);
 
     private CommandResult Top(params string[] options) => Ocirun.Binary.Run(["--root", _root, "top", .. options], new CommandOptions());
-
-    private static JsonNode Row(CommandResult result) => result.ShouldSucceed().Json.AsArray().Single()!;
 }

@@ -15,9 +15,15 @@ public sealed class ManyMountsTests
     {
         // Warm up, then the best of three: other tests and the machine's other work only ever add.
         Best(kind, 100, 1);
-        TimeSpan half = Best(kind, 2000, 3), full = Best(kind, 4000, 3);
-        TestContext.Out.WriteLine($"{kind}: 2000 in {half.TotalMilliseconds:F0} ms, 4000 in {full.TotalMilliseconds:F0} ms");
-        (full / half).Should().BeLessThan(3.2, "4 would be quadratic");
+        double ratio = 4;
+        // What else the machine does can slow one of them down, but not again and again.
+        for (int attempt = 0; attempt < 3 && ratio >= 3.2; attempt++)
+        {
+            TimeSpan half = Best(kind, 2000, 3), full = Best(kind, 4000, 3);
+            TestContext.Out.WriteLine($"{kind}: 2000 in {half.TotalMilliseconds:F0} ms, 4000 in {full.TotalMilliseconds:F0} ms");
+            ratio = full / half;
+        }
+        ratio.Should().BeLessThan(3.2, "4 would be quadratic");
     }
 
     private static TimeSpan Best(string kind, int count, int runs)

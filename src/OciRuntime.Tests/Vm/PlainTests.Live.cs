@@ -7,7 +7,26 @@ namespace OciRuntime.Tests.Vm;
 /// <content>What changes and watches running containers, on an older kernel and pure cgroup v2.</content>
 public sealed partial class PlainTests
 {
-    private void AddLiveChecks() => _vm.Add(nameof(Mounts_and_top), static bundle =>
+    private void AddLiveChecks()
+    {
+        AddMountsAndTop();
+        _vm.Add(nameof(Top_tells_what_goes_to_block_devices), static bundle =>
+        {
+            Resources(bundle, """{ "devices": [ { "allow": true, "type": "b", "major": 7, "minor": 0, "access": "rw" } ] }""");
+            bundle.Linux["devices"] = JsonNode.Parse("""[ { "path": "/dev/loop0", "type": "b", "major": 7, "minor": 0 } ]""");
+            bundle.Script("while :; do dd if=/dev/zero of=/dev/loop0 bs=64k count=16 oflag=direct 2>/dev/null; done");
+        }, $"""
+            {LoopDevices}
+            dd if=/dev/zero of=/tmp/disk bs=1M count=2 2>/dev/null && losetup /dev/loop0 /tmp/disk || exit
+            ocirun run --detach $id >/dev/null || exit
+            ocirun top --json --once --interval 2s
+            ocirun delete --force $id
+            losetup -d /dev/loop0
+            rm /tmp/disk
+            """);
+    }
+
+    private void AddMountsAndTop() => _vm.Add(nameof(Mounts_and_top), static bundle =>
     {
         Resources(bundle, """{ "memory": { "limit": 33554432 }, "cpu": { "quota": 20000, "period": 100000 }, "pids": { "limit": 42 } }""");
         bundle.Writable().Script("while :; do :; done");
@@ -37,5 +56,14 @@ public sealed partial class PlainTests
         row["pids"]!.GetValue<int>().Should().Be(1);
         row["pidsLimit"]!.GetValue<int>().Should().Be(42);
         row["writeBytesPerSecond"]!.GetValue<double>().Should().Be(0);
+    }
+
+    /// <summary>Which host's file systems lie on a device that counts is anybody's guess.</summary>
+    [Test]
+    public void Top_tells_what_goes_to_block_devices()
+    {
+        JsonNode row = JsonNode.Parse(_vm.Result().ShouldSucceed().Stdout)!.AsArray().Single()!;
+        row["writeBytesPerSecond"]!.GetValue<double>().Should().BeGreaterThan(100_000);
+        row["readBytesPerSecond"]!.GetValue<double>().Should().Be(0);
     }
 }
