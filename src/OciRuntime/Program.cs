@@ -31,7 +31,7 @@ internal static class Program
         }
         catch (OciException e)
         {
-            bool launches = line.Verb is BundleOptions or StartOptions or ExecOptions;
+            bool launches = line.Verb is BundleOptions or StartOptions or ExecOptions or RestoreOptions;
             string hint = e.Errno == Errno.ENOSYS ? KernelHint() : "";
             Report(line.Globals, launches ? $"ocirun {verb} failed: {e.Message}{hint}" : e.Message + hint);
             return FailureOf(line.Verb);
@@ -65,6 +65,8 @@ internal static class Program
         UpdateOptions o => UpdateCommand.Run(globals, o),
         EventsOptions o => EventsCommand.Run(globals, o),
         ListOptions o => ListCommand.Run(globals, o),
+        CheckpointOptions o => CheckpointCommand.Run(globals, o),
+        RestoreOptions o => RestoreCommand.Run(globals, o),
         SpecOptions o => SpecCommand.Run(globals, o),
         FeaturesOptions o => FeaturesCommand.Run(globals, o),
         _ => throw new OciException("this command is not implemented"),

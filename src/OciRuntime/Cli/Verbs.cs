@@ -18,6 +18,8 @@ public static class Verbs
         VerbDefinition.Of<PsOptions>("ps"),
         VerbDefinition.Of<UpdateOptions>("update"),
         VerbDefinition.Of<EventsOptions>("events"),
+        VerbDefinition.Of<CheckpointOptions>("checkpoint"),
+        VerbDefinition.Of<RestoreOptions>("restore"),
         VerbDefinition.Of<SpecOptions>("spec"),
         VerbDefinition.Of<ExplainOptions>("explain"),
         VerbDefinition.Of<FeaturesOptions>("features"),
