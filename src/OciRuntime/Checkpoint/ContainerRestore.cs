@@ -75,10 +75,12 @@ internal sealed unsafe class ContainerRestore : IDisposable
         List<(string Name, Fd Fd)> namespaces = ExternalNamespaces.Open(_preparation.Spec);
         try
         {
+            using UnifiedMountOptions kept = new();
             using Fd rootfs = CloneRootfs();
             // criu wants a root that is a mount point, on a mount that is not covered itself. In a mount namespace of criu's own this needs no
             // clearing away, whatever ends it.
             using CriuService criu = CriuService.Start("restore", [.. namespaces.ConvertAll(static n => n.Fd.Number)], rootfs.Number, _entry.Path, _interruption, 0);
+            _directories.MoveTo(criu.Pid);
             CriuOptions options = Options(criu, namespaces);
             EnterCgroups(criu.Pid, options);
             criu.Work(CriuRequestType.Restore, options, Notified, new CriuLog(_directories.LogPath, LogName));

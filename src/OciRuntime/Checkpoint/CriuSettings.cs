@@ -25,7 +25,7 @@ internal sealed class CriuSettings
     public CgroupsMode? CgroupsMode { get; init; }
 
     /// <summary>criu_network_lock_method; null for criu's own choice.</summary>
-    public NetworkLock? NetworkLock { get; init; }
+    public int? NetworkLock { get; init; }
 
     /// <summary>The options of both requests that come from here, or are the same for every container.</summary>
     public CriuOptions Begin(string logFile, string? configFile)
@@ -42,7 +42,7 @@ internal sealed class CriuSettings
         options.SetIf(CriuOption.FileLocks, FileLocks);
         options.SetIf(CriuOption.LazyPages, LazyPages);
         options.SetIf(CriuOption.AutoDedup, AutoDedup);
-        if (NetworkLock is { } method) options.Set(CriuOption.NetworkLock, (long)method);
+        if (NetworkLock is { } method) options.Set(CriuOption.NetworkLock, method);
         // As with runc: devices and addresses are whoever's who made them, or of a network namespace that is joined.
         options.Set(CriuOption.EmptyNamespaces, (long)Linux.Processes.CLONE_NEWNET);
         if (configFile != null) options.Set(CriuOption.ConfigFile, configFile);
@@ -50,14 +50,8 @@ internal sealed class CriuSettings
     }
 }
 
-/// <summary>criu_cg_mode of criu's images/rpc.proto.</summary>
+/// <summary>Two of criu_cg_mode in criu's images/rpc.proto.</summary>
 internal enum CgroupsMode
 {
-    Ignore = 0, Soft = 3, Full = 4, Strict = 5,
-}
-
-/// <summary>criu_network_lock_method of criu's images/rpc.proto.</summary>
-internal enum NetworkLock
-{
-    Iptables = 1, Nftables = 2, Skip = 3,
+    Ignore = 0, Soft = 3,
 }

@@ -5,8 +5,8 @@ namespace OciRuntime.Checkpoint;
 /// <summary>Where the images and the log are, held open: criu gets them as descriptors of this process.</summary>
 internal sealed class ImageDirectories : IDisposable
 {
-    private readonly Fd _images;
-    private readonly Fd? _work;
+    private Fd _images;
+    private Fd? _work;
 
     private ImageDirectories(CriuSettings settings, Fd images)
     {
@@ -44,6 +44,27 @@ internal sealed class ImageDirectories : IDisposable
             images.Dispose();
             throw;
         }
+    }
+
+    /// <summary>
+    /// Opens them again in the mount namespace of <paramref name="pid"/>: criu mounts things in its working directory, which has to be in its own.
+    /// </summary>
+    public void MoveTo(int pid)
+    {
+        _images = Reopen(pid, _images);
+        if (_work != null) _work = Reopen(pid, _work);
+    }
+
+    private static Fd Reopen(int pid, Fd directory)
+    {
+        using Fd old = directory;
+        string path = Files.ReadLinkAt(Files.AT_FDCWD, $"/proc/self/fd/{old.Number}", out long error) ?? throw OciException.FromResult(error, "look at the directory of the images");
+        Fd opened = new((int)OciException.Check(Files.OpenAt(Files.AT_FDCWD, $"/proc/{pid}/root{path}", Files.O_RDONLY | Files.O_DIRECTORY), $"open {path} for criu"));
+        // The path may have got another directory, or a mount, meanwhile.
+        bool same = Files.Stat(old.Number, out Statx before) >= 0 && Files.Stat(opened.Number, out Statx now) >= 0 && (before.DevMajor, before.DevMinor, before.Inode) == (now.DevMajor, now.DevMinor, now.Inode);
+        if (same) return opened;
+        opened.Dispose();
+        throw new OciException($"{path} was exchanged while it was used");
     }
 
     /// <summary>Tells criu.</summary>

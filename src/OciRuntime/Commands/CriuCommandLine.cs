@@ -9,20 +9,32 @@ namespace OciRuntime.Commands;
 /// <summary>What checkpoint and restore have in common: from their options to what criu is told.</summary>
 internal static class CriuCommandLine
 {
-    public static CriuSettings Settings(CriuVerbOptions o) => new()
+    /// <exception cref="OciException">--empty-ns names a namespace that criu cannot leave empty.</exception>
+    public static CriuSettings Settings(CriuVerbOptions o)
     {
-        ImagePath = string.IsNullOrEmpty(o.ImagePath) ? CriuSettings.DefaultImagePath : o.ImagePath,
-        WorkPath = Given(o.WorkPath),
-        ParentPath = Given(o.ParentPath),
-        TcpEstablished = o.TcpEstablished,
-        ExtUnixSk = o.ExtUnixSk,
-        ShellJob = o.ShellJob,
-        FileLocks = o.FileLocks,
-        LazyPages = o.LazyPages,
-        AutoDedup = o.AutoDedup,
-        CgroupsMode = o.ManageCgroupsMode switch { "soft" => CgroupsMode.Soft, "full" => CgroupsMode.Full, "strict" => CgroupsMode.Strict, "ignore" => CgroupsMode.Ignore, _ => null },
-        NetworkLock = o.NetworkLock switch { "iptables" => NetworkLock.Iptables, "nftables" => NetworkLock.Nftables, "skip" => NetworkLock.Skip, _ => null },
-    };
+        CheckEmptyNamespaces(o);
+        return new CriuSettings
+        {
+            ImagePath = string.IsNullOrEmpty(o.ImagePath) ? CriuSettings.DefaultImagePath : o.ImagePath,
+            WorkPath = Given(o.WorkPath),
+            ParentPath = Given(o.ParentPath),
+            TcpEstablished = o.TcpEstablished,
+            ExtUnixSk = o.ExtUnixSk,
+            ShellJob = o.ShellJob,
+            FileLocks = o.FileLocks,
+            LazyPages = o.LazyPages,
+            AutoDedup = o.AutoDedup,
+            CgroupsMode = (CgroupsMode?)o.ManageCgroupsMode,
+            NetworkLock = (int?)o.NetworkLock,
+        };
+    }
+
+    /// <exception cref="OciException">--empty-ns names another namespace than the one that is made empty anyway.</exception>
+    private static void CheckEmptyNamespaces(CriuVerbOptions o)
+    {
+        // runc's words.
+        if (o.EmptyNs.Find(static n => n != "network") is { } other) throw new OciException($"namespace \"{other}\" is not supported", Errno.EINVAL);
+    }
 
     /// <summary>criu works for root only, or tries to; as with runc that is said and not forbidden.</summary>
     public static void WarnIfRootless(GlobalOptions g, string verb)

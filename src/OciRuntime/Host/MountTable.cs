@@ -11,7 +11,8 @@ namespace OciRuntime.Host;
 /// <param name="Id">The mount's number, which statx(2) and fdinfo have, too.</param>
 /// <param name="Parent">That of the mount it is on.</param>
 /// <param name="Options">The mount's own options, not the file system's.</param>
-internal readonly record struct MountEntry(string Device, string Root, string Point, string Type, ulong Id = 0, ulong Parent = 0, string Options = "")
+/// <param name="FileSystemOptions">The file system's.</param>
+internal readonly record struct MountEntry(string Device, string Root, string Point, string Type, ulong Id = 0, ulong Parent = 0, string Options = "", string FileSystemOptions = "")
 {
     public bool IsReadOnly => Options == "ro" || Options.StartsWith("ro,", StringComparison.Ordinal);
 }
@@ -32,7 +33,7 @@ internal static class MountTable
         {
             string[] fields = line.Split(' ');
             int separator = Array.IndexOf(fields, "-", Math.Min(6, fields.Length));
-            if (separator >= 0 && separator + 1 < fields.Length) found.Add(new(fields[2], Unescape(fields[3]), Unescape(fields[4]), fields[separator + 1], ulong.Parse(fields[0]), ulong.Parse(fields[1]), fields[5]));
+            if (separator >= 0 && separator + 1 < fields.Length) found.Add(new(fields[2], Unescape(fields[3]), Unescape(fields[4]), fields[separator + 1], ulong.Parse(fields[0]), ulong.Parse(fields[1]), fields[5], fields[^1]));
         }
         return found;
     }

@@ -10,7 +10,7 @@ internal unsafe struct SpawnPlan
     public byte* Path;
     public byte** Arguments, Environment;
 
-    /// <summary>Descriptors that become stdin, stdout and stderr.</summary>
+    /// <summary>Descriptors that become stdin, stdout and stderr, unless it is <see cref="Attached"/>.</summary>
     public int Input, Output, ErrorOutput;
 
     /// <summary>Directory to start in, or null.</summary>
@@ -19,7 +19,7 @@ internal unsafe struct SpawnPlan
     /// <summary>Close-on-exec pipe that takes the errno when the program cannot be run.</summary>
     public int Report;
 
-    /// <summary>It stays in the caller's session and goes on when the runtime is killed.</summary>
+    /// <summary>It has the caller's stdio, stays in his session and goes on when the runtime is killed.</summary>
     public bool Attached;
 
     /// <summary>Descriptors that become 3, 4, …; their own numbers are above those.</summary>
@@ -39,9 +39,7 @@ internal static unsafe class Spawn
     {
         // A hook must not outlive a runtime that is killed while it waits for it.
         long result = plan->Attached ? 0 : Processes.Prctl(Processes.PR_SET_PDEATHSIG, Processes.SIGKILL);
-        if (result >= 0) result = Files.Duplicate(plan->Input, 0);
-        if (result >= 0) result = Files.Duplicate(plan->Output, 1);
-        if (result >= 0) result = Files.Duplicate(plan->ErrorOutput, 2);
+        if (result >= 0 && !plan->Attached) result = Redirect(plan);
         if (result >= 0 && plan->Directory != null) result = Files.ChangeDirectory(plan->Directory);
         // A session of its own: a time-out ends the whole group, and the caller's terminal is not the hook's.
         if (result >= 0 && !plan->Attached) result = Processes.SetSession();
@@ -53,6 +51,13 @@ internal static unsafe class Spawn
         int errno = (int)-result;
         Files.Write(plan->Report, (byte*)&errno, sizeof(int));
         Processes.Exit(127);
+    }
+
+    private static long Redirect(SpawnPlan* plan)
+    {
+        long result = Files.Duplicate(plan->Input, 0);
+        if (result >= 0) result = Files.Duplicate(plan->Output, 1);
+        return result < 0 ? result : Files.Duplicate(plan->ErrorOutput, 2);
     }
 
     /// <summary>Nothing that is mounted here from now on reaches the host, whose own changes still come.</summary>

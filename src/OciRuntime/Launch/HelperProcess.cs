@@ -132,9 +132,6 @@ internal static unsafe class HelperProcess
         plan->Path = arena.Text(program.Path);
         plan->Arguments = arena.Texts(program.Arguments);
         plan->Environment = arena.Texts(CallersEnvironment());
-        plan->Input = 0;
-        plan->Output = 1;
-        plan->ErrorOutput = 2;
         plan->Report = report;
         plan->Attached = true;
         plan->ChannelCount = channels.Count;

@@ -33,13 +33,13 @@ public abstract class CriuVerbOptions : ContainerOptions
     public bool AutoDedup { get; set; }
 
     [Option("manage-cgroups-mode", MetaValue = "MODE", HelpText = "what to do about cgroups below the container's: soft (the default), full, strict or ignore")]
-    public string? ManageCgroupsMode { get; set; }
+    public ManageCgroupsMode? ManageCgroupsMode { get; set; }
 
     [Option("empty-ns", MetaValue = "NAMESPACE", HelpText = "namespace that is made empty: network, which always is; may be repeated")]
     public List<string> EmptyNs { get; } = [];
 
     [Option("network-lock", MetaValue = "METHOD", HelpText = "how connections are held meanwhile: iptables, nftables or skip")]
-    public string? NetworkLock { get; set; }
+    public NetworkLockMethod? NetworkLock { get; set; }
 
     public override bool Accept(string name, ref ArgumentCursor a)
     {
@@ -54,16 +54,39 @@ public abstract class CriuVerbOptions : ContainerOptions
             case "file-locks": FileLocks = a.Flag(); return true;
             case "lazy-pages": LazyPages = a.Flag(); return true;
             case "auto-dedup": AutoDedup = a.Flag(); return true;
-            case "manage-cgroups-mode": ManageCgroupsMode = OneOf(ref a, "soft", "full", "strict", "ignore"); return true;
-            case "empty-ns": EmptyNs.Add(OneOf(ref a, "network")); return true;
-            case "network-lock": NetworkLock = OneOf(ref a, "iptables", "nftables", "skip"); return true;
+            case "manage-cgroups-mode": ManageCgroupsMode = ReadMode(ref a); return true;
+            case "empty-ns": EmptyNs.Add(a.Value()); return true;
+            case "network-lock": NetworkLock = ReadMethod(ref a); return true;
             default: return base.Accept(name, ref a);
         }
     }
 
-    private static string OneOf(ref ArgumentCursor a, params string[] words)
+    private static ManageCgroupsMode ReadMode(ref ArgumentCursor a) => a.Value() switch
     {
-        string value = a.Value();
-        return Array.IndexOf(words, value) >= 0 ? value : throw a.Invalid(value, words.Length == 1 ? words[0] : $"{string.Join(", ", words[..^1])} or {words[^1]}");
-    }
+        "soft" => Cli.ManageCgroupsMode.Soft,
+        "full" => Cli.ManageCgroupsMode.Full,
+        "strict" => Cli.ManageCgroupsMode.Strict,
+        "ignore" => Cli.ManageCgroupsMode.Ignore,
+        var other => throw a.Invalid(other, "soft, full, strict or ignore"),
+    };
+
+    private static NetworkLockMethod ReadMethod(ref ArgumentCursor a) => a.Value() switch
+    {
+        "iptables" => NetworkLockMethod.Iptables,
+        "nftables" => NetworkLockMethod.Nftables,
+        "skip" => NetworkLockMethod.Skip,
+        var other => throw a.Invalid(other, "iptables, nftables or skip"),
+    };
+}
+
+/// <summary>--manage-cgroups-mode; the numbers are criu's (criu_cg_mode in its images/rpc.proto).</summary>
+public enum ManageCgroupsMode
+{
+    Ignore = 0, Soft = 3, Full = 4, Strict = 5,
+}
+
+/// <summary>--network-lock; the numbers are criu's (criu_network_lock_method in its images/rpc.proto).</summary>
+public enum NetworkLockMethod
+{
+    Iptables = 1, Nftables = 2, Skip = 3,
 }
