@@ -133,6 +133,13 @@ vm_base_system() {
   : >"$base/etc/apparmor/parser.conf"
   # What the kernel does not have built in, and what containers or their tests need.
   find "$unpacked"/lib/modules \( -name overlay.ko -o -name loop.ko -o -name bfq.ko \) -exec cp -t "$base/lib/modules" {} +
+  # With those criu looks at sockets and holds connections; in an order in which each finds what it needs.
+  local module
+  for module in unix inet tcp udp raw netlink af_packet; do printf '%s_diag\n' "$module"; done >"$base/lib/modules/criu"
+  printf '%s\n' tun veth libcrc32c nfnetlink nf_tables nf_defrag_ipv4 nf_defrag_ipv6 nf_conntrack nf_conntrack_netlink >>"$base/lib/modules/criu"
+  while read -r module; do
+    find "$unpacked"/lib/modules -name "$module.ko" -exec cp -t "$base/lib/modules" {} +
+  done <"$base/lib/modules/criu"
   printf 'root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534::/:/bin/false\n' >"$base/etc/passwd"
   printf 'root:x:0:\ntty:x:5:\nnogroup:x:65534:\n' >"$base/etc/group"
   install -m 755 "$repo/scripts/vm/init" "$base/init"

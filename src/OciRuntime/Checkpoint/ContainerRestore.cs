@@ -1,4 +1,5 @@
 using OciRuntime.Cgroups;
+using OciRuntime.Init;
 using OciRuntime.Launch;
 using OciRuntime.Linux;
 using OciRuntime.Rdt;
@@ -37,7 +38,7 @@ internal sealed unsafe class ContainerRestore : IDisposable
     public ContainerState State { get; }
 
     /// <summary>pidfd of the restored first process, a child of this one.</summary>
-    public Fd? Init { get; private set; }
+    public Fd? FirstProcess { get; private set; }
 
     /// <summary>Master of the container's terminal when the runtime stays in the foreground.</summary>
     public Fd? Terminal { get; private set; }
@@ -86,7 +87,7 @@ internal sealed unsafe class ContainerRestore : IDisposable
             criu.Work(CriuRequestType.Restore, options, Notified, new CriuLog(_directories.LogPath, LogName));
             int status = criu.End();
             if (status != 0) throw new OciException($"criu failed: wait status {status} after the restore; log file: {_directories.LogPath}/{LogName}");
-            if (Init == null) throw new OciException("criu restored the container without a word about its first process");
+            if (FirstProcess == null) throw new OciException("criu restored the container without a word about its first process");
         }
         finally
         {
@@ -98,7 +99,10 @@ internal sealed unsafe class ContainerRestore : IDisposable
     {
         long tree;
         fixed (byte* path = CString.Encode(_preparation.Rootfs, stackalloc byte[Kernel.PathMax])) tree = Mounts.OpenTree(Files.AT_FDCWD, path, Mounts.OPEN_TREE_CLONE | Files.AT_RECURSIVE);
-        return new Fd((int)OciException.Check(tree, $"bind {_preparation.Rootfs} for criu"));
+        Fd rootfs = new((int)OciException.Check(tree, $"bind {_preparation.Rootfs} for criu"));
+        // criu before 4.2 gives the root none of the flags it had, and so it has those of what it is made from.
+        if (_preparation.Spec.Root!.Readonly) OciException.Check(Mounts.SetAttributes(rootfs.Number, new MountAttr { Set = Mounts.MOUNT_ATTR_RDONLY }, recursive: false), "make the root read-only");
+        return rootfs;
     }
 
     private CriuOptions Options(CriuService criu, List<(string Name, Fd Fd)> namespaces)
@@ -160,6 +164,12 @@ internal sealed unsafe class ContainerRestore : IDisposable
     private void RunHooks(int pid)
     {
         SetInit(pid);
+        if (_preparation.Plan.Steps.Exists(static s => s.Op == InitOp.LoopbackUp))
+        {
+            // The network namespace is a new one, with nothing of what was in the old.
+            using NetworkDevices network = new(pid);
+            network.RaiseLoopback();
+        }
         if (_preparation.Spec.Hooks is not { } hooks || hooks.Prestart.Length + hooks.CreateRuntime.Length == 0) return;
         _hooksRan = true;
         HookRunner runner = new(State, _interruption);
@@ -170,7 +180,7 @@ internal sealed unsafe class ContainerRestore : IDisposable
     /// <summary>All is there and nothing runs yet: from the moment this is written the container belongs to `delete`, not to us.</summary>
     private void Record(int pid)
     {
-        ExternalMount.CheckRestored(_mounts, pid);
+        ExternalMount.CheckRestored(_mounts, pid, _preparation.Spec.Root!.Readonly);
         SetInit(pid);
         _hooksRan = true;
         State.Phase = ContainerPhase.Created;
@@ -180,9 +190,9 @@ internal sealed unsafe class ContainerRestore : IDisposable
 
     private void SetInit(int pid)
     {
-        if (Init != null) return;
+        if (FirstProcess != null) return;
         Fd pidfd = new((int)OciException.Check(Processes.PidFdOpen(pid), "open the restored process"));
-        Init = pidfd;
+        FirstProcess = pidfd;
         // The number came from criu; nobody else's process is to be taken for the container's.
         if (!Processes.IsChild(pidfd.Number)) throw new OciException($"pid {pid}, which criu says it has restored, is not a child of this process");
         State.Init = ProcessIdentity.Of(pid) ?? throw new OciException("the restored process is gone");
@@ -213,7 +223,7 @@ internal sealed unsafe class ContainerRestore : IDisposable
         {
             // criu has ended what it made, unless it was killed. Nobody else is in the cgroups: they were empty or new.
             if (_cgroup != null) new CgroupControl(State.CgroupDirectories).KillAll(Processes.SIGKILL);
-            if (Init != null) End();
+            if (FirstProcess != null) End();
             _cgroup?.Dispose();
             if (!_hooksRan) State.Poststop = [];
             ContainerTeardown.Run(_entry, State, state => HookRunner.RunPoststop(state, warn));
@@ -229,8 +239,8 @@ internal sealed unsafe class ContainerRestore : IDisposable
     /// <summary>Kills the first process and takes its status.</summary>
     public void End()
     {
-        if (!Processes.IsChild(Init!.Number)) return;
-        Processes.PidFdSendSignal(Init.Number, Processes.SIGKILL);
+        if (!Processes.IsChild(FirstProcess!.Number)) return;
+        Processes.PidFdSendSignal(FirstProcess.Number, Processes.SIGKILL);
         Processes.Wait(State.Init.Pid, out _, 0);
     }
 
@@ -238,7 +248,7 @@ internal sealed unsafe class ContainerRestore : IDisposable
     {
         _directories.Dispose();
         _cgroup?.Dispose();
-        Init?.Dispose();
+        FirstProcess?.Dispose();
         Terminal?.Dispose();
     }
 }

@@ -102,9 +102,10 @@ internal sealed record ExternalMount(string Name, string Source, Origin Origin, 
     /// Before the restored processes run: criu gives a mount the flags it had in the images, and those may be older than the configuration, or
     /// somebody else's. What is to be read-only has to be.
     /// </summary>
-    public static void CheckRestored(List<ExternalMount> mounts, int pid)
+    public static void CheckRestored(List<ExternalMount> mounts, int pid, bool readOnlyRoot)
     {
         List<MountEntry> host = MountTable.Read(), inside = MountTable.Read($"{pid}");
+        if (readOnlyRoot && !inside.Exists(static m => m.Point == "/" && m.IsReadOnly)) throw new OciException("/root/readonly: criu has restored the root writable");
         foreach (ExternalMount mount in mounts)
         {
             if (!mount.ReadOnly || Identify(mount.Source, host) is not { } identity) continue;

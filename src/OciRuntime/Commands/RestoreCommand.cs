@@ -71,7 +71,7 @@ internal static class RestoreCommand
         int status;
         using (TerminalRelay? terminal = restore.Terminal == null ? null : new TerminalRelay(restore.Terminal.Number))
         {
-            status = new ForegroundSession(restore.State.Init.Pid, restore.Init!, interruption, terminal, null).Wait();
+            status = new ForegroundSession(restore.State.Init.Pid, restore.FirstProcess!, interruption, terminal, null).Wait();
         }
         if (entry.TryAcquire("restore", ContainerLock.DefaultWaitMilliseconds)) ContainerTeardown.Run(entry, restore.State, journal => PoststopHooks.Run(g, journal));
         return ExitCodes.ForStatus(status);
