@@ -17,10 +17,10 @@ await() {
   done
 }
 
-# begin [OPTION]...: runs the container in the background.
+# begin [OPTION]...: runs the container in the background. The checks' output is a file that grows, and criu wants to find a file as long as it was.
 begin() {
   mkdir -p $data
-  ocirun run --detach "$@" "$id" && await 3
+  ocirun run --detach "$@" "$id" >/dev/null 2>&1 && await 3
 }
 
 # save [OPTION]...: Debian's criu would call iptables otherwise, which is not in the machine.

@@ -31,8 +31,7 @@ internal sealed class ContainerDump(DumpSettings settings, LaunchPreparation con
         {
             criu.Work(type, Options(directories), Notified, new CriuLog(directories.LogPath, LogName));
             int status = criu.End();
-            // After a pre-dump criu waits for the next one; the end of the connection is not what it expects.
-            if (status != 0 && !settings.PreDump) throw new OciException($"criu failed: wait status {status} after the dump; log file: {directories.LogPath}/{LogName}");
+            if (status != 0) throw new OciException($"criu failed: wait status {status} after the dump; log file: {directories.LogPath}/{LogName}");
             done = true;
         }
         finally

@@ -82,7 +82,7 @@ internal sealed unsafe class ContainerRestore : IDisposable
             // clearing away, whatever ends it.
             using CriuService criu = CriuService.Start("restore", [.. namespaces.ConvertAll(static n => n.Fd.Number)], rootfs.Number, _entry.Path, _interruption, 0);
             _directories.MoveTo(criu.Pid);
-            CriuOptions options = Options(criu, namespaces);
+            CriuOptions options = Options(namespaces);
             EnterCgroups(criu.Pid, options);
             criu.Work(CriuRequestType.Restore, options, Notified, new CriuLog(_directories.LogPath, LogName));
             int status = criu.End();
@@ -105,7 +105,7 @@ internal sealed unsafe class ContainerRestore : IDisposable
         return rootfs;
     }
 
-    private CriuOptions Options(CriuService criu, List<(string Name, Fd Fd)> namespaces)
+    private CriuOptions Options(List<(string Name, Fd Fd)> namespaces)
     {
         CriuOptions options = Criu.Begin(LogName, CriuConfiguration.Of(State.Annotations));
         _directories.AddTo(options);
@@ -117,16 +117,8 @@ internal sealed unsafe class ContainerRestore : IDisposable
         // Without cgroups of its own the container's are the ones it had, and those are not ours to make.
         CgroupsMode mode = Criu.CgroupsMode ?? (_cgroup == null ? CgroupsMode.Ignore : CgroupsMode.Soft);
         options.Set(CriuOption.ManageCgroupsMode, (long)mode);
-        if (_settings.LsmProfile != null)
-        {
-            criu.Require(316, "--lsm-profile");
-            options.Set(CriuOption.LsmProfile, _settings.LsmProfile);
-        }
-        if (_settings.LsmMountContext != null)
-        {
-            criu.Require(316, "--lsm-mount-context");
-            options.Set(CriuOption.LsmMountContext, _settings.LsmMountContext);
-        }
+        if (_settings.LsmProfile != null) options.Set(CriuOption.LsmProfile, _settings.LsmProfile);
+        if (_settings.LsmMountContext != null) options.Set(CriuOption.LsmMountContext, _settings.LsmMountContext);
         // 0 to 2 are criu's stdio, 3 is the connection.
         for (int i = 0; i < namespaces.Count; i++) options.Add(CriuOption.InheritFd, namespaces[i].Name, 4 + i);
         ExternalNamespaces.Join(_preparation.Spec, options);

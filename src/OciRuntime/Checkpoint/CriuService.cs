@@ -10,8 +10,8 @@ namespace OciRuntime.Checkpoint;
 /// </summary>
 internal sealed unsafe class CriuService : IDisposable
 {
-    // The version that crun asks for, too: with external pid namespaces and a notification when lazy pages are ready.
-    private const int MinimumVersion = 315;
+    // The first one with all that is asked for here: another security profile, single pre-dumps, external pid namespaces, a notification when lazy pages are ready.
+    private const int MinimumVersion = 316;
 
     // criu's messages are short. What does not fit is no message of criu's, and the kernel cuts it off (recv(2), SOCK_SEQPACKET).
     private const int MaxMessage = 40 << 10;
@@ -37,9 +37,6 @@ internal sealed unsafe class CriuService : IDisposable
     }
 
     public int Pid { get; }
-
-    /// <summary>Major × 100 + minor.</summary>
-    public int Version { get; private set; }
 
     /// <summary>Starts criu and asks for its version.</summary>
     /// <param name="verb">For the message when it is missing.</param>
@@ -72,12 +69,6 @@ internal sealed unsafe class CriuService : IDisposable
             service.Dispose();
             throw;
         }
-    }
-
-    /// <exception cref="OciException">This criu is older than <paramref name="version"/>; the message names <paramref name="need"/>.</exception>
-    public void Require(int version, string need)
-    {
-        if (Version < version) throw new OciException($"{need} needs CRIU {Words(version)} or newer; this is {Words(Version)}");
     }
 
     /// <summary>Memory tracking and lazy pages depend on kernel and architecture.</summary>
@@ -146,9 +137,8 @@ internal sealed unsafe class CriuService : IDisposable
     {
         Send(Request(CriuRequestType.Version, keepOpen: true));
         CriuResponse response = Receive(out _);
-        Version = response.Version;
-        if (response.Type != CriuRequestType.Version || !response.Success || Version == 0) throw new OciException("criu does not tell its version: is the \"criu\" in $PATH the one from https://criu.org?");
-        Require(MinimumVersion, "ocirun");
+        if (response.Type != CriuRequestType.Version || !response.Success || response.Version == 0) throw new OciException("criu does not tell its version: is the \"criu\" in $PATH the one from https://criu.org?");
+        if (response.Version < MinimumVersion) throw new OciException($"ocirun needs CRIU {Words(MinimumVersion)} or newer; this is {Words(response.Version)}");
     }
 
     private static ProtobufWriter Request(CriuRequestType type, bool keepOpen = false)

@@ -41,7 +41,7 @@ public sealed class CheckpointOptions : CriuVerbOptions
         """
         Saves all processes of a running or paused container, with their memory, in a directory from which "ocirun restore" brings them back, here
         or on another machine with the same root file system. Then the container is gone, unless --leave-running or --pre-dump is given.
-        Needs criu, 3.15 or newer, in $PATH.
+        Needs criu, 3.16 or newer, in $PATH.
         """,
         [
             new("Save web, and later let it go on from there", "ocirun checkpoint --image-path /srv/saved web && ocirun restore -d --image-path /srv/saved -b /srv/web web"),

@@ -57,7 +57,7 @@ public sealed class RestoreOptions : CriuVerbOptions
         """
         Makes a container from what "ocirun checkpoint" has saved: its processes go on where they were. Namespaces, mounts and cgroup are made anew
         from config.json, which has to fit what was saved. Waits for the end of the container and removes it, as "ocirun run" does, unless
-        --detach is given. Needs criu, 3.15 or newer, in $PATH.
+        --detach is given. Needs criu, 3.16 or newer, in $PATH.
         """,
         [
             new("Let web go on in the background", "ocirun restore --detach --image-path /srv/saved --bundle /srv/web web"),
