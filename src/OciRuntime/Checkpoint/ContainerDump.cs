@@ -25,13 +25,13 @@ internal sealed class ContainerDump(DumpSettings settings, LaunchPreparation con
         using UnifiedMountOptions kept = new();
         using CriuService criu = CriuService.Start("checkpoint", [], -1, null, interruption, PatienceMilliseconds);
         criu.RequireFeatures(settings.PreDump, Criu.LazyPages);
-        CriuRequestType type = settings.PreDump ? CriuRequestType.PreDump : CriuRequestType.Dump;
+        CriuRequestType type = !settings.PreDump ? CriuRequestType.Dump : criu.HasSinglePreDump ? CriuRequestType.PreDump : CriuRequestType.OpenPreDump;
         bool done = false;
         try
         {
             criu.Work(type, Options(directories), Notified, new CriuLog(directories.LogPath, LogName));
             int status = criu.End();
-            if (status != 0) throw new OciException($"criu failed: wait status {status} after the dump; log file: {directories.LogPath}/{LogName}");
+            if (status != 0 && type != CriuRequestType.OpenPreDump) throw new OciException($"criu failed: wait status {status} after the dump; log file: {directories.LogPath}/{LogName}");
             done = true;
         }
         finally

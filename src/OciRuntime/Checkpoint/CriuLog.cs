@@ -16,7 +16,7 @@ internal sealed class CriuLog(string directory, string name)
     /// <summary>criu's failure as one line.</summary>
     public OciException Failure(CriuRequestType type, CriuResponse response)
     {
-        string word = type switch { CriuRequestType.Dump => "DUMP", CriuRequestType.PreDump => "PRE_DUMP", _ => "RESTORE" };
+        string word = type switch { CriuRequestType.Dump => "DUMP", CriuRequestType.PreDump or CriuRequestType.OpenPreDump => "PRE_DUMP", _ => "RESTORE" };
         string errno = response.Errno == 0 ? "0" : $"{response.Errno} ({ErrnoText.Name(response.Errno)}: {ErrnoText.Describe(response.Errno)})";
         string message = response.ErrorMessage.Length == 0 ? "" : $": {Clean(response.ErrorMessage)}";
         return new OciException($"criu failed: type {word} errno {errno}{message}{Reason()}", response.Errno);

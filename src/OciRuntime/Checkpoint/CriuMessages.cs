@@ -2,10 +2,10 @@ using System.Text;
 
 namespace OciRuntime.Checkpoint;
 
-/// <summary>criu_req_type of criu's images/rpc.proto; its other kind of pre-dump (4) expects more of them in the same connection.</summary>
+/// <summary>criu_req_type of criu's images/rpc.proto. After an open pre-dump criu waits for more requests and complains when there is none.</summary>
 internal enum CriuRequestType
 {
-    Dump = 1, Restore = 2, Notify = 6, FeatureCheck = 9, Version = 10, PreDump = 13,
+    Dump = 1, Restore = 2, OpenPreDump = 4, Notify = 6, FeatureCheck = 9, Version = 10, PreDump = 13,
 }
 
 /// <summary>Field numbers of criu_opts in criu's images/rpc.proto, where each is explained.</summary>

@@ -10,7 +10,7 @@ namespace OciRuntime.Checkpoint;
 /// </summary>
 internal sealed unsafe class CriuService : IDisposable
 {
-    // The first one with all that is asked for here: another security profile, single pre-dumps, external pid namespaces, a notification when lazy pages are ready.
+    // The first one with all that is asked for here: another security profile, external pid namespaces, a notification when lazy pages are ready.
     private const int MinimumVersion = 316;
 
     // criu's messages are short. What does not fit is no message of criu's, and the kernel cuts it off (recv(2), SOCK_SEQPACKET).
@@ -37,6 +37,9 @@ internal sealed unsafe class CriuService : IDisposable
     }
 
     public int Pid { get; }
+
+    /// <summary>From 3.17 on.</summary>
+    public bool HasSinglePreDump { get; private set; }
 
     /// <summary>Starts criu and asks for its version.</summary>
     /// <param name="verb">For the message when it is missing.</param>
@@ -139,6 +142,7 @@ internal sealed unsafe class CriuService : IDisposable
         CriuResponse response = Receive(out _);
         if (response.Type != CriuRequestType.Version || !response.Success || response.Version == 0) throw new OciException("criu does not tell its version: is the \"criu\" in $PATH the one from https://criu.org?");
         if (response.Version < MinimumVersion) throw new OciException($"ocirun needs CRIU {Words(MinimumVersion)} or newer; this is {Words(response.Version)}");
+        HasSinglePreDump = response.Version >= 317;
     }
 
     private static ProtobufWriter Request(CriuRequestType type, bool keepOpen = false)
