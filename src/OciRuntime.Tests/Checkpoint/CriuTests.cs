@@ -63,7 +63,7 @@ public sealed class CriuTests
         using var bundle = new TestBundle();
         using TestContainer container = new TestContainer(bundle.Args("sleep", "1000")).Started();
         CommandOptions empty = new() { Env = new Dictionary<string, string?> { ["PATH"] = Directory.CreateDirectory(Path.Combine(_directory, "nothing")).FullName } };
-        container.Call(["checkpoint", "--image-path", Images, container.Id], empty).ShouldFail(1, "\"criu\": executable file not found in $PATH", "https://criu.org");
+        container.Call(["checkpoint", "--image-path", Images, container.Id], empty).ShouldFail(1, "executable file not found in $PATH: install CRIU 3.16 or newer (https://criu.org)");
         container.Status.Should().Be("running");
     }
 
@@ -73,7 +73,6 @@ public sealed class CriuTests
     {
         using var bundle = new TestBundle();
         using TestContainer container = new TestContainer(bundle.WithCgroup().Args("sleep", "1000")).Started();
-        File.WriteAllText(Path.Combine(Images, "conf"), "no-such-option\n");
         CommandResult result = container.Invoke("checkpoint", "--image-path", Images, "--work-path", Path.Combine(_directory, "work"), "--network-lock", "nftables", "--leave-running");
         if (!result.Succeeded) result.ShouldFail(1, "criu failed: type DUMP errno ", "log file: " + Path.Combine(_directory, "work/dump.log"));
         container.Status.Should().Be("running");
@@ -95,7 +94,7 @@ public sealed class CriuTests
         Request.Should().Contain("manage_cgroups_mode: STRICT").And.Contain("network_lock: NFTABLES").And.Contain("empty_ns: 1073741824").And.Contain("config_file: \"/etc/criu/mine.conf\"");
         Request.Should().Contain("address: \"::1\"").And.Contain("port: 1234").And.Contain("log_file: \"dump.log\"").And.Contain("log_level: 4");
         Request.Should().MatchRegex("freeze_cgroup: \"/sys/fs/cgroup/.*" + bundle.CgroupsPath);
-        Request.Should().Contain("external: \"mnt[/bound]:/bound\"").And.Contain("external: \"mnt[/proc/kcore]:/dev/null\"").And.NotContain("mnt[/proc]");
+        Request.Should().Contain("external: \"mnt[/bound]:/bound\"").And.Contain("external: \"mnt[/proc/keys]:/dev/null\"").And.NotContain("mnt[/proc]");
         Request.Should().MatchRegex("external: \"file\\[[0-9a-f]+:[0-9a-f]+\\]\"", "stdin is the host's /dev/null");
         JsonNode.Parse(File.ReadAllText(Path.Combine(Images, "descriptors.json")))!.AsArray().Should().HaveCount(3);
     }
@@ -128,7 +127,7 @@ public sealed class CriuTests
     [TestCase("killed", "criu was killed by signal 9 before it answered")]
     [TestCase("gone", "criu ended with exit status 3 before it answered")]
     [TestCase("old", "needs CRIU 3.16 or newer; this is 3.10")]
-    [TestCase("refuse", "criu failed: type RESTORE errno 2 (ENOENT: no such file or directory): (00.1) Error (criu/a.c:1): the  [1mreason; log file: ")]
+    [TestCase("refuse", "criu failed: type RESTORE errno 2 (ENOENT: no such file or directory): Error (criu/a.c:1): the  [1mreason; log file: ")]
     [TestCase("stranger", "is not a child of this process")]
     public void A_restore_that_goes_wrong_leaves_nothing(string mode, string message)
     {
@@ -180,7 +179,7 @@ public sealed class CriuTests
     [TestCase("checkpoint --page-server host c", "--page-server host: use ADDRESS:PORT")]
     [TestCase("checkpoint --page-server ::1:80 c", "--page-server ::1:80: use ADDRESS:PORT")]
     [TestCase("checkpoint --page-server h:0 c", "--page-server h:0: use ADDRESS:PORT")]
-    [TestCase("checkpoint --empty-ns pid c", "namespace \"pid\" is not supported")]
+    [TestCase("checkpoint --empty-ns pid c", "is not supported")]
     [TestCase("checkpoint --manage-cgroups-mode none c", "expected soft, full, strict or ignore")]
     [TestCase("restore --network-lock no c", "expected iptables, nftables or skip")]
     [TestCase("restore --lsm-profile mine c", "--lsm-profile mine: use apparmor:NAME or selinux:LABEL")]
@@ -194,7 +193,8 @@ public sealed class CriuTests
         using var bundle = new TestBundle();
         using TestContainer container = new TestContainer(bundle.Args("sleep", "1000")).Started();
         Checkpoint(container, "refuse", "--status-fd", "77").ShouldFail(1, "invalid --status-fd argument 77: bad file descriptor (EBADF)");
-        Checkpoint(container, "refuse", "--status-fd", "0").ShouldFail(1, "invalid --status-fd argument 0: not writable");
+        CommandOptions input = Fake("refuse") with { Stdin = "x" };
+        container.Call(["checkpoint", "--image-path", Images, "--status-fd", "0", container.Id], input).ShouldFail(1, "invalid --status-fd argument 0: not writable");
     }
 
     [Test]
@@ -227,6 +227,6 @@ public sealed class CriuTests
         Directory.CreateSymbolicLink(bundle.InRootfs("/data"), "/x]:");
         bundle.AddMount("/data", "bind", "/usr", "bind", "ro").Args("sleep", "1000");
         using TestContainer container = new TestContainer(bundle).Started();
-        Checkpoint(container, "refuse").ShouldFail(1, "criu cannot be told of a mount at \"/x]:\"");
+        Checkpoint(container, "refuse").ShouldFail(1, "/mounts/7: criu cannot be told of a mount at", "/x]:");
     }
 }

@@ -15,8 +15,11 @@ channel = socket.socket(fileno=3)
 
 
 def receive():
+    message = channel.recv(1 << 20)
+    if not message:
+        sys.exit(0)
     request = rpc.criu_req()
-    request.ParseFromString(channel.recv(1 << 20))
+    request.ParseFromString(message)
     return request
 
 

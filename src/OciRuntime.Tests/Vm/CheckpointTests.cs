@@ -69,7 +69,7 @@ public sealed class CheckpointTests
         Add(nameof(A_pre_dump_makes_the_checkpoint_smaller), """
             begin
             save --pre-dump && goes_on $(count)
-            load
+            ocirun restore --image-path /tmp/image other
             echo $?
             ocirun checkpoint --network-lock nftables --image-path /tmp/image2 --parent-path ../image $id && saved=$(count)
             readlink /tmp/image2/parent
@@ -200,7 +200,7 @@ public sealed class CheckpointTests
         CommandResult result = _vm.Result();
         result.Stderr.Should().Contain("container does not exist");
         result.Lines[..6].Should().Equal("poststop", "counts on", "mounts as before", "2", "42", "1");
-        result.Lines[6].Should().Be("1", "poststart hooks belong to the first start");
+        result.Lines[6].Should().Be("0", "poststart hooks belong to the first start");
         string inside = string.Join('\n', result.Lines[7..]);
         inside.Should().Contain("LOOPBACK,UP").And.Contain("ocirun").And.NotContain("keyring", "/proc/keys is masked");
         inside.Should().Contain("can't create /etc/new: Read-only file system").And.Contain("can't create /readonly/new: Read-only file system")
@@ -279,7 +279,7 @@ public sealed class CheckpointTests
     {
         CommandResult result = _vm.Result();
         result.Lines.Should().Equal("1", "0");
-        result.Stderr.Should().Contain("ocirun restore failed: criu failed: type RESTORE errno").And.Contain("core-1.img").And.Contain("log file: /tmp/image/restore.log");
+        result.Stderr.Should().Contain("ocirun restore failed: criu failed: type RESTORE errno").And.Contain("Unexpected EOF").And.Contain("log file: /tmp/image/restore.log");
     }
 
     [Test]

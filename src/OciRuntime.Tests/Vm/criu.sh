@@ -12,7 +12,7 @@ await() {
   tries=0
   until [ "$(count 2>/dev/null || echo 0)" -ge "$1" ]; do
     tries=$((tries + 1))
-    [ $tries -lt 300 ] || { echo "it does not count up to $1"; exit 9; }
+    [ $tries -lt 300 ] || { echo "it does not count up to $1"; finish; exit 9; }
     sleep 0.1
   done
 }
@@ -20,6 +20,8 @@ await() {
 # begin [OPTION]...: runs the container in the background. The checks' output is a file that grows, and criu wants to find a file as long as it was.
 begin() {
   mkdir -p $data
+  # For the root of a user namespace, too.
+  chmod 777 $data
   ocirun run --detach "$@" "$id" >/dev/null 2>&1 && await 3
 }
 

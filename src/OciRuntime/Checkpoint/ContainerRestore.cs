@@ -19,6 +19,7 @@ internal sealed unsafe class ContainerRestore : IDisposable
     private readonly ContainerEntry _entry;
     private readonly Interruption _interruption;
     private readonly ImageDirectories _directories;
+    private readonly string[] _streams;
     private readonly List<ExternalMount> _mounts;
     private CgroupEntry? _cgroup;
     private bool _hooksRan;
@@ -33,6 +34,7 @@ internal sealed unsafe class ContainerRestore : IDisposable
         _mounts = ExternalMount.Of(preparation.Plan, entry.Path);
         State = ContainerLaunch.NewState(preparation);
         _directories = ImageDirectories.Open(Criu);
+        _streams = StandardStreams.Read(_directories, Criu.ImagePath);
     }
 
     public ContainerState State { get; }
@@ -123,7 +125,7 @@ internal sealed unsafe class ContainerRestore : IDisposable
         for (int i = 0; i < namespaces.Count; i++) options.Add(CriuOption.InheritFd, namespaces[i].Name, 4 + i);
         ExternalNamespaces.Join(_preparation.Spec, options);
         ExternalMount.Restore(_mounts, options);
-        StandardStreams.Restore(_directories, Criu.ImagePath, options);
+        StandardStreams.Restore(_streams, options);
         return options;
     }
 
@@ -172,8 +174,8 @@ internal sealed unsafe class ContainerRestore : IDisposable
     /// <summary>All is there and nothing runs yet: from the moment this is written the container belongs to `delete`, not to us.</summary>
     private void Record(int pid)
     {
-        ExternalMount.CheckRestored(_mounts, pid, _preparation.Spec.Root!.Readonly);
         SetInit(pid);
+        ExternalMount.CheckRestored(_mounts, pid, _preparation.Spec.Root!.Readonly);
         _hooksRan = true;
         State.Phase = ContainerPhase.Created;
         if (_preparation.Rdt != null) State.ResctrlGroups = _preparation.Rdt.ToRemove(State.ResctrlGroups);

@@ -19,11 +19,18 @@ internal sealed class CriuLog(string directory, string name)
         string word = type switch { CriuRequestType.Dump => "DUMP", CriuRequestType.PreDump or CriuRequestType.OpenPreDump => "PRE_DUMP", _ => "RESTORE" };
         string errno = response.Errno == 0 ? "0" : $"{response.Errno} ({ErrnoText.Name(response.Errno)}: {ErrnoText.Describe(response.Errno)})";
         string message = response.ErrorMessage.Length == 0 ? "" : $": {Clean(response.ErrorMessage)}";
-        return new OciException($"criu failed: type {word} errno {errno}{message}{Reason()}", response.Errno);
+        return new OciException($"criu failed: type {word} errno {errno}{message}{Reason(response.ErrorMessage)}", response.Errno);
     }
 
-    /// <summary>The log's last error, and where the rest can be read; as the end of a message.</summary>
-    public string Reason() => LastError() is { } line ? $": {Clean(line)}; log file: {Path}" : Files.StatAt(Files.AT_FDCWD, Path, 0, out _) < 0 ? "" : $"; log file: {Path}";
+    /// <summary>The log's last error, unless it has been <paramref name="said"/>, and where the rest can be read; as the end of a message.</summary>
+    public string Reason(string said = "")
+    {
+        string place = Files.StatAt(Files.AT_FDCWD, Path, 0, out _) < 0 ? "" : $"; log file: {Path}";
+        if (LastError() is not { } line) return place;
+        // Before the word are the time and, in a restore, the process.
+        string error = line[line.IndexOf("Error (", StringComparison.Ordinal)..].Trim();
+        return said.Contains(error, StringComparison.Ordinal) ? place : $": {Clean(error)}{place}";
+    }
 
     /// <summary>Without the line that only says that it failed ("Dumping FAILED.").</summary>
     private string? LastError()

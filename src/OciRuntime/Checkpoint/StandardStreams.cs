@@ -59,21 +59,25 @@ internal static class StandardStreams
         OciException.Check(result, $"write {FileName}");
     }
 
-    /// <summary>Has criu put its own streams, which are the caller's, in the place of those of then.</summary>
+    /// <summary>The names that were written down.</summary>
     /// <exception cref="OciException">The directory holds no checkpoint of a container.</exception>
-    public static void Restore(ImageDirectories directories, string imagePath, CriuOptions options)
+    public static string[] Read(ImageDirectories directories, string imagePath)
     {
         byte[] json = Files.ReadFileAt(directories.Images, FileName, MaxBytes, out long error)
             ?? throw new OciException($"--image-path {imagePath}: {FileName}: {ErrnoText.Describe((int)-error)} ({ErrnoText.Name((int)-error)}): not the checkpoint of a container; a pre-dump cannot be restored", (int)-error);
-        string[] names;
         try
         {
-            names = Parse(json);
+            return Parse(json);
         }
         catch (JsonException e)
         {
             throw new OciException($"--image-path {imagePath}: {FileName}: {e.Message}");
         }
+    }
+
+    /// <summary>Has criu put its own streams, which are the caller's, in the place of those of then.</summary>
+    public static void Restore(string[] names, CriuOptions options)
+    {
         for (int fd = 0; fd < Math.Min(Count, names.Length); fd++)
         {
             // One name twice is one pipe or file twice: the first descriptor stands for it.
