@@ -193,8 +193,9 @@ public sealed class CriuTests
         using var bundle = new TestBundle();
         using TestContainer container = new TestContainer(bundle.Args("sleep", "1000")).Started();
         Checkpoint(container, "refuse", "--status-fd", "77").ShouldFail(1, "invalid --status-fd argument 77: bad file descriptor (EBADF)");
-        CommandOptions input = Fake("refuse") with { Stdin = "x" };
-        container.Call(["checkpoint", "--image-path", Images, "--status-fd", "0", container.Id], input).ShouldFail(1, "invalid --status-fd argument 0: not writable");
+        using Microsoft.Win32.SafeHandles.SafeFileHandle input = File.OpenHandle("/dev/null");
+        CommandOptions options = Fake("refuse") with { ExtraFds = [(int)input.DangerousGetHandle()] };
+        container.Call(["checkpoint", "--image-path", Images, "--status-fd", "3", container.Id], options).ShouldFail(1, "invalid --status-fd argument 3: not writable");
     }
 
     [Test]

@@ -95,8 +95,6 @@ public sealed class OptionDeclarationTests
     [TestCase("ps --format json c1")]
     [TestCase("events --interval 1s --stats c1")]
     [TestCase("update --cpu-quota 5 --cpuset-cpus 0-1 -r - c1")]
-    [TestCase("checkpoint --leave-running --image-path /i --manage-cgroups-mode full --network-lock nftables --status-fd 5 c1")]
-    [TestCase("restore -d -b /b --image-path /i --lsm-profile apparmor:x --tcp-close c1")]
     [TestCase("list")]
     [TestCase("list -q --format json")]
     [TestCase("spec --rootless -b /b -f f.json")]

@@ -22,12 +22,15 @@ internal sealed class ImageDirectories : IDisposable
     /// <summary>The directory of the log, as it was named.</summary>
     public string LogPath { get; }
 
-    /// <summary>For a dump: the directory is made where it is missing, with its parents, for nobody but its owner: it will hold the program's memory.</summary>
+    /// <summary>
+    /// For a dump: the directory is made where it is missing, with its parents. The files in it, with the program's memory, are for their owner only (criu makes
+    /// them so), but the root of a container's user namespace has to be able to look for one that is not there.
+    /// </summary>
     public static ImageDirectories Make(CriuSettings settings)
     {
         string path = settings.ImagePath;
         for (int slash = path.IndexOf('/', 1); slash > 0; slash = path.IndexOf('/', slash + 1)) Files.MakeDirectoryAt(Files.AT_FDCWD, path[..slash], 0x1ed);
-        Files.MakeDirectoryAt(Files.AT_FDCWD, path, 0x1c0);
+        Files.MakeDirectoryAt(Files.AT_FDCWD, path, 0x1c9);
         return Open(settings);
     }
 
