@@ -1,4 +1,5 @@
 # shellcheck shell=dash
+# shellcheck disable=SC2154  # id is set by the runner
 # Sourced before the checks of CheckpointTests: what they have in common. A container counts in /data/count, a directory of the machine's.
 while read -r module; do insmod "/lib/modules/$module.ko"; done </lib/modules/criu
 
