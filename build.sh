@@ -79,6 +79,7 @@ test_packages=(
   uidmap passwd
   containerd docker.io buildah
   libseccomp2 gcc libc6-dev
+  criu python3-protobuf
   strace jq procps util-linux git iproute2
   zsh fish mandoc groff
   "${vm_packages[@]}" checkpolicy

@@ -131,14 +131,25 @@ vm_make_image() {
   local package
   for package in "$packages"/*.deb; do dpkg-deb --extract "$package" "$packages"; done
   cp "$packages"/boot/vmlinuz-* "$new/vmlinuz"
-  # What the kernel does not have built in, and what containers or their tests need.
-  mkdir "$new/modules"
-  find "$packages"/lib/modules \( -name overlay.ko -o -name loop.ko -o -name bfq.ko \) -exec cp -t "$new/modules" {} +
+  vm_collect_modules "$packages"
   vm_base_system "$vm_work/base" "$packages"
   vm_archive "$vm_work/base" >"$new/busybox.cpio"
   # Only complete images get the name; older ones have had their time.
   find "$vm_cache" -mindepth 1 -maxdepth 1 -type d ! -name 'run.*' -exec rm -rf {} +
   mv -T "$new" "$vm_image"
+}
+
+# vm_collect_modules UNPACKED: into vm_modules, what the kernel does not have built in, and what containers or their tests need.
+vm_collect_modules() {
+  local module
+  mkdir "$vm_modules"
+  find "$1"/lib/modules \( -name overlay.ko -o -name loop.ko -o -name bfq.ko \) -exec cp -t "$vm_modules" {} +
+  # With those criu looks at sockets and holds connections; in an order in which each finds what it needs.
+  for module in unix inet tcp udp raw netlink af_packet; do printf '%s_diag\n' "$module"; done >"$vm_modules/criu"
+  printf '%s\n' tun veth libcrc32c nfnetlink nf_tables nf_defrag_ipv4 nf_defrag_ipv6 nf_conntrack nf_conntrack_netlink >>"$vm_modules/criu"
+  while read -r module; do
+    find "$1"/lib/modules -name "$module.ko" -exec cp -t "$vm_modules" {} +
+  done <"$vm_modules/criu"
 }
 
 # vm_base_system DIRECTORY UNPACKED: busybox under all its names, apparmor_parser with its libraries, kernel modules, and init.
@@ -167,7 +178,7 @@ vm_add_busybox() {
 
 # vm_add_init DIRECTORY: what makes a root file system boot, and the command run.
 vm_add_init() {
-  install -D -m 644 -t "$1/usr/lib/modules" "$vm_modules"/*.ko
+  install -D -m 644 -t "$1/usr/lib/modules" "$vm_modules"/*
   install -m 755 "$repo/scripts/vm/init" "$1/init"
   install -D -m 755 "$repo/scripts/vm/run" "$1/vm/run"
 }

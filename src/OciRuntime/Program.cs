@@ -34,7 +34,7 @@ internal static class Program
         }
         catch (OciException e)
         {
-            bool launches = line.Verb is BundleOptions or StartOptions or ExecOptions;
+            bool launches = line.Verb is BundleOptions or StartOptions or ExecOptions or RestoreOptions;
             string hint = e.Errno == Errno.ENOSYS ? KernelHint() : "";
             Report(line.Globals, launches ? $"ocirun {verb} failed: {e.Message}{hint}" : e.Message + hint);
             return FailureOf(line.Verb);
@@ -70,6 +70,8 @@ internal static class Program
         TopOptions o => TopCommand.Run(globals, o),
         MountsOptions o => MountsCommand.Run(globals, o),
         ListOptions o => ListCommand.Run(globals, o),
+        CheckpointOptions o => CheckpointCommand.Run(globals, o),
+        RestoreOptions o => RestoreCommand.Run(globals, o),
         SpecOptions o => SpecCommand.Run(globals, o),
         FeaturesOptions o => FeaturesCommand.Run(globals, o),
         ManOptions o => ManCommand.Run(globals, o),

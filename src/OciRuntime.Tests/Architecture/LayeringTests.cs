@@ -23,7 +23,7 @@ public sealed class LayeringTests
         ["Cgroups"] = ["Linux", "Spec", "Host"],
         ["State"] = ["Linux", "Spec", "Host", "Cgroups", "Rdt"],
         ["Launch"] = ["Linux", "Init", "Spec", "Host", "Seccomp", "Plan", "Cgroups", "Rdt", "State"],
-        ["Checkpoint"] = ["Linux", "Spec", "Host", "Plan", "Cgroups", "State", "Launch"],
+        ["Checkpoint"] = ["Linux", "Init", "Spec", "Host", "Plan", "Cgroups", "Rdt", "State", "Launch"],
         ["Commands"] = ["Linux", "Init", "Spec", "Host", "Cli", "Seccomp", "Plan", "Cgroups", "Rdt", "State", "Launch", "Checkpoint"],
     };
 

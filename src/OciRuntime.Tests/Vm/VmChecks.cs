@@ -33,6 +33,18 @@ internal sealed class VmChecks
     /// <summary>Adds a file of this directory, or any other, to the root of the machine.</summary>
     public VmChecks GuestFile(string path) => Options("--file", Path.Combine(Ocirun.RepositoryRoot, "src/OciRuntime.Tests/Vm", path));
 
+    /// <summary>Puts a program of this host, with the libraries it is linked to, into the machine's PATH, before busybox.</summary>
+    public VmChecks GuestProgram(string name)
+    {
+        string path = Requires.Tool(name);
+        foreach (string word in Command.Run("ldd", path).Stdout.Split([' ', '\t', '\n'], StringSplitOptions.RemoveEmptyEntries))
+        {
+            // Libraries are links to files with longer names; the program looks for the short ones.
+            if (word.StartsWith('/') && File.Exists(word)) Options("--file", $"{new FileInfo(word).ResolveLinkTarget(true)?.FullName ?? word}:{word}");
+        }
+        return Options("--file", $"{path}:/usr/sbin/{name}");
+    }
+
     /// <summary>A shell script that runs before the checks.</summary>
     public VmChecks Prelude(string script)
     {

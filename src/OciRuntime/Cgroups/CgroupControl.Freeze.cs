@@ -21,6 +21,21 @@ internal sealed partial class CgroupControl
         return frozen;
     }
 
+    /// <summary>The cgroup whose freezer is used, for those who freeze it themselves; null when there is none.</summary>
+    public string? FreezerPath()
+    {
+        foreach (string path in Paths)
+        {
+            if (OpenFreezer(path) is not (var fd and >= 0)) continue;
+            Files.Close((int)fd);
+            return path;
+        }
+        long unified = OpenUnified();
+        if (unified < 0) return null;
+        Files.Close((int)unified);
+        return Paths[0];
+    }
+
     /// <summary>Stops all processes and returns once they stand; thaws again when that fails.</summary>
     /// <exception cref="OciException">There is no freezer, or a process did not stop in time.</exception>
     public void Freeze() => Freeze(FreezeTimeout);

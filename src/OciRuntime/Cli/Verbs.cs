@@ -20,6 +20,8 @@ public static class Verbs
         VerbDefinition.Of<EventsOptions>("events"),
         VerbDefinition.Of<TopOptions>("top"),
         VerbDefinition.Of<MountsOptions>("mounts"),
+        VerbDefinition.Of<CheckpointOptions>("checkpoint"),
+        VerbDefinition.Of<RestoreOptions>("restore"),
         VerbDefinition.Of<SpecOptions>("spec"),
         VerbDefinition.Of<ExplainOptions>("explain"),
         VerbDefinition.Of<FeaturesOptions>("features"),

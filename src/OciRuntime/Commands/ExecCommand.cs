@@ -65,7 +65,7 @@ internal static class ExecCommand
     private static int Wait(ExecLaunch launch, Interruption interruption)
     {
         using TerminalRelay? terminal = launch.Terminal == null ? null : new TerminalRelay(launch.Terminal.Number);
-        return ExitCodes.ForStatus(new ForegroundSession(launch.Child!, interruption, terminal, null).Wait());
+        return ExitCodes.ForStatus(new ForegroundSession(launch.Child!.Pid, launch.Child.PidFd, interruption, terminal, null).Wait());
     }
 
     private static void Report(GlobalOptions g, LogLevel level, string message)

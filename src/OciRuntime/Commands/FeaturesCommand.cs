@@ -36,7 +36,7 @@ internal static class FeaturesCommand
             WriteLinux(w);
             w.WriteStartObject("annotations"u8);
             // containerd looks for this name whatever the runtime is called; crun sets it too.
-            w.WriteString("org.opencontainers.runc.checkpoint.enabled"u8, "false"u8);
+            w.WriteString("org.opencontainers.runc.checkpoint.enabled"u8, "true"u8);
             w.WriteEndObject();
             WriteStrings(w, "potentiallyUnsafeConfigAnnotations"u8, Annotations.Honoured);
             w.WriteEndObject();

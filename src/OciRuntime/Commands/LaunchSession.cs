@@ -31,10 +31,7 @@ internal sealed class LaunchSession : IDisposable
     public static LaunchSettings Settings(GlobalOptions g, BundleOptions o, string verb, bool waitForStart, bool detached, bool keep)
     {
         CreateOptions? create = o as CreateOptions;
-        if (g.SystemdCgroup || g.CgroupManager == CgroupManager.Systemd)
-        {
-            throw new OciException("--systemd-cgroup: the systemd cgroup driver is not supported by this version of ocirun; use --cgroup-manager cgroupfs");
-        }
+        CheckCgroupManager(g);
         return new LaunchSettings
         {
             Verb = verb,
@@ -52,8 +49,18 @@ internal sealed class LaunchSession : IDisposable
             Keep = keep,
             OnlyExplain = create == null,
             UseCgroups = g.CgroupManager != CgroupManager.Disabled,
-            RootlessCgroups = g.Rootless switch { RootlessMode.True => true, RootlessMode.False => false, _ => null },
+            RootlessCgroups = RootlessCgroups(g),
         };
+    }
+
+    internal static bool? RootlessCgroups(GlobalOptions g) => g.Rootless switch { RootlessMode.True => true, RootlessMode.False => false, _ => null };
+
+    internal static void CheckCgroupManager(GlobalOptions g)
+    {
+        if (g.SystemdCgroup || g.CgroupManager == CgroupManager.Systemd)
+        {
+            throw new OciException("--systemd-cgroup: the systemd cgroup driver is not supported by this version of ocirun; use --cgroup-manager cgroupfs");
+        }
     }
 
     /// <summary>Checks everything that can be checked, claims the ID, launches.</summary>

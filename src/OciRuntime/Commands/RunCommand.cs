@@ -22,7 +22,7 @@ internal static class RunCommand
         int status;
         using (TerminalRelay? terminal = launch.Terminal == null ? null : new TerminalRelay(launch.Terminal.Number))
         {
-            status = new ForegroundSession(launch.Child!, session.Interruption, terminal, launch.Notify).Wait();
+            status = new ForegroundSession(launch.Child!.Pid, launch.Child.PidFd, session.Interruption, terminal, launch.Notify).Wait();
         }
         if (!o.Keep) session.Delete();
         return ExitCodes.ForStatus(status);

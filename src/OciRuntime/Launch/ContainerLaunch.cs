@@ -33,7 +33,7 @@ internal sealed unsafe class ContainerLaunch : IDisposable
         _entry = entry;
         _interruption = interruption;
         _debug = debug;
-        State = NewState();
+        State = NewState(preparation);
     }
 
     public ContainerState State { get; }
@@ -73,29 +73,30 @@ internal sealed unsafe class ContainerLaunch : IDisposable
         }
     }
 
-    private ContainerState NewState() => new()
+    /// <summary>The journal of a container that is about to be made, by create, run or restore.</summary>
+    internal static ContainerState NewState(LaunchPreparation p) => new()
     {
-        Id = Settings.Id,
+        Id = p.Settings.Id,
         Phase = ContainerPhase.Creating,
         Creator = ProcessIdentity.Self(),
         Created = Timestamp.Now(),
-        Bundle = _preparation.Bundle,
-        Rootfs = _preparation.Rootfs,
-        ConfigPath = Settings.Config == "config.json" ? null : Settings.Config,
-        Annotations = CopyAnnotations(),
-        CgroupManager = Settings.UseCgroups ? "cgroupfs" : "disabled",
-        CgroupDirectories = _preparation.Cgroups.Paths,
-        CgroupsCreated = Missing(_preparation.Cgroups.Paths),
-        CgroupParents = MissingParents(_preparation.Cgroups.Paths),
-        ResctrlGroups = _preparation.Rdt?.ToMake() ?? [],
-        PrivatePidNamespace = Plan.PrivatePidNamespace,
-        Detached = Settings.Detached || Settings.WaitForStart,
-        Keep = Settings.Keep,
-        Keyring = !Settings.NoNewKeyring,
+        Bundle = p.Bundle,
+        Rootfs = p.Rootfs,
+        ConfigPath = p.Settings.Config == "config.json" ? null : p.Settings.Config,
+        Annotations = CopyAnnotations(p.Spec),
+        CgroupManager = p.Settings.UseCgroups ? "cgroupfs" : "disabled",
+        CgroupDirectories = p.Cgroups.Paths,
+        CgroupsCreated = Missing(p.Cgroups.Paths),
+        CgroupParents = MissingParents(p.Cgroups.Paths),
+        ResctrlGroups = p.Rdt?.ToMake() ?? [],
+        PrivatePidNamespace = p.Plan.PrivatePidNamespace,
+        Detached = p.Settings.Detached || p.Settings.WaitForStart,
+        Keep = p.Settings.Keep,
+        Keyring = !p.Settings.NoNewKeyring,
         OwnerUid = Processes.EffectiveUid(),
-        NotifySocket = _preparation.NotifySocket,
-        Poststart = Spec.Hooks?.Poststart ?? [],
-        Poststop = Spec.Hooks?.Poststop ?? [],
+        NotifySocket = p.NotifySocket,
+        Poststart = p.Spec.Hooks?.Poststart ?? [],
+        Poststop = p.Spec.Hooks?.Poststop ?? [],
     };
 
     /// <summary>Cgroups that are there already are somebody else's: not even a launch that is killed half-way may lead to their removal.</summary>
@@ -114,10 +115,10 @@ internal sealed unsafe class ContainerLaunch : IDisposable
 
     private static bool IsMissing(string path) => Files.StatAt(Files.AT_FDCWD, path, 0, out _) == -Errno.ENOENT;
 
-    private SortedDictionary<string, string> CopyAnnotations()
+    private static SortedDictionary<string, string> CopyAnnotations(RuntimeSpec spec)
     {
         SortedDictionary<string, string> annotations = new(StringComparer.Ordinal);
-        foreach (KeyValuePair<string, string> item in Spec.Annotations) annotations[item.Key] = item.Value;
+        foreach (KeyValuePair<string, string> item in spec.Annotations) annotations[item.Key] = item.Value;
         return annotations;
     }
 

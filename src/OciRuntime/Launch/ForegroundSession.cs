@@ -6,7 +6,12 @@ namespace OciRuntime.Launch;
 /// `run` in the foreground: passes signals and the readiness message on, carries the terminal, reaps what is orphaned to it, and knows how the
 /// program ended.
 /// </summary>
-internal sealed unsafe class ForegroundSession(ChildProcess child, Interruption signals, TerminalRelay? terminal, NotifyProxy? notify)
+/// <param name="pid">The program.</param>
+/// <param name="pidfd">The same.</param>
+/// <param name="signals">What is passed on.</param>
+/// <param name="terminal">The terminal to carry, or null.</param>
+/// <param name="notify">Where readiness is said, or null.</param>
+internal sealed unsafe class ForegroundSession(int pid, Fd pidfd, Interruption signals, TerminalRelay? terminal, NotifyProxy? notify)
 {
     private int? _status;
     private NotifyProxy? _notify = notify;
@@ -43,7 +48,7 @@ internal sealed unsafe class ForegroundSession(ChildProcess child, Interruption 
                 case Processes.SIGWINCH: terminal?.Resize(); break;
                 case Processes.SIGURG: break;
                 // ESRCH: it has just ended, and its status is on the way.
-                default: Processes.PidFdSendSignal(child.PidFd.Number, signal); break;
+                default: Processes.PidFdSendSignal(pidfd.Number, signal); break;
             }
         }
     }
@@ -53,9 +58,9 @@ internal sealed unsafe class ForegroundSession(ChildProcess child, Interruption 
     {
         while (true)
         {
-            long pid = Processes.Wait(-1, out int status, Processes.WNOHANG);
-            if (pid == child.Pid) _status = status;
-            else if (pid <= 0 && pid != -Errno.EINTR) return;
+            long ended = Processes.Wait(-1, out int status, Processes.WNOHANG);
+            if (ended == pid) _status = status;
+            else if (ended <= 0 && ended != -Errno.EINTR) return;
         }
     }
 }

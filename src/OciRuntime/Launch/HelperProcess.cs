@@ -29,6 +29,22 @@ internal sealed class HelperProgram
     public string? Directory { get; init; }
 }
 
+/// <summary>A program of the host that the runtime talks to while it works. Stdio, session, directory and environment are the caller's.</summary>
+internal sealed class CompanionProgram
+{
+    public required string Path { get; init; }
+    public required string[] Arguments { get; init; }
+
+    /// <summary>Descriptors that it has as 3, 4, …</summary>
+    public required int[] Channels { get; init; }
+
+    /// <summary>A detached mount that is attached at <see cref="TreeTarget"/> in a mount namespace of the program's own.</summary>
+    public int Tree { get; init; } = -1;
+
+    /// <summary>An absolute path; null for a program in the caller's mount namespace.</summary>
+    public string? TreeTarget { get; init; }
+}
+
 /// <summary>How a helper ended.</summary>
 /// <param name="Status">wait(2) status.</param>
 /// <param name="Errno">Why it could not be executed, or 0.</param>
@@ -58,7 +74,7 @@ internal static unsafe class HelperProcess
         OciException.Check(Files.Pipe(pipes + 2, 0), "pipe");
         using Fd reportRead = new(pipes[2]), reportWrite = new(pipes[3]);
         SpawnPlan* plan = Compile(program, outputWrite.Number, reportWrite.Number);
-        int pid = Start(plan, out int pidfdNumber);
+        int pid = Start(plan, out int pidfdNumber, 0);
         using Fd pidfd = new(pidfdNumber);
         outputWrite.Dispose();
         reportWrite.Dispose();
@@ -80,6 +96,59 @@ internal static unsafe class HelperProcess
         return new HelperResult(status, errno, timedOut, Encoding.UTF8.GetString([.. output]).TrimEnd());
     }
 
+    /// <summary>Starts a program and returns when it runs. It is the caller's to wait for.</summary>
+    /// <exception cref="OciException">It cannot be executed.</exception>
+    public static (int Pid, Fd PidFd) Start(CompanionProgram program)
+    {
+        List<Fd> copies = [];
+        int* pipe = stackalloc int[2];
+        OciException.Check(Files.Pipe(pipe, 0), "pipe");
+        using Fd reportRead = new(pipe[0]), reportWrite = new(pipe[1]);
+        try
+        {
+            // Above the numbers they are to get, so that none is overwritten before its turn.
+            foreach (int channel in program.Channels)
+            {
+                copies.Add(new Fd((int)OciException.Check(Files.Fcntl(channel, Files.F_DUPFD_CLOEXEC, 3 + program.Channels.Length), "duplicate a descriptor")));
+            }
+            int pid = Start(Compile(program, copies, reportWrite.Number), out int pidfd, program.TreeTarget == null ? 0 : Processes.CLONE_NEWNS);
+            reportWrite.Dispose();
+            int errno = 0;
+            if (Files.Read(reportRead.Number, (byte*)&errno, sizeof(int)) != sizeof(int)) return (pid, new Fd(pidfd));
+            End(pid, pidfd, kill: false);
+            Files.Close(pidfd);
+            throw OciException.FromResult(-errno, $"start {program.Path}");
+        }
+        finally
+        {
+            foreach (Fd copy in copies) copy.Dispose();
+        }
+    }
+
+    private static SpawnPlan* Compile(CompanionProgram program, List<Fd> channels, int report)
+    {
+        NativeArena arena = new();
+        SpawnPlan* plan = (SpawnPlan*)arena.Allocate(sizeof(SpawnPlan));
+        plan->Path = arena.Text(program.Path);
+        plan->Arguments = arena.Texts(program.Arguments);
+        plan->Environment = arena.Texts(CallersEnvironment());
+        plan->Report = report;
+        plan->Attached = true;
+        plan->ChannelCount = channels.Count;
+        plan->Channels = (int*)arena.Allocate(channels.Count * sizeof(int));
+        for (int i = 0; i < channels.Count; i++) plan->Channels[i] = channels[i].Number;
+        plan->Tree = program.Tree;
+        plan->TreeTarget = arena.Text(program.TreeTarget);
+        return plan;
+    }
+
+    private static string[] CallersEnvironment()
+    {
+        List<string> variables = [];
+        foreach (System.Collections.DictionaryEntry variable in Environment.GetEnvironmentVariables()) variables.Add($"{variable.Key}={variable.Value}");
+        return [.. variables];
+    }
+
     private static SpawnPlan* Compile(HelperProgram program, int output, int report)
     {
         NativeArena arena = new();
@@ -95,10 +164,10 @@ internal static unsafe class HelperProcess
         return plan;
     }
 
-    private static int Start(SpawnPlan* plan, out int pidfd)
+    private static int Start(SpawnPlan* plan, out int pidfd, ulong namespaces)
     {
         int fd = -1;
-        long pid = Processes.Clone(new CloneArgs { Flags = Processes.CLONE_PIDFD, PidFd = (ulong)&fd, ExitSignal = Processes.SIGCHLD });
+        long pid = Processes.Clone(new CloneArgs { Flags = Processes.CLONE_PIDFD | namespaces, PidFd = (ulong)&fd, ExitSignal = Processes.SIGCHLD });
         if (pid == 0) Spawn.Run(plan);
         OciException.Check(pid, "clone");
         pidfd = fd;

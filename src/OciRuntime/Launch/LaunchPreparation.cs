@@ -14,6 +14,9 @@ internal sealed class LaunchPreparation
     public required RuntimeSpec Spec { get; init; }
     public required string Bundle { get; init; }
     public required string Rootfs { get; init; }
+
+    /// <summary>The container's directory below the state root; it need not exist yet.</summary>
+    public required string StateDirectory { get; init; }
     public required CgroupPlan Cgroups { get; init; }
     public required LaunchPlan Plan { get; init; }
 
@@ -79,7 +82,7 @@ internal sealed class LaunchPreparation
             NoPivot = settings.NoPivot,
             NewKeyring = !settings.NoNewKeyring,
             ListenFds = listen,
-            NotifyDirectory = notify == null ? null : $"{containerDirectory}/notify",
+            NotifyDirectory = notify == null ? null : NotifyProxy.DirectoryOf(containerDirectory),
             Cgroups = Views(cgroups),
             CgroupsOptional = cgroups.Optional,
         });
@@ -90,7 +93,7 @@ internal sealed class LaunchPreparation
         warnings.AddRange(cgroups.Warnings);
         return new LaunchPreparation
         {
-            Settings = settings, Spec = spec, Bundle = bundle, Rootfs = rootfs, Cgroups = cgroups, Plan = plan, Rdt = rdt, KeptFds = listen + settings.PreserveFds, NotifySocket = notify,
+            Settings = settings, Spec = spec, Bundle = bundle, Rootfs = rootfs, StateDirectory = containerDirectory, Cgroups = cgroups, Plan = plan, Rdt = rdt, KeptFds = listen + settings.PreserveFds, NotifySocket = notify,
             Warnings = warnings, Refusals = refusals,
         };
     }

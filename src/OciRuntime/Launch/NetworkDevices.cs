@@ -52,6 +52,9 @@ internal sealed class NetworkDevices : IDisposable
         Check(NetworkLinks.SetUp(_container, moved.Index), _container, $"{pointer}: bring {name} up in the container");
     }
 
+    /// <summary>Brings the loopback interface up; its number is 1 in every namespace.</summary>
+    public void RaiseLoopback() => Check(NetworkLinks.SetUp(_container, 1), _container, "bring the loopback interface up in the container");
+
     /// <summary>The name in the container; one that ends in "%d" leaves the number to the kernel.</summary>
     public static string Target(string name, NetDevice device) => string.IsNullOrEmpty(device.Name) ? name : device.Name;
 

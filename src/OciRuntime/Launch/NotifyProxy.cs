@@ -30,6 +30,9 @@ internal sealed unsafe class NotifyProxy : IDisposable
     /// <summary>The caller's $NOTIFY_SOCKET, or null.</summary>
     public static string? HostSocket => Environment.GetEnvironmentVariable("NOTIFY_SOCKET") is { Length: > 0 } path ? path : null;
 
+    /// <summary>The path of the directory that the container sees at /run/notify.</summary>
+    public static string DirectoryOf(string stateDirectory) => $"{stateDirectory}/{DirectoryName}";
+
     /// <summary>Makes the directory that the container sees at /run/notify. The socket comes later, with whoever listens on it.</summary>
     public static void MakeDirectory(ContainerEntry entry) =>
         OciException.Check(Files.MakeDirectoryAt(entry.Directory, DirectoryName, 0x1ed), $"mkdir {entry.Path}/{DirectoryName}");

@@ -21,14 +21,17 @@ public static class Annotations
     /// <summary>Stands for a missing linux.seccomp.listenerPath.</summary>
     public const string SeccompReceiver = "run.oci.seccomp.receiver";
 
+    /// <summary>Configuration file of criu for checkpoint and restore; empty for none.</summary>
+    public const string CriuConfig = "org.criu.config";
+
     /// <summary>What is behind this prefix is a property of the container's systemd unit.</summary>
     public const string SystemdPropertyPrefix = "org.systemd.property.";
 
     /// <summary>Those whose value is a path on the host.</summary>
-    private static readonly string[] Paths = [HooksStdout, HooksStderr, PidFdReceiver, SeccompReceiver];
+    private static readonly string[] Paths = [HooksStdout, HooksStderr, PidFdReceiver, SeccompReceiver, CriuConfig];
 
     /// <summary>All of them, a prefix by its dot at the end: they make the runtime do more than the sections of config.json say.</summary>
-    public static string[] Honoured { get; } = [SystemdPropertyPrefix, HooksStderr, HooksStdout, KeepOriginalGroups, MountContextType, PidFdReceiver, SeccompReceiver];
+    public static string[] Honoured { get; } = [CriuConfig, SystemdPropertyPrefix, HooksStderr, HooksStdout, KeepOriginalGroups, MountContextType, PidFdReceiver, SeccompReceiver];
 
     /// <summary>Where in config.json an annotation is.</summary>
     public static string Pointer(string key) => "/annotations/" + JsonPointer.Escape(key);
@@ -39,7 +42,7 @@ public static class Annotations
         foreach (var key in Paths)
         {
             // Relative to what? The caller's directory is no part of the configuration.
-            if (annotations[key] is not { } path)
+            if (annotations[key] is not { } path || (key == CriuConfig && path.Length == 0))
                 continue;
             if (!SpecText.IsAbsolute(path))
                 problems.Error(Pointer(key), SpecText.Quote(path), "must be an absolute path");
