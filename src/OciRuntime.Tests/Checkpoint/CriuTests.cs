@@ -122,6 +122,21 @@ public sealed class CriuTests
         Request.Should().MatchRegex($"cg_root \\{{\\s+ctrl: \"[^\"]*\"\\s+path: \"{bundle.CgroupsPath}\"");
     }
 
+    [Test]
+    public void The_flags_of_restore_are_in_the_request()
+    {
+        using var bundle = new TestBundle();
+        using var container = new TestContainer(bundle);
+        bundle.Save();
+        string work = Path.Combine(_directory, "work");
+        string[] common = ["restore", "--image-path", Images, "--bundle", bundle.Directory, "--work-path", work];
+        container.Call([.. common, "--parent-path", "../earlier", "--tcp-established", "--ext-unix-sk", "--shell-job", "--file-locks", "--auto-dedup",
+            "--manage-cgroups-mode", "full", "--empty-ns", "network", "--network-lock", "skip", container.Id], Fake("refuse")).ShouldFail(1, "log file: " + work);
+        foreach (string flag in (string[])["ext_unix_sk", "tcp_established", "shell_job", "file_locks", "auto_dedup"]) Request.Should().Contain($"  {flag}: true\n");
+        Request.Should().Contain("manage_cgroups_mode: FULL").And.Contain("network_lock: SKIP").And.Contain("empty_ns: 1073741824");
+        container.Call([.. common, "--lazy-pages", container.Id], Fake("refuse")).ShouldFail(1, "--lazy-pages: criu says that userfaultfd");
+    }
+
     [TestCase("garbage", "criu sent what is no message of its protocol")]
     [TestCase("flood", "criu sent what is no message of its protocol: longer than 40960 bytes")]
     [TestCase("killed", "criu was killed by signal 9 before it answered")]

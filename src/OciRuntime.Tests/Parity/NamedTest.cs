@@ -33,10 +33,14 @@ internal static partial class NamedTest
         {
             string text = File.ReadAllText(file);
             if (Class().Match(text) is not { Success: true } type) continue;
-            foreach (Match method in Method().Matches(text)) found[$"{type.Groups[1].Value}.{method.Groups[1].Value}"] = method.Value;
+            foreach (Match method in Method().Matches(text)) found[$"{type.Groups[1].Value}.{method.Groups[1].Value}"] = method.Value + Checks(text, method.Groups[1].Value);
         }
         return found;
     }
+
+    // What a test in the virtual machine judges was done under its name: Add(nameof(Test), script).
+    private static string Checks(string text, string test) =>
+        string.Concat(text.Split("(nameof(").Where(part => part.StartsWith(test + ")", StringComparison.Ordinal)));
 
     [GeneratedRegex(@"^ParityTests\.As\((.+)\)$")]
     private static partial Regex Scenario();

@@ -199,7 +199,7 @@ public sealed class CheckpointTests
     {
         CommandResult result = _vm.Result();
         result.Stderr.Should().Contain("container does not exist");
-        result.Lines[..6].Should().Equal("poststop", "counts on", "mounts as before", "2", "42", "1");
+        result.Lines[..6].Should().Equal(["poststop", "counts on", "mounts as before", "2", "42", "1"], "{0}", result);
         result.Lines[6].Should().Be("0", "poststart hooks belong to the first start");
         string inside = string.Join('\n', result.Lines[7..]);
         inside.Should().Contain("LOOPBACK,UP").And.Contain("ocirun").And.NotContain("keyring", "/proc/keys is masked");

@@ -185,10 +185,9 @@ internal sealed unsafe class ContainerRestore : IDisposable
     private void SetInit(int pid)
     {
         if (FirstProcess != null) return;
-        Fd pidfd = new((int)OciException.Check(Processes.PidFdOpen(pid), "open the restored process"));
-        FirstProcess = pidfd;
         // The number came from criu; nobody else's process is to be taken for the container's.
-        if (!Processes.IsChild(pidfd.Number)) throw new OciException($"pid {pid}, which criu says it has restored, is not a child of this process");
+        if (!Processes.IsChild(pid)) throw new OciException($"pid {pid}, which criu says it has restored, is not a child of this process");
+        FirstProcess = new Fd((int)OciException.Check(Processes.PidFdOpen(pid), "open the restored process"));
         State.Init = ProcessIdentity.Of(pid) ?? throw new OciException("the restored process is gone");
         _entry.WriteState(State);
     }
@@ -233,8 +232,7 @@ internal sealed unsafe class ContainerRestore : IDisposable
     /// <summary>Kills the first process and takes its status.</summary>
     public void End()
     {
-        if (!Processes.IsChild(FirstProcess!.Number)) return;
-        Processes.PidFdSendSignal(FirstProcess.Number, Processes.SIGKILL);
+        Processes.PidFdSendSignal(FirstProcess!.Number, Processes.SIGKILL);
         Processes.Wait(State.Init.Pid, out _, 0);
     }
 

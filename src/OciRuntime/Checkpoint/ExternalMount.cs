@@ -86,9 +86,10 @@ internal sealed record ExternalMount(string Name, string Source, Origin Origin, 
         List<MountEntry> host = MountTable.Read();
         foreach (ExternalMount mount in mounts)
         {
-            options.Set(CriuOption.External, $"mnt[{mount.Name}]:{mount.Source}");
-            if (!mount.Recursive) continue;
+            // criu takes what is at the path, and of a symbolic link (/bin, /var/run) there is no mount to be made.
             string source = RealPath(mount.Source) ?? mount.Source;
+            options.Set(CriuOption.External, $"mnt[{mount.Name}]:{source}");
+            if (!mount.Recursive) continue;
             foreach (MountEntry below in host)
             {
                 if (below.Point == source || !ContainerPath.IsBelow(below.Point, source.TrimEnd('/'))) continue;
