@@ -58,11 +58,12 @@ internal sealed class CgroupPlan
         };
     }
 
-    /// <summary>Plans the changes of `update` on existing cgroups; device rules stay as they are.</summary>
+    /// <summary>Plans the changes of `update` on existing cgroups.</summary>
     /// <param name="host">The machine.</param>
     /// <param name="paths">Absolute paths from the state file.</param>
-    /// <param name="resources">What to change; what is absent stays. Of cpu quota and period both must be given where one is to be kept.</param>
-    public static CgroupPlan BuildUpdate(CgroupHost host, IReadOnlyList<string> paths, LinuxResources resources)
+    /// <param name="resources">What to change; what is absent stays. Of cpu quota and period both must be given where one is to be kept. A list of device rules is a whole one; none leaves them alone.</param>
+    /// <param name="inUserNamespace">As in <see cref="CgroupRequest.RuntimeInUserNamespace"/>.</param>
+    public static CgroupPlan BuildUpdate(CgroupHost host, IReadOnlyList<string> paths, LinuxResources resources, bool inUserNamespace = false)
     {
         CgroupDirectory[] directories = LocateAll(host, paths);
         CgroupStepList steps = new(directories);
@@ -75,7 +76,12 @@ internal sealed class CgroupPlan
         {
             ResourcesV1.Add(steps, resources);
         }
-        return new CgroupPlan { Directories = directories, Steps = steps.Steps, Warnings = steps.Warnings };
+        DeviceFilter? devices = resources.Devices.Length == 0 ? null : DeviceFilter.Build(resources.Devices);
+        int at = steps.IndexOf("devices");
+        if (at < 0) at = steps.IndexOfUnified();
+        // Last, because there is no way back once the rules have changed; and not where `create` did without.
+        if (devices != null && at >= 0 && !inUserNamespace) steps.Add(new(CgroupStepKind.UpdateDevices, at, "", "", "/linux/resources/devices"));
+        return new CgroupPlan { Directories = directories, Steps = steps.Steps, Warnings = steps.Warnings, Devices = devices };
     }
 
     /// <summary>One line for `explain`: "write /sys/fs/cgroup/pids/x/pids.max = 100".</summary>
@@ -89,6 +95,7 @@ internal sealed class CgroupPlan
             CgroupStepKind.EnableControllers => $"enable controllers in cgroup.subtree_control from {Directories[step.Directory].Hierarchy.MountPoint} down to the parent of {directory}"
                 + (step.Value.Length > 0 ? $" (needed: {step.Value})" : ""),
             CgroupStepKind.AttachDevices => $"attach device program to {directory}",
+            CgroupStepKind.UpdateDevices => $"change the device rules of {directory}",
             CgroupStepKind.CheckMemoryUse => $"check {directory}/memory.current <= {step.Value}",
             CgroupStepKind.Delegate => $"chown {directory} and the files of /sys/kernel/cgroup/delegate in it to uid {step.Value}",
             _ => step.Kind.ToString(),
