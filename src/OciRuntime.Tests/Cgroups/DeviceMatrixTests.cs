@@ -1,11 +1,13 @@
-using System.Diagnostics;
 using FluentAssertions;
 using NUnit.Framework;
 using OciRuntime.Cgroups;
-using OciRuntime.Host;
 using OciRuntime.Linux;
 using OciRuntime.Spec;
 using OciRuntime.Tests.Support;
+using CgroupEntry = OciRuntime.Cgroups.CgroupEntry;
+using CgroupHost = OciRuntime.Host.CgroupHost;
+using CgroupMode = OciRuntime.Host.CgroupMode;
+using Process = System.Diagnostics.Process;
 using static OciRuntime.Tests.Cgroups.DeviceTests;
 
 namespace OciRuntime.Tests.Cgroups;

@@ -86,9 +86,11 @@ internal static class CgroupHints
             case Errno.EINVAL when file is "memory.limit_in_bytes" or "memory.memsw.limit_in_bytes":
                 return "the memory limit must not exceed the limit of memory and swap together";
             case Errno.EINVAL when file is "cpu.cfs_quota_us" or "cpu.cfs_period_us":
-                return "quota and period must not be a greater part than that of the parent cgroup, nor a smaller one than those of cgroups below"
-                    + $" (here {Quota(directory)}, parent {OfParent(place, Quota)})";
-            case Errno.EINVAL when file is "cpu.cfs_burst_us" or "cpu.max.burst" or "cpu.max":
+                return "the period is 1000 to 1000000 us, the quota at least 1000 us, and their ratio at most that of the parent cgroup and at least those of cgroups below"
+                    + $" (now {Quota(directory)}; parent {OfParent(place, Quota)})";
+            case Errno.EINVAL when file is "cpu.max":
+                return "the period is 1000 to 1000000 us, the quota at least 1000 us and not less than the burst";
+            case Errno.EINVAL when file is "cpu.cfs_burst_us" or "cpu.max.burst":
                 return "the burst must not be more than the quota";
             case Errno.EBUSY when file is "cpuset.cpus" or "cpuset.mems":
                 return "a cgroup below this one uses others";

@@ -17,10 +17,13 @@ internal static class DeviceUpdate
     public static long Apply(int directory, bool unified, DeviceFilter wanted, CgroupControl cgroups)
     {
         if (unified) return DeviceProgram.Attach(directory, wanted, replaceOld: true);
+        // First of all, because some rules are not to be had on v1.
+        List<DeviceFilterRule> exceptions = wanted.Exceptions();
         string list = CgroupFiles.ReadAll(directory, "devices.list");
         // Of a cgroup that allows by default the kernel shows that and not the exceptions (devcgroup_seq_show()).
-        if (wanted.DefaultAllow || list.StartsWith('a')) return Anew(directory, wanted, cgroups);
-        Run(directory, Difference(Parse(list), wanted.Exceptions()), takeBack: true);
+        bool open = list.StartsWith('a');
+        if (open || wanted.DefaultAllow) return Anew(directory, open, wanted.DefaultAllow, exceptions, cgroups);
+        Run(directory, Difference(Parse(list), exceptions), takeBack: true);
         return 0;
     }
 
@@ -56,23 +59,24 @@ internal static class DeviceUpdate
 
     private static int Number(string text) => text == "*" ? DeviceFilterRule.Any : int.Parse(text);
 
-    // Another verdict on everything else is a fresh start, with a moment in which all or nothing is allowed: while nobody runs.
-    private static long Anew(int directory, DeviceFilter wanted, CgroupControl cgroups)
+    // A fresh start, with a moment in which all or nothing is allowed if exceptions have to follow: while nobody runs.
+    private static long Anew(int directory, bool open, bool allow, List<DeviceFilterRule> exceptions, CgroupControl cgroups)
     {
-        bool paused = cgroups.IsFrozen();
-        if (!paused) cgroups.Freeze();
+        bool freeze = exceptions.Count > 0 && !cgroups.IsFrozen();
+        if (freeze) cgroups.Freeze();
         try
         {
-            long result = CgroupFiles.Write(directory, wanted.DefaultAllow ? Allow : Deny, "a");
-            if (result < 0) return result;
-            string file = wanted.DefaultAllow ? Deny : Allow;
+            long result = CgroupFiles.Write(directory, allow ? Allow : Deny, "a");
+            // The kernel does not start afresh above other cgroups. What stays open (a privileged container, mostly) need not.
+            if (result < 0 && !(result == -Errno.EINVAL && open && allow)) return result;
+            string file = allow ? Deny : Allow;
             // What was there cannot be read, so it cannot come back either: the new rules, but for the one that is refused.
-            Run(directory, wanted.Exceptions().ConvertAll(rule => (file, rule)), takeBack: false);
+            Run(directory, exceptions.ConvertAll(rule => (file, rule)), takeBack: false);
             return 0;
         }
         finally
         {
-            if (!paused) cgroups.Thaw();
+            if (freeze) cgroups.Thaw();
         }
     }
 
