@@ -65,6 +65,25 @@ public sealed class ResourceTests
         CgroupHost.Find(bundle.CgroupsPath!).Should().BeEmpty();
     }
 
+    [Test]
+    public void What_explain_says_is_what_is_written()
+    {
+        Requires.V1Controller("memory");
+        using TestBundle bundle = With("""
+            {"memory":{"limit":33554432,"swap":67108864,"reservation":16777216,"swappiness":7},"pids":{"limit":9},
+             "cpu":{"shares":300,"quota":20000,"period":50000,"burst":1000,"cpus":"0","mems":"0"},
+             "devices":[{"allow":false,"access":"rwm"},{"allow":true,"type":"b","major":7,"minor":0,"access":"r"}]}
+            """);
+        using TestContainer container = new(bundle.Save());
+        JsonNode plan = container.Call("explain", "--format", "json", "--bundle", bundle.Directory, container.Id).ShouldSucceed().Json;
+        container.Create().ShouldSucceed();
+        string[][] writes = [.. plan["prepare"]!.AsArray().Select(action => action!["text"]!.GetValue<string>()).Where(text => text.StartsWith("write /sys/fs/cgroup/", StringComparison.Ordinal)).Select(text => text[6..].Split(" = "))];
+        string[] allowed = [.. writes.Where(write => write[0].EndsWith("/devices.allow", StringComparison.Ordinal)).Select(write => write[1])];
+        container.ReadCgroup("devices", "devices.list").Split('\n').Should().BeEquivalentTo(allowed).And.Contain("b 7:0 r");
+        string[][] limits = [.. writes.Where(write => !write[0].Contains("/devices."))];
+        limits.Should().HaveCount(11).And.OnlyContain(write => File.ReadAllText(write[0]).Trim() == write[1]);
+    }
+
     /// <summary>What a parent has not, its children cannot have.</summary>
     [Test]
     public void The_limits_of_the_parent_are_named()

@@ -25,7 +25,7 @@ public sealed partial class UnifiedTests
             ocirun kill --all $id KILL
             ocirun resume $id
             until ocirun state $id | grep -q stopped; do :; done
-            ocirun delete $id && ls -d /sys/fs/cgroup/th/t/* 2>/dev/null
+            ocirun delete $id && ls -d /sys/fs/cgroup/th/t/*/ 2>/dev/null
             {Gone}
             """);
         _vm.Add(nameof(Below_a_threaded_cgroup_memory_cannot_be_limited), static bundle => Below(bundle, "/th/t/c", """{ "memory": { "limit": 33554432 } }"""), $"""

@@ -66,7 +66,7 @@ public sealed partial class UnifiedTests
         }, """
             cgroup=/sys/fs/cgroup/$id
             show() { for f in "$@"; do read -r l <$cgroup/$f; echo "$l"; done; }
-            update() { ocirun update "$@" $id 2>&1 | sed 's/.*failed: //; s/"$//'; }
+            update() { ocirun update "$@" $id 2>&1 | sed 's/.*msg="//; s/"$//'; }
             ocirun create $id >/dev/null && ocirun start $id || exit
             update --cpu-quota 10000 --cpu-burst 5000; show cpu.max cpu.max.burst
             update --cpu-quota 60000 --cpu-burst 60000; show cpu.max cpu.max.burst
@@ -87,7 +87,7 @@ public sealed partial class UnifiedTests
             cgroup=/sys/fs/cgroup/$id
             ocirun create --pid-file /tmp/pid $id >/dev/null && ocirun start $id || exit
             until [ -e /proc/$(cat /tmp/pid)/root/dev/shm/ready ]; do :; done
-            echo '{"pids":{"limit":40},"memory":{"limit":4194304,"checkBeforeUpdate":true}}' | ocirun update -r - $id 2>&1 | sed 's/.*failed: //; s/[0-9]*"$//'
+            echo '{"pids":{"limit":40},"memory":{"limit":4194304,"checkBeforeUpdate":true}}' | ocirun update -r - $id 2>&1 | sed 's/.*msg="//; s/[0-9]*"$//'
             cat $cgroup/memory.max $cgroup/pids.max
             ocirun update --memory 4m $id || echo failed
             cat $cgroup/memory.max
@@ -98,14 +98,14 @@ public sealed partial class UnifiedTests
             """);
         _vm.Add(nameof(Device_rules_of_a_running_container_are_exchanged), static bundle =>
         {
-            PlainTests.Resources(bundle, """{ "devices": [ { "allow": false, "access": "rwm" }, { "allow": true, "type": "c", "major": 1, "minor": 11, "access": "w" } ] }""");
-            bundle.Capabilities("CAP_MKNOD").Script("mknod /dev/kmsg c 1 11; touch /dev/shm/ready; exec sleep 1000");
+            PlainTests.Resources(bundle, """{ "devices": [ { "allow": false, "access": "rwm" }, { "allow": true, "type": "b", "major": 7, "minor": 0, "access": "w" } ] }""");
+            bundle.Capabilities("CAP_MKNOD").Script("mknod /dev/loop b 7 0; touch /dev/shm/ready; exec sleep 1000");
         }, """
             ocirun create --pid-file /tmp/pid $id >/dev/null && ocirun start $id || exit
             until [ -e /proc/$(cat /tmp/pid)/root/dev/shm/ready ]; do :; done
-            look() { ocirun exec $id sh -c '(: </dev/kmsg) 2>/dev/null && echo r; (: >>/dev/kmsg) 2>/dev/null && echo w; : >/dev/null && echo ok'; }
+            look() { ocirun exec $id sh -c '(: </dev/loop) 2>/dev/null && echo r; (: >>/dev/loop) 2>/dev/null && echo w; : >/dev/null && echo ok'; }
             look
-            echo '{"devices":[{"allow":false,"access":"rwm"},{"allow":true,"type":"c","major":1,"minor":11,"access":"r"}]}' | ocirun update -r - $id
+            echo '{"devices":[{"allow":false,"access":"rwm"},{"allow":true,"type":"b","major":7,"minor":0,"access":"r"}]}' | ocirun update -r - $id
             look
             echo '{"devices":[{"allow":true,"access":"rwm"}]}' | ocirun update -r - $id
             look
@@ -154,7 +154,7 @@ public sealed partial class UnifiedTests
     public void Limits_that_depend_on_each_other_change_in_the_order_the_kernel_takes() => _vm.Result().ShouldSucceed().Lines.Should().Equal(
         "10000 100000", "5000", "60000 100000", "60000",
         "/linux/resources/cpu/burst: write /sys/fs/cgroup/Limits_that_depend_on_each_other_change_in_the_order_the_kernel_takes/cpu.max.burst = 90000: invalid argument (EINVAL): the burst must not be more than the quota",
-        "/linux/resources/cpu/shares: write /sys/fs/cgroup/Limits_that_depend_on_each_other_change_in_the_order_the_kernel_takes/cpu.weight = 59: invalid argument (EINVAL): a cgroup with cpu.idle = 1 has no weight",
+        "/linux/resources/cpu/shares: write /sys/fs/cgroup/Limits_that_depend_on_each_other_change_in_the_order_the_kernel_takes/cpu.weight = 58: invalid argument (EINVAL): a cgroup with cpu.idle = 1 has no weight",
         "0", "100", "0", "16777216", "16777216", "16777216", "max");
 
     /// <summary>As with runc: the kernel makes room, and where it cannot, by killing.</summary>

@@ -90,7 +90,7 @@ internal sealed class CgroupPlan
         string directory = Directories[step.Directory].Path;
         return step.Kind switch
         {
-            CgroupStepKind.Write => $"write {directory}/{step.File} = {step.Value}",
+            CgroupStepKind.Write => $"write {directory}/" + Alternatives(step),
             CgroupStepKind.SeedCpuset => $"fill {directory}/cpuset.cpus and cpuset.mems from the parent",
             CgroupStepKind.EnableControllers => $"enable controllers in cgroup.subtree_control from {Directories[step.Directory].Hierarchy.MountPoint} down to the parent of {directory}"
                 + (step.Value.Length > 0 ? $" (needed: {step.Value})" : ""),
@@ -100,6 +100,15 @@ internal sealed class CgroupPlan
             CgroupStepKind.Delegate => $"chown {directory} and the files of /sys/kernel/cgroup/delegate in it to uid {step.Value}",
             _ => step.Kind.ToString(),
         };
+    }
+
+    // "io.bfq.weight = 200, or io.weight = 1920 where the kernel has no such file".
+    private static string Alternatives(in CgroupStep step)
+    {
+        int bar = step.File.IndexOf('|');
+        if (bar < 0) return $"{step.File} = {step.Value}";
+        string[] values = step.Value.Split('|');
+        return $"{step.File[..bar]} = {values[0]}, or {step.File[(bar + 1)..]} = {values[^1]} where the kernel has no such file";
     }
 
     /// <summary>Finds the hierarchies that paths of a state file are in.</summary>
@@ -156,8 +165,7 @@ internal sealed class CgroupPlan
         if (request.RuntimeInUserNamespace) return;
         CgroupTolerance tolerance = request.Rootless ? CgroupTolerance.Permission : CgroupTolerance.None;
         string baseline = devices.DefaultAllow ? "devices.allow" : "devices.deny", exception = devices.DefaultAllow ? "devices.deny" : "devices.allow";
-        const string Pointer = "/linux/resources/devices";
-        steps.Add(new(CgroupStepKind.Write, at, baseline, "a", request.Resources is null ? "" : Pointer, tolerance));
+        steps.Add(new(CgroupStepKind.Write, at, baseline, "a", DevicesPointer(request), tolerance));
         foreach (DeviceFilterRule rule in devices.Exceptions())
         {
             steps.Add(new(CgroupStepKind.Write, at, exception, rule.KernelText, rule.Pointer, tolerance));
@@ -169,6 +177,8 @@ internal sealed class CgroupPlan
     {
         if (devices.AllowsEverything) return;
         CgroupTolerance tolerance = request.Rootless || request.RuntimeInUserNamespace ? CgroupTolerance.Permission : CgroupTolerance.None;
-        steps.Add(new(CgroupStepKind.AttachDevices, directory, "", "", "/linux/resources/devices", tolerance));
+        steps.Add(new(CgroupStepKind.AttachDevices, directory, "", "", DevicesPointer(request), tolerance));
     }
+
+    private static string DevicesPointer(CgroupRequest request) => request.Resources is { Devices.Length: > 0 } ? "/linux/resources/devices" : "";
 }
