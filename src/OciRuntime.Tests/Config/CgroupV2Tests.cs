@@ -69,6 +69,8 @@ public sealed class CgroupV2Tests
         string[] run = [Wrapped.PureV2.Path, "--root", root, "run", "--bundle", bundle.Directory, $"{TestRun.Token}-born"];
         Command.Run(Requires.Tool("strace"), ["-f", "-qq", "-o", log, "-e", "trace=clone3,openat2", "-e", "signal=none", .. run]).ShouldSucceed().Stdout.Should().Contain($"0::{bundle.CgroupsPath}");
         string calls = File.ReadAllText(log);
+        File.Delete(log);
+        Directory.Delete(root);
         calls.Should().MatchRegex("clone3.*CLONE_NEWPID.*CLONE_INTO_CGROUP").And.NotContain("cgroup.procs\", {flags=O_WRONLY");
     }
 

@@ -5,6 +5,9 @@ namespace OciRuntime.Cgroups;
 /// <summary>Device rules of running processes, changed so that at no moment anything is allowed, or refused, that both the old and the new rules refuse, or allow.</summary>
 internal static class DeviceUpdate
 {
+    // Milliseconds.
+    private const int LongestPause = 64;
+
     private const string Allow = "devices.allow", Deny = "devices.deny";
 
     /// <summary>Puts the rules in the place of those that are in force.</summary>
@@ -66,7 +69,7 @@ internal static class DeviceUpdate
         if (freeze) cgroups.Freeze();
         try
         {
-            long result = CgroupFiles.Write(directory, allow ? Allow : Deny, "a");
+            long result = Reset(directory, allow ? Allow : Deny);
             // The kernel does not start afresh above other cgroups. What stays open (a privileged container, mostly) need not.
             if (result < 0 && !(result == -Errno.EINVAL && open && allow)) return result;
             string file = allow ? Deny : Allow;
@@ -78,6 +81,20 @@ internal static class DeviceUpdate
         {
             if (freeze) cgroups.Thaw();
         }
+    }
+
+    // EINVAL also above a cgroup that has just been removed, for the moments until the kernel is done with it.
+    private static long Reset(int directory, string file)
+    {
+        long result = CgroupFiles.Write(directory, file, "a");
+        List<string> below = [];
+        if (result == -Errno.EINVAL) CgroupFiles.Children(directory, below);
+        for (int pause = 1; result == -Errno.EINVAL && below.Count == 0 && pause <= LongestPause; pause *= 2)
+        {
+            Processes.Sleep(pause);
+            result = CgroupFiles.Write(directory, file, "a");
+        }
+        return result;
     }
 
     private static void Run(int directory, List<(string File, DeviceFilterRule Rule)> writes, bool takeBack)
