@@ -5,6 +5,8 @@ namespace OciRuntime.Cgroups;
 /// <summary>Error texts: what was done, where config.json asked for it, the errno, and why the kernel says so, where that is known.</summary>
 internal static class CgroupHints
 {
+    private const string NotTheParents = "the parent cgroup does not allow it";
+
     /// <summary>A step failed.</summary>
     public static OciException Failure(CgroupPlan plan, in CgroupStep step, int directory, long result)
     {
@@ -59,8 +61,6 @@ internal static class CgroupHints
         return result == -Errno.EPERM ? new OciException($"{plain.Message}: {NotTheParents}", plain.Errno) : plain;
     }
 
-    private const string NotTheParents = "the parent cgroup does not allow it";
-
     private static string? Hint(in CgroupStep step, int directory, CgroupDirectory place, int errno)
     {
         bool unified = place.Hierarchy.Unified;
@@ -86,8 +86,8 @@ internal static class CgroupHints
             case Errno.EINVAL when file is "memory.limit_in_bytes" or "memory.memsw.limit_in_bytes":
                 return "the memory limit must not exceed the limit of memory and swap together";
             case Errno.EINVAL when file is "cpu.cfs_quota_us" or "cpu.cfs_period_us":
-                return "the period is 1000 to 1000000 us, the quota at least 1000 us, and their ratio at most that of the parent cgroup and at least those of cgroups below"
-                    + $" (now {Quota(directory)}; parent {OfParent(place, Quota)})";
+                return "the period is 1000 to 1000000 us, the quota at least 1000 us and not less than the burst, and their ratio at most that of the parent cgroup"
+                    + $" and at least those of cgroups below (now {Quota(directory)}; parent {ParentQuota(place)})";
             case Errno.EINVAL when file is "cpu.max":
                 return "the period is 1000 to 1000000 us, the quota at least 1000 us and not less than the burst";
             case Errno.EINVAL when file is "cpu.cfs_burst_us" or "cpu.max.burst":
@@ -118,11 +118,11 @@ internal static class CgroupHints
     private static string Quota(int directory) =>
         $"{CgroupFiles.Read(directory, "cpu.cfs_quota_us", out _)} of {CgroupFiles.Read(directory, "cpu.cfs_period_us", out _)} us";
 
-    private static string OfParent(CgroupDirectory place, Func<int, string> read)
+    private static string ParentQuota(CgroupDirectory place)
     {
         long fd = CgroupFiles.OpenPath(place.Path[..place.Path.LastIndexOf('/')], Files.O_PATH, out _);
         if (fd < 0) return "unknown";
-        string text = read((int)fd);
+        string text = Quota((int)fd);
         Files.Close((int)fd);
         return text;
     }
