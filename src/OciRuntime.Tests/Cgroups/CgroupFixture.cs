@@ -69,20 +69,20 @@ public abstract class CgroupFixture
         return plan;
     }
 
-    private protected CgroupPlan PlanOn(string controllerOrUnified, LinuxResources? resources = null)
+    private protected CgroupPlan PlanOn(string controllerOrUnified, LinuxResources? resources = null, string below = "")
     {
         CgroupHierarchy h = (controllerOrUnified == "unified" ? Host.Unified : Host.Find(controllerOrUnified))
             ?? throw new IgnoreException("no hierarchy " + controllerOrUnified);
         _paths.Add(h.MountPoint + "/" + Name);
         // A pure v2 host in what is planned, though mounted elsewhere.
-        return CgroupPlan.Build(new CgroupHost(h.Unified ? CgroupMode.V2 : CgroupMode.V1, [h]), new(Name, "/" + Name, resources) { RuntimeInUserNamespace = !h.Unified });
+        return CgroupPlan.Build(new CgroupHost(h.Unified ? CgroupMode.V2 : CgroupMode.V1, [h]), new(Name, "/" + Name + below, resources) { RuntimeInUserNamespace = !h.Unified && !h.Has("devices") });
     }
 
     private protected string File(string controller, string file) => System.IO.File.ReadAllText($"{Host.Find(controller)!.MountPoint}/{Name}/{file}").Trim();
 
     private protected Process Start(string program, params string[] arguments)
     {
-        Process p = Process.Start(new ProcessStartInfo(program, arguments) { RedirectStandardError = true, RedirectStandardOutput = true })!;
+        Process p = Process.Start(new ProcessStartInfo(program, arguments) { RedirectStandardInput = true, RedirectStandardError = true, RedirectStandardOutput = true })!;
         _processes.Add(p);
         return p;
     }

@@ -160,7 +160,7 @@ public sealed class DeviceTests
         rule.Type == type && (rule.Major == -1 || rule.Major == major) && (rule.Minor == -1 || rule.Minor == minor);
 
     // For each kind of access the last rule that matches; independent of DeviceFilter.
-    private static bool Model(DeviceRule[] rules, char type, int major, int minor, DeviceAccess asked)
+    internal static bool Model(DeviceRule[] rules, char type, int major, int minor, DeviceAccess asked)
     {
         (char, int, int)[] fixedAll = [('c', 1, 3), ('c', 1, 8), ('c', 1, 7), ('c', 5, 0), ('c', 1, 5), ('c', 1, 9), ('c', 136, minor), ('c', 5, 2), ('c', 10, 200)];
         foreach (char letter in "rwm")
@@ -214,6 +214,6 @@ public sealed class DeviceTests
 
     private static DeviceFilter Filter(params DeviceRule[] rules) => DeviceFilter.Build(rules);
 
-    private static DeviceRule Rule(bool allow, string? type, long? major = null, long? minor = null, string? access = null) =>
+    internal static DeviceRule Rule(bool allow, string? type, long? major = null, long? minor = null, string? access = null) =>
         new() { Allow = allow, Type = type, Major = major, Minor = minor, Access = access };
 }

@@ -150,7 +150,7 @@ public sealed class PlanTests
     {
         CgroupPlan plan = Build(V1, Everything());
         Writes(plan).Where(w => !w.StartsWith("devices", StringComparison.Ordinal)).Should().Equal(
-            "cpu.shares=1024", "cpu.cfs_period_us=100000", "cpu.cfs_quota_us=50000", "cpu.cfs_burst_us=1000", "cpu.idle=0", "cpu.rt_period_us=1000000",
+            "cpu.idle=0", "cpu.shares=1024", "cpu.cfs_period_us=100000", "cpu.cfs_quota_us=50000", "cpu.cfs_burst_us=1000", "cpu.rt_period_us=1000000",
             "cpu.rt_runtime_us=10000", "cpuset.cpus=0", "cpuset.mems=0", "memory.limit_in_bytes=2097152", "memory.memsw.limit_in_bytes=3145728",
             "memory.soft_limit_in_bytes=4096", "memory.kmem.tcp.limit_in_bytes=6", "memory.oom_control=1", "memory.swappiness=10", "pids.max=100",
             "blkio.weight|blkio.bfq.weight=500",
@@ -160,7 +160,7 @@ public sealed class PlanTests
             "rdma.max=mlx5 hca_handle=3 hca_object=4");
         plan.Steps[0].Kind.Should().Be(CgroupStepKind.SeedCpuset);
         plan.Steps.Should().OnlyContain(s => s.Kind == CgroupStepKind.SeedCpuset || plan.Directories[s.Directory].Hierarchy.Has(s.File.Substring(0, s.File.IndexOf('.'))));
-        plan.Describe(plan.Steps[1]).Should().Be("write /sys/fs/cgroup/cpu,cpuacct/t/cpu.shares = 1024");
+        plan.Describe(plan.Steps[2]).Should().Be("write /sys/fs/cgroup/cpu,cpuacct/t/cpu.shares = 1024");
     }
 
     [Test]

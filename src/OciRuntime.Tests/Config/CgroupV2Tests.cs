@@ -60,6 +60,20 @@ public sealed class CgroupV2Tests
         container.Run().ShouldSucceed().Lines.Should().Equal("w kmsg", "r full", "w full");
     }
 
+    /// <summary>Moving a process that runs already takes a lock of the whole machine (design, section 3).</summary>
+    [Test]
+    public void The_process_is_born_in_its_cgroup()
+    {
+        using TestBundle bundle = new TestBundle().WithCgroup().Args("cat", "/proc/self/cgroup").Save();
+        string log = TestRun.NewPath("strace"), root = TestRun.NewDirectory("state");
+        string[] run = [Wrapped.PureV2.Path, "--root", root, "run", "--bundle", bundle.Directory, $"{TestRun.Token}-born"];
+        Command.Run(Requires.Tool("strace"), ["-f", "-qq", "-o", log, "-e", "trace=clone3,openat2", "-e", "signal=none", .. run]).ShouldSucceed().Stdout.Should().Contain($"0::{bundle.CgroupsPath}");
+        string calls = File.ReadAllText(log);
+        File.Delete(log);
+        Directory.Delete(root);
+        calls.Should().MatchRegex("clone3.*CLONE_NEWPID.*CLONE_INTO_CGROUP").And.NotContain("cgroup.procs\", {flags=O_WRONLY");
+    }
+
     [Test]
     public void A_limit_without_its_controller_is_refused_by_name()
     {

@@ -17,7 +17,7 @@ public sealed partial class PlainTests
 
     private const string LoopDevices = "[ -e /sys/block/loop0 ] || insmod /lib/modules/loop.ko";
 
-    private static void Resources(TestBundle bundle, string json)
+    internal static void Resources(TestBundle bundle, string json)
     {
         bundle.AddNamespace("cgroup");
         bundle.Linux["resources"] = JsonNode.Parse(json);

@@ -150,14 +150,28 @@ internal static unsafe class CgroupFiles
 
     private static void AddPids(int directory, HashSet<int> pids)
     {
-        // In a threaded cgroup cgroup.procs reads EOPNOTSUPP; its processes are listed in the domain above.
-        long fd = OpenFile(directory, "cgroup.procs", Files.O_RDONLY);
-        if (fd < 0) return;
+        // In a threaded cgroup cgroup.procs reads EOPNOTSUPP: the domain above lists its processes, which need not be the container's own.
+        if (AddNumbers(directory, "cgroup.procs", pids) != -Errno.EOPNOTSUPP) return;
+        HashSet<int> threads = [];
+        AddNumbers(directory, "cgroup.threads", threads);
+        foreach (int thread in threads)
+        {
+            byte[]? status = Files.ReadFileAt(Files.AT_FDCWD, $"/proc/{thread}/status", 1 << 16, out _);
+            long pid = status is null ? -1 : Keyed(Encoding.UTF8.GetString(status).Replace('\t', ' '), "Tgid:");
+            if (pid > 0) pids.Add((int)pid);
+        }
+    }
+
+    private static long AddNumbers(int directory, string file, HashSet<int> pids)
+    {
+        long fd = OpenFile(directory, file, Files.O_RDONLY);
+        if (fd < 0) return fd;
         byte* buffer = stackalloc byte[FileSize];
         int pid = 0;
+        long n;
         while (true)
         {
-            long n = Files.Read((int)fd, buffer, FileSize);
+            n = Files.Read((int)fd, buffer, FileSize);
             if (n == -Errno.EINTR) continue;
             if (n <= 0) break;
             for (int i = 0; i < (int)n; i++)
@@ -173,6 +187,7 @@ internal static unsafe class CgroupFiles
             }
         }
         Files.Close((int)fd);
+        return n;
     }
 
 #if ARM64

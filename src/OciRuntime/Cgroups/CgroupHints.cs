@@ -5,12 +5,14 @@ namespace OciRuntime.Cgroups;
 /// <summary>Error texts: what was done, where config.json asked for it, the errno, and why the kernel says so, where that is known.</summary>
 internal static class CgroupHints
 {
+    private const string NotTheParents = "the parent cgroup does not allow it";
+
     /// <summary>A step failed.</summary>
     public static OciException Failure(CgroupPlan plan, in CgroupStep step, int directory, long result)
     {
         string doing = plan.Describe(step);
         if (step.Pointer.Length > 0) doing = step.Pointer + ": " + doing;
-        return Failure(plan, result, doing, Hint(step, directory, plan.Directories[step.Directory].Hierarchy.Unified, (int)-result));
+        return Failure(plan, result, doing, Hint(step, directory, plan.Directories[step.Directory], (int)-result));
     }
 
     /// <summary>Something else failed.</summary>
@@ -51,8 +53,17 @@ internal static class CgroupHints
         return new OciException($"{limit}: no controller {controller} in {directory.Path}: {why}", stuck == 0 ? Errno.ENOENT : (int)-stuck);
     }
 
-    private static string? Hint(in CgroupStep step, int directory, bool unified, int errno)
+    /// <summary>A device rule was refused while a container is running.</summary>
+    public static OciException DeviceRule(long result, string file, in DeviceFilterRule rule)
     {
+        string place = rule.Pointer.Length == 0 ? "/linux/resources/devices" : rule.Pointer;
+        OciException plain = OciException.FromResult(result, $"{place}: write {file} = {rule.KernelText}");
+        return result == -Errno.EPERM ? new OciException($"{plain.Message}: {NotTheParents}", plain.Errno) : plain;
+    }
+
+    private static string? Hint(in CgroupStep step, int directory, CgroupDirectory place, int errno)
+    {
+        bool unified = place.Hierarchy.Unified;
         string file = step.File;
         switch (errno)
         {
@@ -64,7 +75,7 @@ internal static class CgroupHints
                 return "this kernel does no swap accounting (command line swapaccount=1)";
             case Errno.ENOENT when file is "memory.swap.max":
                 return "this kernel does no swap accounting, or has no swap";
-            case Errno.EOPNOTSUPP when file.Contains("weight_device", StringComparison.Ordinal):
+            case Errno.EOPNOTSUPP when file.Contains("weight", StringComparison.Ordinal) && step.Value.Contains(':'):
                 return "the device's I/O scheduler has no weights; BFQ has (/sys/block/DEVICE/queue/scheduler)";
             case Errno.ENOENT when file.Contains("leaf_weight", StringComparison.Ordinal):
                 return "leaf weights went with the CFQ scheduler in Linux 5.0";
@@ -74,8 +85,15 @@ internal static class CgroupHints
                 return "this kernel has no such file";
             case Errno.EINVAL when file is "memory.limit_in_bytes" or "memory.memsw.limit_in_bytes":
                 return "the memory limit must not exceed the limit of memory and swap together";
-            case Errno.EINVAL when file is "cpu.cfs_quota_us" or "cpu.cfs_period_us" or "cpu.max":
-                return "the period is 1000 to 1000000 us, the quota at least 1000 us, and their ratio at most that of the parent cgroup";
+            case Errno.EINVAL when file is "cpu.cfs_quota_us" or "cpu.cfs_period_us":
+                return "the period is 1000 to 1000000 us, the quota at least 1000 us and not less than the burst, and their ratio at most that of the parent cgroup"
+                    + $" and at least those of cgroups below (now {Quota(directory)}; parent {ParentQuota(place)})";
+            case Errno.EINVAL when file is "cpu.max":
+                return "the period is 1000 to 1000000 us, the quota at least 1000 us and not less than the burst";
+            case Errno.EINVAL when file is "cpu.cfs_burst_us" or "cpu.max.burst":
+                return "the burst must not be more than the quota";
+            case Errno.EBUSY when file is "cpuset.cpus" or "cpuset.mems":
+                return "a cgroup below this one uses others";
             case Errno.EINVAL when file is "cpu.weight" or "cpu.shares":
                 return "a cgroup with cpu.idle = 1 has no weight";
             case Errno.EINVAL when file is "cpu.rt_runtime_us" or "cpu.rt_period_us":
@@ -83,12 +101,30 @@ internal static class CgroupHints
             case Errno.EINVAL or Errno.EACCES or Errno.ERANGE or Errno.ENODEV when file is "cpuset.cpus" or "cpuset.mems":
                 return $"it must be a part of what the parent cgroup has and what is online ({Parent(directory, file, unified)})";
             case Errno.EPERM when file is "devices.allow":
-                return "the parent cgroup does not allow it";
+                return NotTheParents;
+            case Errno.EPERM when step.Kind == CgroupStepKind.UpdateDevices && !unified:
+                return NotTheParents;
+            case Errno.EINVAL when step.Kind == CgroupStepKind.UpdateDevices && !unified:
+                return "with cgroups below the container's own, cgroup v1 does not change what is allowed by default";
+            case Errno.EOPNOTSUPP when step.Kind == CgroupStepKind.EnableControllers:
+                return "the cgroup above is threaded, and so this one can only be threaded, too";
             case Errno.ENODEV when file.StartsWith("blkio.", StringComparison.Ordinal) || file.StartsWith("io.", StringComparison.Ordinal):
                 return "there is no such block device";
             default:
                 return null;
         }
+    }
+
+    private static string Quota(int directory) =>
+        $"{CgroupFiles.Read(directory, "cpu.cfs_quota_us", out _)} of {CgroupFiles.Read(directory, "cpu.cfs_period_us", out _)} us";
+
+    private static string ParentQuota(CgroupDirectory place)
+    {
+        long fd = CgroupFiles.OpenPath(place.Path[..place.Path.LastIndexOf('/')], Files.O_PATH, out _);
+        if (fd < 0) return "unknown";
+        string text = Quota((int)fd);
+        Files.Close((int)fd);
+        return text;
     }
 
     // The effective mask of the container's own cgroup is that of the parent while none is set; v1 was seeded with it.

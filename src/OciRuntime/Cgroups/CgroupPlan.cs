@@ -58,11 +58,12 @@ internal sealed class CgroupPlan
         };
     }
 
-    /// <summary>Plans the changes of `update` on existing cgroups; device rules stay as they are.</summary>
+    /// <summary>Plans the changes of `update` on existing cgroups.</summary>
     /// <param name="host">The machine.</param>
     /// <param name="paths">Absolute paths from the state file.</param>
-    /// <param name="resources">What to change; what is absent stays. Of cpu quota and period both must be given where one is to be kept.</param>
-    public static CgroupPlan BuildUpdate(CgroupHost host, IReadOnlyList<string> paths, LinuxResources resources)
+    /// <param name="resources">What to change; what is absent stays. Of cpu quota and period both must be given where one is to be kept. A list of device rules is a whole one; none leaves them alone.</param>
+    /// <param name="inUserNamespace">As in <see cref="CgroupRequest.RuntimeInUserNamespace"/>.</param>
+    public static CgroupPlan BuildUpdate(CgroupHost host, IReadOnlyList<string> paths, LinuxResources resources, bool inUserNamespace = false)
     {
         CgroupDirectory[] directories = LocateAll(host, paths);
         CgroupStepList steps = new(directories);
@@ -75,7 +76,12 @@ internal sealed class CgroupPlan
         {
             ResourcesV1.Add(steps, resources);
         }
-        return new CgroupPlan { Directories = directories, Steps = steps.Steps, Warnings = steps.Warnings };
+        DeviceFilter? devices = resources.Devices.Length == 0 ? null : DeviceFilter.Build(resources.Devices);
+        int at = steps.IndexOf("devices");
+        if (at < 0) at = steps.IndexOfUnified();
+        // Last, because there is no way back once the rules have changed; and not where `create` did without.
+        if (devices != null && at >= 0 && !inUserNamespace) steps.Add(new(CgroupStepKind.UpdateDevices, at, "", "", "/linux/resources/devices"));
+        return new CgroupPlan { Directories = directories, Steps = steps.Steps, Warnings = steps.Warnings, Devices = devices };
     }
 
     /// <summary>One line for `explain`: "write /sys/fs/cgroup/pids/x/pids.max = 100".</summary>
@@ -84,15 +90,25 @@ internal sealed class CgroupPlan
         string directory = Directories[step.Directory].Path;
         return step.Kind switch
         {
-            CgroupStepKind.Write => $"write {directory}/{step.File} = {step.Value}",
+            CgroupStepKind.Write => $"write {directory}/" + Alternatives(step),
             CgroupStepKind.SeedCpuset => $"fill {directory}/cpuset.cpus and cpuset.mems from the parent",
             CgroupStepKind.EnableControllers => $"enable controllers in cgroup.subtree_control from {Directories[step.Directory].Hierarchy.MountPoint} down to the parent of {directory}"
                 + (step.Value.Length > 0 ? $" (needed: {step.Value})" : ""),
             CgroupStepKind.AttachDevices => $"attach device program to {directory}",
+            CgroupStepKind.UpdateDevices => $"change the device rules of {directory}",
             CgroupStepKind.CheckMemoryUse => $"check {directory}/memory.current <= {step.Value}",
             CgroupStepKind.Delegate => $"chown {directory} and the files of /sys/kernel/cgroup/delegate in it to uid {step.Value}",
             _ => step.Kind.ToString(),
         };
+    }
+
+    // "io.bfq.weight = 200, or io.weight = 1920 where the kernel has no such file".
+    private static string Alternatives(in CgroupStep step)
+    {
+        int bar = step.File.IndexOf('|');
+        if (bar < 0) return $"{step.File} = {step.Value}";
+        string[] values = step.Value.Split('|');
+        return $"{step.File[..bar]} = {values[0]}, or {step.File[(bar + 1)..]} = {values[^1]} where the kernel has no such file";
     }
 
     /// <summary>Finds the hierarchies that paths of a state file are in.</summary>
@@ -149,8 +165,7 @@ internal sealed class CgroupPlan
         if (request.RuntimeInUserNamespace) return;
         CgroupTolerance tolerance = request.Rootless ? CgroupTolerance.Permission : CgroupTolerance.None;
         string baseline = devices.DefaultAllow ? "devices.allow" : "devices.deny", exception = devices.DefaultAllow ? "devices.deny" : "devices.allow";
-        const string Pointer = "/linux/resources/devices";
-        steps.Add(new(CgroupStepKind.Write, at, baseline, "a", request.Resources is null ? "" : Pointer, tolerance));
+        steps.Add(new(CgroupStepKind.Write, at, baseline, "a", DevicesPointer(request), tolerance));
         foreach (DeviceFilterRule rule in devices.Exceptions())
         {
             steps.Add(new(CgroupStepKind.Write, at, exception, rule.KernelText, rule.Pointer, tolerance));
@@ -162,6 +177,8 @@ internal sealed class CgroupPlan
     {
         if (devices.AllowsEverything) return;
         CgroupTolerance tolerance = request.Rootless || request.RuntimeInUserNamespace ? CgroupTolerance.Permission : CgroupTolerance.None;
-        steps.Add(new(CgroupStepKind.AttachDevices, directory, "", "", "/linux/resources/devices", tolerance));
+        steps.Add(new(CgroupStepKind.AttachDevices, directory, "", "", DevicesPointer(request), tolerance));
     }
+
+    private static string DevicesPointer(CgroupRequest request) => request.Resources is { Devices.Length: > 0 } ? "/linux/resources/devices" : "";
 }

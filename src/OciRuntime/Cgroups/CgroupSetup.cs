@@ -21,18 +21,20 @@ internal static class CgroupSetup
     /// <summary>Hands controllers down from the root to the parent of a v2 cgroup.</summary>
     /// <remarks>Reads before it writes: a write takes the kernel's cgroup lock, and nearly always all is enabled already.</remarks>
     /// <exception cref="OciException">A needed controller does not arrive; the message says where it got stuck.</exception>
-    public static long EnableControllers(CgroupPlan plan, CgroupDirectory directory, in CgroupStep step)
+    public static long EnableControllers(CgroupPlan plan, CgroupDirectory directory, int leaf, in CgroupStep step)
     {
         long mount = CgroupFiles.OpenMount(directory.Hierarchy);
         if (mount < 0) return mount;
         string available = CgroupFiles.Read((int)mount, "cgroup.controllers", out _);
         string path = directory.Hierarchy.MountPoint, stuckAt = path;
         long stuck = 0;
+        bool threaded = false;
         string relative = directory.Relative;
         int fd = (int)mount;
         for (int slash = -1; ;)
         {
             string enabled = Enable(fd, available, out long error);
+            threaded |= error == -Errno.EOPNOTSUPP;
             if (error < 0 && stuck == 0)
             {
                 stuck = error;
@@ -54,7 +56,9 @@ internal static class CgroupSetup
             ReadOnlySpan<char> needed = step.Value.AsSpan(r);
             if (!needed.IsEmpty && !Has(available, needed)) throw CgroupHints.NoController(plan, directory, step, needed.ToString(), root, stuck, stuckAt);
         }
-        return 0;
+        // Below a threaded cgroup a new one takes no process until it is threaded, too (cgroup-v2.rst, "Threads").
+        bool invalid = threaded && CgroupFiles.Read(leaf, "cgroup.type", out _) == "domain invalid";
+        return invalid ? CgroupFiles.Write(leaf, "cgroup.type", "threaded") : 0;
     }
 
     /// <summary>Compares memory.current with the limit that is about to be set: the kernel would kill to get there.</summary>

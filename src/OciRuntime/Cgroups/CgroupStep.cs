@@ -26,6 +26,9 @@ internal enum CgroupStepKind
     /// <summary>v2: attaches the device program.</summary>
     AttachDevices,
 
+    /// <summary>Changes the device rules of running processes: <see cref="DeviceUpdate"/>.</summary>
+    UpdateDevices,
+
     /// <summary>v2: refuses when more memory is in use than the limit in Value.</summary>
     CheckMemoryUse,
 

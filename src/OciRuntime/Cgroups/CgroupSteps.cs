@@ -50,8 +50,9 @@ internal sealed class CgroupSteps(CgroupPlan plan, int[] directories)
     {
         CgroupStepKind.Write => step.File.Contains('|') ? WriteFirst(step, directory) : WriteFile(step.Directory, directory, step.File, step.Value),
         CgroupStepKind.SeedCpuset => CgroupSetup.SeedCpuset(plan.Directories[step.Directory], directory),
-        CgroupStepKind.EnableControllers => CgroupSetup.EnableControllers(plan, plan.Directories[step.Directory], step),
+        CgroupStepKind.EnableControllers => CgroupSetup.EnableControllers(plan, plan.Directories[step.Directory], directory, step),
         CgroupStepKind.AttachDevices => plan.Devices is null ? 0 : DeviceProgram.Attach(directory, plan.Devices, replaceOld: false),
+        CgroupStepKind.UpdateDevices => DeviceUpdate.Apply(directory, plan.Directories[step.Directory].Hierarchy.Unified, plan.Devices!, new CgroupControl(plan.Paths)),
         CgroupStepKind.CheckMemoryUse => CgroupSetup.CheckMemoryUse(directory, step),
         CgroupStepKind.Delegate => CgroupSetup.Delegate(directory, uint.Parse(step.Value)),
         _ => -Errno.EINVAL,

@@ -5,7 +5,7 @@ namespace OciRuntime.Cgroups;
 /// <summary>The values that the steps of an update are about to replace, so that a failure can put them back.</summary>
 internal sealed class CgroupUndo
 {
-    private readonly List<(string Directory, string File, string Value)> _old = [];
+    private readonly List<OldValueOf> _old = [];
 
     private CgroupUndo()
     {
@@ -26,9 +26,9 @@ internal sealed class CgroupUndo
     /// <returns>What could not be put back, for the error message; empty when all is as it was.</returns>
     public List<string> Restore()
     {
-        List<(string Directory, string File, string Value)> left = [.. _old];
+        List<OldValueOf> left = [.. _old];
         left.Reverse();
-        for (int pass = 0; pass < 2; pass++) left.RemoveAll(static old => Write(old.Directory, old.File, old.Value) >= 0);
+        for (int pass = 0; pass < 2; pass++) left.RemoveAll(static old => Write(old) >= 0);
         return left.ConvertAll(static old => $"{old.Directory}/{old.File} = {old.Value.Trim()}");
     }
 
@@ -70,18 +70,26 @@ internal sealed class CgroupUndo
         {
             string present = CgroupFiles.Read((int)fd, files[i], out long error);
             if (error < 0) continue;
-            _old.Add((directory, files[i], OldValue(files[i], values[Math.Min(i, values.Length - 1)], present)));
+            _old.Add(new(directory, files[i], present, OldValue(files[i], values[Math.Min(i, values.Length - 1)], present)));
             break;
         }
         Files.Close((int)fd);
     }
 
-    private static long Write(string directory, string file, string value)
+    private static long Write(OldValueOf old)
     {
-        long fd = CgroupFiles.OpenPath(directory, Files.O_RDONLY, out _);
+        long fd = CgroupFiles.OpenPath(old.Directory, Files.O_RDONLY, out _);
         if (fd < 0) return fd;
-        long result = CgroupFiles.Write((int)fd, file, value);
+        // What was not reached needs nothing, and could not always be written: an idle cgroup's cpu.weight reads 0.
+        bool same = CgroupFiles.Read((int)fd, old.File, out long result) == old.Present;
+        if (!same || result < 0) result = CgroupFiles.Write((int)fd, old.File, old.Value);
         Files.Close((int)fd);
         return result;
     }
+
+    /// <param name="Directory">Of the cgroup.</param>
+    /// <param name="File">In it.</param>
+    /// <param name="Present">What it said.</param>
+    /// <param name="Value">What makes it say so again.</param>
+    private sealed record OldValueOf(string Directory, string File, string Present, string Value);
 }

@@ -48,7 +48,7 @@ internal sealed partial class DeviceFilter
         }
     }
 
-    private static bool SameDevice(in DeviceFilterRule a, in DeviceFilterRule b) => a.Type == b.Type && a.Major == b.Major && a.Minor == b.Minor;
+    internal static bool SameDevice(in DeviceFilterRule a, in DeviceFilterRule b) => a.Type == b.Type && a.Major == b.Major && a.Minor == b.Minor;
 
     private static bool Overlaps(in DeviceFilterRule a, in DeviceFilterRule b) =>
         a.Type == b.Type

@@ -155,7 +155,7 @@ internal sealed partial class DeviceFilter
         return (int)value;
     }
 
-    private static DeviceAccess ParseAccess(string? text, string pointer)
+    internal static DeviceAccess ParseAccess(string? text, string pointer)
     {
         if (string.IsNullOrEmpty(text)) return DeviceAccess.All;
         DeviceAccess access = DeviceAccess.None;

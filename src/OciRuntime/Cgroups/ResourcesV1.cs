@@ -39,8 +39,11 @@ internal static class ResourcesV1
         {
             if (shares > MaxShares) throw new OciException($"{At}shares: the maximum allowed cpu-shares is {MaxShares}", Errno.EINVAL);
             if (shares < MinShares) throw new OciException($"{At}shares: the minimum allowed cpu-shares is {MinShares}", Errno.EINVAL);
-            steps.Write1("cpu", "cpu.shares", shares.ToString(), At + "shares");
         }
+        // A cgroup that is idle takes no weight: so it stops being idle before, or becomes it after.
+        if (cpu.Idle == 0) steps.Write1("cpu", "cpu.idle", "0", At + "idle");
+        if (cpu.Shares is > 0) steps.Write1("cpu", "cpu.shares", cpu.Shares.Value.ToString(), At + "shares");
+        if (cpu.Idle is not null and not 0) steps.Write1("cpu", "cpu.idle", cpu.Idle.Value.ToString(), At + "idle");
         // Quota against period, and quota against burst, must agree at each moment, in whatever order they are changed.
         bool quota = cpu.Quota is not null and not 0;
         if (cpu.Period is > 0)
@@ -52,7 +55,6 @@ internal static class ResourcesV1
             steps.Write1("cpu", "cpu.cfs_quota_us", cpu.Quota!.Value.ToString(), At + "quota", cpu.Burst is null ? CgroupTolerance.None : CgroupTolerance.AfterNext);
         }
         if (cpu.Burst is { } burst) steps.Write1("cpu", "cpu.cfs_burst_us", burst.ToString(), At + "burst");
-        if (cpu.Idle is { } idle) steps.Write1("cpu", "cpu.idle", idle.ToString(), At + "idle");
         bool runtime = cpu.RealtimeRuntime is not null and not 0;
         if (cpu.RealtimePeriod is > 0)
         {

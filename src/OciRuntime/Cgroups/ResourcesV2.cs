@@ -113,8 +113,10 @@ internal static class ResourcesV2
     private static void AddCpu(CgroupStepList steps, CpuResources cpu)
     {
         const string At = "/linux/resources/cpu/";
-        if (cpu.Idle is { } idle) steps.Write2("cpu.idle", idle.ToString(), At + "idle");
+        // A cgroup that is idle takes no weight: so it stops being idle before, or becomes it after.
+        if (cpu.Idle == 0) steps.Write2("cpu.idle", "0", At + "idle");
         if (cpu.Shares is { } shares and > 0) steps.Write2("cpu.weight", CgroupConversions.WeightFromShares(shares).ToString(), At + "shares");
+        if (cpu.Idle is { } idle and not 0) steps.Write2("cpu.idle", idle.ToString(), At + "idle");
         bool quota = cpu.Quota is not null and not 0, period = cpu.Period is > 0;
         if (quota || period)
         {

@@ -33,7 +33,7 @@ internal static class UpdateCommand
         SpecProblems problems = new();
         SpecValidator.ValidateResources(resources, problems);
         if (problems.HasErrors) throw new OciException(problems.ToString(), Errno.EINVAL);
-        CgroupPlan plan = CgroupPlan.BuildUpdate(host, paths, resources);
+        CgroupPlan plan = CgroupPlan.BuildUpdate(host, paths, resources, UserNamespace.IsNested());
         warnings = [.. plan.Warnings];
         foreach (SpecProblem warning in problems.Warnings) warnings.Add(warning.ToString());
         return plan;

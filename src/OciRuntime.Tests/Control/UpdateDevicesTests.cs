@@ -1,0 +1,78 @@
+using System.Text.Json.Nodes;
+using FluentAssertions;
+using NUnit.Framework;
+using OciRuntime.Tests.Config;
+using OciRuntime.Tests.Support;
+
+namespace OciRuntime.Tests.Control;
+
+/// <summary>`update --resources` with device rules; that nothing happens between old and new ones is shown by <see cref="Cgroups.DeviceMatrixTests"/>.</summary>
+public sealed class UpdateDevicesTests
+{
+    private const string DenyAll = """{"allow":false,"access":"rwm"}""";
+
+    private TestBundle _bundle = null!;
+    private TestContainer _container = null!;
+
+    [SetUp]
+    public void Start()
+    {
+        Requires.V1Controller("devices");
+        _bundle = new TestBundle().WithCgroup();
+        _bundle.Resources["devices"] = JsonNode.Parse($$"""[ {{DenyAll}}, { "allow": true, "type": "c", "major": 1, "minor": 11, "access": "rw" } ]""");
+        _container = Observe.Sleeping(_bundle);
+    }
+
+    [TearDown]
+    public void End()
+    {
+        _container?.Dispose();
+        _bundle?.Dispose();
+    }
+
+    private string[] List => _container.ReadCgroup("devices", "devices.list").Split('\n');
+
+    private CommandResult Update(string json) => _container.Call(["update", "--resources", "-", _container.Id], new CommandOptions { Stdin = json });
+
+    [Test]
+    public void A_list_replaces_the_old_one_and_no_list_leaves_it()
+    {
+        string[] before = List;
+        before.Should().Contain("c 1:11 rw");
+        Update("""{"pids":{"limit":9},"devices":[]}""").ShouldSucceed();
+        List.Should().BeEquivalentTo(before);
+        Update($$"""{"devices":[{{DenyAll}},{"allow":true,"type":"c","major":1,"minor":11,"access":"r"},{"allow":true,"type":"b","major":7,"minor":0,"access":"rw"}]}""").ShouldSucceed().Stderr.Should().BeEmpty();
+        List.Should().BeEquivalentTo([.. before.Except(["c 1:11 rw"]), "c 1:11 r", "b 7:0 rw"]);
+        _container.Exec("sh", "-c", "echo x >/dev/null").ShouldSucceed();
+    }
+
+    [Test]
+    public void Another_default_comes_while_the_container_stands_and_a_paused_one_stays_paused()
+    {
+        Update("""{"devices":[{"allow":true,"access":"rwm"}]}""").ShouldSucceed();
+        List.Should().Equal("a *:* rwm");
+        _container.Status.Should().Be("running");
+        // A privileged container may have cgroups of its own, and clients repeat its rules with every change of a limit.
+        string inner = Directory.CreateDirectory(Path.Combine(_container.Init.CgroupDirectory("devices"), "inner")).FullName;
+        Update("""{"pids":{"limit":9},"devices":[{"allow":true,"access":"rwm"}]}""").ShouldSucceed();
+        Directory.Delete(inner);
+        _container.Invoke("pause").ShouldSucceed();
+        Update($$"""{"devices":[{{DenyAll}}]}""").ShouldSucceed();
+        List.Should().Contain("c 1:3 rwm").And.NotContain("c 1:11 rw");
+        _container.Status.Should().Be("paused");
+    }
+
+    [Test]
+    public void Bad_rules_change_nothing_and_what_fails_before_leaves_them()
+    {
+        string[] before = List;
+        Update("""{"pids":{"limit":9},"devices":[{"allow":true,"type":"x"}]}""").ShouldFail(1).Stderr.Should().Contain("/devices/0/type");
+        Update($$$"""{"devices":[{{{DenyAll}}}],"blockIO":{"throttleReadBpsDevice":[{"major":4000,"minor":1,"rate":1}]}}""").ShouldFail(1).Stderr.Should().Contain("throttleReadBpsDevice/0");
+        List.Should().BeEquivalentTo(before);
+        string inner = Directory.CreateDirectory(Path.Combine(_container.Init.CgroupDirectory("devices"), "inner")).FullName;
+        Update("""{"pids":{"limit":9},"devices":[{"allow":true,"access":"rwm"}]}""").ShouldFail(1).Stderr.Should().Contain("/linux/resources/devices: ").And.Contain("with cgroups below the container's own");
+        List.Should().BeEquivalentTo(before);
+        _container.ReadCgroup("pids", "pids.max").Should().Be("max");
+        Directory.Delete(inner);
+    }
+}
