@@ -24,6 +24,9 @@ internal sealed class CgroupPlan
     /// <summary>The device rules after folding; null for a plan that leaves them alone.</summary>
     public DeviceFilter? Devices { get; private init; }
 
+    /// <summary>The scope that systemd makes, its cgroups being <see cref="Directories"/>; null for the cgroupfs driver.</summary>
+    public ScopePlan? Scope { get; private init; }
+
     /// <summary>Settings that are accepted and have no effect on this host, one line each.</summary>
     public string[] Warnings { get; private init; } = [];
 
@@ -41,7 +44,7 @@ internal sealed class CgroupPlan
         {
             throw new OciException($"no cgroup file system is mounted at {CgroupHost.Root} or elsewhere: device rules and limits cannot be enforced", Errno.ENOENT);
         }
-        CgroupDirectory[] directories = CgroupPaths.Resolve(host, request.Id, request.CgroupsPath);
+        CgroupDirectory[] directories = request.Unit?.Directories(host) ?? CgroupPaths.Resolve(host, request.Id, request.CgroupsPath);
         CgroupStepList steps = new(directories);
         DeviceFilter devices = DeviceFilter.Build(request.Resources?.Devices);
         if (host.Mode == CgroupMode.V2) AddUnified(steps, request, devices);
@@ -53,8 +56,9 @@ internal sealed class CgroupPlan
             Steps = steps.Steps,
             Warnings = steps.Warnings,
             Devices = devices,
+            Scope = request.Unit == null ? null : ScopePlan.Build(request, steps.Steps, devices, host.Mode == CgroupMode.V2),
             Rootless = request.Rootless,
-            Optional = request.Rootless && string.IsNullOrEmpty(request.CgroupsPath) && !steps.HasLimits,
+            Optional = request.Rootless && request.Unit == null && string.IsNullOrEmpty(request.CgroupsPath) && !steps.HasLimits,
         };
     }
 
@@ -77,6 +81,9 @@ internal sealed class CgroupPlan
         }
         return new CgroupPlan { Directories = directories, Steps = steps.Steps, Warnings = steps.Warnings };
     }
+
+    /// <summary>The plan without the steps that change anything.</summary>
+    public CgroupPlan OnlyChecks() => new() { Directories = Directories, Steps = Array.FindAll(Steps, static s => s.Kind == CgroupStepKind.CheckMemoryUse) };
 
     /// <summary>One line for `explain`: "write /sys/fs/cgroup/pids/x/pids.max = 100".</summary>
     public string Describe(in CgroupStep step)

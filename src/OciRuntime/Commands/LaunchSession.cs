@@ -31,10 +31,6 @@ internal sealed class LaunchSession : IDisposable
     public static LaunchSettings Settings(GlobalOptions g, BundleOptions o, string verb, bool waitForStart, bool detached, bool keep)
     {
         CreateOptions? create = o as CreateOptions;
-        if (g.SystemdCgroup || g.CgroupManager == CgroupManager.Systemd)
-        {
-            throw new OciException("--systemd-cgroup: the systemd cgroup driver is not supported by this version of ocirun; use --cgroup-manager cgroupfs");
-        }
         return new LaunchSettings
         {
             Verb = verb,
@@ -52,6 +48,7 @@ internal sealed class LaunchSession : IDisposable
             Keep = keep,
             OnlyExplain = create == null,
             UseCgroups = g.CgroupManager != CgroupManager.Disabled,
+            Systemd = g.CgroupManager == CgroupManager.Systemd || (g.SystemdCgroup && g.CgroupManager == null),
             RootlessCgroups = g.Rootless switch { RootlessMode.True => true, RootlessMode.False => false, _ => null },
         };
     }

@@ -22,7 +22,7 @@ internal static class UpdateCommand
         CgroupPlan plan = Plan(OwnCgroup.Of(state).Paths, resources, out List<string> warnings);
         Action rdt = RdtChange(state, Schemata(o));
         foreach (string warning in warnings) Logger.Warn(g, warning);
-        Apply(plan, rdt);
+        Apply(plan, state, rdt);
         return ExitCodes.Success;
     }
 
@@ -40,16 +40,22 @@ internal static class UpdateCommand
     }
 
     /// <summary>The limits are in the kernel and nowhere else, so to take a change back is to write there what was there before.</summary>
-    private static void Apply(CgroupPlan plan, Action last)
+    private static void Apply(CgroupPlan plan, ContainerState state, Action last)
     {
         CgroupUndo undo = CgroupUndo.Take(plan);
         try
         {
+            if (state.SystemdUnit != null)
+            {
+                Cgroup.CheckBefore(plan);
+                ScopeUpdate.Apply(state.SystemdUnit, state.SystemdUser, plan, UnitProperties.ForLimits(plan.Steps));
+            }
             Cgroup.Apply(plan);
             last();
         }
         catch (OciException e)
         {
+            if (state.SystemdUnit != null) ScopeUpdate.TakeBack(state.SystemdUnit, state.SystemdUser, plan, UnitProperties.ForLimits(undo.Steps));
             List<string> left = undo.Restore();
             if (left.Count == 0) throw;
             throw new OciException($"{e.Message}; and the old limits could not all be restored: {string.Join(", ", left)}", e.Errno);

@@ -48,6 +48,7 @@ internal sealed unsafe class ContainerLaunch : IDisposable
     private LaunchSettings Settings => _preparation.Settings;
     private RuntimeSpec Spec => _preparation.Spec;
     private LaunchPlan Plan => _preparation.Plan;
+    private ScopePlan? Scope => _preparation.Cgroups.Scope;
 
     /// <summary>Launches; on any failure nothing is left, poststop hooks included.</summary>
     /// <param name="warn">Takes what goes wrong while undoing.</param>
@@ -83,10 +84,13 @@ internal sealed unsafe class ContainerLaunch : IDisposable
         Rootfs = _preparation.Rootfs,
         ConfigPath = Settings.Config == "config.json" ? null : Settings.Config,
         Annotations = CopyAnnotations(),
-        CgroupManager = Settings.UseCgroups ? "cgroupfs" : "disabled",
+        CgroupManager = Scope != null ? "systemd" : Settings.UseCgroups ? "cgroupfs" : "disabled",
         CgroupDirectories = _preparation.Cgroups.Paths,
         CgroupsCreated = Missing(_preparation.Cgroups.Paths),
-        CgroupParents = MissingParents(_preparation.Cgroups.Paths),
+        // Slices are systemd's to remove.
+        CgroupParents = Scope != null ? [] : MissingParents(_preparation.Cgroups.Paths),
+        SystemdUnit = Scope != null && Array.TrueForAll(_preparation.Cgroups.Paths, IsMissing) ? Scope.Unit.Name : null,
+        SystemdUser = Scope is { Unit.IsUser: true },
         ResctrlGroups = _preparation.Rdt?.ToMake() ?? [],
         PrivatePidNamespace = Plan.PrivatePidNamespace,
         Detached = Settings.Detached || Settings.WaitForStart,
@@ -128,7 +132,7 @@ internal sealed unsafe class ContainerLaunch : IDisposable
         _native = PlanCompiler.Compile(Plan, CountTasks() + Plan.Joins.Count);
         _native->PreservedFds = _preparation.KeptFds;
         int slot = 0;
-        if (Settings.UseCgroups)
+        if (Settings.UseCgroups && Scope == null)
         {
             _cgroup = Cgroup.Create(_preparation.Cgroups);
             foreach (int fd in _cgroup.TasksFds) _native->Fds[slot++] = fd;
@@ -207,6 +211,7 @@ internal sealed unsafe class ContainerLaunch : IDisposable
         switch (message.Kind)
         {
             case SyncKind.Error: throw FailureText.Explain(Plan, message);
+            case SyncKind.Cgroup: Answer(MakeScope); break;
             case SyncKind.IdMaps: Answer(WriteIdMaps); break;
             case SyncKind.TimeOffsets: WriteTimeOffsets(Plan.Steps[message.Step]); break;
             case SyncKind.Limits: Answer(SetLimits); break;
@@ -235,6 +240,26 @@ internal sealed unsafe class ContainerLaunch : IDisposable
     {
         work();
         Child!.Answer();
+    }
+
+    private void MakeScope()
+    {
+        try
+        {
+            Scopes.Start(Scope!, Child!.Pid, _interruption);
+        }
+        catch (OciException e) when (e.Errno == Errno.EEXIST)
+        {
+            // Another's: neither the unit nor its cgroup is to go with this launch.
+            State.SystemdUnit = null;
+            State.CgroupsCreated = [];
+            throw;
+        }
+        State.SystemdUnit = Scope!.Unit.Name;
+        State.CgroupsCreated = _preparation.Cgroups.Paths;
+        _cgroup = Cgroup.Create(_preparation.Cgroups, Child!.Pid);
+        _cgroup.EnterRest(Child.Pid);
+        _cgroup.Dispose();
     }
 
     private void WriteIdMaps() => IdMapper.Write(Child!.Pid, Plan.IdMaps!, _interruption);

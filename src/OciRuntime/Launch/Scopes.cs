@@ -1,0 +1,40 @@
+using OciRuntime.Cgroups;
+using OciRuntime.Host;
+using OciRuntime.Linux;
+using OciRuntime.Spec;
+
+namespace OciRuntime.Launch;
+
+/// <summary>The systemd cgroup driver's part in a launch (docs/systemd.md).</summary>
+internal static class Scopes
+{
+    /// <summary>The scope of a container, by its configuration and by whose systemd is going to make it.</summary>
+    public static SystemdUnit Find(LaunchSettings settings, RuntimeSpec spec, HostFacts host, CgroupHost cgroups)
+    {
+        bool isUser = settings.RootlessCgroups ?? IsUser(host);
+        SystemdUnit unit = SystemdUnit.Parse(settings.Id, spec.Linux?.CgroupsPath, isUser);
+        if (!isUser) return unit;
+        if (cgroups.Mode != CgroupMode.V2) throw new OciException("--systemd-cgroup: cannot use rootless systemd cgroups manager on cgroup v1", Errno.EOPNOTSUPP);
+        using SystemdManager manager = SystemdManager.Connect(isUser: true);
+        return unit with { ManagersGroup = manager.ControlGroup() };
+    }
+
+    /// <summary>Has the scope made, with the process in it. A request to end interrupts it.</summary>
+    public static void Start(ScopePlan scope, int pid, Interruption interruption)
+    {
+        using SystemdManager manager = SystemdManager.Connect(scope.Unit.IsUser, interruption.WaitFor);
+        manager.Start(scope.Unit, scope.With(pid));
+    }
+
+    /// <summary>
+    /// Root of a user namespace may be an ordinary user of the machine, as with Podman, or root of a machine in a container, which has a systemd of
+    /// its own: then his session, if any, is that of user 0.
+    /// </summary>
+    private static bool IsUser(HostFacts host)
+    {
+        if (host.Uid != 0 || !host.InUserNamespace) return host.Uid != 0;
+        string? directory = Environment.GetEnvironmentVariable("XDG_RUNTIME_DIR");
+        if (!string.IsNullOrEmpty(directory)) return directory.TrimEnd('/') != "/run/user/0";
+        return !string.IsNullOrEmpty(Environment.GetEnvironmentVariable("DBUS_SESSION_BUS_ADDRESS"));
+    }
+}
