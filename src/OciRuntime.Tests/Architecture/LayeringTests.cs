@@ -23,7 +23,7 @@ public sealed class LayeringTests
         ["DBus"] = ["Linux"],
         ["Cgroups"] = ["Linux", "Spec", "Host", "DBus"],
         ["State"] = ["Linux", "Spec", "Host", "Cgroups", "Rdt"],
-        ["Launch"] = ["Linux", "Init", "Spec", "Host", "Seccomp", "Plan", "Cgroups", "Rdt", "State"],
+        ["Launch"] = ["Linux", "Init", "Spec", "Host", "Seccomp", "Plan", "DBus", "Cgroups", "Rdt", "State"],
         ["Checkpoint"] = ["Linux", "Spec", "Host", "Plan", "Cgroups", "State", "Launch"],
         ["Commands"] = ["Linux", "Init", "Spec", "Host", "Cli", "Seccomp", "Plan", "Cgroups", "Rdt", "State", "Launch", "Checkpoint"],
     };

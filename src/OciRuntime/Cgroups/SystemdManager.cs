@@ -17,7 +17,7 @@ internal sealed class SystemdManager : IDisposable
 
     private readonly BusConnection _bus;
 
-    private SystemdManager(BusConnection bus) => _bus = bus;
+    internal SystemdManager(BusConnection bus) => _bus = bus;
 
     /// <summary>Connects to the bus of the machine's systemd, or of the user's own.</summary>
     /// <param name="isUser">The user's.</param>

@@ -16,14 +16,14 @@ internal static class UnitDevices
     /// <summary>The properties for a list of rules; none where everything is allowed by default, which systemd cannot except anything from.</summary>
     public static List<UnitProperty> Properties(DeviceFilter devices, bool unified)
     {
-        if (devices.DefaultAllow) return [];
-        byte[] known = Files.ReadFileAt(Files.AT_FDCWD, "/proc/devices", 1 << 20, out _) ?? [];
+        byte[] known = devices.DefaultAllow ? [] : Files.ReadFileAt(Files.AT_FDCWD, "/proc/devices", 1 << 20, out _) ?? [];
         return Properties(devices, unified, Encoding.UTF8.GetString(known));
     }
 
     /// <summary>As <see cref="Properties(DeviceFilter, bool)"/>, with the text of /proc/devices.</summary>
     internal static List<UnitProperty> Properties(DeviceFilter devices, bool unified, string known)
     {
+        if (devices.DefaultAllow) return [];
         List<VariantValue> allowed = [];
         foreach (DeviceFilterRule rule in unified ? devices.Rules : devices.Exceptions())
         {

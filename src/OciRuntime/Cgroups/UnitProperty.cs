@@ -17,6 +17,9 @@ internal sealed record UnitProperty(string Name, VariantValue Value, string Poin
 
     public static UnitProperty Flag(string name, bool value, bool dispensable = false) => new(name, VariantValue.OfNumber("b", value ? 1UL : 0), Dispensable: dispensable);
 
+    /// <summary>In words, for `explain`.</summary>
+    public string Describe() => $"{Name} = {Words(Value)}";
+
     /// <summary>Marshals properties as a(sv).</summary>
     public static void Write(BusWriter w, IEnumerable<UnitProperty> properties)
     {
@@ -30,6 +33,16 @@ internal sealed record UnitProperty(string Name, VariantValue Value, string Poin
         }
         w.EndArray(array);
     }
+
+    private static string Words(VariantValue value) => value.Signature[0] switch
+    {
+        'a' => $"[{string.Join(", ", value.Items.Select(Words))}]",
+        '(' => $"({string.Join(", ", value.Items.Select(Words))})",
+        's' or 'o' or 'g' => $"'{value.Text}'",
+        't' when value.Bits == ulong.MaxValue => "infinity",
+        't' => value.Bits.ToString(),
+        _ => value.Signature.Length == 1 && value.IsInteger ? value.Signed.ToString() : value.ToString(),
+    };
 
     private static void Write(BusWriter w, VariantValue value)
     {

@@ -70,7 +70,7 @@ internal static class LaunchExplanation
             new($"call StartTransientUnit on the {(scope.Unit.IsUser ? "user" : "system")} bus for the unit {scope.Unit.Name} and wait for its job", Place(p)),
             new("  PIDs = this process"),
         ];
-        foreach (UnitProperty property in scope.Properties) actions.Add(new($"  {property.Name} = {property.Value}", property.Pointer));
+        foreach (UnitProperty property in scope.Properties) actions.Add(new("  " + property.Describe(), property.Pointer));
         AddCgroupSteps(p, actions);
         return actions;
     }
