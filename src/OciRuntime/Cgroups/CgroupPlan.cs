@@ -45,7 +45,7 @@ internal sealed class CgroupPlan
             throw new OciException($"no cgroup file system is mounted at {CgroupHost.Root} or elsewhere: device rules and limits cannot be enforced", Errno.ENOENT);
         }
         CgroupDirectory[] directories = request.Unit?.Directories(host) ?? CgroupPaths.Resolve(host, request.Id, request.CgroupsPath);
-        CgroupStepList steps = new(directories);
+        CgroupStepList steps = new(directories, request.Unit != null);
         DeviceFilter devices = DeviceFilter.Build(request.Resources?.Devices);
         if (host.Mode == CgroupMode.V2) AddUnified(steps, request, devices);
         else if (host.Mode != CgroupMode.None) AddV1(steps, request, devices);
@@ -66,10 +66,11 @@ internal sealed class CgroupPlan
     /// <param name="host">The machine.</param>
     /// <param name="paths">Absolute paths from the state file.</param>
     /// <param name="resources">What to change; what is absent stays. Of cpu quota and period both must be given where one is to be kept.</param>
-    public static CgroupPlan BuildUpdate(CgroupHost host, IReadOnlyList<string> paths, LinuxResources resources)
+    /// <param name="systemd">The container is in a scope of systemd.</param>
+    public static CgroupPlan BuildUpdate(CgroupHost host, IReadOnlyList<string> paths, LinuxResources resources, bool systemd = false)
     {
         CgroupDirectory[] directories = LocateAll(host, paths);
-        CgroupStepList steps = new(directories);
+        CgroupStepList steps = new(directories, systemd);
         if (host.Mode == CgroupMode.V2)
         {
             ResourcesV2.Add(steps, resources);

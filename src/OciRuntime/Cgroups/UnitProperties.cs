@@ -43,7 +43,7 @@ internal static class UnitProperties
                 case "cpu.idle" when value == "1": Set(properties, "CPUWeight", Number(0), step.Pointer); break;
                 case "cpuset.cpus": AddMask(properties, "AllowedCPUs", value, step.Pointer); break;
                 case "cpuset.mems": AddMask(properties, "AllowedMemoryNodes", value, step.Pointer); break;
-                case "io.bfq.weight|io.weight" or "io.bfq.weight": AddWeight(properties, weights, value.Split('|')[0], IoWeight, step.Pointer); break;
+                case "io.bfq.weight|io.weight" or "io.bfq.weight": AddWeight(properties, weights, value.Split('|')[0], CgroupConversions.SystemdIoWeight, step.Pointer); break;
                 case "io.weight": AddWeight(properties, weights, value, static weight => weight, step.Pointer); break;
                 case "memory.oom.group" when value is "0" or "1": Set(properties, "OOMPolicy", VariantValue.OfText("s", value == "1" ? "kill" : "continue"), step.Pointer); break;
                 default: AddNumber(properties, step.File, value, step.Pointer); break;
@@ -51,9 +51,6 @@ internal static class UnitProperties
         }
         return properties;
     }
-
-    /// <summary>What io.weight is to be for a weight of BFQ: the inverse of what systemd makes of it for io.bfq.weight (BFQ_WEIGHT in its cgroup-util.h).</summary>
-    internal static ulong IoWeight(ulong weight) => weight <= 100 ? weight : 100 + (weight - 100) * 9900 / 900;
 
     private static void AddNumber(List<UnitProperty> properties, string file, string value, string pointer)
     {

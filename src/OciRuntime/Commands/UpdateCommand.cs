@@ -19,21 +19,21 @@ internal static class UpdateCommand
         entry.Acquire("update");
         ContainerState state = entry.ReadState();
         if (entry.Probe(state) is ContainerStatus.Stopped or ContainerStatus.Creating) throw new OciException("container not running", Errno.ESRCH);
-        CgroupPlan plan = Plan(OwnCgroup.Of(state).Paths, resources, out List<string> warnings);
+        CgroupPlan plan = Plan(OwnCgroup.Of(state).Paths, resources, state.SystemdUnit != null, out List<string> warnings);
         Action rdt = RdtChange(state, Schemata(o));
         foreach (string warning in warnings) Logger.Warn(g, warning);
         Apply(plan, state, rdt);
         return ExitCodes.Success;
     }
 
-    private static CgroupPlan Plan(IReadOnlyList<string> paths, LinuxResources resources, out List<string> warnings)
+    private static CgroupPlan Plan(IReadOnlyList<string> paths, LinuxResources resources, bool systemd, out List<string> warnings)
     {
         CgroupHost host = CgroupHost.Probe();
         CurrentLimits.Complete(host, paths, resources);
         SpecProblems problems = new();
         SpecValidator.ValidateResources(resources, problems);
         if (problems.HasErrors) throw new OciException(problems.ToString(), Errno.EINVAL);
-        CgroupPlan plan = CgroupPlan.BuildUpdate(host, paths, resources);
+        CgroupPlan plan = CgroupPlan.BuildUpdate(host, paths, resources, systemd);
         warnings = [.. plan.Warnings];
         foreach (SpecProblem warning in problems.Warnings) warnings.Add(warning.ToString());
         return plan;
