@@ -79,6 +79,7 @@ test_packages=(
   uidmap passwd
   containerd docker.io buildah
   libseccomp2 gcc libc6-dev
+  dbus-daemon systemd
   strace jq procps util-linux git iproute2
   "${vm_packages[@]}" checkpolicy
 )

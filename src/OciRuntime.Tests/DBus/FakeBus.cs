@@ -48,7 +48,6 @@ internal sealed class FakeBus : IDisposable
     public static FakeBus Honest(Func<string, uint, IEnumerable<byte[]>> answer)
     {
         FakeBus? bus = null;
-        using ManualResetEventSlim ready = new();
         bus = new FakeBus(connection =>
         {
             Welcome(connection);

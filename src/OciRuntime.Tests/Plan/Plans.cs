@@ -34,14 +34,14 @@ internal static class Plans
     }
 
     /// <summary>The plan of the default configuration after a change.</summary>
-    public static LaunchPlan Default(Action<JsonObject>? change = null, HostFacts? host = null, CgroupView[]? cgroups = null, bool noPivot = false)
+    public static LaunchPlan Default(Action<JsonObject>? change = null, HostFacts? host = null, CgroupView[]? cgroups = null, bool noPivot = false, bool systemd = false)
     {
         JsonObject config = DefaultConfig.Create();
         change?.Invoke(config);
-        return Of(config, host, cgroups, noPivot);
+        return Of(config, host, cgroups, noPivot, systemd);
     }
 
-    public static LaunchPlan Of(JsonNode config, HostFacts? host = null, CgroupView[]? cgroups = null, bool noPivot = false) => Planner.Build(new PlanRequest
+    public static LaunchPlan Of(JsonNode config, HostFacts? host = null, CgroupView[]? cgroups = null, bool noPivot = false, bool systemd = false) => Planner.Build(new PlanRequest
     {
         Spec = Parse(config),
         Host = host ?? Root,
@@ -51,6 +51,7 @@ internal static class Plans
         WaitForStart = true,
         NoPivot = noPivot,
         Cgroups = cgroups ?? [],
+        AwaitsCgroup = systemd,
     });
 
     /// <summary>The steps of a kind.</summary>

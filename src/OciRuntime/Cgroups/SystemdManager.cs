@@ -121,8 +121,14 @@ internal sealed class SystemdManager : IDisposable
     private BusMessage Call(BusCall call, string doing)
     {
         BusMessage answer = _bus.Call(call);
-        if (answer.Type != BusMessageType.Error) return answer;
-        throw _bus.Refused(answer, call.Member, doing);
+        return answer.Type != BusMessageType.Error ? answer : throw Refused(answer, doing);
+    }
+
+    private OciException Refused(BusMessage answer, string doing)
+    {
+        OciException refused = _bus.Refused(answer, doing);
+        bool denied = answer.ErrorName is "org.freedesktop.DBus.Error.AccessDenied" or "org.freedesktop.DBus.Error.InteractiveAuthorizationRequired";
+        return denied ? new OciException($"{refused.Message}: uid {Processes.EffectiveUid()} may not; ordinary users have a systemd of their own, on the user bus", Errno.EACCES) : refused;
     }
 
     /// <summary>Calls with all properties, and then without those that this systemd does not take.</summary>
@@ -133,7 +139,7 @@ internal sealed class SystemdManager : IDisposable
         {
             BusMessage answer = _bus.Call(make(properties));
             if (answer.Type != BusMessageType.Error) return answer;
-            OciException refused = _bus.Refused(answer, "", doing);
+            OciException refused = Refused(answer, doing);
             if (retry(answer.ErrorName)) continue;
             UnitProperty? blamed = Blamed(properties, answer);
             if (blamed is not { Dispensable: true }) throw blamed is { Pointer.Length: > 0 } ? new OciException($"{blamed.Pointer}: {refused.Message}", refused.Errno) : refused;

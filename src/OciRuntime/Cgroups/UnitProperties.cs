@@ -18,7 +18,7 @@ internal static class UnitProperties
     [
         ("memory.max", "MemoryMax", 1), ("memory.high", "MemoryHigh", 1), ("memory.low", "MemoryLow", 0), ("memory.min", "MemoryMin", 0),
         ("memory.swap.max", "MemorySwapMax", 0), ("memory.zswap.max", "MemoryZSwapMax", 0), ("pids.max", "TasksMax", 1), ("cpu.weight", "CPUWeight", 1),
-        ("memory.limit_in_bytes", "MemoryLimit", 1), ("cpu.shares", "CPUShares", 2), ("blkio.weight|blkio.bfq.weight", "BlockIOWeight", 10),
+        ("memory.limit_in_bytes", "MemoryLimit", 1), ("cpu.shares", "CPUShares", 2), ("blkio.weight", "BlockIOWeight", 10), ("blkio.bfq.weight", "BlockIOWeight", 10),
     ];
 
     /// <summary>Properties for writes to files, in their order; of several for one property the last wins, as with the files.</summary>
@@ -54,7 +54,7 @@ internal static class UnitProperties
 
     private static void AddNumber(List<UnitProperty> properties, string file, string value, string pointer)
     {
-        (_, string? name, ulong min) = Array.Find(Numbers, n => n.File == file);
+        (_, string? name, ulong min) = Array.Find(Numbers, n => n.File == file.Split('|')[0]);
         if (name == null) return;
         ulong number;
         if (value is "max" or "-1") number = ulong.MaxValue;
@@ -105,6 +105,8 @@ internal static class UnitProperties
             Set(properties, "IOWeight", Number(convert(weight)), pointer);
             return;
         }
+        // Whatever else it may be, the kernel will judge it.
+        if (value.AsSpan(0, blank).ContainsAnyExcept("0123456789:")) return;
         devices.Add(VariantValue.OfItems("(st)", [VariantValue.OfText("s", "/dev/block/" + value[..blank]), Number(convert(weight))]));
         Set(properties, "IODeviceWeight", VariantValue.OfItems("a(st)", [.. devices]), pointer);
     }

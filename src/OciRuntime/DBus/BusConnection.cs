@@ -96,10 +96,12 @@ internal sealed class BusConnection : IDisposable
     }
 
     /// <summary>An answer that is an error, in words.</summary>
-    public OciException Refused(BusMessage answer, string method, string? doing = null)
+    /// <param name="answer">The answer.</param>
+    /// <param name="doing">The method, or what it was called for.</param>
+    public OciException Refused(BusMessage answer, string doing)
     {
-        string text = Read(() => answer.ErrorText, method);
-        return new OciException($"{doing ?? method} on the {_address}: {OneLine(text)}{(text.Length > 0 ? " " : "")}({OneLine(answer.ErrorName)})", Errno.EREMOTEIO);
+        string text = Read(() => answer.ErrorText, doing);
+        return new OciException($"{doing} on the {_address}: {OneLine(text)}{(text.Length > 0 ? " " : "")}({OneLine(answer.ErrorName)})", Errno.EREMOTEIO);
     }
 
     public void Dispose() => _socket.Dispose();

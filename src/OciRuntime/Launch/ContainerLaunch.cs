@@ -242,11 +242,17 @@ internal sealed unsafe class ContainerLaunch : IDisposable
         Child!.Answer();
     }
 
+    /// <summary>Has systemd make the scope around the child, and sets up what systemd leaves to us.</summary>
     private void MakeScope()
     {
+        // Without a connection there is nothing to undo over one.
+        string? journaled = State.SystemdUnit;
+        State.SystemdUnit = null;
+        using SystemdManager manager = SystemdManager.Connect(Scope!.Unit.IsUser, _interruption.WaitFor);
+        State.SystemdUnit = journaled;
         try
         {
-            Scopes.Start(Scope!, Child!.Pid, _interruption);
+            manager.Start(Scope.Unit, Scope.With(Child!.Pid));
         }
         catch (OciException e) when (e.Errno == Errno.EEXIST)
         {
@@ -255,9 +261,9 @@ internal sealed unsafe class ContainerLaunch : IDisposable
             State.CgroupsCreated = [];
             throw;
         }
-        State.SystemdUnit = Scope!.Unit.Name;
+        State.SystemdUnit = Scope.Unit.Name;
         State.CgroupsCreated = _preparation.Cgroups.Paths;
-        _cgroup = Cgroup.Create(_preparation.Cgroups, Child!.Pid);
+        _cgroup = Cgroup.Create(_preparation.Cgroups, Child.Pid);
         _cgroup.EnterRest(Child.Pid);
         _cgroup.Dispose();
     }

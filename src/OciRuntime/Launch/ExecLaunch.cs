@@ -31,7 +31,7 @@ internal sealed unsafe class ExecLaunch(ExecSettings settings, RuntimeSpec spec,
         using ContainerInit init = ContainerInit.Open(state.Init);
         List<string> cgroups = ExecCgroups.Paths(state, settings.SubCgroups);
         _cgroup = CgroupEntry.Open(cgroups);
-        _awaitsCgroup = state.SystemdUser && !ExecCgroups.InReach(cgroups[0]);
+        _awaitsCgroup = state.SystemdUser && cgroups.Count > 0 && !ExecCgroups.InReach(cgroups[0]);
         _plan = BuildPlan(init, cgroups);
         _rdt = LaunchPreparation.PlanRdt(state.Id, spec, _plan.Refusals);
         if (_plan.Refusals.Count > 0) throw new OciException(string.Join("; ", _plan.Refusals));

@@ -5,7 +5,7 @@ using OciRuntime.Spec;
 
 namespace OciRuntime.Launch;
 
-/// <summary>The systemd cgroup driver's part in a launch (docs/systemd.md).</summary>
+/// <summary>Whose systemd makes a container's scope, and where (docs/systemd.md).</summary>
 internal static class Scopes
 {
     /// <summary>The scope of a container, by its configuration and by whose systemd is going to make it.</summary>
@@ -17,13 +17,6 @@ internal static class Scopes
         if (cgroups.Mode != CgroupMode.V2) throw new OciException("--systemd-cgroup: cannot use rootless systemd cgroups manager on cgroup v1", Errno.EOPNOTSUPP);
         using SystemdManager manager = SystemdManager.Connect(isUser: true);
         return unit with { ManagersGroup = manager.ControlGroup() };
-    }
-
-    /// <summary>Has the scope made, with the process in it. A request to end interrupts it.</summary>
-    public static void Start(ScopePlan scope, int pid, Interruption interruption)
-    {
-        using SystemdManager manager = SystemdManager.Connect(scope.Unit.IsUser, interruption.WaitFor);
-        manager.Start(scope.Unit, scope.With(pid));
     }
 
     /// <summary>
