@@ -90,7 +90,7 @@ public sealed class DriverTests
             .And.Contain("Slice = 'system.slice'").And.Contain("DevicePolicy = 'strict'").And.Contain("stop the systemd unit ocirun-x.scope, and reset it if it failed");
     }
 
-    [TestCase("/a/b", "expected cgroupsPath to be of format \"slice:prefix:name\" for systemd cgroups, got \"/a/b\" instead")]
+    [TestCase("/a/b", "expected cgroupsPath to be of format")]
     [TestCase("a:b:c", "invalid slice name: a")]
     public void A_path_that_is_none_is_refused(string path, string error)
     {

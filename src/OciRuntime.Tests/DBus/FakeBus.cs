@@ -23,23 +23,37 @@ internal sealed class FakeBus : IDisposable
         Address = new BusAddress("fake bus", "unix:path=" + path);
         _server = Task.Run(() =>
         {
-            try
-            {
-                while (true)
-                {
-                    Socket connection = _listener.Accept();
-                    _connections.Add(connection);
-                    serve(connection);
-                    connection.Close();
-                }
-            }
-            catch (Exception e) when (e is SocketException or ObjectDisposedException or EndOfStreamException)
-            {
-            }
+            while (Accept() is { } connection) Serve(connection, serve);
         });
     }
 
     public BusAddress Address { get; }
+
+    private Socket? Accept()
+    {
+        try
+        {
+            Socket connection = _listener.Accept();
+            _connections.Add(connection);
+            return connection;
+        }
+        catch (Exception e) when (e is SocketException or ObjectDisposedException)
+        {
+            return null;
+        }
+    }
+
+    private static void Serve(Socket connection, Action<Socket> serve)
+    {
+        try
+        {
+            serve(connection);
+        }
+        catch (Exception e) when (e is SocketException or ObjectDisposedException or EndOfStreamException)
+        {
+        }
+        connection.Close();
+    }
 
     /// <summary>The members that were called, with the bodies as they came.</summary>
     public List<(string Member, byte[] Body)> Calls { get; } = [];

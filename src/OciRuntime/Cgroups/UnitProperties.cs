@@ -106,7 +106,7 @@ internal static class UnitProperties
             return;
         }
         // Whatever else it may be, the kernel will judge it.
-        if (value.AsSpan(0, blank).ContainsAnyExcept("0123456789:")) return;
+        if (!value[..blank].All(static c => char.IsAsciiDigit(c) || c == ':')) return;
         devices.Add(VariantValue.OfItems("(st)", [VariantValue.OfText("s", "/dev/block/" + value[..blank]), Number(convert(weight))]));
         Set(properties, "IODeviceWeight", VariantValue.OfItems("a(st)", [.. devices]), pointer);
     }
