@@ -118,14 +118,7 @@ internal static class Cgroup
     {
         try
         {
-            HashSet<int> pids = [];
-            if (existing) CgroupFiles.CollectPids(fd, pids);
-            // Limits beside the container's real cgroup would be none.
-            if (inhabitant != 0 && !pids.Remove(inhabitant) && directory.Hierarchy.Unified) throw new OciException($"systemd did not put process {inhabitant} into {directory.Path}", Errno.ENOENT);
-            if (existing)
-            {
-                if (pids.Count > 0) throw new OciException($"container's cgroup is not empty: {pids.Count} process(es) found in {directory.Path}", Errno.EBUSY);
-            }
+            if (existing || inhabitant != 0) CheckProcesses(directory, fd, inhabitant);
             bool couldBeFrozen = directory.Hierarchy.Unified || directory.Hierarchy.Has("freezer");
             if (couldBeFrozen && (existing || directory.Relative.Contains('/')) && IsFrozen(directory, fd))
             {
@@ -137,6 +130,15 @@ internal static class Cgroup
             Files.Close(fd);
             throw;
         }
+    }
+
+    private static void CheckProcesses(CgroupDirectory directory, int fd, int inhabitant)
+    {
+        HashSet<int> pids = [];
+        CgroupFiles.CollectPids(fd, pids);
+        // Limits beside the container's real cgroup would be none.
+        if (inhabitant != 0 && !pids.Remove(inhabitant) && directory.Hierarchy.Unified) throw new OciException($"systemd did not put process {inhabitant} into {directory.Path}", Errno.ENOENT);
+        if (pids.Count > 0) throw new OciException($"container's cgroup is not empty: {pids.Count} process(es) found in {directory.Path}", Errno.EBUSY);
     }
 
     private static bool IsFrozen(CgroupDirectory directory, int fd)

@@ -21,7 +21,7 @@ internal sealed record ScopePlan(SystemdUnit Unit, List<UnitProperty> Properties
             UnitProperty.Text("Slice", unit.Slice),
             // What is below the scope, and all files in it, are ours from now on.
             UnitProperty.Flag("Delegate", true),
-            // A container is not to be stopped before what it was started by is.
+            // At shutdown whoever started the container stops it; by default systemd would do so at the same time (runc).
             UnitProperty.Flag("DefaultDependencies", false),
             UnitProperty.Flag("MemoryAccounting", true, dispensable: true),
             UnitProperty.Flag("CPUAccounting", true, dispensable: true),

@@ -70,7 +70,7 @@ internal sealed record SystemdUnit(string Name, string Slice, bool IsUser)
     private OciException InvalidSlice() => new($"{Pointer}: invalid slice name: {Slice}", Errno.EINVAL);
 
     private static string Checked(string name, string what) =>
-        HasValidCharacters(name) && name[0] != '-' ? name
+        HasValidCharacters(name) ? name
         : throw new OciException($"{what}: systemd takes no unit of the name \"{name}\": only letters, digits and : - _ . \\ @, and no more than {MaxName}", Errno.EINVAL);
 
     private static bool HasValidCharacters(string name) =>

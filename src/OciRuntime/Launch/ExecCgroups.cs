@@ -63,7 +63,8 @@ internal static class ExecCgroups
         using SystemdManager manager = SystemdManager.Connect(state.SystemdUser, interruption.WaitFor);
         try
         {
-            manager.Attach(state.SystemdUnit!, Paths(state, subCgroups)[0][scope.Length..] + "/", pid);
+            string below = Paths(state, subCgroups)[0][scope.Length..];
+            manager.Attach(state.SystemdUnit!, below.Length == 0 ? "/" : below, pid);
         }
         catch (OciException) when (subCgroups.Count == 0 && CgroupOf(state.Init.Pid).StartsWith(scope + "/", StringComparison.Ordinal))
         {
