@@ -33,7 +33,7 @@ public sealed partial class SystemdTests
     [OneTimeSetUp]
     public void Boot()
     {
-        _vm.Options("--systemd", "--file", $"{Ocirun.Runc!.Path}:/runc").Prelude("""
+        _vm.Within(9).Options("--systemd", "--file", $"{Ocirun.Runc!.Path}:/runc").Prelude("""
             scoped() { ocirun --systemd-cgroup "$@"; }
             files() { dir=$1; shift; for f in "$@"; do v=; while read -r l; do v="$v${v:+,}$l"; done <$dir/$f; echo "$f=$v"; done; }
             units() { systemctl list-units --all --plain --no-legend "$@"; }
