@@ -227,6 +227,8 @@ internal sealed class BusConnection : IDisposable
             {
                 long n = Sockets.Send(_socket.Number, p + sent, bytes.Length - sent);
                 if (n == -Errno.EAGAIN) throw new OciException($"the {_address} does not answer: {method} took more than {_seconds} s", Errno.ETIMEDOUT);
+                // What it said before it closed the connection is the reason; reading finds it, or the end.
+                if (n is -Errno.EPIPE or -Errno.ECONNRESET) return;
                 sent += (int)OciException.Check(n, $"send {method} to the {_address}");
             }
         }
