@@ -80,6 +80,7 @@ test_packages=(
   containerd docker.io buildah
   libseccomp2 gcc libc6-dev
   criu python3-protobuf
+  dbus-daemon systemd
   strace jq procps util-linux git iproute2
   zsh fish mandoc groff
   "${vm_packages[@]}" checkpolicy

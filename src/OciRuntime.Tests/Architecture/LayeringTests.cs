@@ -20,9 +20,10 @@ public sealed class LayeringTests
         ["Seccomp"] = ["Linux", "Spec", "Host"],
         ["Rdt"] = ["Linux", "Spec"],
         ["Plan"] = ["Linux", "Init", "Spec", "Host", "Seccomp"],
-        ["Cgroups"] = ["Linux", "Spec", "Host"],
+        ["DBus"] = ["Linux"],
+        ["Cgroups"] = ["Linux", "Spec", "Host", "DBus"],
         ["State"] = ["Linux", "Spec", "Host", "Cgroups", "Rdt"],
-        ["Launch"] = ["Linux", "Init", "Spec", "Host", "Seccomp", "Plan", "Cgroups", "Rdt", "State"],
+        ["Launch"] = ["Linux", "Init", "Spec", "Host", "Seccomp", "Plan", "DBus", "Cgroups", "Rdt", "State"],
         ["Checkpoint"] = ["Linux", "Init", "Spec", "Host", "Plan", "Cgroups", "Rdt", "State", "Launch"],
         ["Commands"] = ["Linux", "Init", "Spec", "Host", "Cli", "Seccomp", "Plan", "Cgroups", "Rdt", "State", "Launch", "Checkpoint"],
     };

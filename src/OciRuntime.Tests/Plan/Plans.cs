@@ -35,14 +35,14 @@ internal static class Plans
     }
 
     /// <summary>The plan of the default configuration after a change.</summary>
-    public static LaunchPlan Default(Action<JsonObject>? change = null, HostFacts? host = null, CgroupView[]? cgroups = null, bool noPivot = false)
+    public static LaunchPlan Default(Action<JsonObject>? change = null, HostFacts? host = null, CgroupView[]? cgroups = null, bool noPivot = false, bool systemd = false)
     {
         JsonObject config = DefaultConfig.Create();
         change?.Invoke(config);
-        return Of(config, host, cgroups, noPivot);
+        return Of(config, host, cgroups, noPivot, systemd);
     }
 
-    public static LaunchPlan Of(JsonNode config, HostFacts? host = null, CgroupView[]? cgroups = null, bool noPivot = false) => Planner.Build(new PlanRequest
+    public static LaunchPlan Of(JsonNode config, HostFacts? host = null, CgroupView[]? cgroups = null, bool noPivot = false, bool systemd = false) => Planner.Build(new PlanRequest
     {
         Spec = Parse(config),
         Host = host ?? Root,
@@ -52,6 +52,7 @@ internal static class Plans
         WaitForStart = true,
         NoPivot = noPivot,
         Cgroups = cgroups ?? [],
+        AwaitsCgroup = systemd,
     });
 
     /// <summary>The plan of one more process in a container with all namespaces but the time one.</summary>

@@ -15,6 +15,8 @@ internal static class StepOrder
         (InitOp.EnterCgroup, InitOp.Unshare, "a cgroup namespace takes the cgroup of the caller as its root (cgroup_namespaces(7))"),
         (InitOp.EnterCgroup, InitOp.SetUser, "the container's user may not write to tasks"),
         (InitOp.EnterCgroup, InitOp.ResetAffinity, "a cpuset would be left with the mask of whoever enters it"),
+        (InitOp.AwaitCgroup, InitOp.Unshare, "a cgroup namespace takes the cgroup of the caller as its root (cgroup_namespaces(7))"),
+        (InitOp.AwaitCgroup, InitOp.ResetAffinity, "a cpuset would be left with the mask of whoever enters it"),
         (InitOp.ResetAffinity, InitOp.Scheduler, "SCHED_DEADLINE takes every CPU (sched_setattr(2), EPERM)"),
         (InitOp.Scheduler, InitOp.SetUser, "it takes CAP_SYS_NICE"),
         (InitOp.IoPriority, InitOp.SetUser, "the real-time class takes CAP_SYS_NICE"),

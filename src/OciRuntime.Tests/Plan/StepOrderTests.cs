@@ -17,6 +17,7 @@ public sealed class StepOrderTests
         yield return Case("hybrid cgroups", Plans.Default(cgroups: Plans.Hybrid));
         yield return Case("everything", Plans.Default(Everything, cgroups: Plans.Hybrid));
         yield return Case("everything, without pivot_root", Plans.Default(Everything, cgroups: Plans.Hybrid, noPivot: true));
+        yield return Case("everything, with systemd", Plans.Default(Everything, cgroups: Plans.Hybrid, systemd: true));
         yield return Case("kitchen-sink.json", Plans.Of(JsonNode.Parse(SpecFixtures.Read("kitchen-sink"))!, cgroups: Plans.Hybrid), SpecFixtures.Parse("kitchen-sink").Mounts);
         yield return Case("rootless.json", Plans.Of(JsonNode.Parse(SpecFixtures.Read("rootless"))!, cgroups: Plans.Unified));
         yield return Case("exec", Plans.Exec(static c => c["process"]!["noNewPrivileges"] = false));
@@ -48,6 +49,10 @@ public sealed class StepOrderTests
         }
         rules.Should().BeSubsetOf(together);
     }
+
+    [Test]
+    public void With_systemd_the_child_enters_no_cgroup_itself() =>
+        Plans.Default(Everything, cgroups: Plans.Hybrid, systemd: true).Steps.Select(step => step.Op).Should().Contain(InitOp.AwaitCgroup).And.NotContain(InitOp.EnterCgroup);
 
     [Test]
     public void Execute_is_last() => Plans.Default(Everything).Steps[^1].Op.Should().Be(InitOp.Execute);

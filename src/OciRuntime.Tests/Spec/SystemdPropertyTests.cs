@@ -103,6 +103,7 @@ public sealed class SystemdPropertyTests
     [TestCase(@"'\ud800'")]
     [TestCase(@"'\u12'")]
     [TestCase(@"'\u0000'")]
+    [TestCase("'a\0b'")]
     [TestCase("b'\u00e4'")]
     [TestCase(@"b'\777'")]
     [TestCase("[[[[[[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]]]]]]")]

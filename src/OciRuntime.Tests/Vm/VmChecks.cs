@@ -14,8 +14,9 @@ namespace OciRuntime.Tests.Vm;
 internal sealed class VmChecks
 {
     // A boot takes 5 s on a quiet machine and a check less than one; this is for a machine on which others compile.
-    private static readonly TimeSpan Limit = TimeSpan.FromMinutes(4.5);
+    private static readonly TimeSpan DefaultLimit = TimeSpan.FromMinutes(4.5);
 
+    private TimeSpan _limit = DefaultLimit;
     private readonly string _directory = TestRun.NewDirectory("vm");
     private readonly string _mark = $"@@{Guid.NewGuid():N}";
     private readonly List<string> _names = [];
@@ -27,6 +28,13 @@ internal sealed class VmChecks
     public VmChecks Options(params string[] options)
     {
         _options.AddRange(options);
+        return this;
+    }
+
+    /// <summary>Allows more time, for many checks or slow ones.</summary>
+    public VmChecks Within(double minutes)
+    {
+        _limit = TimeSpan.FromMinutes(minutes);
         return this;
     }
 
@@ -86,9 +94,9 @@ internal sealed class VmChecks
             if (!X86Base.X64.IsSupported) Assert.Ignore("missing: an x86_64 machine, for the virtual one");
             GuestFile("runner.sh");
             string[] command = [
-                "vm", "--timeout", $"{Limit.TotalSeconds - 30}", "--runtime", Ocirun.Binary.Path, .. _options, "--dir", $"{_directory}:/checks",
+                "vm", "--timeout", $"{_limit.TotalSeconds - 30}", "--runtime", Ocirun.Binary.Path, .. _options, "--dir", $"{_directory}:/checks",
                 "--", "sh", "/runner.sh", _mark, .. _names];
-            CommandResult result = Command.Run(Path.Combine(Ocirun.RepositoryRoot, "build.sh"), command, new CommandOptions { Timeout = Limit });
+            CommandResult result = Command.Run(Path.Combine(Ocirun.RepositoryRoot, "build.sh"), command, new CommandOptions { Timeout = _limit });
             Parse(result.ShouldSucceed());
             TestContext.Progress.WriteLine($"{_names.Count} checks in the virtual machine: {result.Duration.TotalSeconds:F0} s");
         }

@@ -9,15 +9,17 @@ internal static class Cgroup
     private const int MakeAttempts = 10;
 
     /// <summary>Makes the directories of a plan, applies its steps and opens what a child needs to enter.</summary>
+    /// <param name="plan">The plan.</param>
+    /// <param name="inhabitant">The process that systemd has put into those that it makes; 0 where they are made here, which must be empty.</param>
     /// <exception cref="OciException">A step failed; everything this call created is gone again.</exception>
-    public static CgroupEntry Create(CgroupPlan plan)
+    public static CgroupEntry Create(CgroupPlan plan, int inhabitant = 0)
     {
         CgroupEntry entry = new();
         int[] fds = new int[plan.Directories.Length];
         Array.Fill(fds, -1);
         try
         {
-            for (int i = 0; i < fds.Length; i++) fds[i] = MakeDirectory(plan, plan.Directories[i], entry);
+            for (int i = 0; i < fds.Length; i++) fds[i] = MakeDirectory(plan, plan.Directories[i], entry, inhabitant);
             new CgroupSteps(plan, fds).Run();
             for (int i = 0; i < fds.Length; i++)
             {
@@ -68,7 +70,11 @@ internal static class Cgroup
         }
     }
 
-    private static int MakeDirectory(CgroupPlan plan, CgroupDirectory directory, CgroupEntry entry)
+    /// <summary>Only those steps of a plan that look whether the others may be done.</summary>
+    /// <exception cref="OciException">They may not.</exception>
+    public static void CheckBefore(CgroupPlan plan) => Apply(plan.OnlyChecks());
+
+    private static int MakeDirectory(CgroupPlan plan, CgroupDirectory directory, CgroupEntry entry, int inhabitant)
     {
         long mount = CgroupFiles.OpenMount(directory.Hierarchy);
         // In a container a mount may be in the table and yet out of reach: another one covers it.
@@ -85,7 +91,7 @@ internal static class Cgroup
                 throw CgroupHints.Failure(plan, made, $"create cgroup {directory.Path}");
             }
             int fd = (int)OciException.Check(CgroupFiles.OpenDirectory((int)mount, directory.Relative), $"open cgroup {directory.Path}");
-            RefuseUnusable(directory, fd, existing: made != 0);
+            RefuseUnusable(directory, fd, existing: made != 0, inhabitant);
             return fd;
         }
         finally
@@ -108,16 +114,11 @@ internal static class Cgroup
 
     // Hardening rule H32: limits must not fall on processes that are there already, and a process that enters a frozen cgroup
     // stops before it can say so (crun 1.27 hangs for ever then). A new cgroup is frozen when one above it is.
-    private static void RefuseUnusable(CgroupDirectory directory, int fd, bool existing)
+    private static void RefuseUnusable(CgroupDirectory directory, int fd, bool existing, int inhabitant)
     {
         try
         {
-            if (existing)
-            {
-                HashSet<int> pids = [];
-                CgroupFiles.CollectPids(fd, pids);
-                if (pids.Count > 0) throw new OciException($"container's cgroup is not empty: {pids.Count} process(es) found in {directory.Path}", Errno.EBUSY);
-            }
+            if (existing || inhabitant != 0) CheckProcesses(directory, fd, inhabitant);
             bool couldBeFrozen = directory.Hierarchy.Unified || directory.Hierarchy.Has("freezer");
             if (couldBeFrozen && (existing || directory.Relative.Contains('/')) && IsFrozen(directory, fd))
             {
@@ -129,6 +130,15 @@ internal static class Cgroup
             Files.Close(fd);
             throw;
         }
+    }
+
+    private static void CheckProcesses(CgroupDirectory directory, int fd, int inhabitant)
+    {
+        HashSet<int> pids = [];
+        CgroupFiles.CollectPids(fd, pids);
+        // Limits beside the container's real cgroup would be none.
+        if (inhabitant != 0 && !pids.Remove(inhabitant) && directory.Hierarchy.Unified) throw new OciException($"systemd did not put process {inhabitant} into {directory.Path}", Errno.ENOENT);
+        if (pids.Count > 0) throw new OciException($"container's cgroup is not empty: {pids.Count} process(es) found in {directory.Path}", Errno.EBUSY);
     }
 
     private static bool IsFrozen(CgroupDirectory directory, int fd)

@@ -23,6 +23,9 @@ internal static class CgroupConversions
     /// <summary>blkio.weight (10..1000) to io.weight (1..10000).</summary>
     public static ulong IoWeight(ushort weight) => weight == 0 ? 0 : 1 + ((ulong)weight - 10) * 9999 / 990;
 
+    /// <summary>The same for systemd's IOWeight: the inverse of what systemd makes of that for io.bfq.weight (BFQ_WEIGHT in its cgroup-util.h).</summary>
+    public static ulong SystemdIoWeight(ulong weight) => weight <= 100 ? weight : 100 + (weight - 100) * 9900 / 900;
+
     /// <summary>
     /// What to write to memory.swap.max for a limit of memory plus swap; null for nothing. Rules of runc's
     /// ConvertMemorySwapToCgroupV2Value, 0 being unset and -1 unlimited.

@@ -21,6 +21,9 @@ internal sealed class CgroupEntry : IDisposable
     /// <summary>Directories that did not exist before, outermost first in each hierarchy; empty when opened.</summary>
     public IReadOnlyList<string> Created => _created;
 
+    /// <summary>What was opened.</summary>
+    public IReadOnlyList<string> Paths => _paths;
+
     /// <summary>Opens existing cgroups (exec).</summary>
     /// <param name="paths">Absolute paths from the state file.</param>
     /// <param name="subCgroup">Path below each of them, or null; refused when it leaves them.</param>
@@ -64,6 +67,20 @@ internal sealed class CgroupEntry : IDisposable
         {
             int fd = (int)OciException.Check(CgroupFiles.OpenPath(path, Files.O_PATH, out _), $"open cgroup {path}");
             long result = CgroupFiles.Write(fd, "cgroup.procs", text);
+            Files.Close(fd);
+            OciException.Check(result, $"write {pid} to {path}/cgroup.procs");
+        }
+    }
+
+    /// <summary>Moves a process in that systemd has put into those hierarchies only that it uses itself.</summary>
+    public void EnterRest(int pid)
+    {
+        foreach (string path in _paths)
+        {
+            int fd = (int)OciException.Check(CgroupFiles.OpenPath(path, Files.O_RDONLY, out bool unified), $"open cgroup {path}");
+            HashSet<int> pids = [];
+            if (!unified) CgroupFiles.CollectPids(fd, pids);
+            long result = unified || pids.Contains(pid) ? 0 : CgroupFiles.Write(fd, "cgroup.procs", pid.ToString());
             Files.Close(fd);
             OciException.Check(result, $"write {pid} to {path}/cgroup.procs");
         }

@@ -24,6 +24,9 @@ internal sealed class CgroupPlan
     /// <summary>The device rules after folding; null for a plan that leaves them alone.</summary>
     public DeviceFilter? Devices { get; private init; }
 
+    /// <summary>The scope that systemd makes, its cgroups being <see cref="Directories"/>; null for the cgroupfs driver.</summary>
+    public ScopePlan? Scope { get; private init; }
+
     /// <summary>Settings that are accepted and have no effect on this host, one line each.</summary>
     public string[] Warnings { get; private init; } = [];
 
@@ -41,8 +44,8 @@ internal sealed class CgroupPlan
         {
             throw new OciException($"no cgroup file system is mounted at {CgroupHost.Root} or elsewhere: device rules and limits cannot be enforced", Errno.ENOENT);
         }
-        CgroupDirectory[] directories = CgroupPaths.Resolve(host, request.Id, request.CgroupsPath);
-        CgroupStepList steps = new(directories);
+        CgroupDirectory[] directories = request.Unit?.Directories(host) ?? CgroupPaths.Resolve(host, request.Id, request.CgroupsPath);
+        CgroupStepList steps = new(directories, request.Unit != null);
         DeviceFilter devices = DeviceFilter.Build(request.Resources?.Devices);
         if (host.Mode == CgroupMode.V2) AddUnified(steps, request, devices);
         else if (host.Mode != CgroupMode.None) AddV1(steps, request, devices);
@@ -53,8 +56,9 @@ internal sealed class CgroupPlan
             Steps = steps.Steps,
             Warnings = steps.Warnings,
             Devices = devices,
+            Scope = request.Unit == null ? null : ScopePlan.Build(request, steps.Steps, devices, host.Mode == CgroupMode.V2),
             Rootless = request.Rootless,
-            Optional = request.Rootless && string.IsNullOrEmpty(request.CgroupsPath) && !steps.HasLimits,
+            Optional = request.Rootless && request.Unit == null && string.IsNullOrEmpty(request.CgroupsPath) && !steps.HasLimits,
         };
     }
 
@@ -62,11 +66,12 @@ internal sealed class CgroupPlan
     /// <param name="host">The machine.</param>
     /// <param name="paths">Absolute paths from the state file.</param>
     /// <param name="resources">What to change; what is absent stays. Of cpu quota and period both must be given where one is to be kept. A list of device rules is a whole one; none leaves them alone.</param>
+    /// <param name="systemd">The container is in a scope of systemd.</param>
     /// <param name="inUserNamespace">As in <see cref="CgroupRequest.RuntimeInUserNamespace"/>.</param>
-    public static CgroupPlan BuildUpdate(CgroupHost host, IReadOnlyList<string> paths, LinuxResources resources, bool inUserNamespace = false)
+    public static CgroupPlan BuildUpdate(CgroupHost host, IReadOnlyList<string> paths, LinuxResources resources, bool systemd = false, bool inUserNamespace = false)
     {
         CgroupDirectory[] directories = LocateAll(host, paths);
-        CgroupStepList steps = new(directories);
+        CgroupStepList steps = new(directories, systemd);
         if (host.Mode == CgroupMode.V2)
         {
             ResourcesV2.Add(steps, resources);
@@ -83,6 +88,9 @@ internal sealed class CgroupPlan
         if (devices != null && at >= 0 && !inUserNamespace) steps.Add(new(CgroupStepKind.UpdateDevices, at, "", "", "/linux/resources/devices"));
         return new CgroupPlan { Directories = directories, Steps = steps.Steps, Warnings = steps.Warnings, Devices = devices };
     }
+
+    /// <summary>The plan without the steps that change anything.</summary>
+    public CgroupPlan OnlyChecks() => new() { Directories = Directories, Steps = Array.FindAll(Steps, static s => s.Kind == CgroupStepKind.CheckMemoryUse) };
 
     /// <summary>One line for `explain`: "write /sys/fs/cgroup/pids/x/pids.max = 100".</summary>
     public string Describe(in CgroupStep step)

@@ -17,6 +17,12 @@ internal sealed record CgroupRequest(string Id, string? CgroupsPath, LinuxResour
     /// <summary>Without rights on cgroups, do without them, provided neither a path nor a limit was asked for.</summary>
     public bool Rootless { get; init; }
 
+    /// <summary>The scope that systemd is to make, or null for the cgroupfs driver.</summary>
+    public SystemdUnit? Unit { get; init; }
+
+    /// <summary>Properties of that scope from annotations.</summary>
+    public List<SystemdProperty> UnitAnnotations { get; init; } = [];
+
     /// <summary>Host uid that a v2 cgroup is delegated to: the process's, when a cgroup mount in the container is writable. Or null.</summary>
     public uint? DelegateTo { get; init; }
 }

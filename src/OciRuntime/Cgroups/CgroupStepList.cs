@@ -3,7 +3,9 @@ using OciRuntime.Linux;
 namespace OciRuntime.Cgroups;
 
 /// <summary>Steps while they are collected.</summary>
-internal sealed class CgroupStepList(CgroupDirectory[] directories)
+/// <param name="directories">The container's cgroups.</param>
+/// <param name="systemd">systemd writes to them, too, and should mean the same.</param>
+internal sealed class CgroupStepList(CgroupDirectory[] directories, bool systemd = false)
 {
     private readonly List<CgroupStep> _steps = new(24);
     private readonly List<string> _warnings = [];
@@ -20,6 +22,9 @@ internal sealed class CgroupStepList(CgroupDirectory[] directories)
 
     /// <summary>The warnings so far.</summary>
     public string[] Warnings => [.. _warnings];
+
+    /// <summary>blkio.weight as io.weight.</summary>
+    public ulong IoWeight(ushort weight) => systemd ? CgroupConversions.SystemdIoWeight(weight) : CgroupConversions.IoWeight(weight);
 
     /// <summary>Index of the directory in which a v1 controller lives, or -1.</summary>
     public int IndexOf(string controller)

@@ -6,6 +6,7 @@ namespace OciRuntime.Cgroups;
 internal sealed class CgroupUndo
 {
     private readonly List<OldValueOf> _old = [];
+    private readonly List<CgroupStep> _steps = [];
 
     private CgroupUndo()
     {
@@ -21,6 +22,9 @@ internal sealed class CgroupUndo
         }
         return undo;
     }
+
+    /// <summary>The writes that would put the values back, as an update might have asked for them.</summary>
+    public IReadOnlyList<CgroupStep> Steps => _steps;
 
     /// <summary>Writes the values back, the last first. Limits that depend on each other may need a second pass.</summary>
     /// <returns>What could not be put back, for the error message; empty when all is as it was.</returns>
@@ -70,7 +74,9 @@ internal sealed class CgroupUndo
         {
             string present = CgroupFiles.Read((int)fd, files[i], out long error);
             if (error < 0) continue;
-            _old.Add(new(directory, files[i], present, OldValue(files[i], values[Math.Min(i, values.Length - 1)], present)));
+            string old = OldValue(files[i], values[Math.Min(i, values.Length - 1)], present);
+            _old.Add(new(directory, files[i], present, old));
+            _steps.Add(step with { File = files[i], Value = old });
             break;
         }
         Files.Close((int)fd);

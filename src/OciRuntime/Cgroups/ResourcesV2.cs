@@ -85,7 +85,7 @@ internal static class ResourcesV2
         const string At = "/linux/resources/blockIO/";
         if (BlockWeight(block.Weight, At + "weight") is { } weight)
         {
-            steps.Write2("io.bfq.weight|io.weight", $"{weight}|{CgroupConversions.IoWeight(weight)}", At + "weight");
+            steps.Write2("io.bfq.weight|io.weight", $"{weight}|{steps.IoWeight(weight)}", At + "weight");
         }
         if (block.LeafWeight is not null and not 0) steps.Warn($"{At}leafWeight: cgroup v2 has no leaf weight; ignored");
         for (int i = 0; i < block.WeightDevice.Length; i++)
@@ -94,7 +94,7 @@ internal static class ResourcesV2
             string pointer = At + "weightDevice/" + i;
             if (BlockWeight(d.Weight, pointer) is not { } w) continue;
             string device = $"{d.Major}:{d.Minor} ";
-            steps.Write2("io.bfq.weight|io.weight", $"{device}{w}|{device}{CgroupConversions.IoWeight(w)}", pointer);
+            steps.Write2("io.bfq.weight|io.weight", $"{device}{w}|{device}{steps.IoWeight(w)}", pointer);
         }
         AddThrottle(steps, block.ThrottleReadBpsDevice, "rbps", At + "throttleReadBpsDevice/");
         AddThrottle(steps, block.ThrottleWriteBpsDevice, "wbps", At + "throttleWriteBpsDevice/");

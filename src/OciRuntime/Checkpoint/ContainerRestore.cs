@@ -69,7 +69,7 @@ internal sealed unsafe class ContainerRestore : IDisposable
     {
         NotifyProxy.MakeDirectory(_entry);
         MountPoints.Make(_preparation.Plan, _preparation.Rootfs);
-        if (_preparation.Settings.UseCgroups) _cgroup = Cgroup.Create(_preparation.Cgroups);
+        if (_preparation.Settings.UseCgroups && _preparation.Cgroups.Scope == null) _cgroup = Cgroup.Create(_preparation.Cgroups);
         if (_preparation.Rdt != null) Resctrl.Make(_preparation.Rdt);
     }
 
@@ -117,7 +117,7 @@ internal sealed unsafe class ContainerRestore : IDisposable
         options.Set(CriuOption.EvasiveDevices, 1);
         options.SetIf(CriuOption.TcpClose, _settings.TcpClose);
         // Without cgroups of its own the container's are the ones it had, and those are not ours to make.
-        CgroupsMode mode = Criu.CgroupsMode ?? (_cgroup == null ? CgroupsMode.Ignore : CgroupsMode.Soft);
+        CgroupsMode mode = Criu.CgroupsMode ?? (_preparation.Settings.UseCgroups ? CgroupsMode.Soft : CgroupsMode.Ignore);
         options.Set(CriuOption.ManageCgroupsMode, (long)mode);
         if (_settings.LsmProfile != null) options.Set(CriuOption.LsmProfile, _settings.LsmProfile);
         if (_settings.LsmMountContext != null) options.Set(CriuOption.LsmMountContext, _settings.LsmMountContext);
@@ -133,8 +133,9 @@ internal sealed unsafe class ContainerRestore : IDisposable
     private void EnterCgroups(int pid, CriuOptions options)
     {
         if (_preparation.Rdt != null) Resctrl.Enter(_preparation.Rdt, pid);
-        if (_cgroup == null) return;
-        _cgroup.EnterByPid(pid);
+        if (!_preparation.Settings.UseCgroups) return;
+        if (_preparation.Cgroups.Scope != null) _cgroup = Scopes.Make(_preparation, State, pid, _interruption);
+        else _cgroup!.EnterByPid(pid);
         byte[] membership = Files.ReadFileAt(Files.AT_FDCWD, $"/proc/{pid}/cgroup", 1 << 20, out long error) ?? throw OciException.FromResult(error, $"read /proc/{pid}/cgroup");
         foreach (string line in System.Text.Encoding.UTF8.GetString(membership).Split('\n', StringSplitOptions.RemoveEmptyEntries))
         {

@@ -53,8 +53,8 @@ internal static class FeaturesCommand
         w.WriteStartObject("cgroup"u8);
         w.WriteBoolean("v1"u8, true);
         w.WriteBoolean("v2"u8, true);
-        w.WriteBoolean("systemd"u8, false);
-        w.WriteBoolean("systemdUser"u8, false);
+        w.WriteBoolean("systemd"u8, true);
+        w.WriteBoolean("systemdUser"u8, true);
         w.WriteBoolean("rdma"u8, true);
         w.WriteEndObject();
         WriteSeccomp(w);

@@ -31,7 +31,6 @@ internal sealed class LaunchSession : IDisposable
     public static LaunchSettings Settings(GlobalOptions g, BundleOptions o, string verb, bool waitForStart, bool detached, bool keep)
     {
         CreateOptions? create = o as CreateOptions;
-        CheckCgroupManager(g);
         return new LaunchSettings
         {
             Verb = verb,
@@ -49,19 +48,14 @@ internal sealed class LaunchSession : IDisposable
             Keep = keep,
             OnlyExplain = create == null,
             UseCgroups = g.CgroupManager != CgroupManager.Disabled,
+            Systemd = IsSystemd(g),
             RootlessCgroups = RootlessCgroups(g),
         };
     }
 
     internal static bool? RootlessCgroups(GlobalOptions g) => g.Rootless switch { RootlessMode.True => true, RootlessMode.False => false, _ => null };
 
-    internal static void CheckCgroupManager(GlobalOptions g)
-    {
-        if (g.SystemdCgroup || g.CgroupManager == CgroupManager.Systemd)
-        {
-            throw new OciException("--systemd-cgroup: the systemd cgroup driver is not supported by this version of ocirun; use --cgroup-manager cgroupfs");
-        }
-    }
+    internal static bool IsSystemd(GlobalOptions g) => g.CgroupManager == CgroupManager.Systemd || (g.SystemdCgroup && g.CgroupManager == null);
 
     /// <summary>Checks everything that can be checked, claims the ID, launches.</summary>
     public ContainerLaunch Launch()

@@ -11,7 +11,6 @@ internal static class RestoreCommand
 {
     public static int Run(GlobalOptions g, RestoreOptions o)
     {
-        LaunchSession.CheckCgroupManager(g);
         CheckProfile(o.LsmProfile);
         // Before anything else is opened: whatever the caller left open must not reach the container (CVE-2024-21626).
         OciException.Check(Files.CloseRange(3, uint.MaxValue, Files.CLOSE_RANGE_CLOEXEC), "close_range");
@@ -32,7 +31,7 @@ internal static class RestoreCommand
     private static LaunchSettings Settings(GlobalOptions g, RestoreOptions o) => new()
     {
         Verb = "restore", Id = o.Id, Bundle = o.Bundle, Config = o.Config, ConsoleSocket = o.ConsoleSocket, PidFile = o.PidFile, NoPivot = o.NoPivot, Detached = o.Detach,
-        UseCgroups = g.CgroupManager != CgroupManager.Disabled, RootlessCgroups = LaunchSession.RootlessCgroups(g),
+        UseCgroups = g.CgroupManager != CgroupManager.Disabled, Systemd = LaunchSession.IsSystemd(g), RootlessCgroups = LaunchSession.RootlessCgroups(g),
     };
 
     private static ContainerRestore Begin(RestoreOptions o, LaunchPreparation preparation, ContainerEntry entry, Interruption interruption)

@@ -19,37 +19,43 @@ internal static class UpdateCommand
         entry.Acquire("update");
         ContainerState state = entry.ReadState();
         if (entry.Probe(state) is ContainerStatus.Stopped or ContainerStatus.Creating) throw new OciException("container not running", Errno.ESRCH);
-        CgroupPlan plan = Plan(OwnCgroup.Of(state).Paths, resources, out List<string> warnings);
+        CgroupPlan plan = Plan(OwnCgroup.Of(state).Paths, resources, state.SystemdUnit != null, out List<string> warnings);
         Action rdt = RdtChange(state, Schemata(o));
         foreach (string warning in warnings) Logger.Warn(g, warning);
-        Apply(plan, rdt);
+        Apply(plan, state, rdt);
         return ExitCodes.Success;
     }
 
-    private static CgroupPlan Plan(IReadOnlyList<string> paths, LinuxResources resources, out List<string> warnings)
+    private static CgroupPlan Plan(IReadOnlyList<string> paths, LinuxResources resources, bool systemd, out List<string> warnings)
     {
         CgroupHost host = CgroupHost.Probe();
         CurrentLimits.Complete(host, paths, resources);
         SpecProblems problems = new();
         SpecValidator.ValidateResources(resources, problems);
         if (problems.HasErrors) throw new OciException(problems.ToString(), Errno.EINVAL);
-        CgroupPlan plan = CgroupPlan.BuildUpdate(host, paths, resources, UserNamespace.IsNested());
+        CgroupPlan plan = CgroupPlan.BuildUpdate(host, paths, resources, systemd, UserNamespace.IsNested());
         warnings = [.. plan.Warnings];
         foreach (SpecProblem warning in problems.Warnings) warnings.Add(warning.ToString());
         return plan;
     }
 
     /// <summary>The limits are in the kernel and nowhere else, so to take a change back is to write there what was there before.</summary>
-    private static void Apply(CgroupPlan plan, Action last)
+    private static void Apply(CgroupPlan plan, ContainerState state, Action last)
     {
         CgroupUndo undo = CgroupUndo.Take(plan);
         try
         {
+            if (state.SystemdUnit != null)
+            {
+                Cgroup.CheckBefore(plan);
+                ScopeUpdate.Apply(state.SystemdUnit, state.SystemdUser, plan, UnitProperties.ForLimits(plan.Steps));
+            }
             Cgroup.Apply(plan);
             last();
         }
         catch (OciException e)
         {
+            if (state.SystemdUnit != null) ScopeUpdate.TakeBack(state.SystemdUnit, state.SystemdUser, plan, UnitProperties.ForLimits(undo.Steps));
             List<string> left = undo.Restore();
             if (left.Count == 0) throw;
             throw new OciException($"{e.Message}; and the old limits could not all be restored: {string.Join(", ", left)}", e.Errno);

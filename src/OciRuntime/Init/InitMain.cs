@@ -63,6 +63,7 @@ internal static unsafe class InitMain
         InitOp.OomScoreAdjust => ProcessSteps.OomScore(ref s, step),
         InitOp.KeepHostProc => s.HostProc(),
         InitOp.EnterCgroup => ProcessSteps.EnterCgroup(ref s, step),
+        InitOp.AwaitCgroup => Sync.Ask(ref s, SyncKind.Cgroup, 0),
         InitOp.ResetAffinity => SchedulingSteps.ResetAffinity(),
         InitOp.JoinNamespaces => NamespaceSteps.Join(ref s, step),
         InitOp.JoinContainer => NamespaceSteps.JoinContainer(ref s, step),

@@ -14,6 +14,9 @@ internal enum InitOp
     /// <summary>Moves this single thread into a cgroup v1 hierarchy. A: slot of the hierarchy's open <c>tasks</c> file in <see cref="InitPlan.Fds"/>.</summary>
     EnterCgroup,
 
+    /// <summary>Waits until the parent had systemd put this process into a cgroup.</summary>
+    AwaitCgroup,
+
     /// <summary>Runs on every CPU that the cgroup allows, not on the caller's only.</summary>
     ResetAffinity,
 

@@ -8,6 +8,9 @@ internal enum SyncKind
     /// <summary>A step failed; the child is about to exit.</summary>
     Error = 1,
 
+    /// <summary>Have me put into the container's cgroup.</summary>
+    Cgroup,
+
     /// <summary>Write my id maps.</summary>
     IdMaps,
 

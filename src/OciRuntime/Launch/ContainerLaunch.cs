@@ -48,6 +48,7 @@ internal sealed unsafe class ContainerLaunch : IDisposable
     private LaunchSettings Settings => _preparation.Settings;
     private RuntimeSpec Spec => _preparation.Spec;
     private LaunchPlan Plan => _preparation.Plan;
+    private ScopePlan? Scope => _preparation.Cgroups.Scope;
 
     /// <summary>Launches; on any failure nothing is left, poststop hooks included.</summary>
     /// <param name="warn">Takes what goes wrong while undoing.</param>
@@ -84,10 +85,13 @@ internal sealed unsafe class ContainerLaunch : IDisposable
         Rootfs = p.Rootfs,
         ConfigPath = p.Settings.Config == "config.json" ? null : p.Settings.Config,
         Annotations = CopyAnnotations(p.Spec),
-        CgroupManager = p.Settings.UseCgroups ? "cgroupfs" : "disabled",
+        CgroupManager = p.Cgroups.Scope != null ? "systemd" : p.Settings.UseCgroups ? "cgroupfs" : "disabled",
         CgroupDirectories = p.Cgroups.Paths,
         CgroupsCreated = Missing(p.Cgroups.Paths),
-        CgroupParents = MissingParents(p.Cgroups.Paths),
+        // Slices are systemd's to remove.
+        CgroupParents = p.Cgroups.Scope != null ? [] : MissingParents(p.Cgroups.Paths),
+        SystemdUnit = p.Cgroups.Scope is { } scope && Array.TrueForAll(p.Cgroups.Paths, IsMissing) ? scope.Unit.Name : null,
+        SystemdUser = p.Cgroups.Scope is { Unit.IsUser: true },
         ResctrlGroups = p.Rdt?.ToMake() ?? [],
         PrivatePidNamespace = p.Plan.PrivatePidNamespace,
         Detached = p.Settings.Detached || p.Settings.WaitForStart,
@@ -129,7 +133,7 @@ internal sealed unsafe class ContainerLaunch : IDisposable
         _native = PlanCompiler.Compile(Plan, CountTasks() + Plan.Joins.Count);
         _native->PreservedFds = _preparation.KeptFds;
         int slot = 0;
-        if (Settings.UseCgroups)
+        if (Settings.UseCgroups && Scope == null)
         {
             _cgroup = Cgroup.Create(_preparation.Cgroups);
             foreach (int fd in _cgroup.TasksFds) _native->Fds[slot++] = fd;
@@ -208,6 +212,7 @@ internal sealed unsafe class ContainerLaunch : IDisposable
         switch (message.Kind)
         {
             case SyncKind.Error: throw FailureText.Explain(Plan, message);
+            case SyncKind.Cgroup: Answer(MakeScope); break;
             case SyncKind.IdMaps: Answer(WriteIdMaps); break;
             case SyncKind.TimeOffsets: WriteTimeOffsets(Plan.Steps[message.Step]); break;
             case SyncKind.Limits: Answer(SetLimits); break;
@@ -236,6 +241,13 @@ internal sealed unsafe class ContainerLaunch : IDisposable
     {
         work();
         Child!.Answer();
+    }
+
+    /// <summary>Has systemd make the scope around the child, and sets up what systemd leaves to us.</summary>
+    private void MakeScope()
+    {
+        _cgroup = Scopes.Make(_preparation, State, Child!.Pid, _interruption);
+        _cgroup.Dispose();
     }
 
     private void WriteIdMaps() => IdMapper.Write(Child!.Pid, Plan.IdMaps!, _interruption);

@@ -37,6 +37,48 @@ internal static class ExecCgroups
         return paths;
     }
 
+    /// <summary>
+    /// Whether the caller may have a process begin in a v2 cgroup: it moves from his own, and that takes the right to write to cgroup.procs of the
+    /// nearest one above both (cgroup-v2.rst, "Delegation Containment"). From a login session to the user's systemd he has not.
+    /// </summary>
+    public static unsafe bool InReach(string path)
+    {
+        CgroupHost host = CgroupHost.Probe();
+        if (host.Unified is not { } unified) return true;
+        string[] own = host.OwnPath(unified).Split('/', StringSplitOptions.RemoveEmptyEntries);
+        string common = unified.MountPoint;
+        foreach (string name in own)
+        {
+            if (!(path + "/").StartsWith($"{common}/{name}/", StringComparison.Ordinal)) break;
+            common += "/" + name;
+        }
+        const int W_OK = 2;
+        fixed (byte* file = CString.Encode(common + "/cgroup.procs", stackalloc byte[Kernel.PathMax])) return Files.AccessAsEffective(file, W_OK) >= 0;
+    }
+
+    /// <summary>Has systemd move a process into the container's scope.</summary>
+    public static void Attach(ContainerState state, IReadOnlyList<string> subCgroups, int pid, Interruption interruption)
+    {
+        string scope = state.CgroupDirectories[0];
+        using SystemdManager manager = SystemdManager.Connect(state.SystemdUser, interruption.WaitFor);
+        try
+        {
+            string below = Paths(state, subCgroups)[0][scope.Length..];
+            manager.Attach(state.SystemdUnit!, below.Length == 0 ? "/" : below, pid);
+        }
+        catch (OciException) when (subCgroups.Count == 0 && CgroupOf(state.Init.Pid).StartsWith(scope + "/", StringComparison.Ordinal))
+        {
+            // The container has given its cgroup children with controllers, and so it takes no processes any more: where init is, there is room.
+            manager.Attach(state.SystemdUnit!, CgroupOf(state.Init.Pid)[scope.Length..], pid);
+        }
+    }
+
+    private static string CgroupOf(int pid)
+    {
+        using CgroupEntry entry = CgroupEntry.OpenOfProcess(CgroupHost.Probe(), pid);
+        return entry.Paths[0];
+    }
+
     // runc's rules and words.
     private static Dictionary<string, string> Parse(IReadOnlyList<string> subCgroups)
     {

@@ -18,7 +18,7 @@ internal sealed unsafe class ExecLaunch(ExecSettings settings, RuntimeSpec spec,
     private LaunchPlan _plan = null!;
     private InitPlan* _native;
     private ResctrlPlan? _rdt;
-    private bool _forked, _listened;
+    private bool _forked, _listened, _awaitsCgroup;
 
     public ChildProcess? Child { get; private set; }
 
@@ -31,6 +31,7 @@ internal sealed unsafe class ExecLaunch(ExecSettings settings, RuntimeSpec spec,
         using ContainerInit init = ContainerInit.Open(state.Init);
         List<string> cgroups = ExecCgroups.Paths(state, settings.SubCgroups);
         _cgroup = CgroupEntry.Open(cgroups);
+        _awaitsCgroup = state.SystemdUser && cgroups.Count > 0 && !ExecCgroups.InReach(cgroups[0]);
         _plan = BuildPlan(init, cgroups);
         _rdt = LaunchPreparation.PlanRdt(state.Id, spec, _plan.Refusals);
         if (_plan.Refusals.Count > 0) throw new OciException(string.Join("; ", _plan.Refusals));
@@ -58,7 +59,7 @@ internal sealed unsafe class ExecLaunch(ExecSettings settings, RuntimeSpec spec,
         PlanRequest request = new()
         {
             Spec = spec, Host = HostFacts.Probe(), Id = state.Id, Bundle = state.Bundle, Rootfs = state.Rootfs, IsExec = true, NewKeyring = state.Keyring,
-            ListenFds = PreservedFds.Listen(), Cgroups = Views(cgroups),
+            ListenFds = PreservedFds.Listen(), Cgroups = Views(cgroups), AwaitsCgroup = _awaitsCgroup,
         };
         return ExecPlanner.Build(request, target);
     }
@@ -94,7 +95,7 @@ internal sealed unsafe class ExecLaunch(ExecSettings settings, RuntimeSpec spec,
         using AffinityScope affinity = new(spec.Process!.ExecCPUAffinity?.Initial);
         try
         {
-            return ChildProcess.Clone(_plan, _native, _cgroup!.UnifiedFd, -1);
+            return ChildProcess.Clone(_plan, _native, _awaitsCgroup ? -1 : _cgroup!.UnifiedFd, -1);
         }
         catch (OciException e) when (e.Errno is Errno.EBUSY or Errno.EOPNOTSUPP && settings.SubCgroups.Count == 0)
         {
@@ -134,6 +135,11 @@ internal sealed unsafe class ExecLaunch(ExecSettings settings, RuntimeSpec spec,
         switch (message.Kind)
         {
             case SyncKind.Error: throw FailureText.Explain(_plan, message);
+            case SyncKind.Cgroup when _awaitsCgroup:
+                _awaitsCgroup = false;
+                ExecCgroups.Attach(state, settings.SubCgroups, Child!.Pid, interruption);
+                Child.Answer();
+                break;
             case SyncKind.Limits:
                 ContainerLaunch.SetLimits(Child!.Pid, spec.Process!.Rlimits);
                 Child.Answer();

@@ -23,7 +23,7 @@ internal static class LaunchExplanation
         Prepare = Prepare(preparation, directory),
         DeviceRules = preparation.Cgroups.Devices?.Describe() ?? [],
         HasDeviceProgram = Array.Exists(preparation.Cgroups.Steps, static s => s.Kind == CgroupStepKind.AttachDevices),
-        BornIn = Array.Find(preparation.Cgroups.Directories, static d => d.Hierarchy.Unified)?.Path,
+        BornIn = preparation.Cgroups.Scope != null ? null : Array.Find(preparation.Cgroups.Directories, static d => d.Hierarchy.Unified)?.Path,
         Plan = preparation.Plan,
         Answers = step => Answers(preparation, step),
         Start = HookActions(preparation.Spec.Hooks?.Poststart, "poststart", "/hooks/poststart"),
@@ -58,11 +58,32 @@ internal static class LaunchExplanation
 
     private static void AddCgroups(LaunchPreparation p, List<RuntimeAction> actions)
     {
-        string pointer = string.IsNullOrEmpty(p.Spec.Linux?.CgroupsPath) ? "" : "/linux/cgroupsPath";
+        if (p.Cgroups.Scope == null) AddCgroupSteps(p, actions);
+    }
+
+    /// <summary>What is asked of systemd, and what is done in the cgroup then.</summary>
+    private static List<RuntimeAction> Scope(LaunchPreparation p)
+    {
+        ScopePlan scope = p.Cgroups.Scope!;
+        List<RuntimeAction> actions =
+        [
+            new($"call StartTransientUnit on the {(scope.Unit.IsUser ? "user" : "system")} bus for the unit {scope.Unit.Name} and wait for its job", Place(p)),
+            new("  PIDs = this process"),
+        ];
+        foreach (UnitProperty property in scope.Properties) actions.Add(new("  " + property.Describe(), property.Pointer));
+        AddCgroupSteps(p, actions);
+        return actions;
+    }
+
+    private static string Place(LaunchPreparation p) => string.IsNullOrEmpty(p.Spec.Linux?.CgroupsPath) ? "" : "/linux/cgroupsPath";
+
+    private static void AddCgroupSteps(LaunchPreparation p, List<RuntimeAction> actions)
+    {
+        string pointer = Place(p);
         foreach (CgroupDirectory directory in p.Cgroups.Directories)
         {
             bool exists = Files.StatAt(Files.AT_FDCWD, directory.Path, 0, out _) >= 0;
-            actions.Add(new($"{(exists ? "take the existing" : "make the")} cgroup {directory.Path}{(p.Cgroups.Optional ? ", or go on without it" : "")}", pointer));
+            actions.Add(new($"{(p.Cgroups.Scope != null ? "take systemd's" : exists ? "take the existing" : "make the")} cgroup {directory.Path}{(p.Cgroups.Optional ? ", or go on without it" : "")}", pointer));
         }
         foreach (CgroupStep step in p.Cgroups.Steps) actions.Add(new(p.Cgroups.Describe(step), step.Pointer));
     }
@@ -79,6 +100,7 @@ internal static class LaunchExplanation
 
     private static List<RuntimeAction>? Answers(LaunchPreparation p, PlanStep step) => step.Op switch
     {
+        InitOp.AwaitCgroup => Scope(p),
         InitOp.AwaitIdMaps => IdMaps(p.Plan.IdMaps!),
         InitOp.AwaitNetworkDevices => NetworkDevices(p.Spec.Linux!.NetDevices),
         InitOp.AwaitHooks => Hooks(p.Spec.Hooks!),
@@ -142,6 +164,7 @@ internal static class LaunchExplanation
     {
         List<RuntimeAction> actions = [];
         if (p.Cgroups.Directories.Length > 0) actions.Add(new("remove the cgroups that were made"));
+        if (p.Cgroups.Scope is { } scope) actions.Add(new($"stop the systemd unit {scope.Unit.Name}, and reset it if it failed"));
         foreach (string path in p.Rdt?.ToRemove(p.Rdt.ToMake()) ?? []) actions.Add(new($"remove {path}", "/linux/intelRdt"));
         actions.AddRange(HookActions(p.Spec.Hooks?.Poststop, "poststop", "/hooks/poststop"));
         actions.Add(new($"remove {directory}"));

@@ -49,7 +49,10 @@ internal sealed class LaunchPreparation
         if (spec.Process == null) throw new OciException("/process: must not be empty: ocirun has no containers without a process");
         if (TerminalMistake(settings, spec.Process.Terminal) is { } mistake) refusals.Add(mistake);
         string rootfs = SpecLoader.ResolveRootfs(spec, bundle);
-        LaunchPreparation preparation = Decide(settings, containerDirectory, spec, bundle, rootfs, HostFacts.Probe(), settings.UseCgroups ? CgroupHost.Probe() : null, warnings, refusals);
+        HostFacts host = HostFacts.Probe();
+        CgroupHost? cgroups = settings.UseCgroups ? CgroupHost.Probe() : null;
+        SystemdUnit? unit = settings.Systemd ? Scopes.Find(settings, spec, host, cgroups!) : null;
+        LaunchPreparation preparation = Decide(settings, containerDirectory, spec, bundle, rootfs, host, cgroups, warnings, refusals, unit);
         preparation.Config = config;
         return preparation;
     }
@@ -64,11 +67,12 @@ internal sealed class LaunchPreparation
     /// <param name="cgroupHost">Its cgroups, or null for a container that stays in the caller's.</param>
     /// <param name="warnings">What is known to be worth a line so far.</param>
     /// <param name="refusals">See <see cref="Refusals"/>.</param>
+    /// <param name="unit">The scope, where systemd makes the cgroups.</param>
     internal static LaunchPreparation Decide(
         LaunchSettings settings, string containerDirectory, RuntimeSpec spec, string bundle, string rootfs, HostFacts host, CgroupHost? cgroupHost,
-        List<string> warnings, List<string> refusals)
+        List<string> warnings, List<string> refusals, SystemdUnit? unit = null)
     {
-        CgroupPlan cgroups = cgroupHost != null ? PlanCgroups(settings, spec, host, cgroupHost) : CgroupPlan.Disabled;
+        CgroupPlan cgroups = cgroupHost != null ? PlanCgroups(settings, spec, host, cgroupHost, unit) : CgroupPlan.Disabled;
         int listen = PreservedFds.Listen();
         string? notify = NotifyProxy.HostSocket;
         LaunchPlan plan = Planner.Build(new PlanRequest
@@ -84,6 +88,7 @@ internal sealed class LaunchPreparation
             ListenFds = listen,
             NotifyDirectory = notify == null ? null : NotifyProxy.DirectoryOf(containerDirectory),
             Cgroups = Views(cgroups),
+            AwaitsCgroup = cgroups.Scope != null,
             CgroupsOptional = cgroups.Optional,
         });
         refusals.AddRange(plan.Refusals);
@@ -98,7 +103,7 @@ internal sealed class LaunchPreparation
         };
     }
 
-    private static CgroupPlan PlanCgroups(LaunchSettings settings, RuntimeSpec spec, HostFacts host, CgroupHost cgroupHost) => CgroupPlan.Build(
+    private static CgroupPlan PlanCgroups(LaunchSettings settings, RuntimeSpec spec, HostFacts host, CgroupHost cgroupHost, SystemdUnit? unit) => CgroupPlan.Build(
         cgroupHost,
         new CgroupRequest(settings.Id, spec.Linux?.CgroupsPath, spec.Linux?.Resources)
         {
@@ -106,6 +111,8 @@ internal sealed class LaunchPreparation
             RuntimeInUserNamespace = host.InUserNamespace,
             Rootless = settings.RootlessCgroups ?? (host.Uid != 0 || host.InUserNamespace),
             DelegateTo = CgroupOwner(spec),
+            Unit = unit,
+            UnitAnnotations = unit == null ? [] : SystemdProperty.Read(spec.Annotations, new SpecProblems()),
         });
 
     /// <summary>The kernel mounts nothing by itself: where it is, and whether the processor has it at all, only the mount table says.</summary>

@@ -29,8 +29,11 @@ internal sealed class LaunchSettings
     /// <summary>run --keep.</summary>
     public bool Keep { get; init; }
 
-    /// <summary>cgroupfs, or disabled.</summary>
+    /// <summary>cgroupfs or systemd, or disabled.</summary>
     public bool UseCgroups { get; init; } = true;
+
+    /// <summary>systemd makes the cgroups.</summary>
+    public bool Systemd { get; init; }
 
     /// <summary>Missing rights over cgroups are forgiven when no limit was asked for; null: if it is to be expected that they are missing.</summary>
     public bool? RootlessCgroups { get; init; }

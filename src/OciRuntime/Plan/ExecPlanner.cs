@@ -72,6 +72,7 @@ internal sealed class ExecPlanner
     {
         if (labels.NeedsProc) Add(InitOp.KeepHostProc);
         if (_process.OomScoreAdj is { } score) _steps.Add(new(InitOp.OomScoreAdjust, new("/process/oomScoreAdj")) { A = score });
+        if (_request.AwaitsCgroup) Add(InitOp.AwaitCgroup);
         int slot = 0;
         foreach (CgroupView view in _request.Cgroups) if (!view.Hierarchy.Unified) _steps.Add(new(InitOp.EnterCgroup, Origin.Runtime) { A = slot++, Text1 = view.Path });
         AddAffinity(_process.ExecCPUAffinity);

@@ -40,6 +40,9 @@ internal sealed class PlanRequest
     /// </summary>
     public IReadOnlyList<CgroupView> Cgroups { get; init; } = [];
 
+    /// <summary>The child does not enter the cgroups by itself: systemd puts it there.</summary>
+    public bool AwaitsCgroup { get; init; }
+
     /// <summary>The cgroups may turn out to be out of the caller's reach, and the launch goes on without them.</summary>
     public bool CgroupsOptional { get; init; }
 }

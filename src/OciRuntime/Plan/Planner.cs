@@ -109,6 +109,11 @@ internal sealed class Planner
     private void AddCgroups()
     {
         Origin origin = string.IsNullOrEmpty(_linux.CgroupsPath) ? Origin.Runtime : new("/linux/cgroupsPath");
+        if (_request.AwaitsCgroup)
+        {
+            Add(InitOp.AwaitCgroup, origin);
+            return;
+        }
         int slot = 0;
         foreach (CgroupView view in _request.Cgroups)
         {

@@ -15,6 +15,7 @@ internal static class StepText
         InitOp.OomScoreAdjust => $"set oom_score_adj to {step.A}",
         InitOp.KeepHostProc => "keep the host's /proc open for what is written there later",
         InitOp.EnterCgroup => $"enter the cgroup {step.Text1}",
+        InitOp.AwaitCgroup => "wait until systemd has put this process into the container's cgroup",
         InitOp.ResetAffinity => "run on every CPU that the cgroup allows, not on the caller's only",
         InitOp.JoinNamespaces => "join namespaces: " + string.Join(", ", step.Joins!.ConvertAll(static j => $"{j.Type} {j.Path}")),
         InitOp.JoinContainer => "join the container's namespaces: " + string.Join(", ", NamespaceNames.Of((ulong)step.A)) + (step.C >= 0 ? "; chroot into its root" : ""),

@@ -61,6 +61,7 @@ internal sealed partial class ContainerState
                 case "cgroupParents": s.CgroupParents = ReadStrings(ref r); break;
                 case "resctrlGroups": s.ResctrlGroups = ReadStrings(ref r); break;
                 case "systemdUnit": s.SystemdUnit = r.GetString(); break;
+                case "systemdUser": s.SystemdUser = r.GetBoolean(); break;
                 case "privatePidNamespace": s.PrivatePidNamespace = r.GetBoolean(); break;
                 case "detached": s.Detached = r.GetBoolean(); break;
                 case "keep": s.Keep = r.GetBoolean(); break;

@@ -35,6 +35,7 @@ internal sealed partial class ContainerState
         if (CgroupParents.Length > 0) WriteStrings(w, "cgroupParents"u8, CgroupParents);
         if (ResctrlGroups.Length > 0) WriteStrings(w, "resctrlGroups"u8, ResctrlGroups);
         if (SystemdUnit != null) w.WriteString("systemdUnit"u8, SystemdUnit);
+        if (SystemdUser) w.WriteBoolean("systemdUser"u8, true);
         w.WriteBoolean("privatePidNamespace"u8, PrivatePidNamespace);
         w.WriteBoolean("detached"u8, Detached);
         w.WriteBoolean("keep"u8, Keep);

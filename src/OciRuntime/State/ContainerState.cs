@@ -74,6 +74,9 @@ internal sealed partial class ContainerState
     /// <summary>The systemd scope that holds the container, or null.</summary>
     public string? SystemdUnit { get; set; }
 
+    /// <summary>It belongs to the systemd of the user, not to that of the machine.</summary>
+    public bool SystemdUser { get; set; }
+
     /// <summary>True when the container has its own pid namespace: then all its processes die with the first.</summary>
     public bool PrivatePidNamespace { get; set; }
 

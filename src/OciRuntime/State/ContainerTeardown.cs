@@ -74,6 +74,9 @@ internal static class ContainerTeardown
     {
         string[] directories = state.CgroupsCreated ?? state.CgroupDirectories;
         if (directories.Length > 0) new CgroupControl(directories).Remove(CgroupTimeout);
+        // Only now: had the scope been another's, its processes would have been in the way.
+        // And a user's is none of root's: in his own session the name may be another's.
+        if (state.SystemdUnit != null && (!state.SystemdUser || state.OwnerUid == Processes.EffectiveUid())) SystemdManager.Remove(state.SystemdUnit, state.SystemdUser);
         if (state.Phase != ContainerPhase.Creating) return;
         for (int i = state.CgroupParents.Length - 1; i >= 0; i--) CgroupControl.TryRemove(state.CgroupParents[i]);
     }

@@ -1,0 +1,50 @@
+using OciRuntime.Linux;
+
+namespace OciRuntime.Cgroups;
+
+/// <summary>systemd's part in `update`.</summary>
+internal static class ScopeUpdate
+{
+    /// <summary>Changes the properties of a container's scope.</summary>
+    public static void Apply(string unit, bool isUser, CgroupPlan plan, List<UnitProperty> properties)
+    {
+        if (properties.Count == 0) return;
+        using SystemdManager manager = SystemdManager.Connect(isUser);
+        // On v1 systemd then writes the device rules again, beginning with a denial of all: nothing may run meanwhile (runc).
+        CgroupControl? control = plan.Directories is [{ Hierarchy.Unified: true }] ? null : new CgroupControl(plan.Paths);
+        bool thaw = control != null && !control.IsFrozen() && TryFreeze(control);
+        try
+        {
+            manager.SetProperties(unit, properties);
+        }
+        finally
+        {
+            if (thaw) control!.Thaw();
+        }
+    }
+
+    /// <summary>The same on the way back from a failure, which is what is worth telling.</summary>
+    public static void TakeBack(string unit, bool isUser, CgroupPlan plan, List<UnitProperty> properties)
+    {
+        try
+        {
+            Apply(unit, isUser, plan, properties);
+        }
+        catch (OciException)
+        {
+        }
+    }
+
+    private static bool TryFreeze(CgroupControl control)
+    {
+        try
+        {
+            control.Freeze();
+            return true;
+        }
+        catch (OciException e) when (e.Errno == Errno.ENOENT)
+        {
+            return false;
+        }
+    }
+}
