@@ -101,7 +101,7 @@ public sealed partial class SystemdTests
             ocirun delete --force $id
             read -r end rest </proc/uptime
             kill -CONT $bus
-            echo $((${end%.*} - ${begin%.*})); units 'pre-*'
+            echo $((${end%.*} - ${begin%.*})); units_left 'pre-*'
             """);
         Add(nameof(Without_a_bus_containers_can_still_be_removed), ":pre:busless", static _ => { }, """
         scoped create $id && ocirun start $id || exit
@@ -110,7 +110,7 @@ public sealed partial class SystemdTests
         ocirun exec $id echo exec
         ocirun delete --force $id && ocirun list -q
         mv /run/dbus/elsewhere /run/dbus/system_bus_socket
-        units 'pre-*'
+        units_left 'pre-*'
         """);
     }
 

@@ -37,6 +37,8 @@ public sealed partial class SystemdTests
             scoped() { ocirun --systemd-cgroup "$@"; }
             files() { dir=$1; shift; for f in "$@"; do v=; while read -r l; do v="$v${v:+,}$l"; done <$dir/$f; echo "$f=$v"; done; }
             units() { systemctl list-units --all --plain --no-legend "$@"; }
+            # What is left of the units when systemd has had its time; nobody could ask it to stop them.
+            units_left() { tries=0; until [ -z "$(units "$@")" ] || [ $tries -ge 100 ]; do tries=$((tries + 1)); sleep 0.1; done; units "$@"; }
             """);
         AddLimitChecks();
         AddLifeChecks();
@@ -98,6 +100,19 @@ public sealed partial class SystemdTests
             both
             ocirun delete --force $id
             """);
+        Add(nameof(Device_rules_are_updated_and_stay), ":pre:devices", bundle =>
+        {
+            Resources(bundle, Limits);
+            bundle.Capabilities("CAP_MKNOD");
+        }, $$"""
+            scoped create $id && ocirun start $id || exit
+            for rules in '{"allow":false,"access":"rwm"}' '{"allow":false,"access":"rwm"},{"allow":true,"type":"c","major":1,"minor":11,"access":"w"}' '{"allow":true,"access":"rwm"}'; do
+              echo "{\"devices\":[$rules]}" | ocirun update --resources - $id || exit
+              systemctl daemon-reload
+              ocirun exec $id sh -c '{{Devices}}' | grep -v -e ' port' -e 'r kmsg' | tr '\n' ' '; echo
+            done
+            ocirun delete --force $id
+            """);
         Add(nameof(Annotations_are_properties), ":pre:annotated", bundle =>
         {
             bundle.Annotations["org.systemd.property.TimeoutStopSec"] = "uint64 123";
@@ -137,6 +152,10 @@ public sealed partial class SystemdTests
         for (int i = 0; i < 3; i++) result.Lines.Skip(i * first.Length).Take(first.Length).Should().BeEquivalentTo(first);
         result.Stderr.Should().Contain("/linux/resources/cpu/cpus").And.Contain("rejecting memory limit 4096");
     }
+
+    [Test]
+    public void Device_rules_are_updated_and_stay() =>
+        _vm.Result().ShouldSucceed().Lines.Select(static line => line.Trim()).Should().Equal("r full w full", "w kmsg r full w full", "w kmsg r full w full");
 
     [Test]
     public void Annotations_are_properties() => _vm.Result().ShouldSucceed().Lines.Should().BeEquivalentTo("TimeoutStopUSec=2min 3s", "CollectMode=inactive-or-failed");

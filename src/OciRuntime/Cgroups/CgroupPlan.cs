@@ -18,6 +18,9 @@ internal sealed class CgroupPlan
     /// <summary>Absolute host paths of <see cref="Directories"/>, for the state file: everything the runtime may leave behind lies there.</summary>
     public string[] Paths => _paths ??= Array.ConvertAll(Directories, d => d.Path);
 
+    /// <summary>Pure cgroup v2.</summary>
+    public bool IsUnified => Directories is [{ Hierarchy.Unified: true }];
+
     /// <summary>What is written, in order, after the directories are made.</summary>
     public CgroupStep[] Steps { get; private init; } = [];
 

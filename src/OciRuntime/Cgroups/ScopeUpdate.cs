@@ -11,7 +11,7 @@ internal static class ScopeUpdate
         if (properties.Count == 0) return;
         using SystemdManager manager = SystemdManager.Connect(isUser);
         // On v1 systemd then writes the device rules again, beginning with a denial of all: nothing may run meanwhile (runc).
-        CgroupControl? control = plan.Directories is [{ Hierarchy.Unified: true }] ? null : new CgroupControl(plan.Paths);
+        CgroupControl? control = plan.IsUnified ? null : new CgroupControl(plan.Paths);
         bool thaw = control != null && !control.IsFrozen() && TryFreeze(control);
         try
         {

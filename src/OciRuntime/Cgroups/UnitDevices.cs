@@ -20,6 +20,15 @@ internal static class UnitDevices
         return Properties(devices, unified, Encoding.UTF8.GetString(known));
     }
 
+    /// <summary>The properties that put a list of rules in the place of the one that the unit has.</summary>
+    public static List<UnitProperty> Replacing(DeviceFilter devices, bool unified) =>
+    [
+        // An empty list clears; any other one is added to what is there.
+        new("DevicePolicy", VariantValue.OfText("s", "auto"), Pointer),
+        new("DeviceAllow", VariantValue.OfItems("a(ss)", []), Pointer),
+        .. Properties(devices, unified),
+    ];
+
     /// <summary>As <see cref="Properties(DeviceFilter, bool)"/>, with the text of /proc/devices.</summary>
     internal static List<UnitProperty> Properties(DeviceFilter devices, bool unified, string known)
     {

@@ -51,6 +51,8 @@ internal static class UpdateCommand
                 ScopeUpdate.Apply(state.SystemdUnit, state.SystemdUser, plan, UnitProperties.ForLimits(plan.Steps));
             }
             Cgroup.Apply(plan);
+            // After ours, which take systemd's program away with the old one; it comes back with the new rules.
+            if (state is { SystemdUnit: { } unit, SystemdUser: false } && plan.Devices != null) ScopeUpdate.Apply(unit, isUser: false, plan, UnitDevices.Replacing(plan.Devices, plan.IsUnified));
             last();
         }
         catch (OciException e)
