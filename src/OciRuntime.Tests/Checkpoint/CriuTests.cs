@@ -129,12 +129,15 @@ public sealed class CriuTests
         using var container = new TestContainer(bundle);
         bundle.Save();
         string work = Path.Combine(_directory, "work");
+        Directory.CreateDirectory(Path.Combine(_directory, "earlier"));
         string[] common = ["restore", "--image-path", Images, "--bundle", bundle.Directory, "--work-path", work];
         container.Call([.. common, "--parent-path", "../earlier", "--tcp-established", "--ext-unix-sk", "--shell-job", "--file-locks", "--auto-dedup",
-            "--manage-cgroups-mode", "full", "--empty-ns", "network", "--network-lock", "skip", container.Id], Fake("refuse")).ShouldFail(1, "log file: " + work);
+            "--manage-cgroups-mode", "full", "--empty-ns", "network", "--network-lock", "iptables", "--no-subreaper", container.Id], Fake("refuse")).ShouldFail(1, "criu failed: type RESTORE");
+        Directory.Exists(work).Should().BeTrue("criu is to write its log there");
         foreach (string flag in (string[])["ext_unix_sk", "tcp_established", "shell_job", "file_locks", "auto_dedup"]) Request.Should().Contain($"  {flag}: true\n");
-        Request.Should().Contain("manage_cgroups_mode: FULL").And.Contain("network_lock: SKIP").And.Contain("empty_ns: 1073741824");
-        container.Call([.. common, "--lazy-pages", container.Id], Fake("refuse")).ShouldFail(1, "--lazy-pages: criu says that userfaultfd");
+        Request.Should().Contain("manage_cgroups_mode: FULL").And.Contain("network_lock: IPTABLES").And.Contain("empty_ns: 1073741824");
+        container.Call([.. common, "--lazy-pages", container.Id], Fake("refuse")).ShouldFail(1);
+        Request.Should().Contain("  lazy_pages: true\n");
     }
 
     [TestCase("garbage", "criu sent what is no message of its protocol")]

@@ -13,7 +13,7 @@ public sealed class UsageMistakeTests
     [TestCase("list a", "\"list\" takes no arguments (got 1)")]
     [TestCase("creat x", "unknown command \"creat\"; did you mean \"create\"?")]
     [TestCase("help detele", "unknown command \"detele\"; did you mean \"delete\"?")]
-    [TestCase("mounts --help", "unknown command \"mounts\"")]
+    [TestCase("frobnicate --help", "unknown command \"frobnicate\"")]
     [TestCase("create --bundel x y", "unknown flag \"--bundel\" for \"create\"; did you mean \"--bundle\"?")]
     [TestCase("create -bundel x y", "unknown flag \"-bundel\" for \"create\"; did you mean \"--bundle\"?")]
     [TestCase("create --no-pviot=true y", "unknown flag \"--no-pviot\" for \"create\"; did you mean \"--no-pivot\"?")]
