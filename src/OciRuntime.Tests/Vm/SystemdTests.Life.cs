@@ -9,6 +9,24 @@ public sealed partial class SystemdTests
 {
     private void AddLifeChecks()
     {
+        // The streams of a check are files that grow, which criu does not want.
+        Add(nameof(A_checkpoint_comes_back_in_a_scope), ":pre:saved", bundle =>
+        {
+            Resources(bundle, """{ "pids": { "limit": 42 } }""");
+            bundle.AddMount("/data", "bind", "/tmp/data", "bind", "rw").Script("i=0; while :; do i=$((i+1)); echo $i >/data/new; mv /data/new /data/count; sleep 0.1; done");
+        }, """
+            await() { tries=0; until [ "$(cat /tmp/data/count 2>/dev/null || echo 0)" -ge "$1" ]; do tries=$((tries + 1)); [ $tries -lt 300 ] || exit 9; sleep 0.1; done; }
+            while read -r module; do insmod "/lib/modules/$module.ko"; done </lib/modules/criu
+            mkdir /tmp/data
+            scoped run --detach $id >/dev/null 2>&1 && await 3 || exit
+            ocirun checkpoint --network-lock nftables --image-path /tmp/image $id || exit
+            saved=$(cat /tmp/data/count); units 'pre-*'
+            scoped restore --detach --image-path /tmp/image $id >/dev/null 2>&1 && await $((saved + 2)) && echo counts on
+            scope=/sys/fs/cgroup/system.slice/pre-saved.scope
+            wc -l <$scope/cgroup.procs; cat $scope/pids.max; systemctl show pre-saved.scope -p TasksMax
+            ocirun delete --force $id; units 'pre-*'
+            rm -r /tmp/data /tmp/image
+            """);
         Add(nameof(A_whole_life), "", bundle => bundle.Script("trap 'exit 3' TERM; echo ready; while :; do sleep 1; done"), """
             scoped create $id >/dev/null && ocirun start $id || exit
             ocirun exec $id cat /proc/self/cgroup
@@ -92,6 +110,15 @@ public sealed partial class SystemdTests
 
     // The first process of a pid namespace does not see a SIGTERM that it has no handler for; systemd then waits 90 s before it kills.
     private static void Impatient(TestBundle bundle) => bundle.Annotations["org.systemd.property.TimeoutStopSec"] = "1";
+
+    [Test]
+    public void A_checkpoint_comes_back_in_a_scope()
+    {
+        string[] lines = _vm.Result().ShouldSucceed().Lines;
+        lines[0].Should().Be("counts on");
+        lines[1].Trim().Should().BeOneOf("1", "2");
+        lines[2..].Should().Equal("42", "TasksMax=42");
+    }
 
     [Test]
     public void A_whole_life()

@@ -34,6 +34,7 @@ internal static class CheckpointCommand
         new LaunchSettings
         {
             Verb = "checkpoint", Id = entry.Id, Bundle = state.Bundle, Config = $"{entry.Path}/config.json", OnlyExplain = true, UseCgroups = state.CgroupManager != "disabled",
+            Systemd = state.CgroupManager == "systemd", RootlessCgroups = state.CgroupManager == "systemd" ? state.SystemdUser : null,
         },
         entry.Path);
 }

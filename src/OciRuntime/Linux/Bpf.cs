@@ -51,7 +51,10 @@ internal static unsafe class Bpf
                 *(uint*)(attribute + 28) = (uint)log.Length;
                 *(ulong*)(attribute + 32) = (ulong)text;
             }
-            return Kernel.Call(SyscallNumber.Bpf, BPF_PROG_LOAD, (nint)attribute, AttributeSize);
+            // The verifier gives up with EAGAIN when a signal is pending; that is no fault of the program's, and libbpf, too, tries five times.
+            long result = -Errno.EAGAIN;
+            for (int attempt = 0; attempt < 5 && result == -Errno.EAGAIN; attempt++) result = Kernel.Call(SyscallNumber.Bpf, BPF_PROG_LOAD, (nint)attribute, AttributeSize);
+            return result;
         }
     }
 
