@@ -23,9 +23,9 @@ public abstract class CgroupFixture
     [SetUp]
     public void Open()
     {
-        if (Processes.EffectiveUid() != 0) Assert.Ignore("needs root");
+        if (Processes.EffectiveUid() != 0) Assert.Ignore("missing: root, to make cgroups");
         Host = CgroupHost.Probe();
-        if (Host.Mode is CgroupMode.None) Assert.Ignore("no cgroups here");
+        if (Host.Mode is CgroupMode.None) Assert.Ignore("missing: a mounted cgroup hierarchy");
         _enabled = Enabled();
         Name = $"ocirun-test-{Environment.ProcessId}-{Interlocked.Increment(ref s_number)}";
     }

@@ -183,6 +183,6 @@ public sealed class RealCgroupTests : CgroupFixture
 
     private void NeedV1()
     {
-        if (Host.Mode is not (CgroupMode.V1 or CgroupMode.Hybrid) || Host.Find("memory") is null || Host.Find("cpuset") is null) Assert.Ignore("needs cgroup v1 controllers");
+        if (Host.Mode is not (CgroupMode.V1 or CgroupMode.Hybrid) || Host.Find("memory") is null || Host.Find("cpuset") is null) Assert.Ignore("missing: cgroup v1 with memory and cpuset");
     }
 }

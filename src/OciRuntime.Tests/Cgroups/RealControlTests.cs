@@ -70,7 +70,7 @@ public sealed class RealControlTests : CgroupFixture
     [Test]
     public void What_has_left_v2_is_killed_by_v1()
     {
-        if (Host.Mode != CgroupMode.Hybrid) Assert.Ignore("needs hybrid");
+        if (Host.Mode != CgroupMode.Hybrid) Assert.Ignore("missing: cgroup v2 beside v1");
         CgroupPlan plan = Plan();
         using CgroupEntry entry = Cgroup.Create(plan);
         Process inside = Sleeper(entry), moved = Sleeper(entry);
@@ -200,7 +200,7 @@ public sealed class RealControlTests : CgroupFixture
     [Test]
     public void V2_without_the_controller_says_why()
     {
-        if (Host.Mode != CgroupMode.Hybrid) Assert.Ignore("needs a v2 hierarchy without memory");
+        if (Host.Mode != CgroupMode.Hybrid) Assert.Ignore("missing: a v2 hierarchy without the memory controller");
         CgroupPlan plan = PlanOn("unified", new() { Memory = new() { Limit = 1 << 20 } });
         FluentActions.Invoking(() => Cgroup.Create(plan)).Should().Throw<OciException>()
             .WithMessage("/linux/resources/memory/limit: no controller memory in *cgroup.controllers offers only*");

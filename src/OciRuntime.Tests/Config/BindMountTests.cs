@@ -8,33 +8,31 @@ namespace OciRuntime.Tests.Config;
 public sealed class BindMountTests
 {
     private TestBundle _bundle = null!;
-    private string _source = null!;
+    private SourceTree _tree = null!;
 
-    /// <summary>A source directory with a tmpfs mounted in it.</summary>
+    private string Source => _tree.Directory;
+
     [SetUp]
     public void Begin()
     {
         _bundle = new TestBundle();
-        _source = Path.Combine(_bundle.Directory, "source");
-        Directory.CreateDirectory(Path.Combine(_source, "sub"));
-        File.WriteAllText(Path.Combine(_source, "file"), "content\n");
-        Command.Run("mount", "-t", "tmpfs", "-o", "nosuid", "below", Path.Combine(_source, "sub")).ShouldSucceed();
+        _tree = new SourceTree(_bundle);
     }
 
     [TearDown]
     public void End()
     {
-        Command.Run("umount", Path.Combine(_source, "sub"));
+        _tree.Dispose();
         _bundle.Dispose();
     }
 
     [Test]
     public void Flags_of_plain_and_recursive_binds()
     {
-        _bundle.AddMount("/plain", "bind", _source, "bind").AddMount("/tree", "none", _source, "rbind")
-            .AddMount("/ro", "bind", _source, "rbind", "ro", "nosuid", "nodev", "noexec").AddMount("/rw", null, _source, "rbind", "ro", "rw", "noatime")
-            .AddMount("/noatime", "bind", _source, "noatime", "nodiratime").AddMount("/strict", "bind", _source, "bind", "strictatime", "nosymfollow")
-            .AddMount("/super", "bind", _source, "bind", "sync", "dirsync", "lazytime", "iversion");
+        _bundle.AddMount("/plain", "bind", Source, "bind").AddMount("/tree", "none", Source, "rbind")
+            .AddMount("/ro", "bind", Source, "rbind", "ro", "nosuid", "nodev", "noexec").AddMount("/rw", null, Source, "rbind", "ro", "rw", "noatime")
+            .AddMount("/noatime", "bind", Source, "noatime", "nodiratime").AddMount("/strict", "bind", Source, "bind", "strictatime", "nosymfollow")
+            .AddMount("/super", "bind", Source, "bind", "sync", "dirsync", "lazytime", "iversion");
         using TestContainer container = Observe.Sleeping(_bundle);
         string[] Options(string path) => container.Init.MountAt(path).Options;
         Options("/plain").Should().BeEquivalentTo("rw", "relatime");
@@ -46,7 +44,7 @@ public sealed class BindMountTests
         Options("/noatime").Should().BeEquivalentTo("rw", "noatime", "nodiratime");
         Options("/strict").Should().BeEquivalentTo("rw", "nosymfollow");
         container.Init.MountAt("/super").SuperOptions.Should().NotContain("sync", "the superblock is the source's");
-        MountInfo.Of().Where(mount => mount.MountPoint.StartsWith(_source, StringComparison.Ordinal)).Should().ContainSingle("the host sees none of it")
+        MountInfo.Of().Where(mount => mount.MountPoint.StartsWith(Source, StringComparison.Ordinal)).Should().ContainSingle("the host sees none of it")
             .Which.Options.Should().BeEquivalentTo("rw", "nosuid", "relatime");
     }
 
@@ -54,7 +52,7 @@ public sealed class BindMountTests
     public void A_directory_can_be_bound_without_the_mounts_below_it_in_a_user_namespace()
     {
         Directory.CreateDirectory(_bundle.InRootfs("/plain"));
-        _bundle.WithUserNamespace().AddMount("/plain", "bind", _source, "bind", "ro");
+        _bundle.WithUserNamespace().AddMount("/plain", "bind", Source, "bind", "ro");
         using TestContainer container = Observe.Sleeping(_bundle);
         container.Init.MountAt("/plain").Options.Should().BeEquivalentTo("ro", "relatime");
         container.Init.Mounts.Should().NotContain(mount => mount.MountPoint == "/plain/sub");
@@ -69,7 +67,7 @@ public sealed class BindMountTests
     [TestCase("rnosymfollow", "nosymfollow")]
     public void Recursive_attributes_reach_the_whole_tree(string word, string flag)
     {
-        _bundle.AddMount("/tree", "bind", _source, "rbind", word);
+        _bundle.AddMount("/tree", "bind", Source, "rbind", word);
         using TestContainer container = Observe.Sleeping(_bundle);
         container.Init.MountAt("/tree").Options.Should().Contain(flag);
         container.Init.MountAt("/tree/sub").Options.Should().Contain(flag);
@@ -78,8 +76,8 @@ public sealed class BindMountTests
     [Test]
     public void Recursive_attributes_can_also_be_cleared()
     {
-        _bundle.AddMount("/a", "bind", _source, "rbind", "rsuid", "rrw", "rdev", "rexec", "rdiratime", "rsymfollow", "rstrictatime")
-            .AddMount("/b", "bind", _source, "rbind", "rnoatime", "rrelatime");
+        _bundle.AddMount("/a", "bind", Source, "rbind", "rsuid", "rrw", "rdev", "rexec", "rdiratime", "rsymfollow", "rstrictatime")
+            .AddMount("/b", "bind", Source, "rbind", "rnoatime", "rrelatime");
         using TestContainer container = Observe.Sleeping(_bundle);
         container.Init.MountAt("/a/sub").Options.Should().BeEquivalentTo("rw");
         container.Init.MountAt("/b/sub").Options.Should().BeEquivalentTo("rw", "nosuid", "relatime");
@@ -93,7 +91,7 @@ public sealed class BindMountTests
     [TestCase("runbindable", "unbindable", "unbindable")]
     public void Propagation_words_reach_one_mount_or_the_tree(string word, string top, string below)
     {
-        _bundle.AddMount("/tree", "bind", _source, "rbind", word);
+        _bundle.AddMount("/tree", "bind", Source, "rbind", word);
         using TestContainer container = Observe.Sleeping(_bundle);
         container.Init.MountAt("/tree").PropagationType.Should().Be(top);
         container.Init.MountAt("/tree/sub").PropagationType.Should().Be(below);
@@ -105,7 +103,7 @@ public sealed class BindMountTests
     [TestCase("private", "private", "slave")]
     public void Propagation_words_on_a_host_with_shared_mounts(string word, string top, string below)
     {
-        _bundle.AddMount("/tree", "bind", _source, "rbind", word).Script("grep ' /tree' /proc/self/mountinfo");
+        _bundle.AddMount("/tree", "bind", Source, "rbind", word).Script("grep ' /tree' /proc/self/mountinfo");
         using var container = new TestContainer(_bundle, Wrapped.SharedMounts);
         CommandResult result = container.Run().ShouldSucceed();
         Dictionary<string, MountInfo> mounts = result.Lines.Select(MountInfo.Parse).ToDictionary(mount => mount.MountPoint);
@@ -116,13 +114,13 @@ public sealed class BindMountTests
     [Test]
     public void A_mount_made_on_the_host_later_reaches_a_slave_and_not_a_private_bind()
     {
-        string late = Path.Combine(_source, "late");
+        string late = Path.Combine(Source, "late");
         Directory.CreateDirectory(late);
-        Command.Run("mount", "--bind", _source, _source).ShouldSucceed();
-        Command.Run("mount", "--make-shared", _source).ShouldSucceed();
+        Command.Run("mount", "--bind", Source, Source).ShouldSucceed();
+        Command.Run("mount", "--make-shared", Source).ShouldSucceed();
         try
         {
-            _bundle.AddMount("/slave", "bind", _source, "rbind", "rslave").AddMount("/private", "bind", _source, "rbind", "rprivate");
+            _bundle.AddMount("/slave", "bind", Source, "rbind", "rslave").AddMount("/private", "bind", Source, "rbind", "rprivate");
             using TestContainer container = Observe.Sleeping(_bundle);
             Command.Run("mount", "-t", "tmpfs", "late", late).ShouldSucceed();
             container.Init.MountAt("/slave").PropagationType.Should().Be("slave");
@@ -132,15 +130,15 @@ public sealed class BindMountTests
         finally
         {
             Command.Run("umount", late);
-            Command.Run("umount", _source);
+            Command.Run("umount", Source);
         }
     }
 
     [Test]
     public void Targets_are_made_of_the_sources_kind()
     {
-        _bundle.AddMount("/new/dir", "bind", _source, "bind").AddMount("/new/deep/file", "bind", Path.Combine(_source, "file"), "bind", "ro")
-            .AddMount("/etc/passwd", "bind", Path.Combine(_source, "file"), "bind").AddMount("/devnull", "bind", "/dev/null", "bind");
+        _bundle.AddMount("/new/dir", "bind", Source, "bind").AddMount("/new/deep/file", "bind", Path.Combine(Source, "file"), "bind", "ro")
+            .AddMount("/etc/passwd", "bind", Path.Combine(Source, "file"), "bind").AddMount("/devnull", "bind", "/dev/null", "bind");
         Observe.Run(_bundle, "stat -c %F /new/dir /new/deep/file /devnull; cat /new/deep/file /etc/passwd").Should()
             .Equal("directory", "regular file", "character special file", "content", "content");
         File.ReadAllText(_bundle.InRootfs("etc/passwd")).Should().StartWith("root:", "the image's own file is only covered");
@@ -152,14 +150,14 @@ public sealed class BindMountTests
     {
         _bundle.WriteFile("/file", "");
         Directory.CreateDirectory(_bundle.InRootfs("/directory"));
-        _bundle.AddMount(target, "bind", _source + source, "rbind");
+        _bundle.AddMount(target, "bind", Source + source, "rbind");
         Observe.Refused(_bundle).Should().Contain("not a directory (ENOTDIR): a directory can only be mounted on a directory, and a file on a file");
     }
 
     [Test]
     public void Source_may_be_relative_to_the_bundle_or_a_link()
     {
-        File.CreateSymbolicLink(Path.Combine(_bundle.Directory, "link"), _source);
+        File.CreateSymbolicLink(Path.Combine(_bundle.Directory, "link"), Source);
         _bundle.AddMount("/a", "bind", "source", "bind").AddMount("/b", "bind", "./source/../source", "bind").AddMount("/c", "bind", "link", "bind");
         _bundle.Script("cat /a/file /b/file /c/file");
         using var container = new TestContainer(_bundle) { Options = new CommandOptions { WorkingDirectory = "/" } };
@@ -175,7 +173,7 @@ public sealed class BindMountTests
     {
         File.CreateSymbolicLink(_bundle.InRootfs("etc/resolv.conf"), link);
         File.CreateSymbolicLink(_bundle.InRootfs("etc/second"), "../run/chained");
-        _bundle.AddMount("/etc/resolv.conf", "bind", Path.Combine(_source, "file"), "bind", "ro");
+        _bundle.AddMount("/etc/resolv.conf", "bind", Path.Combine(Source, "file"), "bind", "ro");
         Observe.Run(_bundle, $"cat /etc/resolv.conf; grep -c ' {made} ' /proc/self/mountinfo").Should().Equal("content", "1");
     }
 
@@ -186,7 +184,7 @@ public sealed class BindMountTests
         string outside = Path.Combine(_bundle.Directory, "escaped");
         File.CreateSymbolicLink(_bundle.InRootfs("etc/evil"), "missing/../../../escaped");
         File.CreateSymbolicLink(_bundle.InRootfs("etc/worse"), "gone/" + string.Concat(Enumerable.Repeat("../", 30)) + outside.TrimStart('/'));
-        string source = file ? Path.Combine(_source, "file") : _source;
+        string source = file ? Path.Combine(Source, "file") : Source;
         _bundle.AddMount("/etc/evil", "bind", source, "bind").AddMount("/etc/worse", "bind", source, "bind");
         using TestContainer container = Observe.Sleeping(_bundle);
         Path.Exists(outside).Should().BeFalse("nothing may be made outside of the root file system");
@@ -198,15 +196,15 @@ public sealed class BindMountTests
     public void A_link_loop_and_a_missing_source_are_errors()
     {
         File.CreateSymbolicLink(_bundle.InRootfs("etc/loop"), "loop");
-        _bundle.AddMount("/etc/loop", "bind", _source, "bind");
+        _bundle.AddMount("/etc/loop", "bind", Source, "bind");
         Observe.Refused(_bundle).Should().Contain("/mounts/7").And.Contain("/etc/loop").And.Contain("ELOOP");
         _bundle.RemoveMount("/etc/loop").AddMount("/a", "bind", "/no/such/source", "bind");
         Observe.Refused(_bundle).Should().Contain("/mounts/7").And.Contain("/no/such/source").And.Contain("ENOENT");
-        _bundle.RemoveMount("/a").AddMount("/a", "bind", _source, "bind", "size=1m");
+        _bundle.RemoveMount("/a").AddMount("/a", "bind", Source, "bind", "size=1m");
         Observe.Refused(_bundle).Should().Contain("bind mounts cannot have any filesystem-specific options applied");
-        _bundle.RemoveMount("/a").AddMount("/bin/busybox", "bind", _source, "bind");
+        _bundle.RemoveMount("/a").AddMount("/bin/busybox", "bind", Source, "bind");
         Observe.Refused(_bundle).Should().Contain("/mounts/7").And.Contain("ENOTDIR");
-        _bundle.RemoveMount("/bin/busybox").AddMount("/", "bind", _source, "bind");
+        _bundle.RemoveMount("/bin/busybox").AddMount("/", "bind", Source, "bind");
         Observe.Refused(_bundle).Should().Contain("/mounts/7/destination");
     }
 

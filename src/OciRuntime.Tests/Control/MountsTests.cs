@@ -12,24 +12,22 @@ namespace OciRuntime.Tests.Control;
 public sealed class MountsTests
 {
     private TestBundle _bundle = null!;
-    private string _source = null!;
+    private SourceTree _tree = null!;
 
-    /// <summary>A source directory with a tmpfs mounted in it.</summary>
+    private string Source => _tree.Directory;
+
     [SetUp]
     public void Begin()
     {
         Requires.OcirunItself();
         _bundle = new TestBundle().Writable();
-        _source = Path.Combine(_bundle.Directory, "source");
-        Directory.CreateDirectory(Path.Combine(_source, "sub"));
-        File.WriteAllText(Path.Combine(_source, "file"), "content\n");
-        Command.Run("mount", "-t", "tmpfs", "-o", "nosuid", "below", Path.Combine(_source, "sub")).ShouldSucceed();
+        _tree = new SourceTree(_bundle);
     }
 
     [TearDown]
     public void End()
     {
-        Command.Run("umount", Path.Combine(_source, "sub"));
+        _tree.Dispose();
         _bundle.Dispose();
     }
 
@@ -40,7 +38,7 @@ public sealed class MountsTests
         int[] before = Ids(container);
         JsonObject[] mounts =
         [
-            LiveMount.Of("/data/deep", "bind", _source, "rbind", "ro"), LiveMount.Of("/etc/one", null, $"{_source}/file", "bind"),
+            LiveMount.Of("/data/deep", "bind", Source, "rbind", "ro"), LiveMount.Of("/etc/one", null, $"{Source}/file", "bind"),
             LiveMount.Of("/scratch", "tmpfs", "tmpfs", "size=4k", "mode=1750", "uid=7", "noexec"),
         ];
         LiveMount.Add(container, mounts).ShouldSucceed().Stderr.Should().BeEmpty();
@@ -49,7 +47,7 @@ public sealed class MountsTests
         container.Init.MountAt("/scratch").Options.Should().Contain("noexec");
         container.Init.MountAt("/scratch").SuperOptions.Should().Contain("size=4k").And.Contain("uid=7");
         container.Exec("sh", "-c", "cat /data/deep/file /etc/one; stat -c %a:%u /scratch; echo more >>/etc/one").ShouldSucceed().Stdout.Should().Be("content\ncontent\n1750:7\n");
-        File.ReadAllText($"{_source}/file").Should().Be("content\nmore\n");
+        File.ReadAllText($"{Source}/file").Should().Be("content\nmore\n");
         container.Proc("mountinfo").Should().NotContain(container.Bundle.Directory + "/rootfs/data", "they are mounts of the container, not of the host");
         MountInfo.Of().Should().NotContain(mount => mount.MountPoint.StartsWith(_bundle.Rootfs, StringComparison.Ordinal));
 
@@ -77,10 +75,10 @@ public sealed class MountsTests
     public void Attributes_of_a_bind_and_of_its_tree(string words, string top, string below)
     {
         using TestContainer container = Observe.Sleeping(_bundle);
-        LiveMount.Add(container, LiveMount.Of("/data", "bind", _source, ["rbind", .. words.Split(',')])).ShouldSucceed();
+        LiveMount.Add(container, LiveMount.Of("/data", "bind", Source, ["rbind", .. words.Split(',')])).ShouldSucceed();
         container.Init.MountAt("/data").Options.Should().Contain(top.Split(','));
         container.Init.MountAt("/data/sub").Options.Should().Contain(below.Split(','));
-        MountInfo.Of().Single(mount => mount.MountPoint == $"{_source}/sub").Options.Should().BeEquivalentTo("rw", "nosuid", "relatime");
+        MountInfo.Of().Single(mount => mount.MountPoint == $"{Source}/sub").Options.Should().BeEquivalentTo("rw", "nosuid", "relatime");
     }
 
     [TestCase("rshared", "shared")]
@@ -89,7 +87,7 @@ public sealed class MountsTests
     public void Propagation(string word, string type)
     {
         using TestContainer container = Observe.Sleeping(_bundle);
-        LiveMount.Add(container, LiveMount.Of("/data", "bind", _source, "rbind", word), LiveMount.Of("/scratch", "tmpfs", null, word)).ShouldSucceed();
+        LiveMount.Add(container, LiveMount.Of("/data", "bind", Source, "rbind", word), LiveMount.Of("/scratch", "tmpfs", null, word)).ShouldSucceed();
         container.Init.MountAt("/data").PropagationType.Split(',').Should().Contain(type);
         container.Init.MountAt("/scratch").PropagationType.Split(',').Should().Contain(type);
     }
@@ -98,12 +96,12 @@ public sealed class MountsTests
     [Test]
     public void What_the_container_mounts_in_a_shared_source_does_not_reach_the_host()
     {
-        Command.Run("mount", "--make-shared", $"{_source}/sub").ShouldSucceed();
+        Command.Run("mount", "--make-shared", $"{Source}/sub").ShouldSucceed();
         _bundle.Capabilities("CAP_SYS_ADMIN");
         using TestContainer container = Observe.Sleeping(_bundle);
-        LiveMount.Add(container, LiveMount.Of("/data", "bind", $"{_source}/sub", "bind")).ShouldSucceed();
+        LiveMount.Add(container, LiveMount.Of("/data", "bind", $"{Source}/sub", "bind")).ShouldSucceed();
         container.Exec("sh", "-c", "mkdir /data/m && mount -t tmpfs none /data/m").ShouldSucceed();
-        MountInfo.Of().Should().NotContain(mount => mount.MountPoint == $"{_source}/sub/m");
+        MountInfo.Of().Should().NotContain(mount => mount.MountPoint == $"{Source}/sub/m");
         container.Init.MountAt("/data").PropagationType.Should().Be("slave");
     }
 
@@ -111,7 +109,7 @@ public sealed class MountsTests
     public void An_id_mapped_bind()
     {
         using TestContainer container = Observe.Sleeping(_bundle);
-        LiveMount.Add(container, LiveMount.Of("/data", "bind", _source, "bind", "idmap=uids=0-1000-1;gids=0-2000-1")).ShouldSucceed();
+        LiveMount.Add(container, LiveMount.Of("/data", "bind", Source, "bind", "idmap=uids=0-1000-1;gids=0-2000-1")).ShouldSucceed();
         container.Exec("stat", "-c", "%u:%g", "/data/file").ShouldSucceed().Text.Should().Be("1000:2000");
     }
 
@@ -137,13 +135,13 @@ public sealed class MountsTests
         File.SetUnixFileMode(hidden, (UnixFileMode)0b111_000_000);
         using TestContainer container = Observe.Sleeping(_bundle);
         LiveMount.Add(
-            container, LiveMount.Of("/scratch", "tmpfs", null, "size=64k"), LiveMount.Of("/data", "bind", _source, "rbind", "ro"), LiveMount.Of("/volume", "bind", $"{hidden}/volume", "bind"),
-            LiveMount.Of("/mapped", "bind", _source, "rbind", "idmap=uids=0-100005-1;gids=0-100006-1")).ShouldSucceed();
+            container, LiveMount.Of("/scratch", "tmpfs", null, "size=64k"), LiveMount.Of("/data", "bind", Source, "rbind", "ro"), LiveMount.Of("/volume", "bind", $"{hidden}/volume", "bind"),
+            LiveMount.Of("/mapped", "bind", Source, "rbind", "idmap=uids=0-100005-1;gids=0-100006-1")).ShouldSucceed();
         container.Init.MountAt("/data").Options.Should().Contain("ro");
         container.Exec("stat", "-c", "%u:%g", "/scratch", "/mapped/file").ShouldSucceed().Lines.Should().Equal("0:0", "5:6");
         container.Exec("cat", "/volume/file").ShouldSucceed().Stdout.Should().Be("hidden\n");
         container.Exec("sh", "-c", "touch /scratch/x").ShouldSucceed();
-        LiveMount.Add(container, LiveMount.Of("/suid", "bind", $"{_source}/sub", "bind", "suid")).ShouldFail(1, "/0: bind", "the mount is nosuid on the host, which is locked");
+        LiveMount.Add(container, LiveMount.Of("/suid", "bind", $"{Source}/sub", "bind", "suid")).ShouldFail(1, "/0: bind", "the mount is nosuid on the host, which is locked");
         LiveMount.Remove(container, LiveMount.At("/scratch"), LiveMount.At("/mapped"), LiveMount.At("/data"), LiveMount.At("/volume")).ShouldSucceed();
         container.Init.Mounts.Should().NotContain(mount => mount.MountPoint == "/scratch" || mount.MountPoint.StartsWith("/data", StringComparison.Ordinal));
     }
@@ -153,17 +151,17 @@ public sealed class MountsTests
     {
         using var container = new TestContainer(_bundle.WithCgroup().Args("sleep", "1000"));
         container.Create().ShouldSucceed();
-        LiveMount.Add(container, LiveMount.Of("/first", "bind", _source, "bind")).ShouldSucceed();
+        LiveMount.Add(container, LiveMount.Of("/first", "bind", Source, "bind")).ShouldSucceed();
         container.Start().ShouldSucceed();
         container.Invoke("pause").ShouldSucceed();
-        LiveMount.Add(container, LiveMount.Of("/second", "bind", _source, "bind")).ShouldSucceed();
+        LiveMount.Add(container, LiveMount.Of("/second", "bind", Source, "bind")).ShouldSucceed();
         container.Init.MountAt("/first");
         container.Init.MountAt("/second");
         LiveMount.Remove(container, LiveMount.At("/second")).ShouldSucceed();
         container.Invoke("resume").ShouldSucceed();
         container.Kill("KILL").ShouldSucceed();
         container.WaitStatus("stopped");
-        LiveMount.Add(container, LiveMount.Of("/third", "bind", _source, "bind")).ShouldFail(1, "container not running");
+        LiveMount.Add(container, LiveMount.Of("/third", "bind", Source, "bind")).ShouldFail(1, "container not running");
         LiveMount.Remove(container, LiveMount.At("/first")).ShouldFail(1, "container not running");
         container.Call(["mounts", "add", "no-such", "-"], new CommandOptions { Stdin = "[]" }).ShouldFail(1, "container does not exist");
     }
@@ -178,10 +176,10 @@ public sealed class MountsTests
         (JsonObject bad, string message) = failure switch
         {
             "source" => (LiveMount.Of("/c", "bind", "/no/such/source", "bind"), "/2: bind /no/such/source on /c: source: no such file or directory (ENOENT)"),
-            "destination" => (LiveMount.Of("/plain/c", "bind", _source, "bind"), "/2: attach "),
+            "destination" => (LiveMount.Of("/plain/c", "bind", Source, "bind"), "/2: attach "),
             _ => (LiveMount.Of("/c", "tmpfs", null, "size=much"), "Bad value for 'size'"),
         };
-        LiveMount.Add(container, LiveMount.Of("/a", "bind", _source, "rbind"), LiveMount.Of("/b", null, $"{_source}/file", "bind"), bad, LiveMount.Of("/d", "tmpfs", null)).ShouldFail(1, message);
+        LiveMount.Add(container, LiveMount.Of("/a", "bind", Source, "rbind"), LiveMount.Of("/b", null, $"{Source}/file", "bind"), bad, LiveMount.Of("/d", "tmpfs", null)).ShouldFail(1, message);
         Ids(container).Should().Equal(before);
         container.Exec("ls", "/proc/1/fd").ShouldSucceed();
     }
@@ -192,9 +190,9 @@ public sealed class MountsTests
         using var bundle = new TestBundle();
         Directory.CreateDirectory(bundle.InRootfs("/there"));
         using TestContainer container = Observe.Sleeping(bundle);
-        LiveMount.Add(container, LiveMount.Of("/missing", "bind", _source, "bind"))
+        LiveMount.Add(container, LiveMount.Of("/missing", "bind", Source, "bind"))
             .ShouldFail(1, "/0: attach ", "to /missing: destination: read-only file system (EROFS): it does not exist, and where it would have to be made is read-only");
-        LiveMount.Add(container, LiveMount.Of("/there", "bind", _source, "bind")).ShouldSucceed();
+        LiveMount.Add(container, LiveMount.Of("/there", "bind", Source, "bind")).ShouldSucceed();
         container.Exec("cat", "/there/file").ShouldSucceed().Stdout.Should().Be("content\n");
     }
 
@@ -204,7 +202,7 @@ public sealed class MountsTests
         using TestContainer container = Observe.Sleeping(_bundle);
         int[] before = Ids(container);
         LiveMount.Add(container, LiveMount.Of("/a", "tmpfs", null), LiveMount.Of("/a/b", "tmpfs", null)).ShouldSucceed();
-        LiveMount.Add(container, LiveMount.Of("/a", "bind", _source, "bind")).ShouldSucceed();
+        LiveMount.Add(container, LiveMount.Of("/a", "bind", Source, "bind")).ShouldSucceed();
         LiveMount.Remove(container, LiveMount.At("/a"), LiveMount.At("/bin")).ShouldFail(1, "/1: look for a mount on /bin: nothing is mounted there");
         container.Init.Mounts.Count(mount => mount.MountPoint == "/a").Should().Be(2);
         LiveMount.Remove(container, LiveMount.At("/a")).ShouldSucceed();
@@ -279,7 +277,7 @@ public sealed class MountsTests
         using TestContainer container = Observe.Sleeping(LiveMount.Own(_bundle.WithUserNamespace()));
         string log = Path.Combine(_bundle.Directory, "log");
         container.GlobalOptions.AddRange(["--debug", "--log", log]);
-        LiveMount.Add(container, LiveMount.Of("/a", "tmpfs", null), LiveMount.Of("/b", "bind", _source, "rbind", "ro", "rshared")).ShouldSucceed();
+        LiveMount.Add(container, LiveMount.Of("/a", "tmpfs", null), LiveMount.Of("/b", "bind", Source, "rbind", "ro", "rshared")).ShouldSucceed();
         LiveMount.Remove(container, LiveMount.At("/a"), LiveMount.At("/b")).ShouldSucceed();
         container.GlobalOptions.Clear();
         File.ReadAllLines(log).Where(static line => line.Contains("allocated")).Should().HaveCount(2).And.OnlyContain(static line => line.Contains("allocated 0 bytes"));
