@@ -18,6 +18,9 @@ Usage: ./build.sh [COMMAND]
   build             compile out/ocirun, one static binary (the default)
   demo              see a container from the inside and its life from the outside (root)
   test [FILTER]     run the tests, or those whose name contains FILTER (root)
+  engines [RUNTIME] [FILTER]
+                    run the tests of Podman, containerd, Docker and Buildah with another runtime, such as /usr/sbin/runc: what they
+                    ask of a runtime is then seen to be the engine's wish, not a habit of ocirun's (root)
   fuzz [SECONDS] [SEED]
                     mutate configurations and plan them (600 s; the tests do it for 60)
   bench             compare start-up and launch times with crun and runc (root)
@@ -204,6 +207,22 @@ cmd_test() {
   run_tests "$@"
 }
 
+# crun refuses a host with v1 controllers and a cgroup2 mount beside them; without the latter it takes part.
+cmd_engines() {
+  need_root engines
+  local runtime=${1:-$binary} launcher=()
+  need_packages "${build_packages[@]}" "${test_packages[@]}"
+  need_dotnet
+  build
+  quietly "Compiling the tests" dotnet build "$repo/src/OciRuntime.Tests" -c Release
+  if [[ $(basename "$runtime") == crun && -d /sys/fs/cgroup/unified ]]; then
+    # shellcheck disable=SC2016  # for the inner shell
+    launcher=(unshare --mount sh -c 'umount -l /sys/fs/cgroup/unified; exec "$0" "$@"')
+  fi
+  RT=$(realpath "$runtime") "${launcher[@]}" dotnet test "$repo/src/OciRuntime.Tests" --no-build -c Release \
+    --filter "FullyQualifiedName~OciRuntime.Tests.Clients${2:+&FullyQualifiedName~$2}" --logger 'console;verbosity=normal'
+}
+
 cmd_fuzz() {
   need_dotnet
   build
@@ -282,7 +301,7 @@ main() {
   local command=${1:-build}
   [[ $# -eq 0 ]] || shift
   case $command in
-    build | demo | test | fuzz | bench | install | conformance | vm | clean) "cmd_$command" "$@" ;;
+    build | demo | test | engines | fuzz | bench | install | conformance | vm | clean) "cmd_$command" "$@" ;;
     help | -h | --help) usage ;;
     *)
       usage >&2

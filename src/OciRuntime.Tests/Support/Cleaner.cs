@@ -24,15 +24,38 @@ internal static class Cleaner
         }
     }
 
+    /// <summary>Removes what <see cref="HostSnapshot.Diff"/> calls new, as far as it is this run's: processes, mounts, cgroups, then files.</summary>
+    internal static void Remove(IReadOnlyList<string> difference)
+    {
+        foreach (string process in OfKind(difference, "process")) _ = Libc.kill(int.Parse(process.Split('@')[0]), Libc.SIGKILL);
+        foreach (string mount in OfKind(difference, "mount").Select(line => line.Split(' ')[0]).Where(IsOurs).Reverse()) _ = Libc.umount2(mount, Libc.MNT_DETACH);
+        foreach (string cgroup in OfKind(difference, "cgroup").Reverse()) RemoveCgroup(cgroup);
+        foreach (string path in OfKind(difference, "file").Where(IsOurs))
+        {
+            if (Directory.Exists(path)) DeleteTree(path);
+            else File.Delete(path);
+        }
+    }
+
+    private static bool IsOurs(string path) => path.StartsWith(TestRun.Root + "/", StringComparison.Ordinal);
+
+    private static IEnumerable<string> OfKind(IReadOnlyList<string> difference, string kind) =>
+        difference.Where(line => line.StartsWith($"+ {kind} ", StringComparison.Ordinal)).Select(line => line[(kind.Length + 3)..]);
+
     /// <summary>Kills what is in the cgroups whose path contains the token, then removes them.</summary>
     internal static void RemoveCgroups(string token)
     {
         foreach (string cgroup in CgroupHost.Find(token))
         {
-            KillMembers(cgroup);
-            // The kernel empties a cgroup only after its processes are gone, and their parent may be slow to reap.
-            Eventually.Becomes(() => TryRemove(cgroup), TimeSpan.FromSeconds(2));
+            RemoveCgroup(cgroup);
         }
+    }
+
+    private static void RemoveCgroup(string cgroup)
+    {
+        KillMembers(cgroup);
+        // The kernel empties a cgroup only after its processes are gone, and their parent may be slow to reap.
+        Eventually.Becomes(() => TryRemove(cgroup), TimeSpan.FromSeconds(2));
     }
 
     /// <summary>Kills what runs below this process.</summary>

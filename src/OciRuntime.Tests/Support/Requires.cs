@@ -59,6 +59,9 @@ public static class Requires
     /// <summary>Skips what only ocirun has when the suite runs against another runtime.</summary>
     public static void OcirunItself() => Unless(Ocirun.IsUnderTest, "ocirun itself (RT names another runtime)");
 
+    /// <summary>Skips what another runtime, named by RT, cannot do; the reason is a fact about that runtime.</summary>
+    public static void NotRuntime(string name, string reason) => Unless(Ocirun.Binary.Name != name, $"{name}: {reason}");
+
     /// <summary>A peer of the version that a test is about; another one may well behave otherwise. None at all is a failure, since build.sh installs it.</summary>
     public static void Version(RuntimeBinary? peer, string version)
     {
