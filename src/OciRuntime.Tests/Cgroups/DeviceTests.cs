@@ -1,3 +1,4 @@
+using System.Text.RegularExpressions;
 using FluentAssertions;
 using NUnit.Framework;
 using OciRuntime.Cgroups;
@@ -83,6 +84,23 @@ public sealed class DeviceTests
 
     [Test]
     public void Listing() => Filter(Rule(true, "c", 10, 229)).Describe().Should().StartWith(["deny a *:* rwm", "allow c 10:229 rwm", "allow c *:* m"]);
+
+    /// <summary>What `explain` shows is what the kernel's verifier reads; in its log it writes each instruction that it gets to.</summary>
+    [Test]
+    public void Listing_of_the_program_is_the_kernels()
+    {
+        DeviceFilter filter = Filter(Rule(true, "a"), Rule(false, "c", 10, 229, "r"), Rule(true, "b", 8, -1, "rw"), Rule(false, "b", 9, 0));
+        BpfInstruction[] program = DeviceProgram.Assemble(filter);
+        byte[] log = new byte[1 << 20];
+        long fd = Bpf.LoadDeviceProgram(program, log);
+        fd.Should().BePositive();
+        Files.Close((int)fd);
+        string words = System.Text.Encoding.ASCII.GetString(log).TrimEnd('\0');
+        // "0: R1=ctx() R10=fp0" and "12: (55) if r2 != 0x2 goto pc+5 13: R1=ctx() ...": registers follow, newer kernels write them behind a semicolon.
+        string[] kernel = [.. Regex.Matches(words, @"(\d+): \(..\) (.*?)(?= *;| *\n| \d+: )").Select(match => (number: int.Parse(match.Groups[1].Value), line: $"{match.Groups[1].Value}: {match.Groups[2].Value}"))
+            .DistinctBy(one => one.number).OrderBy(one => one.number).Select(one => one.line)];
+        kernel.Should().Equal(DeviceProgramText.List(program));
+    }
 
     [Test]
     public void Program_equals_model_on_random_rules()

@@ -56,6 +56,9 @@ public sealed class CgroupV2Tests
             cd /tmp; mknod kmsg c 1 11 && mknod full c 1 7 && mknod port c 1 4
             for f in kmsg full port; do (dd if=$f of=/dev/null bs=1 count=0 2>/dev/null) && echo r $f; (: >>$f) 2>/dev/null && echo w $f; done; true
             """);
+        JsonNode plan = Wrapped.PureV2.Run("explain", "--format", "json", "--bundle", bundle.Save().Directory).ShouldSucceed().Json;
+        // The default's last rule is asked first: character devices 10:200, any access.
+        plan["deviceProgram"]!.AsArray().Select(line => (string)line!).Should().ContainInConsecutiveOrder("7: if r4 != 0xa goto pc+3", "8: if r5 != 0xc8 goto pc+2", "9: r0 = 1", "10: exit");
         using var container = new TestContainer(bundle, Wrapped.PureV2);
         container.Run().ShouldSucceed().Lines.Should().Equal("w kmsg", "r full", "w full");
     }

@@ -64,7 +64,7 @@ public sealed class ExplainTests
     public void Json_has_the_documented_members()
     {
         JsonObject plan = ExplainJson();
-        plan.Select(member => member.Key).Should().Equal("version", "id", "bundle", "config", "rootfs", "warnings", "prepare", "deviceRules", "clone", "steps", "process", "start", "delete");
+        plan.Select(member => member.Key).Should().Equal("version", "id", "bundle", "config", "rootfs", "warnings", "prepare", "deviceRules", "deviceProgram", "clone", "steps", "process", "start", "delete");
         ((int)plan["version"]!, (string)plan["id"]!, (string)plan["bundle"]!).Should().Be((1, "explain", _bundle.Directory));
         Texts(plan["clone"]!["flags"]).Should().Equal("CLONE_NEWPID", "CLONE_NEWNET", "CLONE_NEWNS", "CLONE_NEWIPC", "CLONE_NEWUTS");
         Texts(plan["process"]!["args"]).Should().Equal("true");

@@ -34,6 +34,7 @@ public sealed partial class SystemdTests
     public void Boot()
     {
         _vm.Within(9).GuestProgram("criu").Options("--systemd", "--file", $"{Ocirun.Runc!.Path}:/runc").Prelude("""
+            modprobe loop
             scoped() { ocirun --systemd-cgroup "$@"; }
             files() { dir=$1; shift; for f in "$@"; do v=; while read -r l; do v="$v${v:+,}$l"; done <$dir/$f; echo "$f=$v"; done; }
             units() { systemctl list-units --all --plain --no-legend "$@"; }
@@ -89,6 +90,7 @@ public sealed partial class SystemdTests
             systemctl stop vmtest.slice
             rm -rf /run/runc
             """);
+        ResourceCases.Add(_vm, nameof(Each_value_is_in_the_kernel), "scoped", ":pre:case", "/sys/fs/cgroup/system.slice/pre-case.scope", ResourceCases.Values);
         Add(nameof(An_update_changes_both_or_nothing), ":pre:update", bundle => Resources(bundle, Limits), """
             scope=/sys/fs/cgroup/system.slice/pre-update.scope
             both() { files $scope memory.max pids.max cpu.max cpuset.cpus; systemctl show pre-update.scope -p MemoryMax,TasksMax,CPUQuotaPerSecUSec,AllowedCPUs; }
@@ -133,6 +135,9 @@ public sealed partial class SystemdTests
             "DefaultDependencies=no", "MemoryMax=33554432", "MemoryLow=16777216", "MemoryHigh=31457280", "MemorySwapMax=33554432", "CPUWeight=59", "CPUQuotaPerSecUSec=250ms",
             "CPUQuotaPeriodUSec=200ms", "TasksMax=42", "AllowedCPUs=1", "AllowedMemoryNodes=0", "IOWeight=1200", "DevicePolicy=strict", "MemoryAccounting=yes", "IOAccounting=yes");
     }
+
+    [Test]
+    public void Each_value_is_in_the_kernel() => _vm.Result().ShouldSucceed().Lines.Should().Equal(ResourceCases.Expected);
 
     /// <summary>Debian's, whose weights are those of an older formula, and which leaves out devices that the host does not have.</summary>
     [Test]

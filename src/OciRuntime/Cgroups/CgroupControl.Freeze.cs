@@ -81,6 +81,30 @@ internal sealed partial class CgroupControl
         if (result < 0 && result is not (-Errno.ENOENT or -Errno.ENODEV)) throw OciException.FromResult(result, "thaw the v1 freezer cgroup");
     }
 
+    /// <summary>Thaws also what the container itself has frozen in v1 cgroups that it made: there a frozen process does not even die.</summary>
+    public void ThawTree()
+    {
+        Thaw();
+        long fd = OpenFreezer();
+        if (fd < 0) return;
+        ThawBelow((int)fd);
+        Files.Close((int)fd);
+    }
+
+    private static void ThawBelow(int directory)
+    {
+        List<string> children = [];
+        CgroupFiles.Children(directory, children);
+        foreach (string child in children)
+        {
+            long fd = CgroupFiles.OpenDirectory(directory, child);
+            if (fd < 0) continue; // Removed meanwhile.
+            CgroupFiles.Write((int)fd, "freezer.state", "THAWED");
+            ThawBelow((int)fd);
+            Files.Close((int)fd);
+        }
+    }
+
     private long OpenUnified()
     {
         if (Paths.Count == 0) return -Errno.ENOENT;

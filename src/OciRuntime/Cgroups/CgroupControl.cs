@@ -46,7 +46,7 @@ internal sealed partial class CgroupControl(IReadOnlyList<string> paths)
         if (left.Count == 0)
         {
             // A task in a frozen v1 freezer sees the signal only when thawed.
-            ThawV1();
+            ThawTree();
             return any;
         }
         KillFrozen();
@@ -76,7 +76,7 @@ internal sealed partial class CgroupControl(IReadOnlyList<string> paths)
         }
         finally
         {
-            Thaw();
+            ThawTree();
         }
     }
 

@@ -8,9 +8,14 @@ internal static class DeviceProgram
     // Registers of the program: the verdict, the context (struct bpf_cgroup_dev_ctx), and its parts.
     private const byte Verdict = 0, Context = 1, Type = 2, Access = 3, Major = 4, Minor = 5;
 
-    private const byte LoadWord = 0x61; // BPF_LDX | BPF_MEM | BPF_W
-    private const byte MoveImmediate = 0xb7, MoveRegister = 0xbf, AndImmediate = 0x57, ShiftRight = 0x77; // BPF_ALU64
-    private const byte JumpIfNot = 0x55, JumpIfBits = 0x45, Jump = 0x05, Exit = 0x95; // BPF_JMP
+    /// <summary>BPF_LDX | BPF_MEM | BPF_W.</summary>
+    public const byte LoadWord = 0x61;
+
+    /// <summary>BPF_ALU64.</summary>
+    public const byte MoveImmediate = 0xb7, MoveRegister = 0xbf, AndImmediate = 0x57, ShiftRight = 0x77;
+
+    /// <summary>BPF_JMP.</summary>
+    public const byte JumpIfNot = 0x55, JumpIfBits = 0x45, Jump = 0x05, Exit = 0x95;
 
     // bpf_cgroup_dev_ctx.access_type: (access << 16) | type.
     private const int BlockDevice = 1, CharacterDevice = 2;

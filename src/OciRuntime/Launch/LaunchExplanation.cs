@@ -22,13 +22,18 @@ internal static class LaunchExplanation
         Warnings = [.. preparation.Refusals, .. preparation.Warnings],
         Prepare = Prepare(preparation, directory),
         DeviceRules = preparation.Cgroups.Devices?.Describe() ?? [],
-        HasDeviceProgram = Array.Exists(preparation.Cgroups.Steps, static s => s.Kind == CgroupStepKind.AttachDevices),
+        DeviceProgram = DeviceProgramLines(preparation.Cgroups),
         BornIn = preparation.Cgroups.Scope != null ? null : Array.Find(preparation.Cgroups.Directories, static d => d.Hierarchy.Unified)?.Path,
         Plan = preparation.Plan,
         Answers = step => Answers(preparation, step),
         Start = HookActions(preparation.Spec.Hooks?.Poststart, "poststart", "/hooks/poststart"),
         Delete = Delete(preparation, directory),
     };
+
+    private static string[] DeviceProgramLines(CgroupPlan cgroups) =>
+        cgroups.Devices is { } filter && Array.Exists(cgroups.Steps, static s => s.Kind == CgroupStepKind.AttachDevices)
+            ? DeviceProgramText.List(DeviceProgram.Assemble(filter))
+            : [];
 
     private static List<RuntimeAction> Prepare(LaunchPreparation p, string directory)
     {

@@ -47,7 +47,8 @@ internal static unsafe class Bpf
             *(ulong*)(attribute + 16) = (ulong)license;
             if (!log.IsEmpty)
             {
-                *(uint*)(attribute + 24) = 1;
+                // BPF_LOG_LEVEL2: level 1 forgets the paths through the program that were found good.
+                *(uint*)(attribute + 24) = 2;
                 *(uint*)(attribute + 28) = (uint)log.Length;
                 *(ulong*)(attribute + 32) = (ulong)text;
             }

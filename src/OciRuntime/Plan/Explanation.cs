@@ -25,8 +25,8 @@ internal sealed class Explanation
     /// <summary>Device rules as the kernel enforces them; a later one overrides an earlier one.</summary>
     public required string[] DeviceRules { get; init; }
 
-    /// <summary>The rules are compiled into a program for the v2 cgroup.</summary>
-    public required bool HasDeviceProgram { get; init; }
+    /// <summary>The program that the rules become for a v2 cgroup, an instruction a line; empty where v1 has the controller.</summary>
+    public required string[] DeviceProgram { get; init; }
 
     /// <summary>The v2 cgroup in which the process is born, or null.</summary>
     public required string? BornIn { get; init; }

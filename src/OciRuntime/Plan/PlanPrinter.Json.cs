@@ -25,6 +25,7 @@ internal static partial class PlanPrinter
             WriteStrings(w, "warnings"u8, e.Warnings);
             WriteActions(w, "prepare"u8, e.Prepare);
             WriteStrings(w, "deviceRules"u8, e.DeviceRules);
+            WriteStrings(w, "deviceProgram"u8, e.DeviceProgram);
             WriteClone(w, e);
             WriteSteps(w, e);
             WriteProcess(w, e.Plan);

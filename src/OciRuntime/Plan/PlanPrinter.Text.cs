@@ -19,8 +19,12 @@ internal static partial class PlanPrinter
         Facts(text, e);
         Lines(text, "Warnings", e.Warnings);
         Actions(text, "Preparation", e.Prepare);
-        // On v1 each rule is a write of its own and stands above already.
-        if (e.HasDeviceProgram) Lines(text, "Device rules: a later one overrides an earlier one", e.DeviceRules);
+        if (e.DeviceProgram.Length > 0)
+        {
+            // On v1 each rule is a write of its own and stands above already.
+            Lines(text, "Device rules: a later one overrides an earlier one", e.DeviceRules);
+            Lines(text, "Device program: r0 is the verdict, r2 the type, r3 the access, r4 and r5 the numbers", e.DeviceProgram);
+        }
         Clone(text, e);
         Steps(text, e);
         Process(text, e.Plan);

@@ -13,7 +13,7 @@ internal delegate void PoststopRunner(ContainerState state);
 /// </summary>
 internal static class ContainerTeardown
 {
-    private const int KillTimeoutMilliseconds = 10_000;
+    private const int KillTimeoutMilliseconds = 10_000, UsualEndMilliseconds = 200;
     private static readonly TimeSpan CgroupTimeout = TimeSpan.FromSeconds(10);
 
     /// <summary>Everything, the directory included. The entry's lock is held.</summary>
@@ -46,7 +46,12 @@ internal static class ContainerTeardown
             if (sent != -Errno.ESRCH) OciException.Check(sent, $"kill process {state.Init.Pid} of container {state.Id}");
             // A v1 freezer holds even the killed.
             if (state.CgroupDirectories.Length > 0 && cgroup.IsFrozen()) cgroup.Thaw();
-            if (!WaitForEnd(init.Number, KillTimeoutMilliseconds)) throw new OciException("container init still running", Errno.EBUSY);
+            if (!WaitForEnd(init.Number, UsualEndMilliseconds))
+            {
+                // A pid namespace's first process ends after all others, and one of those may stand in a cgroup that the container froze.
+                cgroup.ThawTree();
+                if (!WaitForEnd(init.Number, KillTimeoutMilliseconds)) throw StillRunning(state.Init.Pid, cgroup);
+            }
         }
         else if (pidfd != -Errno.ESRCH)
         {
@@ -54,6 +59,15 @@ internal static class ContainerTeardown
         }
         // The end of a pid namespace's first process is the end of them all (pid_namespaces(7)); in a shared one they go on.
         if (!state.PrivatePidNamespace && state.CgroupDirectories.Length > 0) cgroup.KillAll(Processes.SIGKILL);
+    }
+
+    private static OciException StillRunning(int pid, CgroupControl cgroup)
+    {
+        // Its own freezer has been thawed: what holds it then is one further up, which is not ours.
+        string reason = cgroup.IsFrozen() ? "a cgroup above its own is frozen"
+            : ProcessStat.TryRead(pid, out ProcessStat stat) && stat.State == 'D' ? "it waits in the kernel and cannot be interrupted (state D)"
+            : "it does not end";
+        return new OciException($"container init still running: process {pid} was killed {KillTimeoutMilliseconds / 1000} s ago, but {reason}", Errno.EBUSY);
     }
 
     /// <summary>Waits until the process behind a pidfd has ended: then the descriptor is readable, a zombie's too (pidfd_open(2)).</summary>
