@@ -3,7 +3,7 @@ namespace OciRuntime.Tests.Vm;
 /// <summary>Cases of `linux.resources`, each in a container of its own, and what the files of pure cgroup v2 say then: the same with either cgroup driver.</summary>
 internal static class ResourceCases
 {
-    /// <summary>JSON of linux.resources | files | what they say then.</summary>
+    /// <summary>JSON of linux.resources | files | what they say then | what they say with systemd, where that is another: it thinks of bfq, whose weights are others.</summary>
     public static readonly string[] Values =
     [
         """{"memory":{"limit":33554432,"swap":33554432}}|memory.max memory.swap.max|33554432 0""",
@@ -25,8 +25,8 @@ internal static class ResourceCases
         """{"cpu":{"cpus":"0","mems":"0"}}|cpuset.cpus cpuset.mems|0 0""",
         """{"pids":{"limit":0}}|pids.max|1""",
         """{"pids":{"limit":-1}}|pids.max|max""",
-        """{"network":{"classID":5,"priorities":[{"name":"lo","priority":2}]}}|pids.max|max""",
-        """{"blockIO":{"weight":10,"leafWeight":20}}|io.weight|default 1""",
+        """{"network":{"classID":5,"priorities":[{"name":"lo","priority":2}]}}|cpu.max|max 100000""",
+        """{"blockIO":{"weight":10,"leafWeight":20}}|io.weight|default 1|default 10""",
         """{"blockIO":{"weight":1000}}|io.weight|default 10000""",
         """{"hugepageLimits":[{"pageSize":"2MB","limit":0}]}|hugetlb.2MB.max hugetlb.2MB.rsvd.max|0 0""",
         """{"memory":{"limit":33554432},"unified":{"memory.max":"8192000","io.max":"7:0 rbps=5\n7:0 wbps=6"}}|memory.max io.max|8192000 7:0 rbps=5 wbps=6 riops=max wiops=max""",
@@ -34,6 +34,9 @@ internal static class ResourceCases
 
     /// <summary>One line for each of <see cref="Values"/>.</summary>
     public static IEnumerable<string> Expected => Values.Select(one => one.Split('|')[2]);
+
+    /// <summary>The same for the systemd driver.</summary>
+    public static IEnumerable<string> ExpectedWithSystemd => Values.Select(one => one.Split('|')[2..][^1]);
 
     /// <summary>Adds a check that prints a line for each case: the values, or the end of the error message.</summary>
     /// <param name="vm">The checks.</param>

@@ -40,10 +40,11 @@ internal static class ResourcesV1
             if (shares > MaxShares) throw new OciException($"{At}shares: the maximum allowed cpu-shares is {MaxShares}", Errno.EINVAL);
             if (shares < MinShares) throw new OciException($"{At}shares: the minimum allowed cpu-shares is {MinShares}", Errno.EINVAL);
         }
-        // A cgroup that is idle takes no weight: so it stops being idle before, or becomes it after.
+        // As on v2, see there.
+        bool becomesIdle = cpu.Idle is not null and not 0;
         if (cpu.Idle == 0) steps.Write1("cpu", "cpu.idle", "0", At + "idle");
-        if (cpu.Shares is > 0) steps.Write1("cpu", "cpu.shares", cpu.Shares.Value.ToString(), At + "shares");
-        if (cpu.Idle is not null and not 0) steps.Write1("cpu", "cpu.idle", cpu.Idle.Value.ToString(), At + "idle");
+        if (!becomesIdle && cpu.Shares is > 0) steps.Write1("cpu", "cpu.shares", cpu.Shares.Value.ToString(), At + "shares");
+        if (becomesIdle) steps.Write1("cpu", "cpu.idle", cpu.Idle!.Value.ToString(), At + "idle");
         // Quota against period, and quota against burst, must agree at each moment, in whatever order they are changed.
         bool quota = cpu.Quota is not null and not 0;
         if (cpu.Period is > 0)

@@ -113,10 +113,12 @@ internal static class ResourcesV2
     private static void AddCpu(CgroupStepList steps, CpuResources cpu)
     {
         const string At = "/linux/resources/cpu/";
-        // A cgroup that is idle takes no weight: so it stops being idle before, or becomes it after.
+        // An idle cgroup takes no weight, and one that becomes idle forgets it (kernel/sched/fair.c, sched_group_set_idle()): so there is one
+        // to write only for those that are not, after they stopped being idle.
+        bool becomesIdle = cpu.Idle is not null and not 0;
         if (cpu.Idle == 0) steps.Write2("cpu.idle", "0", At + "idle");
-        if (cpu.Shares is { } shares and > 0) steps.Write2("cpu.weight", CgroupConversions.WeightFromShares(shares).ToString(), At + "shares");
-        if (cpu.Idle is { } idle and not 0) steps.Write2("cpu.idle", idle.ToString(), At + "idle");
+        if (!becomesIdle && cpu.Shares is { } shares and > 0) steps.Write2("cpu.weight", CgroupConversions.WeightFromShares(shares).ToString(), At + "shares");
+        if (becomesIdle) steps.Write2("cpu.idle", cpu.Idle!.Value.ToString(), At + "idle");
         bool quota = cpu.Quota is not null and not 0, period = cpu.Period is > 0;
         if (quota || period)
         {
