@@ -21,6 +21,7 @@ internal sealed class DockerDaemon : EngineFile
     public override string With(string? text, SetupRequest r, IEnumerable<string> older)
     {
         string json = string.IsNullOrWhiteSpace(text) ? "{}\n" : text;
+        _ = DefaultOf(json); // Refuses what is no string, also where it is about to be replaced.
         string path = JsonText.String(r.Binary);
         string entry = $"{{ {JsonText.String(Path)}: {path} }}";
         if (Find(json, Runtimes, JsonTokenType.StartObject) is not { } runtimes)
