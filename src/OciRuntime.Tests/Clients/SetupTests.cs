@@ -8,7 +8,7 @@ namespace OciRuntime.Tests.Clients;
 /// What `ocirun setup` writes, read by the engines themselves: each runs a container by it, and another without it. The program that it names writes
 /// down that it was called, and is the runtime. Files have the paths that the engines know; /etc is a private copy.
 /// </summary>
-public sealed class SetupTests
+public sealed partial class SetupTests
 {
     private string _directory = "";
     private readonly List<ClientHost> _hosts = [];
@@ -83,10 +83,7 @@ public sealed class SetupTests
         docker.GlobalOptions.AddRange(["--host", $"unix://{_directory}/d.sock"]);
         Directory.CreateDirectory($"{Etc}/docker");
         File.WriteAllText($"{Etc}/docker/daemon.json", """{ "bridge": "none", "iptables": false, "ip6tables": false }""" + "\n");
-        Setup("docker");
-        Validate();
         Setup("docker", "--default");
-        Validate();
         string[] options =
         [
             "--host", $"unix://{_directory}/d.sock", "--data-root", $"{_directory}/d", "--exec-root", $"{_directory}/x", "--pidfile", $"{_directory}/pid",
@@ -101,16 +98,13 @@ public sealed class SetupTests
             string[] run = ["run", "--rm", "--network=none", "bb", "echo", "hello"];
             Calls(() => docker.Run(run)).Should().BePositive();
             Calls(() => docker.Run(["run", "--runtime=runc", .. run.Skip(1)])).Should().Be(0);
-            // dockerd reads it again at SIGHUP; the daemon is the child of timeout(1), as unshare becomes it.
+            // dockerd reads it again at SIGHUP.
             Setup("docker", "--remove");
             _ = Libc.kill(int.Parse(File.ReadAllText($"{_directory}/pid")), 1);
             Eventually.True(() => docker.Run("info", "--format", "{{.DefaultRuntime}}").Text == "runc", "the default of before");
             Calls(() => docker.Run(run)).Should().Be(0);
         }
-        Validate();
         File.ReadAllText($"{Etc}/docker/daemon.json").Should().Be("""{ "bridge": "none", "iptables": false, "ip6tables": false }""" + "\n");
-
-        void Validate() => Command.Run("unshare", InPrivateEtc("dockerd", "--validate"), new CommandOptions()).ShouldSucceed();
     }
 
     private ClientHost Host(string engine)

@@ -70,6 +70,7 @@ public sealed class SystemContainerTests
             pm inspect --format '{{.State.Status}} {{.State.ExitCode}} {{.Config.StopSignal}}' system
             pm rm --force system >/dev/null
             find /sys/fs/cgroup -name '*libpod*'
+            systemctl stop machine.slice
             end
             rm -rf /var/lib/containers /run/containers /run/libpod /var/tmp/*
             """);

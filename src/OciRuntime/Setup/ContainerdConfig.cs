@@ -34,8 +34,8 @@ internal sealed class ContainerdConfig : EngineFile
         StringBuilder block = new(clean.Length == 0 || clean.EndsWith('\n') ? "" : "\n");
         block.Append(Begin(r.Name)).Append('\n');
         if (r.Default && !hasTable) block.Append($"[{Toml.Path(containerd)}]\n{DefaultLine(r)}\n");
-        // The list of runtimes that containerd has by itself is replaced by the first table in it.
-        if (!statements.Exists(s => s.Path.Length > runtimes.Length && BeginsWith(s.Path, runtimes))) Append(block, [.. runtimes, "runc"], "", "");
+        bool first = !statements.Exists(s => s.Path.Length > runtimes.Length && BeginsWith(s.Path, runtimes));
+        if (first) Append(block.Append("# containerd forgets the runtime that it knows by itself as soon as one is written down.\n"), [.. runtimes, "runc"], "", "");
         string driver = r.SystemdCgroup || RuncUsesSystemd(statements, runtimes) ? "SystemdCgroup = true\n" : "";
         Append(block, [.. runtimes, r.Name], Toml.String(r.Binary), driver);
         string result = clean + block.Append(End(r.Name)).Append('\n');

@@ -6,7 +6,7 @@ using OciRuntime.Tests.Support;
 namespace OciRuntime.Tests.Cli;
 
 /// <summary>`ocirun setup`: what happens to the file. That the engines understand it is for <c>Clients/SetupTests</c>.</summary>
-public sealed class SetupTests
+public sealed class SetupFileTests
 {
     private const string Program = "/bin/sh";
     private const string Daemon = """
