@@ -17,6 +17,7 @@ public sealed partial class SetupTests
         ClientHost ctr = Host("ctr");
         ctr.GlobalOptions.AddRange(["--address", $"{_directory}/c.sock"]);
         Directory.CreateDirectory($"{Etc}/containerd");
+        // Where there is no CAP_SYS_RESOURCE, scores cannot be lowered.
         string before = $"""
             version = 2
             root = "{_directory}/root"
@@ -27,6 +28,7 @@ public sealed partial class SetupTests
             address = "{_directory}/t.sock"
             [plugins."io.containerd.grpc.v1.cri"]
             sandbox_image = "{ClientImage.Name}"
+            restrict_oom_score_adj = true
             [plugins."io.containerd.grpc.v1.cri".containerd]
             snapshotter = "native"
 

@@ -28,15 +28,16 @@ public sealed class SetupOptions : VerbOptions
     [Option("name", MetaValue = "NAME", Default = DefaultName, HelpText = "what the engine calls the runtime")]
     public string Name { get; set; } = DefaultName;
 
-    [Value(0, MetaName = "podman|buildah|docker|containerd|crio|kubernetes", Required = true, HelpText = "the engine")]
+    [Value(0, MetaName = "engine", Required = true, HelpText = "podman, buildah, docker, containerd, crio or kubernetes")]
     public string Engine { get; set; } = "";
+
+    /// <summary>What <see cref="Engine"/> may be.</summary>
+    internal static string[] Engines => ["podman", "buildah", "docker", "containerd", "crio", "kubernetes"];
 
     public override Arity Arity => Arity.One;
 
     public override void AcceptArgument(int index, string value) =>
-        Engine = value is "podman" or "buildah" or "docker" or "containerd" or "crio" or "kubernetes"
-            ? value
-            : throw new UsageException($"no setup for the engine \"{value}\": there is one for podman, buildah, docker, containerd, crio and kubernetes");
+        Engine = Engines.Contains(value) ? value : throw new UsageException($"no setup for the engine \"{value}\": there is one for {string.Join(", ", Engines)}");
 
     public override bool Accept(string name, ref ArgumentCursor a)
     {
