@@ -18,7 +18,9 @@ public sealed class ContainerdConfigTests
     private static readonly string[] Files =
     [
         "version = 2\n",
+        "",
         "# nothing but this\n",
+        "# not even a line end",
         "version = 2",
         "version = 2\r\n[plugins]\r\n",
         $"version = 2\n[{Cri}]\n  snapshotter = \"native\"\n",
@@ -38,7 +40,7 @@ public sealed class ContainerdConfigTests
             config.With(with, request, []).Should().Be(with);
             config.With(config.With(text, Default, []), request, []).Should().Be(with, "what it was set up as before does not matter");
             string back = config.Without(with, request.Name, [text])!;
-            back.TrimEnd('\n').Should().BeOneOf(text.TrimEnd('\n'), text + "version = 2");
+            back.TrimEnd('\n').Should().BeOneOf(text.TrimEnd('\n'), $"{text.TrimEnd('\n')}\nversion = 2".TrimStart('\n'));
             string dump = Dump(with);
             dump.Should().Contain("BinaryName = \"/opt/o \\\"c\\\"/ocirun\"").And.Contain($"[{Cri}.runtimes.ocirun]");
             if (request.Default) dump.Should().Contain("default_runtime_name = \"ocirun\"");

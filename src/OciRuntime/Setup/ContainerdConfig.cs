@@ -19,6 +19,7 @@ internal sealed class ContainerdConfig : EngineFile
     public override string With(string? text, SetupRequest r, IEnumerable<string> older)
     {
         string clean = Clean(text ?? "", r.Name);
+        if (clean is not ("" or [.., '\n'])) clean += '\n';
         List<TomlStatement> statements = TomlText.Statements(clean);
         if (statements.Count == 0)
         {
@@ -31,8 +32,7 @@ internal sealed class ContainerdConfig : EngineFile
         if (HasWithin(statements, [.. runtimes, r.Name])) throw new OciException($"has a table [{Toml.Path([.. runtimes, r.Name])}] that setup has not written; take it out, or choose another --name");
 
         bool hasTable = statements.Exists(s => s.IsHeader && Is(s.Table, containerd));
-        StringBuilder block = new(clean.Length == 0 || clean.EndsWith('\n') ? "" : "\n");
-        block.Append(Begin(r.Name)).Append('\n');
+        StringBuilder block = new($"{Begin(r.Name)}\n");
         if (r.Default && !hasTable) block.Append($"[{Toml.Path(containerd)}]\n{DefaultLine(r)}\n");
         bool first = !statements.Exists(s => s.Path.Length > runtimes.Length && BeginsWith(s.Path, runtimes));
         if (first) Append(block.Append("# containerd forgets the runtime that it knows by itself as soon as one is written down.\n"), [.. runtimes, "runc"], "", "");
