@@ -24,7 +24,10 @@ Usage: ./build.sh [COMMAND]
   fuzz [SECONDS] [SEED]
                     mutate configurations and plan them (600 s; the tests do it for 60)
   bench             compare start-up and launch times with crun and runc (root)
-  install [PREFIX]  put the binary, the manual pages and the completions of bash, zsh and fish below PREFIX, /usr/local by default
+  install [PREFIX]  put the binary, the manual pages, the completions of bash, zsh and fish and examples below PREFIX, /usr/local by default
+  uninstall [PREFIX]
+                    remove what install has put there
+  package           make a Debian package of the same: out/ocirun_VERSION_ARCHITECTURE.deb
   conformance DIR [RUNTIME]
                     run an already built checkout of opencontainers/runtime-tools, on out/ocirun or another runtime (root)
   vm [OPTION]... -- COMMAND [ARGUMENT]...
@@ -237,22 +240,36 @@ cmd_bench() {
 }
 
 cmd_install() {
-  local prefix=${1:-/usr/local} share=$out/share page
+  local prefix=${1:-/usr/local} stage=$out/stage file mode
   build
+  # shellcheck source=scripts/package.sh
+  . "$repo/scripts/package.sh"
   say "installing below $prefix"
-  install_file 755 "$binary" "$prefix/bin/ocirun"
-  rm -rf "$share"
-  mkdir -p "$share/man8"
-  "$binary" man --output "$share/man8"
-  for page in "$share"/man8/*; do install_file 644 "$page" "$prefix/share/man/man8/$(basename "$page")"; done
-  install_completion bash "$prefix/share/bash-completion/completions/ocirun"
-  install_completion zsh "$prefix/share/zsh/site-functions/_ocirun"
-  install_completion fish "$prefix/share/fish/vendor_completions.d/ocirun.fish"
+  stage "$stage" "$prefix"
+  for file in $(staged_files "$stage"); do
+    mode=644
+    if [[ -x $stage/$file ]]; then mode=755; fi
+    install_file $mode "$stage/$file" "$prefix/$file"
+  done
+  rm -rf "$stage"
 }
 
-install_completion() {
-  "$binary" completion "$1" >"$share/$1"
-  install_file 644 "$share/$1" "$2"
+# The names that install gives, whatever this version's commands are.
+cmd_uninstall() {
+  local prefix=${1:-/usr/local} remove=(rm -rf)
+  [[ -w $prefix/bin ]] || remove=(as_root rm -rf)
+  # shellcheck source=scripts/package.sh
+  . "$repo/scripts/package.sh"
+  say "removing from below $prefix"
+  "${remove[@]}" "$prefix"/bin/ocirun "$prefix"/share/man/man8/ocirun.8 "$prefix"/share/man/man8/ocirun-*.8 "$prefix/share/doc/ocirun" \
+    "$prefix/$(completion_path bash)" "$prefix/$(completion_path zsh)" "$prefix/$(completion_path fish)"
+}
+
+cmd_package() {
+  build
+  # shellcheck source=scripts/package.sh
+  . "$repo/scripts/package.sh"
+  package_deb
 }
 
 # install_file MODE FILE TARGET: as root when the place is not one's own.
@@ -301,7 +318,7 @@ main() {
   local command=${1:-build}
   [[ $# -eq 0 ]] || shift
   case $command in
-    build | demo | test | engines | fuzz | bench | install | conformance | vm | clean) "cmd_$command" "$@" ;;
+    build | demo | test | engines | fuzz | bench | install | uninstall | package | conformance | vm | clean) "cmd_$command" "$@" ;;
     help | -h | --help) usage ;;
     *)
       usage >&2

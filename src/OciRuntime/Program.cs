@@ -73,6 +73,7 @@ internal static class Program
         CheckpointOptions o => CheckpointCommand.Run(globals, o),
         RestoreOptions o => RestoreCommand.Run(globals, o),
         SpecOptions o => SpecCommand.Run(globals, o),
+        SetupOptions o => SetupCommand.Run(globals, o),
         FeaturesOptions o => FeaturesCommand.Run(globals, o),
         ManOptions o => ManCommand.Run(globals, o),
         CompletionOptions o => CompletionCommand.Run(globals, o),

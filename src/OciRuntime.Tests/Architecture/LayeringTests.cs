@@ -17,6 +17,7 @@ public sealed class LayeringTests
         ["Spec"] = ["Linux"],
         ["Host"] = ["Linux"],
         ["Cli"] = ["Linux"],
+        ["Setup"] = ["Linux"],
         ["Seccomp"] = ["Linux", "Spec", "Host"],
         ["Rdt"] = ["Linux", "Spec"],
         ["Plan"] = ["Linux", "Init", "Spec", "Host", "Seccomp"],
@@ -25,7 +26,7 @@ public sealed class LayeringTests
         ["State"] = ["Linux", "Spec", "Host", "Cgroups", "Rdt"],
         ["Launch"] = ["Linux", "Init", "Spec", "Host", "Seccomp", "Plan", "DBus", "Cgroups", "Rdt", "State"],
         ["Checkpoint"] = ["Linux", "Init", "Spec", "Host", "Plan", "Cgroups", "Rdt", "State", "Launch"],
-        ["Commands"] = ["Linux", "Init", "Spec", "Host", "Cli", "Seccomp", "Plan", "Cgroups", "Rdt", "State", "Launch", "Checkpoint"],
+        ["Commands"] = ["Linux", "Init", "Spec", "Host", "Cli", "Seccomp", "Plan", "Cgroups", "Rdt", "State", "Launch", "Checkpoint", "Setup"],
     };
 
     private static readonly Lazy<List<(string From, string To, string Where)>> Uses = new(FindUses);

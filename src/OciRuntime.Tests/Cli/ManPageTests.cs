@@ -75,20 +75,6 @@ public sealed class ManPageTests
         Ocirun.Run("man", "-o", _directory, "create").ShouldFail(1, "--output writes all pages");
     }
 
-    [Test]
-    public void Install_puts_everything_into_its_place()
-    {
-        string prefix = Path.Combine(_directory, "prefix");
-        Command.Run(Path.Combine(Ocirun.RepositoryRoot, "build.sh"), ["install", prefix], new CommandOptions { Timeout = TimeSpan.FromMinutes(5) }).ShouldSucceed();
-        string[] files = [.. Directory.EnumerateFiles(prefix, "*", SearchOption.AllDirectories).Select(f => Path.GetRelativePath(prefix, f))];
-        files.Should().BeEquivalentTo(
-        [
-            "bin/ocirun", "share/bash-completion/completions/ocirun", "share/zsh/site-functions/_ocirun", "share/fish/vendor_completions.d/ocirun.fish",
-            .. Verbs.All.Select(v => $"share/man/man8/ocirun-{v.Name}.8"), "share/man/man8/ocirun.8",
-        ]);
-        Command.Run(Path.Combine(prefix, "bin/ocirun"), "--version").ShouldSucceed();
-    }
-
     private string PageOf(string topic) => Path.Combine(_directory, topic.Length == 0 ? "ocirun.8" : $"ocirun-{topic}.8");
 
     private string Rendered(string topic) => Command.Run(Requires.Tool("groff"), ["-man", "-Tascii", "-P-cbou", "-rLL=200n", PageOf(topic)], Wide).ShouldSucceed().Stdout;

@@ -5,7 +5,7 @@ using OciRuntime.Tests.Support;
 
 namespace OciRuntime.Tests.Parity;
 
-/// <summary>docs/compatibility.md has the differences that <see cref="ParityTests"/> knows, with their reasons, and no others; and a test for each text that clients look for.</summary>
+/// <summary>docs/compatibility.md has the differences that <see cref="ParityTests"/> knows, with their reasons, and no others; and a test for each text that clients look for, and for each thing that engines assume.</summary>
 public sealed partial class CompatibilityPageTests
 {
     private static readonly string[] Lines = File.ReadAllLines(Path.Combine(Ocirun.RepositoryRoot, "docs/compatibility.md"));
@@ -32,6 +32,15 @@ public sealed partial class CompatibilityPageTests
         }
     }
 
+    [Test]
+    public void Every_assumption_of_an_engine_names_tests_that_exist()
+    {
+        string[][] rows = [.. Table("What engines assume", "| ").Skip(2).Select(static line => line.Split('|'))];
+        rows.Should().HaveCountGreaterThan(30);
+        rows.Should().OnlyContain(static cells => cells.Length == 5 && Span().IsMatch(cells[3]));
+        rows.SelectMany(static cells => Span().Matches(cells[3])).Select(static match => match.Groups[1].Value).Where(static test => NamedTest.TextOf(test) is null).Should().BeEmpty();
+    }
+
     private static void ShouldHold(string heading, Func<Relation, bool> relation)
     {
         string[] table = [.. Table(heading)], expected = [.. Expected(relation)];
@@ -48,8 +57,8 @@ public sealed partial class CompatibilityPageTests
         group $"`{row.Command}`" by row.Relation.Reason into same
         select $"| {string.Join(", ", same)} | {same.Key} |";
 
-    private static IEnumerable<string> Table(string heading) =>
-        Lines.SkipWhile(line => line != $"## {heading}").Skip(1).TakeWhile(static line => !line.StartsWith("## ", StringComparison.Ordinal)).Where(static line => line.StartsWith("| `", StringComparison.Ordinal));
+    private static IEnumerable<string> Table(string heading, string rows = "| `") =>
+        Lines.SkipWhile(line => line != $"## {heading}").Skip(1).TakeWhile(static line => !line.StartsWith("## ", StringComparison.Ordinal)).Where(line => line.StartsWith(rows, StringComparison.Ordinal));
 
     [GeneratedRegex("`([^`]+)`")]
     private static partial Regex Span();

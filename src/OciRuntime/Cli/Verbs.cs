@@ -25,6 +25,7 @@ public static class Verbs
         VerbDefinition.Of<SpecOptions>("spec"),
         VerbDefinition.Of<ExplainOptions>("explain"),
         VerbDefinition.Of<FeaturesOptions>("features"),
+        VerbDefinition.Of<SetupOptions>("setup"),
         VerbDefinition.Of<HelpOptions>("help"),
         VerbDefinition.Of<ManOptions>("man"),
         VerbDefinition.Of<CompletionOptions>("completion"),

@@ -10,6 +10,8 @@ internal static unsafe partial class Files
 
     public static long Seek(int fd, long offset, int whence) => Kernel.Call(SyscallNumber.Lseek, fd, (nint)offset, whence);
 
+    public static long Synchronize(int fd) => Kernel.CallBlocking(SyscallNumber.Fsync, fd);
+
     public static long Truncate(int fd, long size) => Kernel.Call(SyscallNumber.Ftruncate, fd, (nint)size);
 
     /// <summary>Sets the access and modification time, of the file behind <paramref name="fd"/> itself where the name is null.</summary>

@@ -5,7 +5,7 @@ internal static partial class SyscallNumber
 {
     public const int Read = 63, Write = 64, Close = 57, Lseek = 62, RtSigaction = 134, RtSigprocmask = 135, Ioctl = 29, Getpid = 172,
         Socket = 198, Connect = 203, Sendmsg = 211, Recvmsg = 212, Bind = 200, Listen = 201, Socketpair = 199, Setsockopt = 208, Execve = 221,
-        Wait4 = 260, Kill = 129, Fcntl = 25, Flock = 32, Ftruncate = 46, Getcwd = 17, Chdir = 49, Fchdir = 50, Fchmod = 52,
+        Wait4 = 260, Kill = 129, Fcntl = 25, Flock = 32, Ftruncate = 46, Fsync = 82, Getcwd = 17, Chdir = 49, Fchdir = 50, Fchmod = 52,
         Fchown = 55, Umask = 166, Geteuid = 175, Getegid = 177, Getppid = 173, Setsid = 157, Setgroups = 159,
         Setresuid = 147, Setresgid = 149, Capget = 90, Capset = 91, Personality = 92, Statfs = 43, Fstatfs = 44, PivotRoot = 41,
         Prctl = 167, Chroot = 51, Umount2 = 39, Sethostname = 161, Setdomainname = 162, SchedSetaffinity = 122,

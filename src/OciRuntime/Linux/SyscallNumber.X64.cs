@@ -5,7 +5,7 @@ internal static partial class SyscallNumber
 {
     public const int Read = 0, Write = 1, Close = 3, Lseek = 8, RtSigaction = 13, RtSigprocmask = 14, Ioctl = 16, Getpid = 39,
         Socket = 41, Connect = 42, Sendmsg = 46, Recvmsg = 47, Bind = 49, Listen = 50, Socketpair = 53, Setsockopt = 54, Execve = 59,
-        Wait4 = 61, Kill = 62, Fcntl = 72, Flock = 73, Ftruncate = 77, Getcwd = 79, Chdir = 80, Fchdir = 81, Fchmod = 91,
+        Wait4 = 61, Kill = 62, Fcntl = 72, Flock = 73, Fsync = 74, Ftruncate = 77, Getcwd = 79, Chdir = 80, Fchdir = 81, Fchmod = 91,
         Fchown = 93, Umask = 95, Geteuid = 107, Getegid = 108, Getppid = 110, Setsid = 112, Setgroups = 116,
         Setresuid = 117, Setresgid = 119, Capget = 125, Capset = 126, Personality = 135, Statfs = 137, Fstatfs = 138, PivotRoot = 155,
         Prctl = 157, Chroot = 161, Umount2 = 166, Sethostname = 170, Setdomainname = 171, SchedSetaffinity = 203,

@@ -50,6 +50,7 @@ public sealed record ValueHint(ValueKind Kind, string[] Words)
         "container-id" => new(optionsType.IsAssignableTo(typeof(BundleOptions)) ? ValueKind.Any : ValueKind.Container, []),
         "file" => new(ValueKind.File, []),
         "signal" => OneOf(Signals),
+        "engine" => OneOf(SetupOptions.Engines),
         // exec's command is the container's.
         "command" when !repeated => OneOf(Array.ConvertAll(Verbs.All, v => v.Name)),
         _ => OneOfTheAlternativesIn(name),

@@ -1,0 +1,71 @@
+using CommandLine;
+
+namespace OciRuntime.Cli;
+
+[Verb("setup", HelpText = "configure a container engine to use this runtime")]
+public sealed class SetupOptions : VerbOptions
+{
+    public const string DefaultName = "ocirun";
+
+    [Option("write", HelpText = "change the engine's configuration; without it, nothing is touched")]
+    public bool Write { get; set; }
+
+    [Option("default", HelpText = "make this the runtime of all containers that ask for no other")]
+    public bool Default { get; set; }
+
+    [Option("remove", HelpText = "take back what setup has written; what was there before stays")]
+    public bool Remove { get; set; }
+
+    [Option("config", MetaValue = "FILE", HelpText = "another file than the one that the engine reads by itself")]
+    public string? Config { get; set; }
+
+    [Option("user", HelpText = "the file of the calling user, for rootless Podman, Buildah and Docker")]
+    public bool User { get; set; }
+
+    [Option("binary", MetaValue = "PATH", HelpText = "what the engine shall run (default: this program)")]
+    public string? Binary { get; set; }
+
+    [Option("name", MetaValue = "NAME", Default = DefaultName, HelpText = "what the engine calls the runtime")]
+    public string Name { get; set; } = DefaultName;
+
+    [Value(0, MetaName = "engine", Required = true, HelpText = "podman, buildah, docker, containerd, crio or kubernetes")]
+    public string Engine { get; set; } = "";
+
+    /// <summary>What <see cref="Engine"/> may be.</summary>
+    internal static string[] Engines => ["podman", "buildah", "docker", "containerd", "crio", "kubernetes"];
+
+    public override Arity Arity => Arity.One;
+
+    public override void AcceptArgument(int index, string value) =>
+        Engine = Engines.Contains(value) ? value : throw new UsageException($"no setup for the engine \"{value}\": there is one for {string.Join(", ", Engines)}");
+
+    public override bool Accept(string name, ref ArgumentCursor a)
+    {
+        switch (name)
+        {
+            case "write": Write = a.Flag(); return true;
+            case "default": Default = a.Flag(); return true;
+            case "remove": Remove = a.Flag(); return true;
+            case "config": Config = a.Value(); return true;
+            case "user": User = a.Flag(); return true;
+            case "binary": Binary = a.Value(); return true;
+            case "name": Name = a.Value(); return true;
+            default: return base.Accept(name, ref a);
+        }
+    }
+
+    public override VerbHelp Describe() => new(
+        """
+        Makes this program one of an engine's runtimes, or its default one. Without --write the configuration goes to standard output as it would be,
+        and standard error says which file it is meant for and what to do next. With --write the file is replaced at once or not at all; the one
+        before stays beside it as FILE.ocirun-backup. A second call changes nothing.
+
+        Podman, Buildah and CRI-O get a file of their own, Docker's daemon.json and containerd's config.toml are completed. For Kubernetes this is the
+        manifest of a RuntimeClass, and the runtime must be set up in containerd or CRI-O under the same name.
+        """,
+        [
+            new("Look at it first", "ocirun setup docker | diff /etc/docker/daemon.json -"),
+            new("Podman runs all containers with this program", "ocirun setup podman --default --write"),
+            new("As it was before", "ocirun setup podman --remove --write"),
+        ]);
+}

@@ -1,0 +1,109 @@
+using OciRuntime.Cli;
+using OciRuntime.Linux;
+using OciRuntime.Setup;
+
+namespace OciRuntime.Commands;
+
+/// <summary><c>ocirun setup ENGINE</c>: shows or writes the configuration that makes an engine use this program.</summary>
+internal static class SetupCommand
+{
+    private const int NameMax = 63;
+
+    public static int Run(GlobalOptions globals, SetupOptions o)
+    {
+        EngineFile engine = EngineFile.For(o.Engine);
+        SetupRequest request = new(o.Name, o.Binary ?? OwnPath(), o.Default, globals.SystemdCgroup || globals.CgroupManager == CgroupManager.Systemd);
+        CheckOptions(o, request);
+        engine.Check(request);
+        string? path = o.Config ?? engine.DefaultPath(o.Name, o.User ? UserDirectory() : null);
+        if (path is null && o.User) throw new UsageException($"--user: {o.Engine} has no configuration of a single user");
+        if (path is null && o.Write) throw new UsageException($"--write: {o.Engine} reads no file by itself; name one with --config");
+
+        ConfigurationFile? file = path is null ? null : ConfigurationFile.Read(path);
+        string? after = After(engine, file, request, o.Remove);
+        if (!o.Write) Show(file, after);
+        else if (after == file!.Text) Output.Write($"{file.Path}: is as it should be, nothing was changed\n");
+        else Write(engine, file, after);
+        if (!o.Remove) Tell(o.Write, $"Then: {engine.Next(request, o.User)}\n");
+        else if (after != file?.Text) Tell(o.Write, "Then restart the engine's daemon, if it has one\n");
+        return ExitCodes.Success;
+    }
+
+    private static void CheckOptions(SetupOptions o, SetupRequest request)
+    {
+        if (o.Remove && o.Default) throw new UsageException("--remove and --default contradict each other");
+        if (o.Name.Length is 0 or > NameMax || !char.IsAsciiLetterOrDigit(o.Name[0]) || o.Name.Any(static c => !char.IsAsciiLetterOrDigit(c) && c is not ('-' or '_' or '.')))
+        {
+            throw new UsageException($"--name: a name is made of letters, digits, '-', '_' and '.', not \"{o.Name}\"");
+        }
+        if (o.User && Processes.EffectiveUid() == 0) throw new UsageException("--user: root's engines read the files in /etc");
+        if (!request.Binary.StartsWith('/') || request.Binary.Any(char.IsControl)) throw new UsageException($"--binary: must be an absolute path, not \"{request.Binary}\"");
+        if (o.Write && !o.Remove && !IsProgram(request.Binary)) throw new OciException($"--binary: {request.Binary} is not a program");
+    }
+
+    private static string? After(EngineFile engine, ConfigurationFile? file, SetupRequest request, bool remove)
+    {
+        IEnumerable<string> older = file?.OlderTexts() ?? [];
+        try
+        {
+            if (!remove) return engine.With(file?.Text, request, older);
+            return file?.Text is { } text ? engine.Without(text, request.Name, older) : null;
+        }
+        catch (OciException e)
+        {
+            throw new OciException($"{file?.Path}: {e.Message}; nothing was changed");
+        }
+    }
+
+    /// <summary>The document alone on standard output, so that it can be compared or put somewhere.</summary>
+    private static void Show(ConfigurationFile? file, string? after)
+    {
+        if (file is not null) Output.WriteError(Heading(file, after));
+        if (after is not null) Output.Write(after);
+    }
+
+    private static string Heading(ConfigurationFile file, string? after) => (file.Text, after) switch
+    {
+        (null, null) => $"{file.Path} is not there; there is nothing to remove.\n",
+        (_, null) => $"{file.Path} would be deleted; --write does it.\n",
+        _ when file.Text == after => $"{file.Path} is as it should be:\n",
+        _ => $"{file.Path} would be as follows; --write makes it so.\n",
+    };
+
+    private static void Write(EngineFile engine, ConfigurationFile file, string? after)
+    {
+        if (after is null)
+        {
+            file.Delete();
+            Output.Write($"{file.Path}: deleted\n");
+            return;
+        }
+        string? backup = file.Replace(after, keepBackup: !engine.IsOurs);
+        Output.Write($"{file.Path}: written{(backup is null ? "" : $"; as it was before: {backup}")}\n");
+    }
+
+    private static void Tell(bool written, string text)
+    {
+        if (written) Output.Write(text);
+        else Output.WriteError(text);
+    }
+
+    /// <summary>This program, by the path that the kernel has for it.</summary>
+    private static string OwnPath()
+    {
+        string? path = Files.ReadLinkAt(Files.AT_FDCWD, "/proc/self/exe", out long error);
+        return path ?? throw OciException.FromResult(error, "find out where this program is");
+    }
+
+    private static bool IsProgram(string path)
+    {
+        if (Files.StatAt(Files.AT_FDCWD, path, 0, out Statx stat) < 0 || !Files.IsType(stat.Mode, Files.S_IFREG)) return false;
+        return (stat.Mode & 0x49) != 0; // Somebody may execute it.
+    }
+
+    private static string UserDirectory()
+    {
+        if (Environment.GetEnvironmentVariable("XDG_CONFIG_HOME") is ['/', ..] directory) return directory;
+        return Environment.GetEnvironmentVariable("HOME") is ['/', ..] home ? $"{home}/.config" : throw new OciException("--user: HOME is not set");
+    }
+}
