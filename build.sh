@@ -83,7 +83,7 @@ test_packages=(
   runc crun
   podman conmon netavark iptables
   uidmap passwd
-  containerd docker.io buildah
+  containerd docker.io buildah docker-registry
   libseccomp2 gcc libc6-dev
   criu python3-protobuf
   dbus-daemon systemd

@@ -5,7 +5,9 @@ namespace OciRuntime.Tests.Clients;
 /// <summary>A daemon of a client, with a limited life even when the tests are killed.</summary>
 internal sealed class Server : IDisposable
 {
-    private const int LifetimeSeconds = 240;
+    /// <summary>Longer than the tests of any class take.</summary>
+    public const int LifetimeSeconds = 600;
+
     private readonly RunningCommand _command;
     private readonly string _name;
 
@@ -27,13 +29,16 @@ internal sealed class Server : IDisposable
         }
     }
 
+    /// <summary>Waits for the end of a daemon that somebody else has told to end.</summary>
+    public void WaitForEnd() => _command.Wait(TimeSpan.FromSeconds(20));
+
     /// <summary>timeout(1) passes the signal on.</summary>
     public void Dispose()
     {
         if (_command.IsRunning)
         {
             _ = Libc.kill(_command.Pid, 15);
-            _command.Wait(TimeSpan.FromSeconds(20));
+            WaitForEnd();
         }
         _command.Dispose();
     }
