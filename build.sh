@@ -81,7 +81,7 @@ vm_packages=(qemu-system-x86 cpio busybox-static util-linux)
 test_packages=(
   busybox-static
   runc crun
-  podman conmon netavark iptables
+  podman conmon netavark aardvark-dns iptables catatonit tini
   uidmap passwd
   containerd docker.io buildah docker-registry
   libseccomp2 gcc libc6-dev

@@ -27,6 +27,9 @@ internal sealed class ClientHost : IDisposable
 
     public Dictionary<string, string?> Environment { get; } = [];
 
+    /// <summary>A process whose network and mount namespace the client is to live in; null for those of the tests.</summary>
+    public int? NamespacesOf { get; set; }
+
     private string Cids => Path.Combine(Directory, "cids");
 
     private CommandOptions Options => new() { Env = Environment, Timeout = TimeSpan.FromSeconds(60) };
@@ -34,14 +37,25 @@ internal sealed class ClientHost : IDisposable
     /// <summary>Where the client writes the ID of its next container.</summary>
     public string NextCidFile() => Path.Combine(Cids, (++_containers).ToString());
 
-    public CommandResult Run(params string[] args) => Command.Run(_program, [.. GlobalOptions, .. args], Options);
+    private string[] Words(string[] args) => [.. NamespacesOf is { } pid ? (string[])[Requires.Tool("nsenter"), $"--target={pid}", "--net", "--mount"] : [], _program, .. GlobalOptions, .. args];
 
-    public CommandResult RunWithInput(string input, params string[] args) => Command.Run(_program, [.. GlobalOptions, .. args], Options with { Stdin = input });
+    public CommandResult Run(params string[] args) => Run(Options, args);
+
+    public CommandResult RunWithInput(string input, params string[] args) => Run(Options with { Stdin = input }, args);
+
+    /// <summary>With descriptors, a terminal or variables of the caller's; the client's own variables are added.</summary>
+    public CommandResult Run(CommandOptions options, params string[] args)
+    {
+        string[] words = Words(args);
+        Dictionary<string, string?> variables = new(options.Env);
+        foreach ((string name, string? value) in Environment) variables[name] = value;
+        return Command.Run(words[0], words[1..], options with { Timeout = Options.Timeout, Env = variables });
+    }
 
     /// <summary>With a terminal as stdin, stdout and stderr: script(1) makes one and copies what appears on it.</summary>
     public CommandResult RunInTerminal(params string[] args)
     {
-        string line = string.Join(' ', ((string[])[_program, .. GlobalOptions, .. args]).Select(word => $"'{word.Replace("'", "'\\''")}'"));
+        string line = string.Join(' ', Words(args).Select(word => $"'{word.Replace("'", "'\\''")}'"));
         return Command.Run(Requires.Tool("script"), ["-qec", line, "/dev/null"], Options);
     }
 
@@ -65,14 +79,15 @@ internal sealed class ClientHost : IDisposable
         Cleaner.DeleteTree(Directory);
     }
 
-    private static IEnumerable<string> Traces(string id)
+    private IEnumerable<string> Traces(string id)
     {
         foreach (string cgroup in CgroupHost.Find(id)) yield return $"cgroup left: {cgroup}";
-        foreach (MountInfo mount in MountInfo.Of().Where(mount => mount.MountPoint.Contains(id))) yield return $"mount left: {mount.MountPoint}";
-        if (System.IO.Directory.Exists($"/run/ocirun/{id}")) yield return $"state left: /run/ocirun/{id}";
-        foreach (int pid in ProcessTree.DescendantsOf(System.Environment.ProcessId).Where(pid => ProcessTree.CommandLine(pid).Contains(id)))
+        foreach (MountInfo mount in MountInfo.Of(NamespacesOf).Where(mount => mount.MountPoint.Contains(id))) yield return $"mount left: {mount.MountPoint}";
+        string state = $"{(NamespacesOf is { } pid ? $"/proc/{pid}/root" : "")}/run/{Ocirun.Binary.Name}/{id}";
+        if (System.IO.Directory.Exists(state)) yield return $"state left: {state}";
+        foreach (int process in ProcessTree.DescendantsOf(System.Environment.ProcessId).Where(process => ProcessTree.CommandLine(process).Contains(id)))
         {
-            yield return $"process left: {pid} {ProcessTree.CommandLine(pid)}";
+            yield return $"process left: {process} {ProcessTree.CommandLine(process)}";
         }
     }
 }

@@ -17,7 +17,8 @@ internal static class ClientImage
     // Symlinks, not hard links or copies: a client unpacks the layer once for every container.
     private static readonly string[] Applets =
     [
-        "sh", "cat", "echo", "env", "false", "grep", "hostname", "id", "kill", "ls", "mount", "pwd", "sleep", "stty", "touch", "true", "tty", "umask", "wc",
+        "sh", "cat", "chmod", "chown", "date", "echo", "env", "false", "grep", "hostname", "id", "ip", "kill", "ls", "mkdir", "mknod", "mount", "nc", "ping", "ps", "pwd", "readlink",
+        "rm", "sleep", "stat", "stty", "touch", "true", "tty", "umask", "uname", "wc",
     ];
 
     /// <summary>The root file system as a tar, for `podman import`, `docker import` and `ADD`.</summary>

@@ -21,10 +21,13 @@ public sealed class MountPlannerTests
     [TestCase("""{"destination":"/x","type":"tmpfs","source":"tmpfs","options":["size=1m","tmpcopyup","private"]}""", "mount tmpfs on /x (size=1m,tmpcopyup,private)")]
     [TestCase("""{"destination":"/x","source":"/d","options":["bind","src-nofollow","dest-nofollow","ro"]}""", "bind /d on /x (src-nofollow,dest-nofollow,ro)")]
     [TestCase("""{"destination":"/x","source":"/proc/self/fd","options":["bind","copy-symlink"]}""", "bind /proc/self/fd on /x")]
+    [TestCase("""{"destination":"/x","source":"/d","options":["bind","nocopy"]}""", "bind /d on /x")]
+    [TestCase("""{"destination":"/x","source":"/d","options":["rbind","copy","ro"]}""", "bind /d on /x (rbind,ro)")]
     public void Mount_in_words(string mount, string expected) => With(mount).Words().Should().Contain(expected);
 
     [TestCase("""{"destination":"/x","options":["bind"]}""", "a bind mount needs a source")]
     [TestCase("""{"destination":"/x","source":"/d","options":["bind","size=1"]}""", "filesystem-specific options applied: size")]
+    [TestCase("""{"destination":"/x","source":"/d","options":["bind","nocopy","copy=1"]}""", "filesystem-specific options applied: copy")]
     [TestCase("""{"destination":"/x","source":"s"}""", "needs a type")]
     [TestCase("""{"destination":"/.","type":"tmpfs"}""", "the root itself")]
     [TestCase("""{"destination":"/proc/self/x","source":"/d","options":["bind","copy-symlink"]}""", "is inside /proc")]

@@ -103,6 +103,19 @@ public sealed class ProcAndMaskTests
         canary.ShouldBeUntouched(kind);
     }
 
+    /// <summary>The mode of the host's null device is not a container's to change, although its root owns the file. (What is tried here changes nothing.)</summary>
+    [TestCase("chmod 666 /proc/keys")]
+    [TestCase("chmod 666 /etc/passwd")]
+    [TestCase("chown 0:0 /proc/keys")]
+    [TestCase("chown 0:0 /etc/passwd")]
+    public void MasksAreReadOnly(string attack)
+    {
+        using var bundle = new TestBundle().Capabilities("CAP_CHOWN", "CAP_FOWNER", "CAP_DAC_OVERRIDE");
+        bundle.Linux["maskedPaths"] = TestBundle.Strings("/proc/keys", "/etc/passwd");
+        using var container = new TestContainer(bundle.Script($"{attack} 2>&1; echo x >/proc/keys && echo x >/etc/passwd && cat /proc/keys /etc/passwd && echo discarded"));
+        container.Run().ShouldSucceed().Stdout.Should().Contain("Read-only file system\n").And.EndWith("discarded\n");
+    }
+
     /// <summary>CVE-2026-88265: standard streams are not exchanged for what the image calls /dev/null, and no host file changes hands.</summary>
     [Test]
     public void StandardStreamsStayWhatTheyAre()

@@ -113,13 +113,13 @@ internal sealed class CgroupPlan
         };
     }
 
-    // "io.bfq.weight = 200, or io.weight = 1920 where the kernel has no such file".
+    // "io.bfq.weight = 200, or io.weight = 1920 where the kernel does not have that". Not "no such file": engines would take it for a missing program (exit code 127).
     private static string Alternatives(in CgroupStep step)
     {
         int bar = step.File.IndexOf('|');
         if (bar < 0) return $"{step.File} = {step.Value}";
         string[] values = step.Value.Split('|');
-        return $"{step.File[..bar]} = {values[0]}, or {step.File[(bar + 1)..]} = {values[^1]} where the kernel has no such file";
+        return $"{step.File[..bar]} = {values[0]}, or {step.File[(bar + 1)..]} = {values[^1]} where the kernel does not have that";
     }
 
     /// <summary>Finds the hierarchies that paths of a state file are in.</summary>

@@ -251,27 +251,28 @@ internal static unsafe class MountSteps
         }
     }
 
+    /// <summary>A read-only mount of the host's null device: its mode and owner are the host's, and no container's root may change them.</summary>
     private static long NullFile(ref InitState s)
     {
-        s.Detail = InitDetail.Source;
-        if (s.NullFd < 0)
+        byte empty = 0;
+        if (s.NullFd >= 0) return Mounts.OpenTree(s.NullFd, &empty, Mounts.OPEN_TREE_CLONE | Files.AT_EMPTY_PATH);
+        fixed (byte* path = "/dev/null\0"u8)
         {
-            fixed (byte* path = "/dev/null\0"u8)
-            {
-                long fd = Files.OpenAt(Files.AT_FDCWD, path, Files.O_PATH | Files.O_NOFOLLOW);
-                if (fd < 0) return fd;
-                s.NullFd = (int)fd;
-            }
-            long result = Files.Stat(s.NullFd, out Statx stat);
-            if (result < 0) return result;
-            if (stat.Type != Files.S_IFCHR || stat.RdevMajor != 1 || stat.RdevMinor != 3)
+            s.Detail = InitDetail.Source;
+            long mount = Mounts.OpenTree(Files.AT_FDCWD, path, Mounts.OPEN_TREE_CLONE | Files.AT_SYMLINK_NOFOLLOW);
+            if (mount < 0) return mount;
+            long result = Files.Stat((int)mount, out Statx stat);
+            if (result >= 0 && (stat.Type != Files.S_IFCHR || stat.RdevMajor != 1 || stat.RdevMinor != 3))
             {
                 s.Detail = InitDetail.NotADevice;
-                return -Errno.ENODEV;
+                result = -Errno.ENODEV;
             }
+            if (result < 0) return Dropped(mount, result);
+            mount = WithAttributes(ref s, (int)mount, Mounts.MOUNT_ATTR_RDONLY, 0, recursive: false);
+            if (mount < 0) return mount;
+            s.NullFd = (int)mount;
+            return Files.Fcntl(s.NullFd, Files.F_DUPFD_CLOEXEC, 3);
         }
-        byte empty = 0;
-        return Mounts.OpenTree(s.NullFd, &empty, Mounts.OPEN_TREE_CLONE | Files.AT_EMPTY_PATH);
     }
 
     /// <summary>Applies attributes and gives the mount back, or closes it and gives the errno.</summary>

@@ -50,10 +50,13 @@ internal sealed class MountPlanner(PlanRequest request, NamespacePlan namespaces
     private static PlanStep Attributes(Origin origin, string target, ulong set, ulong clear = 0, InitFlags flags = 0) =>
         new(InitOp.SetMountAttributes, origin) { Text1 = target, A = (long)set, B = (long)clear, Flags = flags };
 
+    /// <summary>What Podman 4 leaves in the options of a named volume: it has filled the volume, or has not, before it calls.</summary>
+    private static bool IsVolumeWord(KeyValuePair<string, string?> option) => option is { Key: "copy" or "nocopy", Value: null };
+
     private void AddBind(Mount mount, Origin origin, string target, ref MountOptions options)
     {
         if (string.IsNullOrEmpty(mount.Source)) throw Refuse(origin, mount, "a bind mount needs a source");
-        if (options.Data != null) throw Refuse(origin, mount, $"bind mounts cannot have any filesystem-specific options applied: {options.Data[0].Key}");
+        if (options.Data?.Find(static option => !IsVolumeWord(option)).Key is { } word) throw Refuse(origin, mount, $"bind mounts cannot have any filesystem-specific options applied: {word}");
         foreach (KeyValuePair<string, string?> flag in options.Flags ?? []) warnings.Add($"{origin} {mount.Destination}: option \"{flag.Key}\" is the file system's and has no effect on a bind mount");
         string source = ContainerPath.OnHost(request.Bundle, mount.Source);
         InitFlags inProc = ProcFlags(mount, origin, target, isProc: false);

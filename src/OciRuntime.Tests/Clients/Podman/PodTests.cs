@@ -1,0 +1,60 @@
+using FluentAssertions;
+using NUnit.Framework;
+using OciRuntime.Tests.Support;
+
+namespace OciRuntime.Tests.Clients.Podman;
+
+/// <summary>Pods, with and without a container that holds their namespaces, and Kubernetes' way of writing them down.</summary>
+public sealed class PodTests : PodmanTest
+{
+    [Test]
+    public void Containers_of_a_pod_share_namespaces()
+    {
+        Do("pod", "create", "--infra-image=bb", "--infra-command=sleep 1000", "--name=pod1", "--hostname=podhost", "--share=net,uts,ipc,pid", "--cgroup-parent", $"/{TestRun.Token}");
+        Detached("w1", "--pod=pod1", "bb", "sleep", "1001");
+        Detached("w2", "--pod=pod1", "bb", "sh", "-c", "hostname; ip -o addr show lo | grep -c inet; ps -o args; sleep 1002");
+        ProcessView first = Init("w1"), second = Init("w2");
+        foreach (string kind in (string[])["net", "uts", "ipc", "pid"]) first.NamespaceInode(kind).Should().Be(second.NamespaceInode(kind), kind);
+        first.NamespaceInode("mnt").Should().NotBe(second.NamespaceInode("mnt"));
+        WaitLog("w2", "sleep 1000");
+        Do("logs", "w2").Lines[0].Should().Be("podhost");
+        Do("logs", "w2").Stdout.Should().Contain("sleep 1001");
+        Do("pod", "pause", "pod1");
+        Do("pod", "ps", "--format", "{{.Status}}").Text.Should().Be("Paused");
+        Do("pod", "unpause", "pod1");
+        Do("pod", "top", "pod1", "args").Stdout.Should().Contain("sleep 1000").And.Contain("sleep 1001");
+        Do("pod", "stop", "--time=0", "pod1");
+        Do("pod", "start", "pod1");
+        Inspect("w1", "{{.State.Status}}").Should().Be("running");
+        Do("pod", "rm", "--force", "--time=0", "pod1");
+    }
+
+    [Test]
+    public void Pod_without_an_infra_container()
+    {
+        Do("pod", "create", "--infra=false", "--name=pod2", "--cgroup-parent", $"/{TestRun.Token}");
+        Podman.Run(Line("run --rm", "--pod=pod2", "bb", "echo", "in the pod")).ShouldSucceed().Text.Should().Be("in the pod");
+        Do("pod", "rm", "--force", "pod2");
+    }
+
+    /// <summary>The infra image of Podman's own making, with Debian's catatonit.</summary>
+    [Test]
+    public void Pod_becomes_a_description_and_a_pod_again()
+    {
+        Do("pod", "create", "--name=pod3", "--network=none", "--cgroup-parent", $"/{TestRun.Token}");
+        Detached("k1", "--pod=pod3", "--env=A=b", "--memory=64m", "--cap-drop=net_raw", "bb", "sh", "-c", "echo $A; sleep 1000");
+        WaitLog("k1", "b");
+        string file = TestRun.NewPath("podman", ".yaml");
+        Do("generate", "kube", "--filename", file, "pod3");
+        File.ReadAllText(file).Should().Contain("kind: Pod").And.Contain("memory");
+        Do("pod", "rm", "--force", "--time=0", "pod3");
+        Do("play", "kube", "--network=none", file);
+        ProcessView init = Init("pod3-k1");
+        Limit(init, "memory", "memory.limit_in_bytes").Should().Be("67108864");
+        WaitLog("pod3-k1", "b");
+        (Convert.ToUInt64(init.Status("CapBnd"), 16) >> 13 & 1).Should().Be(0, "CAP_NET_RAW was dropped");
+        Do("play", "kube", "--down", file);
+        // Podman gives a played pod no other parent to be in.
+        Cleaner.RemoveCgroups("libpod_parent/" + Do("pod", "ps", "-q", "--no-trunc").Text);
+    }
+}
