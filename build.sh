@@ -78,7 +78,7 @@ vm_packages=(qemu-system-x86 cpio busybox-static util-linux)
 test_packages=(
   busybox-static
   runc crun
-  podman conmon netavark iptables
+  podman conmon netavark aardvark-dns iptables slirp4netns catatonit fuse-overlayfs
   uidmap passwd
   containerd docker.io buildah
   libseccomp2 gcc libc6-dev
