@@ -10,12 +10,9 @@ internal static class BuildahBuild
         ENV PATH=/bin
         RUN echo built >/x && mkdir /cache
         FROM base AS work
-        RUN --mount=type=bind,from=base,source=/x,target=/bound echo "bound $(cat /bound)"
         RUN --mount=type=cache,target=/cache echo again >>/cache/n; echo "cached $(wc -l </cache/n)"
-        RUN --mount=type=cache,target=/cache echo again >>/cache/n; echo "cached $(wc -l </cache/n)"
-        RUN --mount=type=tmpfs,target=/scratch echo "tmpfs $(grep -c ' /scratch tmpfs ' /proc/mounts)"
-        RUN --mount=type=secret,id=secret echo "secret $(cat /run/secrets/secret)"
-        RUN echo "files $(ulimit -n)"
+        RUN --mount=type=cache,target=/cache --mount=type=bind,from=base,source=/x,target=/bound --mount=type=tmpfs,target=/scratch --mount=type=secret,id=secret \
+          echo again >>/cache/n; echo "cached $(wc -l </cache/n)"; echo "bound $(cat /bound)"; echo "tmpfs $(grep -c ' /scratch tmpfs ' /proc/mounts)"; echo "secret $(cat /run/secrets/secret)"; echo "files $(ulimit -n)"
         USER 1000
         RUN echo "user $(id -u)"; touch /x 2>&1 || true
         FROM base
@@ -23,7 +20,7 @@ internal static class BuildahBuild
         ENTRYPOINT ["cat", "/y"]
         """;
 
-    public static readonly string[] Printed = ["bound built", "cached 1", "cached 2", "tmpfs 1", "secret hush", "files 100", "user 1000", "touch: /x: Permission denied"];
+    public static readonly string[] Printed = ["cached 1", "cached 2", "bound built", "tmpfs 1", "secret hush", "files 100", "user 1000", "touch: /x: Permission denied"];
 
     /// <summary>Puts the build's files into a directory.</summary>
     public static void Write(string context, string tar)

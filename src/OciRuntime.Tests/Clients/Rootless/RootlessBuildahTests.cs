@@ -47,7 +47,7 @@ public sealed class RootlessBuildahTests
     [Test]
     public void Image_is_built_and_run_by_podman()
     {
-        string[] build = ["--network=none", "--layers", "--ulimit=nofile=100:100", "--secret=id=secret,src=context/secret", "--tag=built", "context"];
+        string[] build = ["--network=none", "--ulimit=nofile=100:100", "--secret=id=secret,src=context/secret", "--tag=built", "context"];
         _host.Buildah(["bud", .. build]).ShouldSucceed().Lines.Should().ContainInOrder(BuildahBuild.Printed);
         _host.Buildah("bud", "--network=none", "--file=context/Failing", "context").ShouldFail(9, "exit status 9");
         _host.Podman("run", "--rm", "--network=none", "built").ShouldSucceed().Stdout.Should().Be("built\n");

@@ -97,6 +97,14 @@ internal sealed class RootlessHost : IDisposable
 
     public void WaitLog(string name, string text) => Eventually.True(() => Podman("logs", name).Stdout.Contains(text), $"\"{text}\" in the log of {name}");
 
+    /// <summary>A directory in his home, and his.</summary>
+    public string NewDirectory(string name)
+    {
+        string path = Directory.CreateDirectory(Path.Combine(Home, name)).FullName;
+        User.Own(path);
+        return path;
+    }
+
     /// <summary>A container's first process.</summary>
     public ProcessView Init(string name) => new(int.Parse(Inspect(name, "{{.State.Pid}}")));
 

@@ -111,7 +111,7 @@ public sealed class RootlessPodmanTests
     [Test]
     public void Mounts_of_each_kind()
     {
-        string shared = _host.User.NewDirectory();
+        string shared = _host.NewDirectory("shared");
         File.WriteAllText($"{shared}/file", "from the host\n");
         CommandResult result = Run(
             "--user=1000:1000", $"--volume={shared}:/host:ro,z", "--volume=own:/own:U", "--mount=type=volume,src=plain,dst=/plain",
@@ -126,7 +126,7 @@ public sealed class RootlessPodmanTests
     [Test]
     public void Files_of_keep_id_are_the_users()
     {
-        string shared = _host.User.NewDirectory();
+        string shared = _host.NewDirectory("kept");
         Run("--userns=keep-id", $"--volume={shared}:/mnt", "bb", "sh", "-c", "id -u; touch /mnt/file").ShouldSucceed().Text.Should().Be($"{_host.User.Uid}");
         Command.Run("stat", "-c", "%u:%g", $"{shared}/file").Text.Should().Be($"{_host.User.Uid}:{_host.User.Gid}");
     }
@@ -165,7 +165,7 @@ public sealed class RootlessPodmanTests
     public void Containers_share_namespaces()
     {
         _host.Detached("c1", "--network=none", "--hostname=first", "bb", "sleep", "1001");
-        Run("--network=container:c1", "--pid=container:c1", "--uts=container:c1", "--ipc=container:c1", "bb", "sh", "-c", "hostname; cat /proc/1/cmdline").ShouldSucceed().Stdout.Should().Be("first\nsleep\01001\0");
+        _host.Podman("run", "--rm", "--network=container:c1", "--pid=container:c1", "--uts=container:c1", "--ipc=container:c1", "bb", "sh", "-c", "hostname; cat /proc/1/cmdline").ShouldSucceed().Stdout.Should().Be("first\nsleep\01001\0");
         Run("--pid=host", "bb", "sh", "-c", $"cat /proc/{_host.Init("c1").Pid}/cmdline").ShouldSucceed().Stdout.Should().Be("sleep\01001\0");
     }
 
@@ -194,7 +194,7 @@ public sealed class RootlessPodmanTests
     [TestCase("overlay", "/usr/bin/fuse-overlayfs")]
     public void Storage_drivers(string driver, string mountProgram)
     {
-        string root = _host.User.NewDirectory();
+        string root = _host.NewDirectory($"storage{mountProgram.Length}");
         string[] storage = ["podman", "--root", root, "--storage-driver", driver, .. mountProgram.Length > 0 ? (string[])["--storage-opt", $"mount_program={mountProgram}"] : []];
         CommandResult Podman(params string[] args) => _host.Run([.. storage, .. args], new CommandOptions());
         Podman("import", "-q", $"{_host.Home}/bb.tar", "bb").ShouldSucceed();
