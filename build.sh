@@ -81,7 +81,7 @@ vm_packages=(qemu-system-x86 cpio busybox-static util-linux)
 test_packages=(
   busybox-static
   runc crun
-  podman conmon netavark aardvark-dns iptables catatonit tini
+  podman conmon netavark aardvark-dns iptables slirp4netns fuse-overlayfs catatonit tini
   uidmap passwd
   containerd docker.io buildah docker-registry
   libseccomp2 gcc libc6-dev

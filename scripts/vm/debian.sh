@@ -3,10 +3,10 @@
 # Sourced by vm.sh: the virtual machine's second flavour, a Debian root file system with systemd. It, too, is an initramfs: that needs no
 # disk, no file system to check, and each run begins with the same state.
 
-# What engines and tests use: both buses, logind for the user's session, id maps for its containers, Podman with its network.
+# What engines and tests use: both buses, logind for the user's session, id maps for its containers, Podman with its network, Buildah.
 vm_debian_packages=(
   systemd systemd-sysv dbus dbus-user-session libpam-systemd apparmor uidmap
-  podman crun netavark iproute2 procps kmod busybox-static
+  podman buildah crun netavark slirp4netns iproute2 procps kmod busybox-static
 )
 
 # Makes $vm_image/debian.cpio unless it is there.

@@ -41,7 +41,7 @@ public sealed class MountTests
         string covered = Directory.CreateDirectory(bundle.InRootfs("/covered")).FullName;
         File.SetUnixFileMode(covered, UnixFileMode.UserRead | UnixFileMode.UserExecute | UnixFileMode.StickyBit | UnixFileMode.GroupWrite);
         bundle.AddMount("/covered", "tmpfs", "tmpfs").AddMount("/home", "tmpfs", "tmpfs", "mode=0711").AddMount("/new/one", "tmpfs", "tmpfs");
-        Observe.Run(bundle, Observe.Stat("%a", "/covered", "/home", "/new/one", "/new")).Should().Equal("1520", "711", "755", "755");
+        Observe.Run(bundle, Observe.Stat("%a", "/covered", "/home", "/new/one", "/new")).Should().Equal("1520", "711", "1777", "755");
     }
 
     [Test]

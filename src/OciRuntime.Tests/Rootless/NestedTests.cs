@@ -37,6 +37,21 @@ public sealed class NestedTests
         lines[4..].Should().Equal("null", "1024", "exit 0");
     }
 
+    /// <summary>As with `podman run --pid=container:`: whoever joins a pid namespace from there may not come back to his own, but hooks run in it.</summary>
+    [Test]
+    public void Root_of_a_user_namespace_joins_a_pid_namespace()
+    {
+        using var bundle = new TestBundle();
+        string path = Path.Combine(bundle.Directory, "pidns"), seen = Path.Combine(bundle.Directory, "seen");
+        File.WriteAllText(path, "");
+        bundle.RemoveMount("/dev/pts").AddNamespace("pid", path).Script("echo $$; cat /proc/1/comm").AddHook("poststart", "/bin/sh", "-c", $"readlink /proc/self/ns/pid >{seen}");
+        string script = $"unshare --pid --fork --kill-child sleep 100 & until readlink /proc/$!/ns/pid_for_children; do sleep 0.01; done; mount --bind /proc/$!/ns/pid_for_children {path}; \"$0\" \"$@\"; status=$?; kill -KILL $!; exit $status";
+        using var container = new TestContainer(bundle, Ocirun.Binary with { Launcher = [Requires.Tool("unshare"), "--user", "--map-root-user", "--mount", "sh", "-c", script] });
+        string[] lines = container.Run().ShouldSucceed().Lines;
+        lines[^2..].Should().Equal("2", "sleep");
+        File.ReadAllText(seen).Trim().Should().Be(new FileInfo("/proc/self/ns/pid").LinkTarget).And.NotBe(lines[0]);
+    }
+
     [Test]
     public void Groups_are_refused_where_they_cannot_be_set()
     {

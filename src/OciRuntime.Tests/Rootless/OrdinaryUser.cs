@@ -21,12 +21,11 @@ internal sealed class OrdinaryUser : IDisposable
     private OrdinaryUser(uint uid, uint gid, bool isKnown)
     {
         (Uid, Gid, _isKnown) = (uid, gid, isKnown);
-        Requires.OcirunItself();
         Requires.UserNamespacesForAll();
         Directory = NewDirectory();
         RuntimeDirectory = NewDirectory();
         File.SetUnixFileMode(RuntimeDirectory, (UnixFileMode)0b111_000_000);
-        File.Copy(Ocirun.Binary.Path, Path.Combine(Directory, "ocirun"));
+        File.Copy(Ocirun.Binary.Path, Path.Combine(Directory, Ocirun.Binary.Name));
     }
 
     public uint Uid { get; }
@@ -45,11 +44,16 @@ internal sealed class OrdinaryUser : IDisposable
     public RuntimeBinary Runtime => With();
 
     /// <summary>A user that no database knows, and who therefore has no ranges.</summary>
-    public static OrdinaryUser WithoutRanges() => new(UnknownUid, UnknownUid, isKnown: false);
+    public static OrdinaryUser WithoutRanges()
+    {
+        Requires.OcirunItself();
+        return new(UnknownUid, UnknownUid, isKnown: false);
+    }
 
     /// <summary>A user made for this run, with ranges of 65536 ids that nobody else has.</summary>
-    public static OrdinaryUser WithRanges()
+    public static OrdinaryUser WithRanges(bool withAnyRuntime = false)
     {
+        if (!withAnyRuntime) Requires.OcirunItself();
         Dictionary<string, string?> before = Databases.ToDictionary(path => path, path => File.Exists(path) ? File.ReadAllText(path) : null);
         // useradd gives ranges only where the files exist.
         foreach (string path in Databases.Where(path => !File.Exists(path))) File.WriteAllText(path, "");
@@ -64,10 +68,10 @@ internal sealed class OrdinaryUser : IDisposable
     }
 
     /// <summary>The runtime with more variables, or others.</summary>
-    public RuntimeBinary With(params string[] variables) => new(Path.Combine(Directory, "ocirun")) { Launcher = Launcher(variables) };
+    public RuntimeBinary With(params string[] variables) => new(Path.Combine(Directory, Ocirun.Binary.Name)) { Launcher = Launcher(variables) };
 
     /// <summary>The runtime without $XDG_RUNTIME_DIR.</summary>
-    public RuntimeBinary WithoutRuntimeDirectory => new(Path.Combine(Directory, "ocirun")) { Launcher = [.. Launcher().Where(word => !word.StartsWith("XDG_", StringComparison.Ordinal))] };
+    public RuntimeBinary WithoutRuntimeDirectory => new(Path.Combine(Directory, Ocirun.Binary.Name)) { Launcher = [.. Launcher().Where(word => !word.StartsWith("XDG_", StringComparison.Ordinal))] };
 
     /// <summary>A shell script.</summary>
     public CommandResult Script(string script, CommandOptions? options = null)

@@ -75,20 +75,6 @@ public sealed partial class SystemdTests
             units 'libpod-*'; systemctl stop machine.slice; podman rmi -f vmtest >/dev/null
             find /tmp -mindepth 1 -maxdepth 1 ! -name 'systemd-*' -exec rm -rf {} +
             """);
-        _vm.Add(nameof(Podman_does_so_for_a_user), static _ => { }, $$"""
-            {{AsUser}}
-            cd /home/user
-            mkdir -p image && cp -a /rootfs/. image && chown -R user image
-            as_user {{Podman}} run --detach --name $id --network none --memory 40m --pids-limit 33 --cpus 0.5 --rootfs /home/user/image sleep 1000 >/dev/null || exit
-            scope=$(as_user podman inspect --format '{{"{{.State.CgroupPath}}"}}' $id)
-            echo ${scope%-*}; files /sys/fs/cgroup$scope memory.max pids.max cpu.max
-            as_user systemctl --user show ${scope##*/} -p MemoryMax,TasksMax,CPUQuotaPerSecUSec
-            as_user {{Podman}} exec $id cat /proc/self/cgroup
-            as_user {{Podman}} stop --time 0 $id >/dev/null 2>&1; as_user podman rm --force $id >/dev/null
-            as_user systemctl --user list-units --all --plain --no-legend 'libpod-*.scope'
-            as_user podman system migrate; cd /; rm -rf /home/user/image /run/user/1000/ocirun
-            find /tmp -mindepth 1 -maxdepth 1 ! -name 'systemd-*' -exec rm -rf {} +
-            """);
     }
 
     private void AddBusChecks()
@@ -139,15 +125,6 @@ public sealed partial class SystemdTests
         lines.Take(4).Should().Equal("/machine.slice/libpod", "memory.max=41943040", "pids.max=33", "cpu.max=50000 100000");
         lines.Skip(4).Take(3).Should().BeEquivalentTo("MemoryMax=41943040", "TasksMax=33", "CPUQuotaPerSecUSec=500ms");
         lines.Skip(7).Should().Equal("0::/", "memory.max=52428800");
-    }
-
-    [Test]
-    public void Podman_does_so_for_a_user()
-    {
-        string[] lines = _vm.Result().ShouldSucceed().Lines;
-        lines.Take(4).Should().Equal("/user.slice/user-1000.slice/user@1000.service/user.slice/libpod", "memory.max=41943040", "pids.max=33", "cpu.max=50000 100000");
-        lines.Skip(4).Take(3).Should().BeEquivalentTo("MemoryMax=41943040", "TasksMax=33", "CPUQuotaPerSecUSec=500ms");
-        lines.Skip(7).Should().Equal("0::/");
     }
 
     [Test]

@@ -225,7 +225,7 @@ internal enum InitFlags
     /// <summary>A bind on /proc must itself be procfs (CVE-2019-19921).</summary>
     SourceIsProc = 4,
 
-    /// <summary>tmpfs: takes the mode of the directory it covers, as no mode= was given.</summary>
+    /// <summary>tmpfs: takes the mode of the directory it covers, as no mode= was given. Where there was none it keeps its own, 1777.</summary>
     InheritMode = 8,
 
     /// <summary>Copy the tree below, not only the mount.</summary>

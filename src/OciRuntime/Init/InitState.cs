@@ -25,6 +25,9 @@ internal unsafe struct InitState
     /// <summary>Where errors go: the parent, later whoever ran `start`.</summary>
     public int ReportFd;
 
+    /// <summary>The last destination of a mount that was looked up had to be made.</summary>
+    public bool TargetWasMissing;
+
     public bool InWorkingDirectory;
 
     /// <summary>The seccomp filter is loaded, and every descriptor from 3 on was made close-on-exec before it.</summary>

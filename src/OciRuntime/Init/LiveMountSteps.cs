@@ -23,7 +23,7 @@ internal static unsafe class LiveMountSteps
         if (result >= 0) result = MountSteps.OpenTarget(ref s, step, stat.IsDirectory);
         if (result < 0) return result;
         int target = (int)result;
-        result = (step->Flags & InitFlags.InheritMode) == 0 ? 0 : TakeMode(ref s, mount, target);
+        result = (step->Flags & InitFlags.InheritMode) == 0 || s.TargetWasMissing ? 0 : TakeMode(ref s, mount, target);
         if (result >= 0 && step->C != 0)
         {
             s.Detail = InitDetail.Attributes;

@@ -120,9 +120,10 @@ internal static unsafe class MountSteps
         bool strict = (step->Flags & (InitFlags.RealDirectory | InitFlags.InsideProc)) != 0;
         ulong resolve = strict ? Files.RESOLVE_NO_SYMLINKS : 0;
         s.Detail = InitDetail.Target;
+        s.TargetWasMissing = false;
         long fd = -Errno.ENOENT;
         if ((step->Flags & InitFlags.TargetNoFollow) != 0) fd = RootPath.Open(s.RootFd, step->Text2, Files.O_PATH | Files.O_NOFOLLOW | (directory ? Files.O_DIRECTORY : 0), resolve);
-        if (fd == -Errno.ENOENT) fd = directory ? RootPath.OpenDirectory(s.RootFd, step->Text2, resolve) : RootPath.OpenFile(s.RootFd, step->Text2, resolve);
+        if (fd == -Errno.ENOENT) fd = directory ? RootPath.OpenDirectory(s.RootFd, step->Text2, resolve, out s.TargetWasMissing) : RootPath.OpenFile(s.RootFd, step->Text2, resolve);
         if (fd == -Errno.ELOOP && strict) s.Detail = InitDetail.TargetIsSymlink;
         if (fd < 0 || (step->Flags & InitFlags.InsideProc) != 0) return fd;
         long result = Files.StatFs((int)fd, out Statfs fs);
@@ -166,7 +167,7 @@ internal static unsafe class MountSteps
     {
         long result = SetOptions(ref s, step, context);
         if (result < 0) return result;
-        if ((step->Flags & InitFlags.InheritMode) != 0)
+        if ((step->Flags & InitFlags.InheritMode) != 0 && !s.TargetWasMissing)
         {
             long inherited = InheritMode(context, target);
             if (inherited < 0) return inherited;

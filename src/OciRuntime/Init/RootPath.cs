@@ -26,10 +26,14 @@ internal static unsafe class RootPath
     }
 
     /// <summary>Opens a directory, making it and its parents (0755) where missing.</summary>
-    public static long OpenDirectory(int root, byte* path, ulong resolve = 0)
+    public static long OpenDirectory(int root, byte* path, ulong resolve = 0) => OpenDirectory(root, path, resolve, out _);
+
+    /// <inheritdoc cref="OpenDirectory(int, byte*, ulong)"/>
+    public static long OpenDirectory(int root, byte* path, ulong resolve, out bool wasMissing)
     {
         long fd = Open(root, path, Files.O_PATH | Files.O_DIRECTORY, resolve);
-        return fd == -Errno.ENOENT ? Create(root, path, directory: true, resolve) : fd;
+        wasMissing = fd == -Errno.ENOENT;
+        return wasMissing ? Create(root, path, directory: true, resolve) : fd;
     }
 
     /// <summary>Opens anything that is not a directory, making an empty file (0644) and its parents where missing.</summary>

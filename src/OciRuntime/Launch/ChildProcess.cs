@@ -44,9 +44,7 @@ internal sealed unsafe class ChildProcess : IDisposable
             ExitSignal = Processes.SIGCHLD,
             Cgroup = cgroupFd >= 0 ? (ulong)cgroupFd : 0,
         };
-        using PidNamespaceScope scope = new(pidNamespaceFd, $"{plan.PidNamespace?.Origin} {plan.PidNamespace?.Path}: join pid namespace");
-        long pid = Processes.Clone(args);
-        if (pid == 0) InitMain.Run(native);
+        long pid = pidNamespaceFd < 0 ? CloneInit(&args, native) : CloneInit(&args, native, pidNamespaceFd, $"{plan.PidNamespace?.Origin} {plan.PidNamespace?.Path}: join pid namespace");
         if (pid < 0)
         {
             parentEnd.Dispose();
@@ -55,6 +53,17 @@ internal sealed unsafe class ChildProcess : IDisposable
         }
         return new ChildProcess((int)pid, new Fd(pidfd), parentEnd);
     }
+
+    /// <summary>Returns in the parent only.</summary>
+    private static long CloneInit(CloneArgs* args, InitPlan* native)
+    {
+        long pid = Processes.Clone(*args);
+        if (pid == 0) InitMain.Run(native);
+        return pid;
+    }
+
+    private static long CloneInit(CloneArgs* args, InitPlan* native, int pidNamespaceFd, string what) =>
+        PidNamespaceBirth.In(pidNamespaceFd, what, () => CloneInit(args, native));
 
     /// <summary>The next message; null when the child ended or closed its side.</summary>
     public SyncMessage? Receive(out int passed)
