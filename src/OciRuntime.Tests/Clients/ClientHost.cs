@@ -38,11 +38,17 @@ internal sealed class ClientHost : IDisposable
 
     public CommandResult RunWithInput(string input, params string[] args) => Command.Run(_program, [.. GlobalOptions, .. args], Options with { Stdin = input });
 
+    /// <summary>Without waiting for its end, for what goes on reporting.</summary>
+    public RunningCommand Start(params string[] args) => Command.Start(_program, [.. GlobalOptions, .. args], Options);
+
     /// <summary>With a terminal as stdin, stdout and stderr: script(1) makes one and copies what appears on it.</summary>
-    public CommandResult RunInTerminal(params string[] args)
+    public CommandResult RunInTerminal(params string[] args) => RunInTerminalWithInput(null, args);
+
+    /// <summary>What is typed there comes from <paramref name="input"/>.</summary>
+    public CommandResult RunInTerminalWithInput(string? input, params string[] args)
     {
         string line = string.Join(' ', ((string[])[_program, .. GlobalOptions, .. args]).Select(word => $"'{word.Replace("'", "'\\''")}'"));
-        return Command.Run(Requires.Tool("script"), ["-qec", line, "/dev/null"], Options);
+        return Command.Run(Requires.Tool("script"), ["-qec", line, "/dev/null"], Options with { Stdin = input });
     }
 
     /// <summary>After the last container of a test: monitors end and clean up after it a little later than their container.</summary>
