@@ -80,7 +80,7 @@ test_packages=(
   runc crun
   podman conmon netavark iptables
   uidmap passwd
-  containerd docker.io buildah
+  containerd containernetworking-plugins docker.io buildah
   libseccomp2 gcc libc6-dev
   criu python3-protobuf
   dbus-daemon systemd

@@ -29,6 +29,9 @@ public sealed class ContainerdHost
 
     internal static string Directory => Ctr.Directory;
 
+    /// <summary>A directory in which the runtime has runc's name; the first one that containerd looks into.</summary>
+    private static string Path => $"{Directory}/bin";
+
     /// <summary>Of the network namespace's keeper: containerd's network is found through it.</summary>
     internal static int NetworkPid => _network!.Pid;
 
@@ -97,6 +100,8 @@ public sealed class ContainerdHost
             {Handler(DefaultHandler)}
             {Handler(OtherHandler)}
             """);
+        System.IO.Directory.CreateDirectory(Path);
+        File.CreateSymbolicLink($"{Path}/runc", Ocirun.Binary.Path);
         System.IO.Directory.CreateDirectory($"{Directory}/cni");
         File.WriteAllText($"{Directory}/cni/bridge.conflist", $$"""
             {"cniVersion": "1.0.0", "name": "test", "plugins": [{"type": "bridge", "bridge": "test0", "isGateway": true,
@@ -130,7 +135,8 @@ public sealed class ContainerdHost
 
         private static Server Start()
         {
-            var server = new Server("nsenter", "--target", NetworkPid.ToString(), "--net", Requires.Tool("containerd"), "--config", $"{Directory}/config.toml");
+            var server = new Server("nsenter", "--target", NetworkPid.ToString(), "--net",
+                "env", $"PATH={Path}:{Environment.GetEnvironmentVariable("PATH")}", Requires.Tool("containerd"), "--config", $"{Directory}/config.toml");
             server.WaitUntil(() => Ctr.Run("version").Succeeded && Cri.IsReady);
             return server;
         }

@@ -24,11 +24,15 @@ public sealed class CtrTaskTests : CtrFixture
         Ctr.Run("container", "rm", id).ShouldSucceed();
     }
 
+    /// <summary>`container create` cannot be told a binary: this is the runtime that containerd finds under runc's name.</summary>
     [Test]
-    public void Container_is_created_first_and_started_twice()
+    public void Container_is_created_first_and_started_later()
     {
+        using TestBundle bundle = new TestBundle().WithCgroup().Script("echo out; exit 4");
+        bundle.Config["root"]!["path"] = bundle.Rootfs;
+        bundle.Save();
         string id = NewId();
-        Ctr.Run(["container", "create", .. Container(id, [], "sh", "-c", "echo out; exit 4")]).ShouldSucceed();
+        Ctr.Run("container", "create", "--config", bundle.ConfigPath, id).ShouldSucceed();
         Tasks().Should().BeEmpty();
         for (int i = 0; i < 2; i++) Ctr.Run(["task", "start", .. Pipes, id]).ShouldFail(4).Stdout.Should().Be("out\n");
         Ctr.Run("task", "start", "--detach", "--null-io", id).ShouldSucceed();
@@ -70,7 +74,7 @@ public sealed class CtrTaskTests : CtrFixture
         foreach (int signal in Catchable) Send(signal.ToString(), signal);
         Send("SIGHUP", 1);
         Send("USR1", 10);
-        Send("RTMIN+2", 36);
+        Send("RTMIN+1", 35);
         File.Delete(log);
 
         void Send(string name, int number)
