@@ -83,7 +83,7 @@ test_packages=(
   runc crun
   podman conmon netavark aardvark-dns iptables slirp4netns fuse-overlayfs catatonit tini
   uidmap passwd
-  containerd docker.io buildah docker-registry
+  containerd containernetworking-plugins docker.io docker-registry buildah
   libseccomp2 gcc libc6-dev
   criu python3-protobuf
   dbus-daemon systemd

@@ -52,11 +52,21 @@ internal sealed class ClientHost : IDisposable
         return Command.Run(words[0], words[1..], options with { Timeout = Options.Timeout, Env = variables });
     }
 
+    /// <summary>Without waiting for its end, for what goes on reporting.</summary>
+    public RunningCommand Start(params string[] args)
+    {
+        string[] words = Words(args);
+        return Command.Start(words[0], words[1..], Options);
+    }
+
     /// <summary>With a terminal as stdin, stdout and stderr: script(1) makes one and copies what appears on it.</summary>
-    public CommandResult RunInTerminal(params string[] args)
+    public CommandResult RunInTerminal(params string[] args) => RunInTerminalWithInput(null, args);
+
+    /// <summary>What is typed there comes from <paramref name="input"/>.</summary>
+    public CommandResult RunInTerminalWithInput(string? input, params string[] args)
     {
         string line = string.Join(' ', Words(args).Select(word => $"'{word.Replace("'", "'\\''")}'"));
-        return Command.Run(Requires.Tool("script"), ["-qec", line, "/dev/null"], Options);
+        return Command.Run(Requires.Tool("script"), ["-qec", line, "/dev/null"], Options with { Stdin = input });
     }
 
     /// <summary>After the last container of a test: monitors end and clean up after it a little later than their container.</summary>

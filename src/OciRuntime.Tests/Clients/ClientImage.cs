@@ -25,14 +25,18 @@ internal static class ClientImage
     public static void WriteRootfs(string path) => File.WriteAllBytes(path, Rootfs());
 
     /// <summary>The whole image, for `ctr image import`, which knows no plain root file systems.</summary>
-    public static void WriteOciLayout(string path)
+    /// <param name="path">The tar to write.</param>
+    /// <param name="name">What the image is called inside the client.</param>
+    /// <param name="command">What it runs when nothing else is asked for; a shell when there is none.</param>
+    public static void WriteOciLayout(string path, string name = Name, params string[] command)
     {
+        if (command.Length == 0) command = ["sh"];
         byte[] layer = Rootfs();
         byte[] config = Json(new JsonObject
         {
             ["architecture"] = OciArchitecture,
             ["os"] = "linux",
-            ["config"] = new JsonObject { ["Env"] = new JsonArray("PATH=/bin"), ["Cmd"] = new JsonArray("sh") },
+            ["config"] = new JsonObject { ["Env"] = new JsonArray("PATH=/bin"), ["Cmd"] = new JsonArray([.. command]) },
             ["rootfs"] = new JsonObject { ["type"] = "layers", ["diff_ids"] = new JsonArray("sha256:" + Digest(layer)) },
         });
         byte[] manifest = Json(new JsonObject
@@ -43,7 +47,7 @@ internal static class ClientImage
             ["layers"] = new JsonArray(Descriptor(Layer, layer)),
         });
         JsonObject named = Descriptor(Manifest, manifest);
-        named["annotations"] = new JsonObject { ["org.opencontainers.image.ref.name"] = Name, ["io.containerd.image.name"] = Name };
+        named["annotations"] = new JsonObject { ["org.opencontainers.image.ref.name"] = name, ["io.containerd.image.name"] = name };
         byte[] index = Json(new JsonObject { ["schemaVersion"] = 2, ["manifests"] = new JsonArray(named) });
 
         using var tar = new TarWriter(File.Create(path), TarEntryFormat.Ustar);

@@ -18,6 +18,9 @@ internal sealed class Server : IDisposable
         _command = Command.Start(Requires.Tool("timeout"), ["--kill-after=5", LifetimeSeconds.ToString(), Requires.Tool(name), .. args], new CommandOptions { NewSession = true });
     }
 
+    /// <summary>Of timeout(1), whose child the daemon is.</summary>
+    public int Pid => _command.Pid;
+
     /// <summary>Waits until a client is answered.</summary>
     public void WaitUntil(Func<bool> answers)
     {

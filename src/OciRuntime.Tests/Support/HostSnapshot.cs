@@ -55,8 +55,13 @@ public sealed class HostSnapshot
         return own.Concat(shared).Select(path => $"file {path}");
     }
 
-    private static IEnumerable<string> Processes() =>
-        ProcessTree.DescendantsOf(Environment.ProcessId).Select(pid => (pid, line: ProcessTree.CommandLine(pid), start: ProcessTree.StartTime(pid)))
+    /// <summary>As if they had been there.</summary>
+    internal void AddProcesses(IEnumerable<int> pids) => _facts.UnionWith(Processes(pids));
+
+    private static IEnumerable<string> Processes() => Processes(ProcessTree.DescendantsOf(Environment.ProcessId));
+
+    private static IEnumerable<string> Processes(IEnumerable<int> pids) =>
+        pids.Select(pid => (pid, line: ProcessTree.CommandLine(pid), start: ProcessTree.StartTime(pid)))
             .Where(process => process.start != 0).Select(process => $"process {process.pid}@{process.start} {process.line}");
 
     /// <summary>Keyrings that somebody holds. With a use count of 0 (third field, keyrings(7)) they only wait for the kernel's collector, which takes its time.</summary>

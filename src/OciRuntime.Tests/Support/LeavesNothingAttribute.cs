@@ -23,6 +23,9 @@ public sealed class LeavesNothingAttribute : Attribute, ITestAction
         _before = HostSnapshot.Take();
     }
 
+    /// <summary>For a daemon of the fixture that a test starts anew: it and its children are no leftovers of the test.</summary>
+    internal static void Keep(int pid) => _before?.AddProcesses([pid, .. ProcessTree.DescendantsOf(pid)]);
+
     /// <inheritdoc/>
     public void AfterTest(ITest test)
     {

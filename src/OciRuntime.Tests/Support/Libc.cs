@@ -97,6 +97,9 @@ internal static unsafe partial class Libc
     internal static partial int waitpid(int pid, out int status, int options);
 
     [LibraryImport("libc", SetLastError = true)]
+    internal static partial int setns(int fd, int type);
+
+    [LibraryImport("libc", SetLastError = true)]
     internal static partial int kill(int pid, int signal);
 
     [LibraryImport("libc", SetLastError = true)]

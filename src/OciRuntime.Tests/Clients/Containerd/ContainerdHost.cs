@@ -1,0 +1,144 @@
+using NUnit.Framework;
+using OciRuntime.Tests.Support;
+using OciRuntime.Tests.Clients.Containerd.Cri;
+
+namespace OciRuntime.Tests.Clients.Containerd;
+
+/// <summary>
+/// One Debian containerd for all tests of this namespace, with two ways in: ctr, and the Container Runtime Interface, over which the kubelet drives it.
+/// It lives in a network namespace of its own, so that neither a pod's bridge nor a pod on "the host's" network comes near the machine's.
+/// </summary>
+[SetUpFixture]
+public sealed class ContainerdHost
+{
+    /// <summary>What holds a pod's namespaces.</summary>
+    private const string PauseImage = "docker.io/library/pause:local";
+
+    /// <summary>The default runtime's name in config.toml, as docs/engines/containerd.md has it, and a second one with the same binary.</summary>
+    internal const string DefaultHandler = "ocirun", OtherHandler = "ocirun-other";
+
+    // Where libcni keeps the results of its plugins; it cannot be told another place.
+    private const string CniCache = "/var/lib/cni";
+    private static readonly bool CniCacheWasThere = System.IO.Directory.Exists(CniCache);
+    private static RunningCommand? _network;
+    private static Daemon? _containerd;
+
+    internal static ClientHost Ctr { get; private set; } = null!;
+
+    internal static CriClient Cri { get; private set; } = null!;
+
+    internal static string Directory => Ctr.Directory;
+
+    /// <summary>A directory in which the runtime has runc's name; the first one that containerd looks into.</summary>
+    private static string Path => $"{Directory}/bin";
+
+    /// <summary>Of the network namespace's keeper: containerd's network is found through it.</summary>
+    internal static int NetworkPid => _network!.Pid;
+
+    /// <summary>Where the runtime keeps its state when a handler of the Container Runtime Interface has called it.</summary>
+    internal static string RuntimeRoot(string handler) => $"{Directory}/rc-{handler}";
+
+    [OneTimeSetUp]
+    public void Begin()
+    {
+        Ctr = new ClientHost("ctr");
+        Ctr.GlobalOptions.AddRange(["--address", $"{Directory}/c.sock"]);
+        Cri = new CriClient($"{Directory}/c.sock");
+        WriteConfiguration();
+        _network = Command.Start(Requires.Tool("unshare"), "--net", "sh", "-c", "ip link set lo up && echo up && exec sleep 1000");
+        Eventually.True(() => _network.Stdout.Length > 0, "a network namespace");
+        _containerd = new Daemon();
+        Import("image.tar", ClientImage.Name);
+        Import("pause.tar", PauseImage, "sleep", "100000");
+        // The images are announced to the other half of containerd as events.
+        Eventually.True(() => Cri.HasImage(ClientImage.Name) && Cri.HasImage(PauseImage), "both images");
+    }
+
+    /// <inheritdoc cref="Daemon.Restart"/>
+    internal static void Restart(Action? meanwhile = null) => _containerd!.Restart(meanwhile);
+
+    [OneTimeTearDown]
+    public void End()
+    {
+        Cri?.Dispose();
+        _containerd?.Dispose();
+        _network?.Dispose();
+        Ctr?.Dispose();
+        if (!CniCacheWasThere) Cleaner.DeleteTree(CniCache);
+    }
+
+    /// <summary>For ctr's containers, and for those of Kubernetes.</summary>
+    private static void Import(string file, string name, params string[] command)
+    {
+        ClientImage.WriteOciLayout($"{Directory}/{file}", name, command);
+        Ctr.Run("--namespace", "k8s.io", "image", "import", "--snapshotter", "native", $"{Directory}/{file}").ShouldSucceed();
+        if (name == ClientImage.Name) Ctr.Run("image", "import", "--snapshotter", "native", $"{Directory}/{file}").ShouldSucceed();
+    }
+
+    private static void WriteConfiguration()
+    {
+        // The score of a pod's own process would be lowered, for which CAP_SYS_RESOURCE is needed; /opt/containerd would be made.
+        File.WriteAllText($"{Directory}/config.toml", $"""
+            version = 2
+            root = "{Directory}/root"
+            state = "{Directory}/state"
+            disabled_plugins = ["io.containerd.internal.v1.opt"]
+            [grpc]
+            address = "{Directory}/c.sock"
+            [ttrpc]
+            address = "{Directory}/t.sock"
+            [plugins."io.containerd.grpc.v1.cri"]
+            sandbox_image = "{PauseImage}"
+            restrict_oom_score_adj = true
+            netns_mounts_under_state_dir = true
+            [plugins."io.containerd.grpc.v1.cri".cni]
+            bin_dir = "/usr/lib/cni"
+            conf_dir = "{Directory}/cni"
+            [plugins."io.containerd.grpc.v1.cri".containerd]
+            snapshotter = "native"
+            default_runtime_name = "{DefaultHandler}"
+            {Handler(DefaultHandler)}
+            {Handler(OtherHandler)}
+            """);
+        System.IO.Directory.CreateDirectory(Path);
+        File.CreateSymbolicLink($"{Path}/runc", Ocirun.Binary.Path);
+        System.IO.Directory.CreateDirectory($"{Directory}/cni");
+        File.WriteAllText($"{Directory}/cni/bridge.conflist", $$"""
+            {"cniVersion": "1.0.0", "name": "test", "plugins": [{"type": "bridge", "bridge": "test0", "isGateway": true,
+             "ipam": {"type": "host-local", "dataDir": "{{Directory}}/ipam", "ranges": [[{"subnet": "10.88.77.0/24"}]]} }]}
+            """);
+    }
+
+    private static string Handler(string name) => $"""
+        [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.{name}]
+        runtime_type = "io.containerd.runc.v2"
+        [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.{name}.options]
+        BinaryName = "{Ocirun.Binary.Path}"
+        Root = "{RuntimeRoot(name)}"
+        """;
+
+    private sealed class Daemon : IDisposable
+    {
+        private Server _server = Start();
+
+        /// <summary>Stops containerd as its service manager does, and starts it again; the shims and containers are none of its children.</summary>
+        /// <param name="meanwhile">What happens while it is away.</param>
+        public void Restart(Action? meanwhile)
+        {
+            _server.Dispose();
+            meanwhile?.Invoke();
+            _server = Start();
+            LeavesNothingAttribute.Keep(_server.Pid);
+        }
+
+        public void Dispose() => _server.Dispose();
+
+        private static Server Start()
+        {
+            var server = new Server("nsenter", "--target", NetworkPid.ToString(), "--net",
+                "env", $"PATH={Path}:{Environment.GetEnvironmentVariable("PATH")}", Requires.Tool("containerd"), "--config", $"{Directory}/config.toml");
+            server.WaitUntil(() => Ctr.Run("version").Succeeded && Cri.IsReady);
+            return server;
+        }
+    }
+}
