@@ -30,7 +30,7 @@ public sealed class ContainerdHost
     internal static string Directory => Ctr.Directory;
 
     /// <summary>A directory in which the runtime has runc's name; the first one that containerd looks into.</summary>
-    private static string Path => $"{Directory}/bin";
+    private static string RuncDirectory => $"{Directory}/bin";
 
     /// <summary>Of the network namespace's keeper: containerd's network is found through it.</summary>
     internal static int NetworkPid => _network!.Pid;
@@ -48,8 +48,7 @@ public sealed class ContainerdHost
         _network = Command.Start(Requires.Tool("unshare"), "--net", "sh", "-c", "ip link set lo up && echo up && exec sleep 1000");
         Eventually.True(() => _network.Stdout.Length > 0, "a network namespace");
         _containerd = new Daemon();
-        Import("image.tar", ClientImage.Name);
-        Import("pause.tar", PauseImage, "sleep", "100000");
+        ImportImages();
         // The images are announced to the other half of containerd as events.
         Eventually.True(() => Cri.HasImage(ClientImage.Name) && Cri.HasImage(PauseImage), "both images");
     }
@@ -67,12 +66,15 @@ public sealed class ContainerdHost
         if (!CniCacheWasThere) Cleaner.DeleteTree(CniCache);
     }
 
-    /// <summary>For ctr's containers, and for those of Kubernetes.</summary>
-    private static void Import(string file, string name, params string[] command)
+    /// <summary>ctr has a namespace of its own; Kubernetes' is k8s.io.</summary>
+    private static void ImportImages()
     {
-        ClientImage.WriteOciLayout($"{Directory}/{file}", name, command);
-        Ctr.Run("--namespace", "k8s.io", "image", "import", "--snapshotter", "native", $"{Directory}/{file}").ShouldSucceed();
-        if (name == ClientImage.Name) Ctr.Run("image", "import", "--snapshotter", "native", $"{Directory}/{file}").ShouldSucceed();
+        ClientImage.WriteOciLayout($"{Directory}/image.tar");
+        ClientImage.WriteOciLayout($"{Directory}/pause.tar", PauseImage, "sleep", "100000");
+        foreach ((string user, string image) in ((string, string)[])[("default", "image"), ("k8s.io", "image"), ("k8s.io", "pause")])
+        {
+            Ctr.Run("--namespace", user, "image", "import", "--snapshotter", "native", $"{Directory}/{image}.tar").ShouldSucceed();
+        }
     }
 
     private static void WriteConfiguration()
@@ -100,8 +102,8 @@ public sealed class ContainerdHost
             {Handler(DefaultHandler)}
             {Handler(OtherHandler)}
             """);
-        System.IO.Directory.CreateDirectory(Path);
-        File.CreateSymbolicLink($"{Path}/runc", Ocirun.Binary.Path);
+        System.IO.Directory.CreateDirectory(RuncDirectory);
+        File.CreateSymbolicLink($"{RuncDirectory}/runc", Ocirun.Binary.Path);
         System.IO.Directory.CreateDirectory($"{Directory}/cni");
         File.WriteAllText($"{Directory}/cni/bridge.conflist", $$"""
             {"cniVersion": "1.0.0", "name": "test", "plugins": [{"type": "bridge", "bridge": "test0", "isGateway": true,
@@ -136,7 +138,7 @@ public sealed class ContainerdHost
         private static Server Start()
         {
             var server = new Server("nsenter", "--target", NetworkPid.ToString(), "--net",
-                "env", $"PATH={Path}:{Environment.GetEnvironmentVariable("PATH")}", Requires.Tool("containerd"), "--config", $"{Directory}/config.toml");
+                "env", $"PATH={RuncDirectory}:{Environment.GetEnvironmentVariable("PATH")}", Requires.Tool("containerd"), "--config", $"{Directory}/config.toml");
             server.WaitUntil(() => Ctr.Run("version").Succeeded && Cri.IsReady);
             return server;
         }
