@@ -23,7 +23,7 @@ public sealed class RuntimeNameTests : PodmanTest
 
     private static string Configure(string name, string lists = "")
     {
-        string directory = TestRun.NewDirectory("podman"), binary = $"{directory}/{name}";
+        string directory = Directory.CreateDirectory(NewPath()).FullName, binary = $"{directory}/{name}";
         File.CreateSymbolicLink(binary, Ocirun.Binary.Path);
         PodmanHost.WriteConfiguration($"{directory}/containers.conf", $"""
             runtime = "{name}"
@@ -76,7 +76,7 @@ public sealed class RuntimeNameTests : PodmanTest
     [Test]
     public void Flags_of_the_runtime()
     {
-        string log = TestRun.NewPath("podman", ".log");
+        string log = NewPath();
         // Podman's own --log comes later and wins; the flag must be understood all the same.
         Podman.Run(["--runtime-flag", "debug", "--runtime-flag", $"log={log}", .. Line("run --rm", "echo", "ok")]).ShouldSucceed().Text.Should().Be("ok");
     }
