@@ -94,7 +94,7 @@ public sealed partial class SystemdTests
             for name in iptables-restore ip6tables-restore; do printf '#!/bin/sh\nexec cat >/dev/null\n' >/usr/sbin/$name; chmod 755 /usr/sbin/$name; done
             while read -r module; do insmod "/lib/modules/$module.ko" 2>/dev/null; done </lib/modules/criu
             count() { {{Podman}} exec $1 cat /count; }
-            goes_on() { set -- $1 $(count $2); [ $1 = $3 ] && [ $4 -gt $saved ] && echo counts on; saved=$4; }
+            goes_on() { set -- $1 $(count $2); [ $1 = $2 ] && [ $3 -gt $saved ] && echo counts on; saved=$3; }
             tar -C /rootfs -c . | {{Podman}} import -q - vmtest >/dev/null || exit
             {{Podman}} run --detach --name $id --network none vmtest sh -c 'read life </proc/sys/kernel/random/uuid; i=0; while :; do i=$((i+1)); echo $life $i >/new; mv /new /count; sleep 0.1; done' >/dev/null || exit
             until count $id >/dev/null 2>&1; do :; done
