@@ -38,7 +38,7 @@ public sealed class MountTests : PodmanTest
     {
         CommandResult result = Shell(
             "--tmpfs=/a:size=1m,mode=700,noexec", "--mount=type=tmpfs,dst=/b,tmpfs-size=2m,tmpfs-mode=0711,ro", "--tmpfs=/etc", "--mount=type=tmpfs,dst=/bin/empty,notmpcopyup",
-            "grep -E ' /[ab] ' /proc/mounts; stat -c %a /a /b; grep -c user /etc/passwd; echo more >>/etc/passwd && grep -c more /etc/passwd; ls /bin/empty");
+            "grep ' /a ' /proc/mounts; grep ' /b ' /proc/mounts; stat -c %a /a /b; grep -c user /etc/passwd; echo more >>/etc/passwd && grep -c more /etc/passwd; ls /bin/empty");
         string[] lines = result.ShouldSucceed().Lines;
         lines[0].Should().StartWith("tmpfs /a tmpfs rw,nosuid,nodev,noexec,relatime,size=1024k,mode=700");
         lines[1].Should().StartWith("tmpfs /b tmpfs ro,nosuid,nodev,relatime,size=2048k,mode=711");
@@ -82,7 +82,7 @@ public sealed class MountTests : PodmanTest
     [Test]
     public void Root_file_system_of_the_host_with_an_overlay()
     {
-        string root = $"{TestRun.NewDirectory("podman")}/rootfs";
+        string root = NewPath();
         Busybox.CreateRootfs(root);
         string[] line = [.. Line("run --rm", "--rootfs", $"{root}:O", "bb").SkipLast(1), "sh", "-c", "touch /made && ls /made"];
         Podman.Run(line).ShouldSucceed().Text.Should().Be("/made");

@@ -44,7 +44,7 @@ public sealed class NamespaceTests : PodmanTest
     public void Bridge_with_names_and_a_published_port()
     {
         Do("network", "create", "net1");
-        Detached("server", "--network=net1", "--publish=127.0.0.1:8080:80", "bb", "nc", "-lk", "-p", "80", "-e", "echo", "served");
+        Detached("server", "--network=net1", "--publish=127.0.0.1:8080:80", "bb", "nc", "-ll", "-p", "80", "-e", "echo", "served");
         Shell("--network=net1", "ping -c 1 -W 5 server >/dev/null && echo reached; ip -o addr show eth0 | grep -c inet; nc -w 5 server 80 </dev/null").ShouldSucceed().Lines[0].Should().Be("reached");
         Do("port", "server").Text.Should().Be("80/tcp -> 127.0.0.1:8080");
         Shell("--network=bridge", "ip -o -4 addr show eth0").ShouldSucceed().Stdout.Should().Contain("inet 10.88.");

@@ -44,7 +44,7 @@ public sealed class PodTests : PodmanTest
         Do("pod", "create", "--name=pod3", "--network=none", "--cgroup-parent", $"/{TestRun.Token}");
         Detached("k1", "--pod=pod3", "--env=A=b", "--memory=64m", "--cap-drop=net_raw", "bb", "sh", "-c", "echo $A; sleep 1000");
         WaitLog("k1", "b");
-        string file = TestRun.NewPath("podman", ".yaml");
+        string file = NewPath() + ".yaml";
         Do("generate", "kube", "--filename", file, "pod3");
         File.ReadAllText(file).Should().Contain("kind: Pod").And.Contain("memory");
         Do("pod", "rm", "--force", "--time=0", "pod3");

@@ -15,8 +15,8 @@ public abstract class PodmanTest
         Podman.Run("pod", "rm", "--all", "--force", "--time", "0").ShouldSucceed();
         Podman.Run("rm", "--all", "--force", "--time", "0").ShouldSucceed();
         Podman.CheckNothingLeft();
-        // Podman puts its monitors there, and leaves it to the next ones.
-        Cleaner.RemoveCgroups($"{TestRun.Token}/conmon");
+        // Podman leaves those of its monitors to the next ones, and those of pods in hierarchies that it does not know.
+        Cleaner.RemoveCgroups($"{TestRun.Token}/");
     }
 
     /// <summary>`podman run --rm` or another verb, with options that keep the host out of it; options and image come before the command, and without any the image is bb.</summary>
@@ -49,9 +49,12 @@ public abstract class PodmanTest
         return File.ReadAllText($"{init.CgroupDirectory(controller)}/{file}").Trim();
     }
 
+    /// <summary>A path that nothing has yet; it goes with Podman's own files.</summary>
+    private protected static string NewPath() => $"{Directory.CreateDirectory($"{Podman.Directory}/files").FullName}/{TestRun.NextNumber()}";
+
     private protected static string NewFile(string content)
     {
-        string path = TestRun.NewPath("podman");
+        string path = NewPath();
         File.WriteAllText(path, content);
         return path;
     }
@@ -59,7 +62,7 @@ public abstract class PodmanTest
     /// <summary>A directory of the host's with one file, `file`, for volumes.</summary>
     private protected static string NewVolume()
     {
-        string path = TestRun.NewDirectory("podman");
+        string path = Directory.CreateDirectory(NewPath()).FullName;
         File.WriteAllText($"{path}/file", "from the host\n");
         return path;
     }

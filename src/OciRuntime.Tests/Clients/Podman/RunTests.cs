@@ -95,7 +95,7 @@ public sealed class RunTests : PodmanTest
     [Test]
     public void Hooks_of_the_engine()
     {
-        string hooks = TestRun.NewDirectory("hooks"), output = $"{hooks}/state";
+        string hooks = Directory.CreateDirectory(NewPath()).FullName, output = $"{hooks}/state";
         void Hook(string stage, string script) => File.WriteAllText($"{hooks}/hook.json",
             $$"""{"version":"1.0.0","hook":{"path":"/bin/sh","args":["sh","-c","{{script}}"]},"when":{"always":true},"stages":["{{stage}}"]}""");
         Hook("prestart", $"cat >{output}");

@@ -23,7 +23,7 @@ public sealed class RuntimeNameTests : PodmanTest
 
     private static string Configure(string name, string lists = "")
     {
-        string directory = TestRun.NewDirectory("podman"), binary = $"{directory}/{name}";
+        string directory = Directory.CreateDirectory(NewPath()).FullName, binary = $"{directory}/{name}";
         File.CreateSymbolicLink(binary, Ocirun.Binary.Path);
         PodmanHost.WriteConfiguration($"{directory}/containers.conf", $"""
             runtime = "{name}"
@@ -39,7 +39,7 @@ public sealed class RuntimeNameTests : PodmanTest
     [TestCase("runc", "")]
     [TestCase("other", "")]
     [TestCase("other", """runtime_supports_json = ["other"]""")]
-    [TestCase("other", """runtime_supports_json = ["other"]\nruntime_supports_kvm = ["other"]\nruntime_supports_nocgroups = ["other"]""")]
+    [TestCase("other", """runtime_supports_json = ["other"]\nruntime_supports_kvm = ["other"]\nruntime_supports_nocgroup = ["other"]""")]
     public void Essentials(string name, string lists)
     {
         Requires.OcirunItself();
@@ -66,7 +66,7 @@ public sealed class RuntimeNameTests : PodmanTest
         Configure("other");
         Run("--cgroups=disabled", "bb", "true").ShouldFail(125, "not compatible with NoCgroups");
         if (Ocirun.Binary.Name == "runc") Assert.Ignore("missing: runc has no --cgroup-manager");
-        Configure("other", """runtime_supports_nocgroups = ["other"]""");
+        Configure("other", """runtime_supports_nocgroup = ["other"]""");
         Detached("r2", "--cgroups=disabled", "bb", "sleep", "1000");
         Init("r2").Proc("cgroup").Should().Be(new ProcessView(Environment.ProcessId).Proc("cgroup"));
         Do("exec", "r2", "echo", "exec").Text.Should().Be("exec");
@@ -76,7 +76,7 @@ public sealed class RuntimeNameTests : PodmanTest
     [Test]
     public void Flags_of_the_runtime()
     {
-        string log = TestRun.NewPath("podman", ".log");
+        string log = NewPath();
         // Podman's own --log comes later and wins; the flag must be understood all the same.
         Podman.Run(["--runtime-flag", "debug", "--runtime-flag", $"log={log}", .. Line("run --rm", "echo", "ok")]).ShouldSucceed().Text.Should().Be("ok");
     }

@@ -49,12 +49,12 @@ public sealed class SecurityTests : PodmanTest
     [Test]
     public void Masked_and_unmasked_paths()
     {
-        const string Mounts = "for f in /proc/kcore /proc/keys /proc/sys /sys/firmware /etc/group; do grep -q \" $f \" /proc/mounts && echo $f; done";
+        const string Mounts = "for f in /proc/kcore /proc/keys /proc/sys /sys/firmware /etc/group; do grep -q \" $f \" /proc/mounts && echo $f; done; true";
         Shell(Mounts).ShouldSucceed().Lines.Should().BeEquivalentTo(Present("/proc/kcore", "/proc/keys", "/proc/sys", "/sys/firmware"));
         Shell("--security-opt=mask=/etc/group:/proc/uptime", $"{Mounts}; cat /etc/group /proc/uptime").ShouldSucceed().Lines
             .Should().BeEquivalentTo(Present("/proc/kcore", "/proc/keys", "/proc/sys", "/sys/firmware", "/etc/group"));
         Shell("--security-opt=unmask=/proc/kcore:/sys/firmware", Mounts).ShouldSucceed().Lines.Should().BeEquivalentTo(Present("/proc/keys", "/proc/sys"));
-        Shell("--security-opt=unmask=ALL", $"{Mounts}; true").ShouldSucceed().Lines.Should().BeEmpty();
+        Shell("--security-opt=unmask=ALL", $"{Mounts}").ShouldSucceed().Lines.Should().BeEmpty();
         Shell("--security-opt=proc-opts=hidepid=2,nosuid", "grep '^proc /proc ' /proc/mounts").ShouldSucceed().Stdout.Should().MatchRegex("nosuid.*hidepid=(2|invisible)");
         Run("--security-opt=label=disable", "--security-opt=apparmor=unconfined", "bb", "true").ShouldSucceed();
     }
