@@ -159,7 +159,7 @@ public sealed class RootlessPodmanTests
     [Test]
     public void Readiness_is_passed_on()
     {
-        // Beside the user's files, and his to write to.
+        // Root's; the user's monitor writes to it.
         using NotifySocket socket = new();
         File.SetUnixFileMode(socket.Name, (UnixFileMode)0b110_110_110);
         _host.Podman(socket.Options, "run", "--detach", "--name=n1", "--network=none", "--sdnotify=conmon", "bb", "sleep", "1000").ShouldSucceed();
