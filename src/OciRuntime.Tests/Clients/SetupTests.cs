@@ -32,6 +32,8 @@ public sealed partial class SetupTests
     {
         _hosts.ForEach(host => host.Dispose());
         _hosts.Clear();
+        // Podman puts its monitors there, which end a little later than their containers.
+        Cleaner.RemoveCgroups($"{TestRun.Token}/conmon");
         Cleaner.UnmountBelow(_directory);
         Cleaner.DeleteTree(_directory);
     }
@@ -72,7 +74,6 @@ public sealed partial class SetupTests
         Calls(() => podman.Run(run)).Should().Be(0);
         Calls(() => buildah.Run(runInBuildah)).Should().Be(0);
         buildah.Run("rm", container).ShouldSucceed();
-        Cleaner.RemoveCgroups($"{TestRun.Token}/conmon");
 
         string Info() => podman.Run("info", "--format", "{{.Host.OCIRuntime.Name}}").ShouldSucceed().Text;
     }
