@@ -52,9 +52,9 @@ public sealed class ContainerdConfigTests
     [Test]
     public void Containers_of_both_runtimes_have_the_same_cgroup_driver()
     {
-        new ContainerdConfig().With(Files[5], Additional, []).Split("SystemdCgroup = true").Should().HaveCount(3);
-        new ContainerdConfig().With(Files[0], Additional with { SystemdCgroup = true }, []).Should().Contain("SystemdCgroup = true");
-        new ContainerdConfig().With(Files[0], Additional, []).Should().NotContain("SystemdCgroup");
+        new ContainerdConfig().With(Array.Find(Files, static file => file.Contains("SystemdCgroup")), Additional, []).Split("SystemdCgroup = true").Should().HaveCount(3);
+        new ContainerdConfig().With("version = 2\n", Additional with { SystemdCgroup = true }, []).Should().Contain("SystemdCgroup = true");
+        new ContainerdConfig().With("version = 2\n", Additional, []).Should().NotContain("SystemdCgroup");
     }
 
     [Test]

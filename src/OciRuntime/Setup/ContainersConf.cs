@@ -21,6 +21,8 @@ internal sealed class ContainersConf(string engine) : DropIn("podman")
             [engine]
             {(r.Default ? $"runtime = {name}" : $"# runtime = {name}")}
             runtime_supports_json = ["crun", "runc", "kata", "runsc", "youki", "krun", "ocijail", {name}]
+            # Without an s it is what Podman 4 reads, whatever its manual says.
+            runtime_supports_nocgroup = ["crun", "krun", {name}]
             runtime_supports_nocgroups = ["crun", "krun", {name}]
 
             [engine.runtimes]
