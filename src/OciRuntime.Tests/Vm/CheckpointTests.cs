@@ -56,6 +56,12 @@ public sealed class CheckpointTests
             bundle.AddHook("createRuntime", "/bin/sh", "-c", "{ cat; echo createRuntime; } >>/tmp/hooks");
             bundle.AddHook("poststart", "/bin/sh", "-c", "{ cat; echo poststart; } >>/tmp/hooks").AddHook("poststop", "/bin/sh", "-c", "echo poststop >/tmp/poststop");
         });
+        Add(nameof(Streams_that_were_files_go_on_beside_pipes), """
+            mkdir -p $data
+            ocirun run --detach $id </dev/null >/dev/null 2>&1 && await 3 && save && saved=$(count)
+            { load && goes_on $saved; } </dev/null 2>&1 | cat
+            for fd in 0 1; do ocirun exec $id readlink /proc/1/fd/$fd; done
+            """);
         Add(nameof(Leave_running), """
             begin
             save --leave-running --work-path /tmp/work && ls /tmp/work
@@ -206,6 +212,10 @@ public sealed class CheckpointTests
         inside.Should().Contain("can't create /etc/new: Read-only file system").And.Contain("can't create /readonly/new: Read-only file system")
             .And.Contain("can't create /proc/sys/kernel/hostname: Read-only file system");
     }
+
+    /// <summary>criu sets the position of what was a file, which a pipe does not have.</summary>
+    [Test]
+    public void Streams_that_were_files_go_on_beside_pipes() => _vm.Result().ShouldSucceed().Lines.Should().Equal("counts on", "/dev/null", "/dev/null");
 
     [Test]
     public void Leave_running()

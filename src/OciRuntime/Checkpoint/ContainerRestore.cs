@@ -75,16 +75,16 @@ internal sealed unsafe class ContainerRestore : IDisposable
 
     private void Restore()
     {
-        List<(string Name, Fd Fd)> namespaces = ExternalNamespaces.Open(_preparation.Spec);
+        List<(string Name, Fd Fd)> replaced = StandardStreams.Replacements(_streams), inherited = [.. ExternalNamespaces.Open(_preparation.Spec), .. replaced];
         try
         {
             using UnifiedMountOptions kept = new();
             using Fd rootfs = CloneRootfs();
             // criu wants a root that is a mount point, on a mount that is not covered itself. In a mount namespace of criu's own this needs no
             // clearing away, whatever ends it.
-            using CriuService criu = CriuService.Start("restore", [.. namespaces.ConvertAll(static n => n.Fd.Number)], rootfs.Number, _entry.Path, _interruption, 0);
+            using CriuService criu = CriuService.Start("restore", [.. inherited.ConvertAll(static one => one.Fd.Number)], rootfs.Number, _entry.Path, _interruption, 0);
             _directories.MoveTo(criu.Pid);
-            CriuOptions options = Options(namespaces);
+            CriuOptions options = Options(inherited, replaced);
             EnterCgroups(criu.Pid, options);
             criu.Work(CriuRequestType.Restore, options, Notified, new CriuLog(_directories.LogPath, LogName));
             int status = criu.End();
@@ -93,7 +93,7 @@ internal sealed unsafe class ContainerRestore : IDisposable
         }
         finally
         {
-            foreach ((_, Fd fd) in namespaces) fd.Dispose();
+            foreach ((_, Fd fd) in inherited) fd.Dispose();
         }
     }
 
@@ -107,7 +107,7 @@ internal sealed unsafe class ContainerRestore : IDisposable
         return rootfs;
     }
 
-    private CriuOptions Options(List<(string Name, Fd Fd)> namespaces)
+    private CriuOptions Options(List<(string Name, Fd Fd)> inherited, List<(string Name, Fd Fd)> replaced)
     {
         CriuOptions options = Criu.Begin(LogName, CriuConfiguration.Of(State.Annotations));
         _directories.AddTo(options);
@@ -122,10 +122,10 @@ internal sealed unsafe class ContainerRestore : IDisposable
         if (_settings.LsmProfile != null) options.Set(CriuOption.LsmProfile, _settings.LsmProfile);
         if (_settings.LsmMountContext != null) options.Set(CriuOption.LsmMountContext, _settings.LsmMountContext);
         // 0 to 2 are criu's stdio, 3 is the connection.
-        for (int i = 0; i < namespaces.Count; i++) options.Add(CriuOption.InheritFd, namespaces[i].Name, 4 + i);
+        for (int i = 0; i < inherited.Count; i++) options.Add(CriuOption.InheritFd, inherited[i].Name, 4 + i);
         ExternalNamespaces.Join(_preparation.Spec, options);
         ExternalMount.Restore(_mounts, options);
-        StandardStreams.Restore(_streams, options);
+        StandardStreams.Restore(_streams, options, replaced);
         return options;
     }
 

@@ -75,16 +75,34 @@ internal static class StandardStreams
         }
     }
 
-    /// <summary>Has criu put its own streams, which are the caller's, in the place of those of then.</summary>
-    public static void Restore(string[] names, CriuOptions options)
+    /// <summary>
+    /// /dev/null for each file for which the caller's own stream cannot stand: criu sets a file's position, and pipes and terminals have none.
+    /// containerd, for example, restores a container without streams onto pipes.
+    /// </summary>
+    public static List<(string Name, Fd Fd)> Replacements(string[] names)
     {
-        for (int fd = 0; fd < Math.Min(Count, names.Length); fd++)
+        const int SEEK_CUR = 1;
+        List<(string, Fd)> replaced = [];
+        foreach (int fd in External(names))
         {
-            // One name twice is one pipe or file twice: the first descriptor stands for it.
-            bool external = names[fd].StartsWith("pipe:[", StringComparison.Ordinal) || names[fd].StartsWith("file[", StringComparison.Ordinal);
-            if (external && Array.IndexOf(names, names[fd]) == fd) options.Add(CriuOption.InheritFd, names[fd], fd);
+            if (!names[fd].StartsWith("file[", StringComparison.Ordinal) || Files.Seek(fd, 0, SEEK_CUR) >= 0) continue;
+            replaced.Add((names[fd], new Fd((int)OciException.Check(Files.OpenAt(Files.AT_FDCWD, "/dev/null", Files.O_RDWR), "open /dev/null"))));
+        }
+        return replaced;
+    }
+
+    /// <summary>Has criu put its own streams, which are the caller's, in the place of those of then.</summary>
+    public static void Restore(string[] names, CriuOptions options, List<(string Name, Fd Fd)> replaced)
+    {
+        foreach (int fd in External(names))
+        {
+            if (!replaced.Exists(one => one.Name == names[fd])) options.Add(CriuOption.InheritFd, names[fd], fd);
         }
     }
+
+    // One name twice is one pipe or file twice: the first descriptor stands for it.
+    private static IEnumerable<int> External(string[] names) => Enumerable.Range(0, Math.Min(Count, names.Length)).Where(fd => Array.IndexOf(names, names[fd]) == fd
+        && (names[fd].StartsWith("pipe:[", StringComparison.Ordinal) || names[fd].StartsWith("file[", StringComparison.Ordinal)));
 
     private static string[] Parse(byte[] json)
     {
