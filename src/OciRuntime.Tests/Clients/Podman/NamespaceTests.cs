@@ -12,9 +12,9 @@ public sealed class NamespaceTests : PodmanTest
     [Test]
     public void Namespaces_of_another_container()
     {
-        Detached("n1", "--ipc=shareable", "bb", "sleep", "1000");
-        Detached("n2", "--pid=container:n1", "--ipc=container:n1", "--uts=container:n1", "--network=container:n1", "bb", "sleep", "1001");
-        Detached("n3", "--pid=private", "bb", "sleep", "1002");
+        Detached("n1", "--ipc=shareable", "--cgroupns=private", "bb", "sleep", "1000");
+        Detached("n2", "--cgroupns=private", "--pid=container:n1", "--ipc=container:n1", "--uts=container:n1", "--network=container:n1", "bb", "sleep", "1001");
+        Detached("n3", "--pid=private", "--cgroupns=private", "bb", "sleep", "1002");
         ProcessView first = Init("n1"), second = Init("n2"), third = Init("n3");
         Kinds.Where(kind => first.NamespaceInode(kind) == second.NamespaceInode(kind)).Should().Equal("ipc", "net", "pid", "uts");
         Kinds.Where(kind => first.NamespaceInode(kind) == third.NamespaceInode(kind)).Should().BeEmpty();

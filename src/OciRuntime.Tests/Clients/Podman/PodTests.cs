@@ -42,7 +42,7 @@ public sealed class PodTests : PodmanTest
     public void Pod_becomes_a_description_and_a_pod_again()
     {
         Do("pod", "create", "--name=pod3", "--network=none", "--cgroup-parent", $"/{TestRun.Token}");
-        Detached("k1", "--pod=pod3", "--env=A=b", "--memory=64m", "--cap-drop=net_raw", "bb", "sh", "-c", "echo $A; sleep 1000");
+        Detached("k1", "--pod=pod3", "--env=A=b", "--memory=64m", "--cap-drop=net_raw", "bb", "/bin/sh", "-c", "echo $A; exec /bin/sleep 1000");
         WaitLog("k1", "b");
         string file = NewPath() + ".yaml";
         Do("generate", "kube", "--filename", file, "pod3");

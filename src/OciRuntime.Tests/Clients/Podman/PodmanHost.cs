@@ -26,7 +26,6 @@ public sealed class PodmanHost
         string ready = $"{directory}/ready";
         s_namespaces = Command.Start(Requires.Tool("unshare"), ["--net", "--mount", "--propagation=private", "sh", "-ec", $"""
             ip link set lo up
-            mount -t sysfs sysfs /sys -o remount 2>/dev/null || true
             mount -t tmpfs tmpfs /run -o mode=755
             mount -t tmpfs tmpfs /dev/shm
             [ ! -d /var/lib/containers ] || mount -t tmpfs tmpfs /var/lib/containers

@@ -22,10 +22,13 @@ public abstract class PodmanTest
     /// <summary>`podman run --rm` or another verb, with options that keep the host out of it; options and image come before the command, and without any the image is bb.</summary>
     private protected static string[] Line(string verb, params string[] args) =>
     [
-        .. verb.Split(' '), "--cidfile", Podman.NextCidFile(), .. args.Any(static word => word.StartsWith("--pod=", StringComparison.Ordinal)) ? (string[])[] : ["--cgroup-parent", $"/{TestRun.Token}"],
-        .. args.Any(static word => word.StartsWith("--network=", StringComparison.Ordinal) || word.StartsWith("--pod=", StringComparison.Ordinal)) ? (string[])[] : ["--network=none"],
+        .. verb.Split(' '), "--cidfile", Podman.NextCidFile(),
+        .. Has(args, "--pod=") || Has(args, "--cgroups=disabled") ? (string[])[] : ["--cgroup-parent", $"/{TestRun.Token}"],
+        .. Has(args, "--pod=") || Has(args, "--network=") ? (string[])[] : ["--network=none"],
         .. args.Contains("bb") ? args : ["bb", .. args],
     ];
+
+    private static bool Has(string[] args, string option) => args.Any(word => word.StartsWith(option, StringComparison.Ordinal));
 
     private protected static CommandResult Run(params string[] args) => Podman.Run(Line("run --rm", args));
 
