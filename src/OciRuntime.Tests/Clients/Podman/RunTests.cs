@@ -34,7 +34,7 @@ public sealed class RunTests : PodmanTest
     {
         Requires.V1Controller("blkio");
         Requires.NotRuntime("crun", "its message has the errno of the file it tries last");
-        string? disk = Directory.GetDirectories("/sys/block").Where(path => File.Exists($"/dev/{Path.GetFileName(path)}") && File.Exists($"{path}/queue/scheduler") && !File.ReadAllText($"{path}/queue/scheduler").Contains("bfq")).Select(Path.GetFileName).FirstOrDefault();
+        string? disk = Directory.GetDirectories("/sys/block").Where(path => File.Exists($"/dev/{Path.GetFileName(path)}") && File.Exists($"{path}/queue/scheduler") && !File.ReadAllText($"{path}/queue/scheduler").Contains("[bfq]")).Select(Path.GetFileName).FirstOrDefault();
         Requires.PathExists($"/dev/{disk ?? "disk"}", "a disk without the BFQ scheduler");
         Run($"--blkio-weight-device=/dev/{disk}:300", "bb", "true").ShouldFail(126);
     }
