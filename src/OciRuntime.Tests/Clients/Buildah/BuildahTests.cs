@@ -104,8 +104,9 @@ public sealed class BuildahTests
             ENV PATH=/bin
             RUN for c in memory/memory.limit_in_bytes cpu/cpu.shares; do echo "$c $(cat /limits/${c%/*}$(busybox sed -n "s/^[0-9]*:[^:]*${c%/*}[^:]*://p" /proc/self/cgroup | busybox head -n 1)/${c#*/})"; done
             """);
+        // The parent becomes the container's own cgroup, limits and device rules included: not the one that all containers of the run are in.
         _buildah.Run(
-            "bud", "--network=none", "--no-cache", "--memory=64m", "--cpu-shares=100", $"--cgroup-parent=/{TestRun.Token}",
+            "bud", "--network=none", "--no-cache", "--memory=64m", "--cpu-shares=100", $"--cgroup-parent=/{TestRun.Token}/build",
             "--volume=/sys/fs/cgroup:/limits:ro", $"--file={_buildah.Directory}/context/Limits", $"{_buildah.Directory}/context")
             .ShouldSucceed().Lines.Should().ContainInOrder("memory/memory.limit_in_bytes 67108864", "cpu/cpu.shares 100");
     }
