@@ -11,13 +11,28 @@ test_time_limit=23m
 # Whatever fails before there is a result, a compiler for example, counts as one failure.
 trap 'say "0 passed, 1 failed, 0 skipped"' EXIT
 
+# The names of the parts that a run consists of.
+test_parts=(tests)
+
+# What waits for a virtual machine or for a swarm of containers most of the time has a process of its own, beside the others.
 run_tests() {
   quietly "Compiling the tests" dotnet build "$test_project" -c Release
   rm -rf "$test_results"
   mkdir -p "$test_results"
   say "Testing out/ocirun"
-  local status=0
+  local status=0 slow=
+  if [[ $# -eq 0 ]]; then
+    test_parts+=(slow)
+    test_command slow TestCategory=Slow >"$out/test-slow.log" 2>&1 &
+    slow=$!
+    set -- 'TestCategory!=Slow'
+  fi
   test_command tests "$@" 2>&1 | tee "$out/test.log" | show_progress || status=$?
+  if [[ -n $slow ]]; then
+    wait "$slow" || status=$?
+    say "And what ran beside them:"
+    show_progress <"$out/test-slow.log"
+  fi
   report_result "$status"
 }
 
@@ -63,17 +78,24 @@ is_worth_showing() {
   esac
 }
 
-# counter FIGURE [NAME]
-counter() { sed -n "s/.*<Counters[^>]* $1=\"\([0-9]*\)\".*/\1/p" "$test_results/${2:-tests}.trx"; }
+# counter FIGURE NAME
+counter() { sed -n "s/.*<Counters[^>]* $1=\"\([0-9]*\)\".*/\1/p" "$test_results/$2.trx"; }
 
 # Class and method of each failed test, once.
 failed_tests() {
+  local part
+  for part in "${test_parts[@]}"; do
+    if [[ -e $test_results/$part.trx ]]; then failed_tests_of "$test_results/$part.trx"; fi
+  done | sort -u
+}
+
+failed_tests_of() {
   awk '
     function attribute(name) { return match($0, " " name "=\"[^\"]*\"") ? substr($0, RSTART + length(name) + 3, RLENGTH - length(name) - 4) : "" }
     /<UnitTestResult / && /outcome="Failed"/ { failed[attribute("testId")] = 1 }
     /<UnitTest / { wanted = attribute("id") in failed }
     /<TestMethod / && wanted { name = attribute("name"); sub(/\(.*/, "", name); print attribute("className") "." name }
-  ' "$test_results/tests.trx" | sort -u
+  ' "$1"
 }
 
 # These tests race real daemons, terminals and kernel workers on machines that others use too. A few failures get one more try, by name and
@@ -90,11 +112,16 @@ try_again() {
 }
 
 report_result() {
-  local status=$1 total=0 executed=0 passed=0 failed=0
-  if [[ -e $test_results/tests.trx ]]; then
-    total=$(counter total) executed=$(counter executed) passed=$(counter passed)
-    failed=$((executed - passed))
-  fi
+  local status=$1 total=0 executed=0 passed=0 failed=0 crashed=0 part
+  for part in "${test_parts[@]}"; do
+    if [[ -e $test_results/$part.trx ]]; then
+      total=$((total + $(counter total "$part"))) executed=$((executed + $(counter executed "$part"))) passed=$((passed + $(counter passed "$part")))
+    else
+      # A crash or time-out of the test process is a failure that no test reports.
+      crashed=1
+    fi
+  done
+  failed=$((executed - passed))
   if ((failed > 0 && failed <= 8)) && try_again; then
     passed=$executed
     failed=0 status=0
@@ -108,8 +135,7 @@ report_result() {
     fi
   done
   if ((total == 0)); then say "no test was run; see $out/test.log"; fi
-  # A crash or time-out of the test process is a failure that no test reports.
-  if ((failed == 0 && (status != 0 || total == 0))); then failed=1; fi
+  if ((failed == 0 && (crashed || status != 0 || total == 0))); then failed=1; fi
   trap - EXIT
   say "$passed passed, $failed failed, $((total - executed)) skipped"
   ((failed == 0))

@@ -6,6 +6,7 @@ using OciRuntime.Tests.Support;
 namespace OciRuntime.Tests.Vm;
 
 /// <summary>`process.apparmorProfile` on a kernel with AppArmor, with a profile that denies one thing.</summary>
+[Category("Slow")]
 public sealed class AppArmorTests
 {
     private const string Profile = "ocirun-test";

@@ -6,6 +6,7 @@ using OciRuntime.Tests.Support;
 namespace OciRuntime.Tests.Vm;
 
 /// <summary>checkpoint and restore with the distribution's criu on a kernel that it knows.</summary>
+[Category("Slow")]
 public sealed class CheckpointTests
 {
     // In memory, so that a program that merely started again would begin at 1.

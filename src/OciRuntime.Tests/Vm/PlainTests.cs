@@ -3,6 +3,7 @@ using NUnit.Framework;
 namespace OciRuntime.Tests.Vm;
 
 /// <summary>What the test host may lack and a virtual machine has: pure cgroup v2 with controllers, and every capability.</summary>
+[Category("Slow")]
 public sealed partial class PlainTests
 {
     private readonly VmChecks _vm = new();

@@ -5,6 +5,7 @@ using OciRuntime.Tests.Support;
 namespace OciRuntime.Tests.Vm;
 
 /// <summary>`process.selinuxLabel` and `linux.mountLabel` on a kernel with SELinux enforcing the policy of selinux.conf.</summary>
+[Category("Slow")]
 public sealed class SelinuxTests
 {
     // The comma is what a mount option must survive.

@@ -9,6 +9,7 @@ namespace OciRuntime.Tests.Vm;
 /// A whole system in a container, as docs/engines/systemd-container.md has it: systemd is its first process and manages the cgroup that is
 /// delegated to it. Its root file system is that of the machine, below an overlay.
 /// </summary>
+[Category("Slow")]
 public sealed class SystemContainerTests
 {
     /// <summary>The capabilities that engines leave a container.</summary>

@@ -6,6 +6,7 @@ using OciRuntime.Tests.Support;
 namespace OciRuntime.Tests.Vm;
 
 /// <summary>The systemd cgroup driver with a real systemd, that of the machine: what it says of the units, and what the kernel has.</summary>
+[Category("Slow")]
 public sealed partial class SystemdTests
 {
     private const string Limits = """

@@ -5,6 +5,7 @@ using NUnit.Framework;
 namespace OciRuntime.Tests.Vm;
 
 /// <summary>systemd on cgroup v1, of which it uses some hierarchies and the container all.</summary>
+[Category("Slow")]
 public sealed class SystemdV1Tests
 {
     private readonly VmChecks _vm = new();

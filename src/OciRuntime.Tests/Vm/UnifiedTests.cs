@@ -4,6 +4,7 @@ using NUnit.Framework;
 namespace OciRuntime.Tests.Vm;
 
 /// <summary>Pure cgroup v2: each case of `linux.resources` as the kernel has it then, or the reason it gives. docs/cgroups.md has the same table for v1.</summary>
+[Category("Slow")]
 public sealed partial class UnifiedTests
 {
     private readonly VmChecks _vm = new();

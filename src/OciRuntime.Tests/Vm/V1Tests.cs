@@ -6,6 +6,7 @@ using OciRuntime.Tests.Support;
 namespace OciRuntime.Tests.Vm;
 
 /// <summary>Cgroup v1 with every controller, of which hosts have some at most: what the kernel has after `create`.</summary>
+[Category("Slow")]
 public sealed class V1Tests
 {
     private readonly VmChecks _vm = new();

@@ -8,6 +8,7 @@ namespace OciRuntime.Tests.Clients.Docker;
 /// A swarm of one node. Its services have an overlay network (VXLAN) with name service; dnsrr instead of a virtual address, which would need
 /// the kernel's ip_vs.
 /// </summary>
+[Category("Slow")]
 public sealed class SwarmTests
 {
     private const int Replicas = 50;

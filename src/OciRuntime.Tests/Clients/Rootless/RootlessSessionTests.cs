@@ -9,6 +9,7 @@ namespace OciRuntime.Tests.Clients.Rootless;
 /// Debian's Podman and Buildah in the session of a user to whom systemd has delegated all controllers, on pure cgroup v2: what needs cgroups of his own.
 /// Under emulation each command of theirs takes seconds, so there are few.
 /// </summary>
+[Category("Slow")]
 public sealed class RootlessSessionTests
 {
     private readonly VmChecks _vm = new VmChecks().WithAnyRuntime();
