@@ -22,7 +22,7 @@ Usage: ./build.sh [COMMAND]
                     run the tests of Podman, containerd, Docker and Buildah with another runtime, such as /usr/sbin/runc: what they
                     ask of a runtime is then seen to be the engine's wish, not a habit of ocirun's (root)
   fuzz [SECONDS] [SEED]
-                    mutate configurations and plan them (600 s; the tests do it for 60)
+                    mutate configurations and plan them (600 s; the tests do it for 30)
   bench             compare start-up and launch times with crun and runc (root)
   install [PREFIX]  put the binary, the manual pages, the completions of bash, zsh and fish and examples below PREFIX, /usr/local by default
   uninstall [PREFIX]

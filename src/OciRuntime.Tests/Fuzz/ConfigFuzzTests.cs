@@ -14,7 +14,7 @@ namespace OciRuntime.Tests.Fuzz;
 [NonParallelizable]
 public sealed class ConfigFuzzTests
 {
-    private const int DefaultSeconds = 60;
+    private const int DefaultSeconds = 30;
 
     // Generous, as the machine has other work; a quadratic loop over 400 of anything stays below, an endless one does not.
     private const int MostMilliseconds = 10_000;

@@ -5,23 +5,12 @@ using OciRuntime.Tests.Support;
 namespace OciRuntime.Tests.Clients.Docker;
 
 /// <summary>Images are built by both builders: the classic one runs containers as `docker run` does, BuildKit calls `run` itself, and only that.</summary>
-public sealed class DockerBuildTests
+public sealed class DockerBuildTests : DockerTest
 {
-    private DockerHost _docker = null!;
-
-    [OneTimeSetUp]
-    public void Prepare() => _docker = new DockerHost();
-
-    [TearDown]
-    public void RemoveContainers() => _docker.Clear();
-
-    [OneTimeTearDown]
-    public void End() => _docker.Dispose();
-
     [Test]
     public void Image_is_built_in_stages([Values] bool buildKit)
     {
-        string context = Directory.CreateDirectory($"{_docker.Directory}/context").FullName;
+        string context = Directory.CreateDirectory($"{Docker.Directory}/context").FullName;
         File.WriteAllText($"{context}/source", "text\n");
         File.WriteAllText($"{context}/Dockerfile", """
             FROM bb AS stage
@@ -36,12 +25,12 @@ public sealed class DockerBuildTests
             RUN test "$(id -u)" = 1000
             CMD ["cat", "/result"]
             """);
-        _docker.Build(buildKit, "--build-arg=WORD=word", "--tag", "built", context).ShouldSucceed();
-        _docker.RunContainer("built").ShouldSucceed().Stdout.Should().Be("text\nword\n0\n");
+        Docker.Build(buildKit, "--build-arg=WORD=word", "--tag", "built", context).ShouldSucceed();
+        Docker.RunContainer("built").ShouldSucceed().Stdout.Should().Be("text\nword\n0\n");
         File.WriteAllText($"{context}/Dockerfile", "FROM bb\nRUN echo told && exit 9\n");
-        CommandResult failed = _docker.Build(buildKit, context);
+        CommandResult failed = Docker.Build(buildKit, context);
         (failed.Stdout + failed.Stderr).Should().Contain("told");
         failed.ShouldFail().Stderr.Should().MatchRegex("(non-zero code|exit code): 9");
-        _docker.Run("rmi", "--force", "built").ShouldSucceed();
+        Docker.Run("rmi", "--force", "built").ShouldSucceed();
     }
 }

@@ -6,24 +6,13 @@ using OciRuntime.Tests.Support;
 namespace OciRuntime.Tests.Clients.Docker;
 
 /// <summary>What the options of `docker run` and `docker update` do, read back from the kernel.</summary>
-public sealed class DockerOptionsTests
+public sealed class DockerOptionsTests : DockerTest
 {
-    private DockerHost _docker = null!;
-
-    [OneTimeSetUp]
-    public void Prepare() => _docker = new DockerHost();
-
-    [TearDown]
-    public void RemoveContainers() => _docker.Clear();
-
-    [OneTimeTearDown]
-    public void End() => _docker.Dispose();
-
     [Test]
     public void Limits_reach_the_kernel_and_are_updated()
     {
         Requires.NotRuntime("crun", "takes the zeros that Docker writes for what is not named as limits");
-        ProcessView init = _docker.Detached("c1", "--memory=64m", "--memory-swap=64m", "--memory-reservation=32m", "--cpus=0.5", "--cpu-shares=512", "--pids-limit=50", "--cpuset-cpus=0", "--oom-score-adj=500",
+        ProcessView init = Docker.Detached("c1", "--memory=64m", "--memory-swap=64m", "--memory-reservation=32m", "--cpus=0.5", "--cpu-shares=512", "--pids-limit=50", "--cpuset-cpus=0", "--oom-score-adj=500",
             $"--cgroup-parent=/{TestRun.Token}/sub", "bb", "sleep", "1000");
         init.Cgroups.Should().Contain(entry => entry.Path.StartsWith($"/{TestRun.Token}/sub/"));
         init.Proc("oom_score_adj").Trim().Should().Be("500");
@@ -33,18 +22,18 @@ public sealed class DockerOptionsTests
         Limit(init, "pids", "pids.max", "pids.max").Should().Be("50");
         Limit(init, "cpuset", "cpuset.cpus", "cpuset.cpus").Should().Be("0");
 
-        _docker.Run("update", "--memory=100m", "--memory-swap=200m", "--memory-reservation=50m", "--cpus=0.25", "--pids-limit=33", "--cpuset-cpus=0-1", "c1").ShouldSucceed();
+        Docker.Run("update", "--memory=100m", "--memory-swap=200m", "--memory-reservation=50m", "--cpus=0.25", "--pids-limit=33", "--cpuset-cpus=0-1", "c1").ShouldSucceed();
         Limit(init, "memory", "memory.limit_in_bytes", "memory.max").Should().Be("104857600");
         Limit(init, "memory", "memory.soft_limit_in_bytes", "memory.low").Should().Be("52428800");
         Limit(init, "cpu", "cpu.cfs_quota_us", "cpu.max").Should().StartWith("25000");
         Limit(init, "pids", "pids.max", "pids.max").Should().Be("33");
         Limit(init, "cpuset", "cpuset.cpus", "cpuset.cpus").Should().Be("0-1");
-        _docker.Run("stats", "--no-stream", "--format", "{{.MemUsage}}", "c1").ShouldSucceed().Text.Should().EndWith("/ 100MiB");
+        Docker.Run("stats", "--no-stream", "--format", "{{.MemUsage}}", "c1").ShouldSucceed().Text.Should().EndWith("/ 100MiB");
         // What is not named is written as 0 and must stay.
-        _docker.Run("update", "--cpus=0.75", "c1").ShouldSucceed();
+        Docker.Run("update", "--cpus=0.75", "c1").ShouldSucceed();
         Limit(init, "memory", "memory.limit_in_bytes", "memory.max").Should().Be("104857600");
         Limit(init, "pids", "pids.max", "pids.max").Should().Be("33");
-        _docker.Run("rm", "--force", "c1").ShouldSucceed();
+        Docker.Run("rm", "--force", "c1").ShouldSucceed();
         // Runtimes leave parents alone.
         Cleaner.RemoveCgroups($"{TestRun.Token}/sub");
     }
@@ -52,7 +41,7 @@ public sealed class DockerOptionsTests
     [Test]
     public void Process_is_as_it_was_asked_for()
     {
-        CommandResult result = _docker.RunContainer(
+        CommandResult result = Docker.RunContainer(
             "--user=1000:1000", "--group-add=55", "--workdir=/new/dir", "--hostname=box", "--env=A=b", "--cap-drop=all", "--cap-add=net_raw", "--ulimit=nofile=100:100", "--sysctl=net.ipv4.ip_unprivileged_port_start=79",
             "bb", "sh", "-c", "id; pwd; hostname; echo $A; ulimit -n; cat /proc/sys/net/ipv4/ip_unprivileged_port_start; grep CapBnd /proc/self/status");
         result.ShouldSucceed().Stdout.Replace("\t", " ").Should().StartWith("uid=1000(user) gid=1000(user) ").And.Contain("55").And.EndWith("\n/new/dir\nbox\nb\n100\n79\nCapBnd: 0000000000002000\n");
@@ -61,19 +50,19 @@ public sealed class DockerOptionsTests
     [Test]
     public void Init_reaps_and_forwards_signals()
     {
-        ProcessView init = _docker.Detached("c1", "--init", "bb", "sh", "-c", "trap 'exit 5' TERM; while :; do sleep 0.05; done");
+        ProcessView init = Docker.Detached("c1", "--init", "bb", "sh", "-c", "trap 'exit 5' TERM; while :; do sleep 0.05; done");
         init.CommandLine[0].Should().Be("/sbin/docker-init");
-        _docker.Run("stop", "c1").ShouldSucceed();
-        _docker.Inspect("c1", "{{.State.ExitCode}}").Should().Be("5");
+        Docker.Run("stop", "c1").ShouldSucceed();
+        Docker.Inspect("c1", "{{.State.ExitCode}}").Should().Be("5");
     }
 
     [Test]
     public void Mounts_and_volumes()
     {
-        string data = Directory.CreateDirectory($"{_docker.Directory}/data").FullName;
+        string data = Directory.CreateDirectory($"{Docker.Directory}/data").FullName;
         File.WriteAllText($"{data}/file", "from the host\n");
-        _docker.RunContainer("--volume=vol:/vol", "bb", "sh", "-c", "echo kept > /vol/file").ShouldSucceed();
-        ProcessView init = _docker.Detached("c1", "--read-only", "--tmpfs=/scratch:size=1m,mode=700", $"--mount=type=bind,src={data},dst=/data,readonly,bind-propagation=rslave", "--volume=vol:/vol",
+        Docker.RunContainer("--volume=vol:/vol", "bb", "sh", "-c", "echo kept > /vol/file").ShouldSucceed();
+        ProcessView init = Docker.Detached("c1", "--read-only", "--tmpfs=/scratch:size=1m,mode=700", $"--mount=type=bind,src={data},dst=/data,readonly,bind-propagation=rslave", "--volume=vol:/vol",
             "--mount=type=tmpfs,dst=/fast,tmpfs-size=2m", "--shm-size=3m", "bb", "sleep", "1000");
         init.MountAt("/").Options.Should().Contain("ro");
         init.MountAt("/scratch").SuperOptions.Should().Contain("size=1024k").And.Contain("mode=700");
@@ -81,7 +70,7 @@ public sealed class DockerOptionsTests
         init.MountAt("/dev/shm").SuperOptions.Should().Contain("size=3072k");
         init.MountAt("/data").Options.Should().Contain("ro");
         init.MountAt("/data").PropagationType.Should().Be("slave");
-        _docker.Run("exec", "c1", "sh", "-c", "cat /data/file /vol/file; touch /x; touch /data/x; touch /scratch/x /fast/x /vol/x && echo written").ShouldSucceed().Stdout.Should().Be("from the host\nkept\nwritten\n");
+        Docker.Run("exec", "c1", "sh", "-c", "cat /data/file /vol/file; touch /x; touch /data/x; touch /scratch/x /fast/x /vol/x && echo written").ShouldSucceed().Stdout.Should().Be("from the host\nkept\nwritten\n");
     }
 
     [Test]
@@ -89,7 +78,7 @@ public sealed class DockerOptionsTests
     {
         Requires.PathExists("/dev/fuse", "/dev/fuse");
         string script = "stat -c '%t:%T' /dev/reader; (: </dev/reader) && echo read; (: >/dev/reader) || echo refused; mknod /dev/zilch c 1 3 && echo x >/dev/zilch && echo made; mknod /dev/kmsg2 c 1 11 && (: </dev/kmsg2) || echo refused";
-        _docker.RunContainer("--device=/dev/fuse:/dev/reader:r", "--device-cgroup-rule=c 1:3 rwm", "bb", "sh", "-c", script)
+        Docker.RunContainer("--device=/dev/fuse:/dev/reader:r", "--device-cgroup-rule=c 1:3 rwm", "bb", "sh", "-c", script)
             .ShouldSucceed().Lines.Should().Equal("a:e5", "read", "refused", "made", "refused");
     }
 
@@ -101,48 +90,48 @@ public sealed class DockerOptionsTests
             ["defaultAction"] = "SCMP_ACT_ALLOW",
             ["syscalls"] = new JsonArray(new JsonObject { ["names"] = new JsonArray("mkdir", "mkdirat"), ["action"] = "SCMP_ACT_ERRNO" }),
         };
-        File.WriteAllText($"{_docker.Directory}/profile.json", profile.ToJsonString());
-        CommandResult result = _docker.RunContainer($"--security-opt=seccomp={_docker.Directory}/profile.json", "--security-opt=no-new-privileges", "bb", "sh", "-c", "mkdir /x; grep -E '^(NoNewPrivs|Seccomp):' /proc/self/status");
+        File.WriteAllText($"{Docker.Directory}/profile.json", profile.ToJsonString());
+        CommandResult result = Docker.RunContainer($"--security-opt=seccomp={Docker.Directory}/profile.json", "--security-opt=no-new-privileges", "bb", "sh", "-c", "mkdir /x; grep -E '^(NoNewPrivs|Seccomp):' /proc/self/status");
         result.ShouldSucceed().Stdout.Replace("\t", " ").Should().Be("NoNewPrivs: 1\nSeccomp: 2\n");
         result.Stderr.Should().Contain("Operation not permitted");
         // Docker's own profile is the default; unconfined is none.
         string status = "grep -E '^(NoNewPrivs|Seccomp):' /proc/self/status; grep -c ' /proc/sys ' /proc/mounts";
-        _docker.RunContainer("bb", "sh", "-c", status).Stdout.Replace("\t", " ").Should().Be("NoNewPrivs: 0\nSeccomp: 2\n1\n");
-        _docker.RunContainer("--security-opt=seccomp=unconfined", "--security-opt=systempaths=unconfined", "bb", "sh", "-c", status).Stdout.Replace("\t", " ").Should().Be("NoNewPrivs: 0\nSeccomp: 0\n0\n");
+        Docker.RunContainer("bb", "sh", "-c", status).Stdout.Replace("\t", " ").Should().Be("NoNewPrivs: 0\nSeccomp: 2\n1\n");
+        Docker.RunContainer("--security-opt=seccomp=unconfined", "--security-opt=systempaths=unconfined", "bb", "sh", "-c", status).Stdout.Replace("\t", " ").Should().Be("NoNewPrivs: 0\nSeccomp: 0\n0\n");
     }
 
     [Test]
     public void Privileged()
     {
         foreach (string peer in (string[])["runc", "crun"]) if (!Requires.HasCapability(24)) Requires.NotRuntime(peer, "refuses all capabilities where it has not all itself");
-        _docker.RunContainer("--privileged", "bb", "sh", "-c", "mount -t tmpfs tmpfs /tmp && ls /dev/kmsg && grep ' /sys ' /proc/mounts").ShouldSucceed().Stdout.Should().Contain("/dev/kmsg").And.Contain("rw,");
-        _docker.Detached("c1", "bb", "sleep", "1000");
+        Docker.RunContainer("--privileged", "bb", "sh", "-c", "mount -t tmpfs tmpfs /tmp && ls /dev/kmsg && grep ' /sys ' /proc/mounts").ShouldSucceed().Stdout.Should().Contain("/dev/kmsg").And.Contain("rw,");
+        Docker.Detached("c1", "bb", "sleep", "1000");
         const ulong sysAdmin = 1 << 21;
         (Effective() & sysAdmin).Should().Be(0);
         (Effective("--privileged") & sysAdmin).Should().Be(sysAdmin);
 
         ulong Effective(params string[] options) =>
-            Convert.ToUInt64(_docker.Run(["exec", .. options, "c1", "grep", "CapEff", "/proc/self/status"]).ShouldSucceed().Text.Split('\t')[1], 16);
+            Convert.ToUInt64(Docker.Run(["exec", .. options, "c1", "grep", "CapEff", "/proc/self/status"]).ShouldSucceed().Text.Split('\t')[1], 16);
     }
 
     [Test]
     public void Namespaces_are_shared_with_containers_and_the_host()
     {
-        ProcessView first = _docker.Detached("c1", "--ipc=shareable", "bb", "sleep", "1000");
-        ProcessView second = _docker.Detached("c2", "--pid=container:c1", "--ipc=container:c1", "--network=container:c1", "bb", "sleep", "1001");
+        ProcessView first = Docker.Detached("c1", "--ipc=shareable", "bb", "sleep", "1000");
+        ProcessView second = Docker.Detached("c2", "--pid=container:c1", "--ipc=container:c1", "--network=container:c1", "bb", "sleep", "1001");
         foreach (string shared in (string[])["pid", "ipc", "net"]) second.NamespaceInode(shared).Should().Be(first.NamespaceInode(shared), shared);
         foreach (string own in (string[])["mnt", "uts"]) second.NamespaceInode(own).Should().NotBe(first.NamespaceInode(own), own);
-        _docker.Run("exec", "c2", "busybox", "ps", "-o", "args").ShouldSucceed().Lines.Should().Contain("sleep 1000").And.Contain("sleep 1001");
+        Docker.Run("exec", "c2", "busybox", "ps", "-o", "args").ShouldSucceed().Lines.Should().Contain("sleep 1000").And.Contain("sleep 1001");
         // The namespace's first process is c1's: with it all of the namespace ends, c2 included.
-        _docker.Run("kill", "c1").ShouldSucceed();
-        _docker.WaitFor("c2", "{{.State.Running}}", "false");
+        Docker.Run("kill", "c1").ShouldSucceed();
+        Docker.WaitFor("c2", "{{.State.Running}}", "false");
 
-        ProcessView host = _docker.Detached("c3", "--pid=host", "--ipc=host", "--network=host", "--uts=host", "--userns=host", "--cgroupns=host", "bb", "sleep", "1000");
+        ProcessView host = Docker.Detached("c3", "--pid=host", "--ipc=host", "--network=host", "--uts=host", "--userns=host", "--cgroupns=host", "bb", "sleep", "1000");
         foreach (string shared in (string[])["pid", "ipc", "uts", "user", "cgroup"]) host.NamespaceInode(shared).Should().Be(ProcessView.HostNamespaceInode(shared), shared);
-        host.NamespaceInode("net").Should().Be(new ProcessView(_docker.Host.Pid).NamespaceInode("net"));
-        ProcessView hidden = _docker.Detached("c4", "--cgroupns=private", "--network=none", "bb", "sleep", "1000");
+        host.NamespaceInode("net").Should().Be(new ProcessView(Docker.Host.Pid).NamespaceInode("net"));
+        ProcessView hidden = Docker.Detached("c4", "--cgroupns=private", "--network=none", "bb", "sleep", "1000");
         hidden.NamespaceInode("cgroup").Should().NotBe(ProcessView.HostNamespaceInode("cgroup"));
-        _docker.Run("exec", "c4", "cat", "/proc/self/cgroup").ShouldSucceed().Lines.Should().OnlyContain(line => line.EndsWith(":/"));
+        Docker.Run("exec", "c4", "cat", "/proc/self/cgroup").ShouldSucceed().Lines.Should().OnlyContain(line => line.EndsWith(":/"));
     }
 
     private static string Limit(ProcessView init, string controller, string v1, string v2)
