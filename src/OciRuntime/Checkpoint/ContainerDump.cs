@@ -23,7 +23,7 @@ internal sealed class ContainerDump(DumpSettings settings, LaunchPreparation con
         CheckStatusFd();
         using ImageDirectories directories = ImageDirectories.Make(Criu);
         using UnifiedMountOptions kept = new();
-        using CriuService criu = CriuService.Start("checkpoint", [], -1, null, interruption, PatienceMilliseconds);
+        using CriuService criu = CriuService.Start("checkpoint", [], [], interruption, PatienceMilliseconds);
         criu.RequireFeatures(settings.PreDump, Criu.LazyPages);
         CriuRequestType type = !settings.PreDump ? CriuRequestType.Dump : criu.HasSinglePreDump ? CriuRequestType.PreDump : CriuRequestType.OpenPreDump;
         bool done = false;

@@ -79,10 +79,13 @@ internal sealed unsafe class ContainerRestore : IDisposable
         try
         {
             using UnifiedMountOptions kept = new();
-            using Fd rootfs = CloneRootfs();
+            using Fd rootfs = CloneRootfs(), nullDevice = CloneNullDevice();
+            // Not where it is a device of the container's, too: criu would have to make that one writable again, and may not, in a user namespace.
+            // There the device is not the container's root's either.
+            bool isBound = _preparation.Plan.Steps.Any(static step => step is { Op: InitOp.DeviceBind, Text1: ExternalMount.NullDevice });
             // criu wants a root that is a mount point, on a mount that is not covered itself. In a mount namespace of criu's own this needs no
             // clearing away, whatever ends it.
-            using CriuService criu = CriuService.Start("restore", [.. inherited.ConvertAll(static one => one.Fd.Number)], rootfs.Number, _entry.Path, _interruption, 0);
+            using CriuService criu = CriuService.Start("restore", [.. inherited.ConvertAll(static one => one.Fd.Number)], isBound ? [(rootfs.Number, _entry.Path)] : [(rootfs.Number, _entry.Path), (nullDevice.Number, ExternalMount.NullDevice)], _interruption, 0);
             _directories.MoveTo(criu.Pid);
             CriuOptions options = Options(inherited, replaced);
             EnterCgroups(criu.Pid, options);
@@ -105,6 +108,17 @@ internal sealed unsafe class ContainerRestore : IDisposable
         // criu before 4.2 gives the root none of the flags it had, and so it has those of what it is made from.
         if (_preparation.Spec.Root!.Readonly) OciException.Check(Mounts.SetAttributes(rootfs.Number, new MountAttr { Set = Mounts.MOUNT_ATTR_RDONLY }, recursive: false), "make the root read-only");
         return rootfs;
+    }
+
+    // What hides files is bound by criu from its own /dev/null, and only the first of those gets the flags it had: the others are taken to have
+    // the first one's already. On a writable mount the container's root could change mode and owner of the host's device.
+    private static Fd CloneNullDevice()
+    {
+        long tree;
+        fixed (byte* path = CString.Encode(ExternalMount.NullDevice, stackalloc byte[16])) tree = Mounts.OpenTree(Files.AT_FDCWD, path, Mounts.OPEN_TREE_CLONE);
+        Fd device = new((int)OciException.Check(tree, $"bind {ExternalMount.NullDevice} for criu"));
+        OciException.Check(Mounts.SetAttributes(device.Number, new MountAttr { Set = Mounts.MOUNT_ATTR_RDONLY }, recursive: false), $"make criu's {ExternalMount.NullDevice} read-only");
+        return device;
     }
 
     private CriuOptions Options(List<(string Name, Fd Fd)> inherited, List<(string Name, Fd Fd)> replaced)

@@ -44,11 +44,10 @@ internal sealed unsafe class CriuService : IDisposable
     /// <summary>Starts criu and asks for its version.</summary>
     /// <param name="verb">For the message when it is missing.</param>
     /// <param name="inherited">What criu has as descriptors 4, 5, …</param>
-    /// <param name="tree">A detached mount for <paramref name="target"/> in a mount namespace of criu's own, or -1.</param>
-    /// <param name="target">An absolute path, or null.</param>
+    /// <param name="trees">Detached mounts for absolute paths in a mount namespace of criu's own.</param>
     /// <param name="interruption">The signals.</param>
     /// <param name="patience">How many milliseconds the current work may go on after a request to end.</param>
-    public static CriuService Start(string verb, int[] inherited, int tree, string? target, Interruption interruption, int patience)
+    public static CriuService Start(string verb, int[] inherited, (int Tree, string Target)[] trees, Interruption interruption, int patience)
     {
         string path = ProgramPath.Find("criu")
             ?? throw new OciException($"{verb}: \"criu\": executable file not found in $PATH: install CRIU {Words(MinimumVersion)} or newer (https://criu.org)", Errno.ENOENT);
@@ -58,7 +57,7 @@ internal sealed unsafe class CriuService : IDisposable
         using Fd theirs = new(pair[1]);
         (int pid, Fd pidfd) = HelperProcess.Start(new CompanionProgram
         {
-            Path = path, Arguments = ["criu", "swrk", "3"], Channels = [theirs.Number, .. inherited], Tree = tree, TreeTarget = target,
+            Path = path, Arguments = ["criu", "swrk", "3"], Channels = [theirs.Number, .. inherited], Trees = trees,
         });
         CriuService service = new(pid, pidfd, own, interruption, patience);
         try

@@ -18,7 +18,9 @@ namespace OciRuntime.Checkpoint;
 /// <param name="Anywhere">Every mount of this source is meant, not only the one at the destination.</param>
 internal sealed record ExternalMount(string Name, string Source, Origin Origin, bool Recursive, bool ReadOnly, bool Anywhere)
 {
-    private const string NullDevice = "/dev/null";
+    /// <summary>The host's null device, which covers files that are to be hidden.</summary>
+    public const string NullDevice = "/dev/null";
+
     private const string NotifyName = "/run/notify";
 
     /// <summary>Those of a container. What hides files is the host's null device in many places.</summary>

@@ -26,9 +26,10 @@ internal unsafe struct SpawnPlan
     public int* Channels;
     public int ChannelCount;
 
-    /// <summary>A detached mount for <see cref="TreeTarget"/> in the mount namespace that the program is given of its own; without a target, none.</summary>
-    public int Tree;
-    public byte* TreeTarget;
+    /// <summary>Detached mounts for <see cref="TreeTargets"/> in the mount namespace that the program is given of its own when there are any.</summary>
+    public int* Trees;
+    public byte** TreeTargets;
+    public int TreeCount;
 }
 
 /// <summary>The child side of starting a helper program; obeys the same rule as <see cref="InitMain"/>.</summary>
@@ -43,7 +44,7 @@ internal static unsafe class Spawn
         if (result >= 0 && plan->Directory != null) result = Files.ChangeDirectory(plan->Directory);
         // A session of its own: a time-out ends the whole group, and the caller's terminal is not the hook's.
         if (result >= 0 && !plan->Attached) result = Processes.SetSession();
-        if (result >= 0 && plan->TreeTarget != null) result = Attach(plan);
+        if (result >= 0 && plan->TreeCount > 0) result = Attach(plan);
         if (result >= 0) result = Files.CloseRange(3, uint.MaxValue, Files.CLOSE_RANGE_CLOEXEC);
         for (int i = 0; result >= 0 && i < plan->ChannelCount; i++) result = Files.Duplicate(plan->Channels[i], 3 + i);
         InitMain.DefaultSignals();
@@ -65,7 +66,11 @@ internal static unsafe class Spawn
     {
         long result;
         fixed (byte* root = "/\0"u8) result = Mounts.SetPropagation(root, Mounts.MS_SLAVE | Mounts.MS_REC);
-        if (result >= 0) result = Files.OpenAt(Files.AT_FDCWD, plan->TreeTarget, Files.O_PATH | Files.O_DIRECTORY);
-        return result < 0 ? result : Mounts.Move(plan->Tree, (int)result);
+        for (int i = 0; result >= 0 && i < plan->TreeCount; i++)
+        {
+            result = Files.OpenAt(Files.AT_FDCWD, plan->TreeTargets[i], Files.O_PATH);
+            if (result >= 0) result = Mounts.Move(plan->Trees[i], (int)result);
+        }
+        return result;
     }
 }

@@ -38,11 +38,8 @@ internal sealed class CompanionProgram
     /// <summary>Descriptors that it has as 3, 4, …</summary>
     public required int[] Channels { get; init; }
 
-    /// <summary>A detached mount that is attached at <see cref="TreeTarget"/> in a mount namespace of the program's own.</summary>
-    public int Tree { get; init; } = -1;
-
-    /// <summary>An absolute path; null for a program in the caller's mount namespace.</summary>
-    public string? TreeTarget { get; init; }
+    /// <summary>Detached mounts and the absolute paths at which they are attached in a mount namespace of the program's own; with none, it is in the caller's.</summary>
+    public (int Tree, string Target)[] Trees { get; init; } = [];
 }
 
 /// <summary>How a helper ended.</summary>
@@ -111,7 +108,7 @@ internal static unsafe class HelperProcess
             {
                 copies.Add(new Fd((int)OciException.Check(Files.Fcntl(channel, Files.F_DUPFD_CLOEXEC, 3 + program.Channels.Length), "duplicate a descriptor")));
             }
-            int pid = Start(Compile(program, copies, reportWrite.Number), out int pidfd, program.TreeTarget == null ? 0 : Processes.CLONE_NEWNS);
+            int pid = Start(Compile(program, copies, reportWrite.Number), out int pidfd, program.Trees.Length == 0 ? 0 : Processes.CLONE_NEWNS);
             reportWrite.Dispose();
             int errno = 0;
             if (Files.Read(reportRead.Number, (byte*)&errno, sizeof(int)) != sizeof(int)) return (pid, new Fd(pidfd));
@@ -137,8 +134,10 @@ internal static unsafe class HelperProcess
         plan->ChannelCount = channels.Count;
         plan->Channels = (int*)arena.Allocate(channels.Count * sizeof(int));
         for (int i = 0; i < channels.Count; i++) plan->Channels[i] = channels[i].Number;
-        plan->Tree = program.Tree;
-        plan->TreeTarget = arena.Text(program.TreeTarget);
+        plan->TreeCount = program.Trees.Length;
+        plan->Trees = (int*)arena.Allocate(program.Trees.Length * sizeof(int));
+        for (int i = 0; i < program.Trees.Length; i++) plan->Trees[i] = program.Trees[i].Tree;
+        plan->TreeTargets = arena.Texts([.. program.Trees.Select(static one => one.Target)]);
         return plan;
     }
 
