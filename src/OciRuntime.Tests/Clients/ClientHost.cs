@@ -8,6 +8,20 @@ namespace OciRuntime.Tests.Clients;
 /// </summary>
 internal sealed class ClientHost : IDisposable
 {
+    /// <summary>
+    /// Podman's and Buildah's configuration: their default limits are above the hard ones of a machine without CAP_SYS_RESOURCE, and there is no
+    /// systemd and no journal to rely on. It ends in the section [engine].
+    /// </summary>
+    public const string ContainersConf = """
+        [containers]
+        default_ulimits = ["nofile=1024:1024", "nproc=1024:1024"]
+        [network]
+        network_backend = "netavark"
+        [engine]
+        cgroup_manager = "cgroupfs"
+        events_logger = "file"
+        """;
+
     private readonly string _program;
     private readonly HashSet<int> _before = [.. ProcessTree.DescendantsOf(System.Environment.ProcessId)];
     private int _containers;

@@ -169,15 +169,7 @@ public sealed class RegistryTests
         client.GlobalOptions.AddRange([.. _docker.Host.Enter, Requires.Tool(program)]);
         client.Environment["TMPDIR"] = client.Directory;
         client.Environment["CONTAINERS_CONF"] = $"{client.Directory}/containers.conf";
-        File.WriteAllText($"{client.Directory}/containers.conf", """
-            [containers]
-            default_ulimits = ["nofile=1024:1024", "nproc=1024:1024"]
-            [network]
-            network_backend = "netavark"
-            [engine]
-            cgroup_manager = "cgroupfs"
-            events_logger = "file"
-            """);
+        File.WriteAllText($"{client.Directory}/containers.conf", ClientHost.ContainersConf);
         return client;
     }
 

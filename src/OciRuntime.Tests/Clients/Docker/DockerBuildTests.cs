@@ -15,11 +15,11 @@ public sealed class DockerBuildTests : DockerTest
         File.WriteAllText($"{context}/Dockerfile", """
             FROM bb AS stage
             ARG WORD
-            WORKDIR /work
+            WORKDIR /made
             COPY source .
             RUN cat source > result && echo $WORD >> result && id -u >> result
             FROM bb
-            COPY --from=stage /work/result /result
+            COPY --from=stage /made/result /result
             USER 1000
             RUN ["grep", "word", "/result"]
             RUN test "$(id -u)" = 1000

@@ -65,7 +65,7 @@ public sealed class RuntimeNameTests : PodmanTest
     {
         Configure("other");
         Run("--cgroups=disabled", "bb", "true").ShouldFail(125, "not compatible with NoCgroups");
-        if (Ocirun.Binary.Name == "runc") Assert.Ignore("missing: runc has no --cgroup-manager");
+        Requires.NotRuntime("runc", "it has no --cgroup-manager");
         Configure("other", """runtime_supports_nocgroup = ["other"]""");
         Detached("r2", "--cgroups=disabled", "bb", "sleep", "1000");
         Init("r2").Proc("cgroup").Should().Be(new ProcessView(Environment.ProcessId).Proc("cgroup"));

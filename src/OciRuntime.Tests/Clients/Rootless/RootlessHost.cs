@@ -31,13 +31,7 @@ internal sealed class RootlessHost : IDisposable
             """);
         Eventually.True(() => _holder.Stdout == "ready\n", "the namespaces");
         File.WriteAllText($"{Home}/containers.conf", $"""
-            [containers]
-            default_ulimits = ["nofile=1024:1024", "nproc=1024:1024"]
-            [network]
-            network_backend = "netavark"
-            [engine]
-            cgroup_manager = "cgroupfs"
-            events_logger = "file"
+            {ClientHost.ContainersConf}
             runtime = "{Ocirun.Binary.Name}"
             runtime_supports_json = ["{Ocirun.Binary.Name}"]
             runtime_supports_nocgroup = ["{Ocirun.Binary.Name}", "crun"]
