@@ -15,7 +15,7 @@ public sealed record MountInfo(
     {
         get
         {
-            string[] names = [.. Propagation.Select(field => field.Split(':')[0]).Where(name => name != "propagate_from")
+            string[] names = [.. Propagation.Select(tag => tag.Split(':')[0]).Where(name => name != "propagate_from")
                 .Select(name => name == "master" ? "slave" : name)];
             return names.Length == 0 ? "private" : string.Join(',', names.Order());
         }
