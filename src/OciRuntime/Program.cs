@@ -29,7 +29,7 @@ internal static class Program
         }
         catch (InterruptedException e)
         {
-            Report(line.Globals, $"ocirun {verb} failed: {e.Message}; undone");
+            Report(line.Globals, $"ocirun {verb} failed: {e.Message}");
             return ExitCodes.ForSignal(e.Signal);
         }
         catch (OciException e)

@@ -14,6 +14,7 @@ namespace OciRuntime.Checkpoint;
 internal sealed unsafe class ContainerRestore : IDisposable
 {
     private const string LogName = "restore.log";
+    private const int EndMilliseconds = 5000;
     private readonly RestoreSettings _settings;
     private readonly LaunchPreparation _preparation;
     private readonly ContainerEntry _entry;
@@ -212,9 +213,8 @@ internal sealed unsafe class ContainerRestore : IDisposable
         if (master.Number < 0) throw new OciException("criu sent no terminal");
         if (_preparation.Settings.ConsoleSocket is { } path)
         {
-            using Fd socket = Sockets.ConnectStream(path, $"--console-socket {path}");
-            ReadOnlySpan<byte> name = "/dev/ptmx"u8;
-            fixed (byte* p = name) OciException.Check(Sockets.Send(socket.Number, p, name.Length, master.Number), $"--console-socket {path}: send the terminal");
+            using Fd socket = Sockets.ConnectStream(path, $"--console-socket {path}", _interruption.ForPeer);
+            OciException.Check(Sockets.SendAll(socket.Number, "/dev/ptmx"u8, master.Number, _interruption.ForPeer), $"--console-socket {path}: send the terminal");
         }
         else
         {
@@ -248,7 +248,8 @@ internal sealed unsafe class ContainerRestore : IDisposable
     public void End()
     {
         Processes.PidFdSendSignal(FirstProcess!.Number, Processes.SIGKILL);
-        Processes.Wait(State.Init.Pid, out _, 0);
+        // What cannot be killed, or has a tracer that takes its status first, is not waited for.
+        if (ContainerTeardown.WaitForEnd(FirstProcess.Number, EndMilliseconds)) Processes.Wait(State.Init.Pid, out _, Processes.WNOHANG);
     }
 
     public void Dispose()

@@ -83,7 +83,7 @@ internal sealed unsafe class CriuService : IDisposable
         ProtobufWriter request = Request(CriuRequestType.FeatureCheck, keepOpen: true);
         request.Message(5, features);
         Send(request);
-        CriuResponse response = Receive(out _);
+        CriuResponse response = Receive();
         if (memoryTracking && !response.HasMemoryTracking) throw new OciException("--pre-dump: criu says that memory tracking (CONFIG_MEM_SOFT_DIRTY) is not to be had on this kernel");
         if (lazyPages && !response.HasLazyPages) throw new OciException("--lazy-pages: criu says that userfaultfd is not to be had on this kernel");
     }
@@ -138,7 +138,7 @@ internal sealed unsafe class CriuService : IDisposable
     private void CheckVersion()
     {
         Send(Request(CriuRequestType.Version, keepOpen: true));
-        CriuResponse response = Receive(out _);
+        CriuResponse response = Receive();
         if (response.Type != CriuRequestType.Version || !response.Success || response.Version == 0) throw new OciException("criu does not tell its version: is the \"criu\" in $PATH the one from https://criu.org?");
         if (response.Version < MinimumVersion) throw new OciException($"ocirun needs CRIU {Words(MinimumVersion)} or newer; this is {Words(response.Version)}");
         HasSinglePreDump = response.Version >= 317;
@@ -158,6 +158,14 @@ internal sealed unsafe class CriuService : IDisposable
         fixed (byte* p = request.Written) result = Sockets.Send(_channel.Number, p, request.Written.Length);
         if (result >= 0 || mayBeGone) return;
         throw result is -Errno.EPIPE or -Errno.ECONNRESET ? Ended() : OciException.FromResult(result, "send a request to criu");
+    }
+
+    private CriuResponse Receive()
+    {
+        CriuResponse response = Receive(out int passed);
+        // None is asked for.
+        if (passed >= 0) Files.Close(passed);
+        return response;
     }
 
     private CriuResponse Receive(out int passed)
@@ -230,8 +238,10 @@ internal sealed unsafe class CriuService : IDisposable
         if (_reaped) return 0;
         PollFd poll = new() { Fd = _pidfd.Number, Events = Processes.POLLIN };
         if (Processes.Poll(&poll, 1, EndMilliseconds) == 0) Processes.PidFdSendSignal(_pidfd.Number, Processes.SIGKILL);
-        Processes.Wait(Pid, out int status, 0);
         _reaped = true;
+        // Even killed it may wait in the kernel, for a file system that the container serves.
+        if (Processes.Poll(&poll, 1, EndMilliseconds) == 0) return Processes.SIGKILL;
+        Processes.Wait(Pid, out int status, 0);
         return status;
     }
 

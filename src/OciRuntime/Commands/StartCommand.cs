@@ -49,10 +49,10 @@ internal static class StartCommand
     /// <summary>Lets init go. The socket goes afterwards, whatever came of it: the container is not in the state "created" any more.</summary>
     private static void Release(GlobalOptions g, ContainerEntry entry, ContainerState state)
     {
-        SyncMessage? failure;
+        InitMessage? failure;
         try
         {
-            failure = StartSocket.Start(entry);
+            failure = StartSocket.Start(entry, () => SpecLoader.Reload(entry).Hooks?.StartContainer ?? []);
         }
         catch (OciException e) when (e.Errno == Errno.ECONNREFUSED)
         {
@@ -60,11 +60,17 @@ internal static class StartCommand
             RemoveSocket(entry);
             throw new OciException("cannot start an already running container");
         }
+        catch (OciException)
+        {
+            // It has been let go all the same, and may get on, or be killed.
+            if (!entry.AwaitsStart) RemoveSocket(entry);
+            throw;
+        }
         RemoveSocket(entry);
         if (failure is not { } message) return;
         // A failed startContainer hook ends the container (runtime-spec runtime.md, "Lifecycle", step 7).
         if (message.Op == InitOp.StartHook) ContainerTeardown.Run(entry, state, journal => PoststopHooks.Run(g, journal));
-        throw FailureText.ExplainStart(message);
+        throw FailureText.Explain(message);
     }
 
     private static void RemoveSocket(ContainerEntry entry)

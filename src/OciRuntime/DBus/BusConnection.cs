@@ -36,6 +36,8 @@ internal sealed class BusConnection : IDisposable
         _socket = Connect();
     }
 
+    private Patience Waiting() => new(Left, milliseconds => _wait(-1, milliseconds));
+
     private int Left => (int)Math.Max(0, _deadline - Environment.TickCount64);
 
     /// <summary>Connects and introduces itself.</summary>
@@ -117,10 +119,9 @@ internal sealed class BusConnection : IDisposable
         long result = 0;
         foreach (string name in _address.SocketNames())
         {
-            Fd socket = new((int)OciException.Check(Sockets.Create(Sockets.SOCK_STREAM), "socket"));
-            // Connecting waits while too many others do, and sending while the bus does not read; neither for longer than this.
-            Sockets.SetSendTimeout(socket.Number, Math.Max(1, Left));
-            result = Sockets.Connect(socket.Number, name);
+            // Connecting fails while too many others do, and sending while the bus does not read.
+            Fd socket = new((int)OciException.Check(Sockets.Create(Sockets.SOCK_STREAM | Sockets.SOCK_NONBLOCK), "socket"));
+            result = Waiting().Retry(() => Sockets.Connect(socket.Number, name));
             if (result >= 0) return socket;
             socket.Dispose();
         }
@@ -213,6 +214,7 @@ internal sealed class BusConnection : IDisposable
             if (left == 0 || !_wait(_socket.Number, left)) throw new OciException($"the {_address} does not answer: {method} took more than {_seconds} s", Errno.ETIMEDOUT);
             long n;
             fixed (byte* p = _received) n = Files.Read(_socket.Number, p + _end, _received.Length - _end);
+            if (n == -Errno.EAGAIN) continue;
             if (n is 0 or -Errno.ECONNRESET) throw new OciException($"the {_address} closed the connection instead of answering {method}", Errno.ECONNRESET);
             OciException.Check(n, $"receive the answer to {method} from the {_address}");
             _end += (int)n;
@@ -225,8 +227,10 @@ internal sealed class BusConnection : IDisposable
         {
             for (int sent = 0; sent < bytes.Length;)
             {
-                long n = Sockets.Send(_socket.Number, p + sent, bytes.Length - sent);
-                if (n == -Errno.EAGAIN) throw new OciException($"the {_address} does not answer: {method} took more than {_seconds} s", Errno.ETIMEDOUT);
+                byte* rest = p + sent;
+                int left = bytes.Length - sent;
+                long n = Waiting().Retry(() => Sockets.Send(_socket.Number, rest, left));
+                if (n == -Errno.ETIMEDOUT) throw new OciException($"the {_address} does not answer: {method} took more than {_seconds} s", Errno.ETIMEDOUT);
                 // What it said before it closed the connection is the reason; reading finds it, or the end.
                 if (n is -Errno.EPIPE or -Errno.ECONNRESET) return;
                 sent += (int)OciException.Check(n, $"send {method} to the {_address}");

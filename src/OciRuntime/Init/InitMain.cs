@@ -50,6 +50,28 @@ internal static unsafe class InitMain
         Processes.SetSignalMask(Processes.SIG_SETMASK, 0, out _);
     }
 
+    /// <summary>
+    /// For an init that waits for `start`: the signals that end runc's there end this one with 128 + signal; others that would end a process do nothing, which a
+    /// pid namespace's first process cannot tell from the default action: it is spared that (pid_namespaces(7)). Those that stop or are ignored stay as they are.
+    /// </summary>
+    /// <param name="except">A signal that is left alone.</param>
+    public static void CreatedSignals(int except = 0)
+    {
+        // HUP INT QUIT ILL TRAP ABRT BUS FPE SEGV TERM STKFLT SYS.
+        const ulong Ending = 0x7f | 1UL << 7 | 1UL << 10 | 1UL << 14 | 1UL << 15 | 1UL << 30;
+        // CHLD CONT TSTP TTIN TTOU URG WINCH.
+        const ulong Default = 1UL << 16 | 0xfUL << 17 | 1UL << 20 | 1UL << 21 | 1UL << 22 | 1UL << 27;
+        for (int signal = 1; signal <= Processes.SignalCount; signal++)
+        {
+            ulong bit = 1UL << (signal - 1);
+            if (signal is Processes.SIGKILL or Processes.SIGSTOP || signal == except) continue;
+            if ((bit & Ending) != 0) Processes.EndAt(signal);
+            else if ((bit & Default) != 0) Processes.ResetSignal(signal);
+            else Processes.IgnoreSignal(signal);
+        }
+        Processes.SetSignalMask(Processes.SIG_SETMASK, 0, out _);
+    }
+
     private static void Prepare(ref InitState s)
     {
         for (int i = 0; i < s.Plan->CloseRangeCount; i++) Files.CloseRange(s.Plan->CloseRanges[2 * i], s.Plan->CloseRanges[2 * i + 1], 0);
@@ -128,6 +150,7 @@ internal static unsafe class InitMain
         InitOp.AwaitStart => StartSteps.AwaitStart(ref s),
         InitOp.StartHook => HookStep.Run(ref s, step),
         InitOp.Execute => StartSteps.Execute(ref s),
+        InitOp.GuardMounts => LiveMountSteps.Guard(ref s),
         _ => -Errno.ENOSYS,
     };
 }

@@ -208,6 +208,9 @@ internal enum InitOp
 
     /// <summary>execve(2).</summary>
     Execute,
+
+    /// <summary>`mounts add`: a clone goes on, and this process takes back what the clone has attached if it fails or the parent says so.</summary>
+    GuardMounts,
 }
 
 /// <summary>Variations of a step.</summary>
@@ -269,6 +272,9 @@ internal enum InitFlags
 
     /// <summary>The mount is made only, and kept in slot C for <see cref="InitOp.AttachMount"/>.</summary>
     Detached = 262144,
+
+    /// <summary>The filter does not simply allow sendmsg(2), so the parent fetches the listener by its number, which write(2) tells.</summary>
+    ListenerByNumber = 524288,
 }
 
 /// <summary>One step, in unmanaged memory: the child reads nothing else.</summary>

@@ -8,11 +8,45 @@ namespace OciRuntime.Init;
 /// </summary>
 internal static unsafe class LiveMountSteps
 {
+    // A call that is under way when it is killed, and that is not a look-up, ends in no time.
+    private const int ClonesEndMilliseconds = 500;
+
     /// <summary>Asks the parent to let go; then its death no longer ends this process.</summary>
     public static long Commit(ref InitState s)
     {
         long result = Sync.Ask(ref s, SyncKind.Commit, 0);
         return result < 0 ? result : Processes.Prctl(Processes.PR_SET_PDEATHSIG, 0);
+    }
+
+    /// <summary>
+    /// Goes on in a clone. A look-up in the container may wait for a file system that the container serves for as long as that likes, killed or not; this process looks
+    /// nothing up. It waits for the clone, and if that fails, or the parent sends SIGTERM, ends it and takes back what it has attached. A clone that is killed
+    /// in the middle of a look-up makes no other call, and so attaches nothing any more.
+    /// </summary>
+    public static long Guard(ref InitState s)
+    {
+        int pidfd = -1;
+        long word = Processes.SignalFd(1UL << (Processes.SIGTERM - 1), 0);
+        if (word < 0) return word;
+        long pid = Processes.Fork(&pidfd);
+        if (pid <= 0) return pid;
+        PollFd* fds = stackalloc PollFd[2];
+        fds[0] = new PollFd { Fd = pidfd, Events = Processes.POLLIN };
+        fds[1] = new PollFd { Fd = (int)word, Events = Processes.POLLIN };
+        // Only EINTR could end it early, and that is none here (Kernel.CallBlocking).
+        Processes.Poll(fds, 2, -1);
+        if (fds[0].Returned == 0)
+        {
+            Processes.PidFdSendSignal(pidfd, Processes.SIGKILL);
+            Processes.Poll(fds, 1, ClonesEndMilliseconds);
+        }
+        int status = 1;
+        if (fds[0].Returned != 0) Processes.Wait((int)pid, out status, 0);
+        if (status == 0) Processes.Exit(0);
+        s.StepIndex = s.Plan->StepCount - 1;
+        Undo(ref s);
+        Processes.Exit(1);
+        return 0;
     }
 
     /// <summary>Attaches a mount that an earlier step made. Its descriptor stays open, for <see cref="Undo"/>.</summary>

@@ -45,12 +45,14 @@ internal static unsafe class StartSteps
     }
 
     /// <summary>
-    /// Waits on the start socket. Closing the sync socket tells `create` that nothing ties the container to it any more. A caller that
+    /// Waits on the start socket, from where signals can end it. Closing the sync socket tells `create` that nothing ties the container to it any more. A caller that
     /// connects and dies before it said "go" is not a start.
     /// </summary>
     public static long AwaitStart(ref InitState s)
     {
         Files.Close(s.Plan->SyncFd);
+        // Under a filter it was done before that was loaded.
+        if (!s.Filtered) InitMain.CreatedSignals();
         while (true)
         {
             long connection = Sockets.Accept(s.Plan->StartFd);

@@ -41,7 +41,7 @@ internal enum SyncKind
     /// <summary>I cloned the real init; its pid is in Value.</summary>
     Forked,
 
-    /// <summary>Value is my descriptor of the seccomp listener; or it comes with the message, after you could not fetch it.</summary>
+    /// <summary>The seccomp listener comes with the message; with <see cref="InitFlags.ListenerByNumber"/> Value is my descriptor of it.</summary>
     Listener,
 
     /// <summary>All is set up. Value: bytes of managed memory allocated by the child, which must be 0.</summary>

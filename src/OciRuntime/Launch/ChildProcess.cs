@@ -3,26 +3,27 @@ using OciRuntime.Host;
 using OciRuntime.Init;
 using OciRuntime.Linux;
 using OciRuntime.Plan;
+using OciRuntime.State;
 
 namespace OciRuntime.Launch;
 
 /// <summary>The container's init from clone3(2) on, as its parent sees it.</summary>
 internal sealed unsafe class ChildProcess : IDisposable
 {
-    private readonly Fd _sync;
+    // What was killed ends in milliseconds, unless it waits in the kernel for somebody who does not answer, a FUSE server above all.
+    private const int EndMilliseconds = 2000;
 
-    private ChildProcess(int pid, Fd pidfd, Fd sync)
+    private ChildProcess(int pid, Fd pidfd, Conversation conversation)
     {
         Pid = pid;
         PidFd = pidfd;
-        _sync = sync;
+        Conversation = conversation;
     }
 
     public int Pid { get; private set; }
     public Fd PidFd { get; private set; }
 
-    /// <summary>Descriptor of the conversation; readable when the child said something or is gone.</summary>
-    public int SyncFd => _sync.Number;
+    public Conversation Conversation { get; }
 
     /// <summary>
     /// Clones the child. The descriptors in <paramref name="native"/> are inherited by it; everything else of the parent's is closed there at
@@ -51,7 +52,7 @@ internal sealed unsafe class ChildProcess : IDisposable
             OciException plain = OciException.FromResult(pid, plan.CloneFlags == 0 ? "clone3 into the container's cgroup" : $"/linux/namespaces: clone3 with new namespaces {string.Join(", ", NamespaceNames.Of(plan.CloneFlags))}");
             throw new OciException(plain.Message + (plan.IdMaps == null ? "" : UserNamespace.Obstacle()), plain.Errno);
         }
-        return new ChildProcess((int)pid, new Fd(pidfd), parentEnd);
+        return new ChildProcess((int)pid, new Fd(pidfd), new Conversation(parentEnd, plan));
     }
 
     /// <summary>Returns in the parent only.</summary>
@@ -65,48 +66,16 @@ internal sealed unsafe class ChildProcess : IDisposable
     private static long CloneInit(CloneArgs* args, InitPlan* native, int pidNamespaceFd, string what) =>
         PidNamespaceBirth.In(pidNamespaceFd, what, () => CloneInit(args, native));
 
-    /// <summary>The next message; null when the child ended or closed its side.</summary>
-    public SyncMessage? Receive(out int passed)
-    {
-        SyncMessage message = default;
-        long n;
-        do n = Sockets.Receive(_sync.Number, &message, sizeof(SyncMessage), out passed);
-        while (n == -Errno.EINTR);
-        // Only an end that is one means that the child is ending and can be waited for.
-        if (n != -Errno.ECONNRESET) OciException.Check(n, "receive from init");
-        return n == sizeof(SyncMessage) ? message : null;
-    }
-
-    /// <summary>Answers a request: go on, with a descriptor if one was asked for, or fail with this errno.</summary>
-    public void Answer(int errno = 0, int passed = -1)
-    {
-        SyncMessage message = new() { Errno = errno };
-        long result;
-        do result = Sockets.Send(_sync.Number, &message, sizeof(SyncMessage), passed);
-        while (result == -Errno.EINTR);
-        // A child that is gone shows as the end of the conversation; one that is there would wait for ever for an answer that was not sent.
-        if (result is not (-Errno.EPIPE or -Errno.ECONNRESET)) OciException.Check(result, "answer init");
-    }
-
-    /// <summary>
-    /// The descriptor that a message is about: it came with it, or is fetched by the number that the child has for it. Null when it cannot be
-    /// fetched, which the child has been told then; it may send it along.
-    /// </summary>
-    public Fd? Take(in SyncMessage message, int passed)
-    {
-        long fetched = passed >= 0 ? passed : Processes.PidFdGetFd(PidFd.Number, (int)message.Value);
-        if (fetched >= 0) return new Fd((int)fetched);
-        Answer((int)-fetched);
-        return null;
-    }
-
     /// <summary>The first child made the real init, a sibling, and ended: takes its place.</summary>
-    public void Succeed(int pid)
+    /// <param name="pid">The real init.</param>
+    /// <param name="interruption">What ends the waiting for the first child's end, which a frozen cgroup may hold up.</param>
+    public void Succeed(int pid, Interruption interruption)
     {
         // The number came from a process that others may have got hold of by now: nothing is done to a process that is not ours. The number
         // of a child stays its own until it has been waited for.
         if (pid == Pid || !Processes.IsChild(pid)) throw new OciException($"pid {pid}, which init says it has cloned, is not a child of this process");
-        while (Processes.Wait(Pid, out _, 0) == -Errno.EINTR) { }
+        interruption.WaitFor(PidFd.Number);
+        End(EndMilliseconds);
         PidFd.Dispose();
         Pid = pid;
         long pidFd = Processes.PidFdOpen(pid);
@@ -115,31 +84,49 @@ internal sealed unsafe class ChildProcess : IDisposable
         PidFd = new Fd((int)OciException.Check(pidFd, "pidfd_open"));
     }
 
-    /// <summary>Its pid in the pid namespace it lives in (proc_pid_status(5), NSpid: one number for each level, the innermost last).</summary>
-    public int InnerPid()
+    /// <summary>Its pid in the pid namespace it lives in: one number for each level, the innermost last.</summary>
+    public int InnerPid() => Status("NSpid:") is { } pids ? int.Parse(pids[(pids.LastIndexOf('\t') + 1)..]) : Pid;
+
+    /// <summary>Its effective uid as this process sees it, or null when it is gone. Real, effective, saved, that of file systems.</summary>
+    public uint? EffectiveUid() => Status("Uid:") is { } uids && uint.TryParse(uids.Split('\t')[2], out uint uid) ? uid : null;
+
+    /// <summary>A line of its status that begins with a word (proc_pid_status(5)), or null.</summary>
+    private string? Status(string field)
     {
         byte[] status = Files.ReadFileAt(Files.AT_FDCWD, $"/proc/{Pid}/status", 1 << 16, out _) ?? [];
-        foreach (string line in Encoding.ASCII.GetString(status).Split('\n'))
-        {
-            if (line.StartsWith("NSpid:", StringComparison.Ordinal)) return int.Parse(line[(line.LastIndexOf('\t') + 1)..]);
-        }
-        return Pid;
+        return Array.Find(Encoding.ASCII.GetString(status).Split('\n'), line => line.StartsWith(field, StringComparison.Ordinal));
     }
 
-    /// <summary>Kills the child and takes its wait status.</summary>
-    public int Kill()
+    /// <summary>Kills the child. False when it has not ended after a while: there is no more that anybody could do about it.</summary>
+    public bool Kill()
     {
         Processes.PidFdSendSignal(PidFd.Number, Processes.SIGKILL);
-        return Wait();
+        return End(EndMilliseconds) != null;
     }
 
-    /// <summary>Waits for the child's end.</summary>
-    public int Wait()
+    /// <summary>
+    /// The wait status of a child that has closed the conversation, and therefore is about to end. One that is not has lost its way, or its socket
+    /// to another process, and is killed. Null when even that does not end it.
+    /// </summary>
+    public int? End() => End(EndMilliseconds) ?? (Kill() ? Processes.SIGKILL : null);
+
+    /// <summary>The wait status when the child ends in time.</summary>
+    public int? End(int milliseconds)
     {
-        int status;
-        while (Processes.Wait(Pid, out status, 0) == -Errno.EINTR) { }
-        return status;
+        int status = 0;
+        if (!ContainerTeardown.WaitForEnd(PidFd.Number, milliseconds)) return null;
+        // A process of the container that traces it is the first to take its status, and may never do so (ptrace(2), "Death under ptrace").
+        long reaped = Patience.Of(milliseconds).Retry(() => Processes.Wait(Pid, out status, Processes.WNOHANG) is var pid and not 0 ? pid : -Errno.EAGAIN);
+        return reaped == -Errno.ETIMEDOUT ? null : status;
     }
+
+    /// <summary>How a child ended, in words.</summary>
+    public static string Describe(int? status) => status switch
+    {
+        null => "it does not end",
+        { } signal when (signal & 0x7f) != 0 => $"signal {signal & 0x7f}",
+        { } exit => $"exit status {exit >> 8 & 0xff}",
+    };
 
     /// <summary>All descriptors the child does not need, as ranges: complement of stdio, the preserved ones and those the plan names.</summary>
     private static void FillCloseRanges(InitPlan* native)
@@ -173,7 +160,7 @@ internal sealed unsafe class ChildProcess : IDisposable
 
     public void Dispose()
     {
-        _sync.Dispose();
+        Conversation.Dispose();
         PidFd.Dispose();
     }
 }

@@ -129,7 +129,7 @@ internal sealed unsafe class ContainerLaunch : IDisposable
     /// <summary>Cgroups, sockets and descriptors: what has to exist before the child does.</summary>
     private void Prepare()
     {
-        _receivers = PidFdReceiver.Connect(Settings.PidfdSocket, "standard", Spec.Annotations[Annotations.PidFdReceiver]);
+        _receivers = PidFdReceiver.Connect(Settings.PidfdSocket, "standard", Spec.Annotations[Annotations.PidFdReceiver], _interruption);
         _native = PlanCompiler.Compile(Plan, CountTasks() + Plan.Joins.Count);
         _native->PreservedFds = _preparation.KeptFds;
         int slot = 0;
@@ -141,7 +141,7 @@ internal sealed unsafe class ContainerLaunch : IDisposable
         if (_preparation.Rdt != null) Resctrl.Make(_preparation.Rdt);
         foreach (NamespacePath join in Plan.Joins) _native->Fds[slot++] = Open(join).Number;
         if (Settings.WaitForStart) _native->StartFd = Keep(StartSocket.Listen(_entry)).Number;
-        if (Settings.ConsoleSocket != null) _native->ConsoleFd = Keep(Sockets.ConnectStream(Settings.ConsoleSocket, $"--console-socket {Settings.ConsoleSocket}")).Number;
+        if (Settings.ConsoleSocket != null) _native->ConsoleFd = Keep(Sockets.ConnectStream(Settings.ConsoleSocket, $"--console-socket {Settings.ConsoleSocket}", _interruption.ForPeer)).Number;
         if (Spec.Hooks is { } hooks && hooks.CreateContainer.Length + hooks.StartContainer.Length > 0) PrepareChildHooks();
         if (_preparation.NotifySocket == null) return;
         NotifyProxy.MakeDirectory(_entry);
@@ -190,57 +190,43 @@ internal sealed unsafe class ContainerLaunch : IDisposable
     /// <summary>Serves the child's requests until it closes the socket: waiting for `start`, or by execve.</summary>
     private void Converse()
     {
-        bool done = false;
-        SyncKind last = Settings.WaitForStart ? SyncKind.Ready : SyncKind.Executing;
-        while (true)
-        {
-            // After the last message only the end of the connection comes, at once.
-            if (!done) _interruption.WaitFor(Child!.SyncFd);
-            SyncMessage? received = Child!.Receive(out int passed);
-            if (received is not { } message)
-            {
-                if (done) return;
-                throw DiedInSetUp(Child.Wait());
-            }
-            done |= message.Kind == last;
-            Serve(message, passed);
-        }
+        if (!Child!.Conversation.Serve(_interruption, Patience, Serve)) throw DiedInSetUp(Child.End());
     }
 
-    private void Serve(in SyncMessage message, int passed)
+    // Network file systems, and much to copy (tmpcopyup), take their time.
+    private int Patience() =>
+        Conversation.PatienceWith(5 * Conversation.PatienceMilliseconds, [.. Spec.Hooks?.CreateContainer ?? [], .. Settings.WaitForStart ? [] : Spec.Hooks?.StartContainer ?? []]);
+
+    private void Serve(InitMessage message)
     {
         switch (message.Kind)
         {
-            case SyncKind.Error: throw FailureText.Explain(Plan, message);
             case SyncKind.Cgroup: Answer(MakeScope); break;
             case SyncKind.IdMaps: Answer(WriteIdMaps); break;
-            case SyncKind.TimeOffsets: WriteTimeOffsets(Plan.Steps[message.Step]); break;
+            case SyncKind.TimeOffsets: WriteTimeOffsets(message.Step!); break;
             case SyncKind.Limits: Answer(SetLimits); break;
             case SyncKind.NetworkDevices: Answer(MoveNetworkDevices); break;
             case SyncKind.Hooks: Answer(RunHooks); break;
-            case SyncKind.Source: MountSource.Provide(Child!, Plan.Steps[message.Step]); break;
-            case SyncKind.MapIds: MapIds(Plan.Steps[message.Step], passed); break;
-            case SyncKind.Console:
-                Terminal = new Fd(passed);
-                TerminalRelay.Prepare(passed);
-                Child!.Answer();
-                break;
+            case SyncKind.Source: MountSource.Provide(Child!.Conversation, message.Step!); break;
+            case SyncKind.MapIds: Answer(() => _idMaps.Map(message.Step!, message.Descriptor.Number, Child!.Pid)); break;
+            case SyncKind.Console when Settings.ConsoleSocket == null: Answer(() => Terminal = TerminalRelay.Take(message)); break;
             case SyncKind.Forked: Adopt((int)message.Value); break;
-            case SyncKind.Listener: PassListener(message, passed); break;
+            case SyncKind.Listener: Answer(() => SeccompAgent.Send(Spec, State, Child!, ContainerStatus.Creating, message, _interruption)); break;
             case SyncKind.Ready:
-                foreach (PidFdReceiver receiver in _receivers) receiver.Send(Child!.PidFd.Number);
+                StandardStreamOwner.Give(Plan, Child!);
+                foreach (PidFdReceiver receiver in _receivers) receiver.Send(Child!.PidFd.Number, _interruption);
                 Record(message.Value);
-                Child!.Answer();
+                Child!.Conversation.Answer();
                 break;
             case SyncKind.Executing: break;
-            default: throw new OciException($"unexpected message {(int)message.Kind} from init");
+            default: throw new OciException($"unexpected message {message.Kind} from init");
         }
     }
 
     private void Answer(Action work)
     {
         work();
-        Child!.Answer();
+        Child!.Conversation.Answer();
     }
 
     /// <summary>Has systemd make the scope around the child, and sets up what systemd leaves to us.</summary>
@@ -256,7 +242,7 @@ internal sealed unsafe class ContainerLaunch : IDisposable
     private void WriteTimeOffsets(PlanStep step)
     {
         long result = Files.WriteFileAt(Files.AT_FDCWD, $"/proc/{Child!.Pid}/timens_offsets", step.Text1!);
-        Child.Answer(result < 0 ? (int)-result : 0);
+        Child.Conversation.Answer(result < 0 ? (int)-result : 0);
     }
 
     private void SetLimits() => SetLimits(Child!.Pid, Spec.Process!.Rlimits);
@@ -297,26 +283,12 @@ internal sealed unsafe class ContainerLaunch : IDisposable
         if (_native->StateFd >= 0) MemoryFile.Write(_native->StateFd, StateDocument.ForHooks(State, status, Child!.InnerPid()));
     }
 
-    private void MapIds(PlanStep step, int passed)
-    {
-        using Fd mount = new(passed);
-        Answer(() => _idMaps.Map(step, mount.Number, Child!.Pid));
-    }
-
     private void Adopt(int pid)
     {
-        Child!.Succeed(pid);
+        Child!.Succeed(pid, _interruption);
         State.Init = new ProcessIdentity(pid, StartTime(pid));
         // It may have been cloned before the first process was moved.
         if (_preparation.Rdt != null) Resctrl.Enter(_preparation.Rdt, pid);
-    }
-
-    private void PassListener(in SyncMessage message, int passed)
-    {
-        using Fd? listener = Child!.Take(message, passed);
-        if (listener == null) return;
-        SeccompAgent.Send(Spec, State, Child.Pid, ContainerStatus.Creating, listener.Number);
-        Child.Answer();
     }
 
     /// <summary>All is set up: from the moment this is written the container belongs to `delete`, not to us.</summary>
@@ -331,13 +303,12 @@ internal sealed unsafe class ContainerLaunch : IDisposable
         _entry.WriteState(State);
     }
 
-    private OciException DiedInSetUp(int status)
+    private OciException DiedInSetUp(int? status)
     {
-        int signal = status & 0x7f;
-        if (signal == Processes.SIGKILL) return new OciException("container init was killed during set-up: out of memory (memory limit too low?) or killed from outside");
+        if ((status & 0x7f) == Processes.SIGKILL) return new OciException("container init was killed during set-up: out of memory (memory limit too low?) or killed from outside");
         string hint = Plan.Steps.Exists(static s => s.Op == InitOp.Seccomp)
             ? ": /linux/seccomp may deny a call that init makes once the filter is loaded; with /process/noNewPrivileges true it is loaded last" : "";
-        return new OciException($"container init ended during set-up: {(signal != 0 ? $"signal {signal}" : $"exit status {status >> 8 & 0xff}")}{hint}");
+        return new OciException($"container init ended during set-up: {ChildProcess.Describe(status)}{hint}");
     }
 
     /// <summary>Takes everything back. The journal goes last, so that an interruption here leaves something to repeat it with.</summary>

@@ -18,7 +18,7 @@ internal sealed unsafe class ExecLaunch(ExecSettings settings, RuntimeSpec spec,
     private LaunchPlan _plan = null!;
     private InitPlan* _native;
     private ResctrlPlan? _rdt;
-    private bool _forked, _listened, _awaitsCgroup;
+    private bool _awaitsCgroup;
 
     public ChildProcess? Child { get; private set; }
 
@@ -73,7 +73,7 @@ internal sealed unsafe class ExecLaunch(ExecSettings settings, RuntimeSpec spec,
 
     private void Prepare(ContainerInit init)
     {
-        _receivers = PidFdReceiver.Connect(settings.PidfdSocket, "setns", annotation: null);
+        _receivers = PidFdReceiver.Connect(settings.PidfdSocket, "setns", annotation: null, interruption);
         PlanStep join = _plan.Steps.Find(static s => s.Op == InitOp.JoinContainer)!;
         _native = PlanCompiler.Compile(_plan, (int)Math.Max(join.B, join.C) + 1);
         _native->PreservedFds = PreservedFds.Listen() + settings.PreserveFds;
@@ -81,7 +81,7 @@ internal sealed unsafe class ExecLaunch(ExecSettings settings, RuntimeSpec spec,
         foreach (int fd in _cgroup!.TasksFds) _native->Fds[slot++] = fd;
         _native->Fds[join.B] = init.PidFd.Number;
         if (join.C >= 0) _native->Fds[join.C] = Keep(init.OpenRoot()).Number;
-        if (settings.ConsoleSocket != null) _native->ConsoleFd = Keep(Sockets.ConnectStream(settings.ConsoleSocket, $"--console-socket {settings.ConsoleSocket}")).Number;
+        if (settings.ConsoleSocket != null) _native->ConsoleFd = Keep(Sockets.ConnectStream(settings.ConsoleSocket, $"--console-socket {settings.ConsoleSocket}", interruption.ForPeer)).Number;
     }
 
     private Fd Keep(Fd fd)
@@ -113,83 +113,49 @@ internal sealed unsafe class ExecLaunch(ExecSettings settings, RuntimeSpec spec,
 
     private void Converse(Action<string> debug)
     {
-        bool done = false;
-        while (true)
-        {
-            if (!done) interruption.WaitFor(Child!.SyncFd);
-            SyncMessage? received = Child!.Receive(out int passed);
-            if (received is not { } message)
-            {
-                if (done) return;
-                throw Died(Child.Wait());
-            }
-            done |= message.Kind == SyncKind.Executing;
-            // The last steps run where the container may, with the right to trace, speak in the child's place.
-            if (message.Step < 0 || message.Step >= _plan.Steps.Count) throw new OciException($"unexpected step {message.Step} from the process");
-            Serve(message, passed, debug);
-        }
+        // Whoever execs into a paused container waits for it.
+        int patience = settings.Paused ? -1 : Conversation.PatienceMilliseconds;
+        if (!Child!.Conversation.Serve(interruption, () => patience, message => Serve(message, debug))) throw Died(Child.End());
     }
 
-    private void Serve(in SyncMessage message, int passed, Action<string> debug)
+    private void Serve(InitMessage message, Action<string> debug)
     {
         switch (message.Kind)
         {
-            case SyncKind.Error: throw FailureText.Explain(_plan, message);
-            case SyncKind.Cgroup when _awaitsCgroup:
-                _awaitsCgroup = false;
-                ExecCgroups.Attach(state, settings.SubCgroups, Child!.Pid, interruption);
-                Child.Answer();
-                break;
-            case SyncKind.Limits:
-                ContainerLaunch.SetLimits(Child!.Pid, spec.Process!.Rlimits);
-                Child.Answer();
-                break;
-            case SyncKind.Console when passed >= 0 && Terminal == null:
-                Terminal = new Fd(passed);
-                TerminalRelay.Prepare(passed);
-                Child!.Answer();
-                break;
-            case SyncKind.Forked when !_forked: Adopt(message); break;
-            case SyncKind.Listener when !_listened: PassListener(message, passed); break;
+            case SyncKind.Cgroup: ExecCgroups.Attach(state, settings.SubCgroups, Child!.Pid, interruption); break;
+            case SyncKind.Limits: ContainerLaunch.SetLimits(Child!.Pid, spec.Process!.Rlimits); break;
+            case SyncKind.Console when settings.ConsoleSocket == null: Terminal = TerminalRelay.Take(message); break;
+            case SyncKind.Forked:
+                Adopt(message);
+                return;
+            case SyncKind.Listener: SeccompAgent.Send(spec, state, Child!, ContainerStatus.Running, message, interruption); break;
             case SyncKind.Ready:
                 debug($"the process allocated {message.Value} bytes");
-                foreach (PidFdReceiver receiver in _receivers) receiver.Send(Child!.PidFd.Number);
-                Child!.Answer();
+                StandardStreamOwner.Give(_plan, Child!);
+                foreach (PidFdReceiver receiver in _receivers) receiver.Send(Child!.PidFd.Number, interruption);
                 break;
-            case SyncKind.Executing: break;
-            default: throw new OciException($"unexpected message {(int)message.Kind} from the process");
+            case SyncKind.Executing: return;
+            default: throw new OciException($"unexpected message {message.Kind} from the process");
         }
+        Child!.Conversation.Answer();
     }
 
-    private void Adopt(in SyncMessage message)
+    private void Adopt(InitMessage message)
     {
-        _forked = true;
-        Child!.Succeed((int)message.Value);
+        Child!.Succeed((int)message.Value, interruption);
         // It may have been cloned before the first process was moved.
         if (_rdt != null) Resctrl.Enter(_rdt, Child.Pid);
         // Not inherited; the clone waits for us at the latest when it is ready.
-        PlanStep step = _plan.Steps[message.Step];
+        PlanStep step = message.Step!;
         SchedAttr schedule = step.Schedule;
         if (schedule.Size == 0) return;
         long result = Scheduling.Set(&schedule, Child.Pid);
         if (result < 0) throw OciException.FromResult(result, $"{step.Origin}: {SchedulingPlanner.Describe(schedule)}");
     }
 
-    private void PassListener(in SyncMessage message, int passed)
-    {
-        using Fd? listener = Child!.Take(message, passed);
-        if (listener == null) return;
-        _listened = true;
-        SeccompAgent.Send(spec, state, Child.Pid, ContainerStatus.Running, listener.Number);
-        Child.Answer();
-    }
-
-    private static OciException Died(int status)
-    {
-        int signal = status & 0x7f;
-        return new OciException(signal == Processes.SIGKILL ? "the process was killed during set-up: the container ended, or has no memory left (memory limit too low?)"
-            : $"the process ended during set-up: {(signal != 0 ? $"signal {signal}" : $"exit status {status >> 8 & 0xff}")}: /linux/seccomp may deny a call that is made once the filter is loaded");
-    }
+    private static OciException Died(int? status) => new((status & 0x7f) == Processes.SIGKILL
+        ? "the process was killed during set-up: the container ended, or has no memory left (memory limit too low?)"
+        : $"the process ended during set-up: {ChildProcess.Describe(status)}: /linux/seccomp may deny a call that is made once the filter is loaded");
 
     private void Undo()
     {

@@ -1,4 +1,3 @@
-using System.Text;
 using OciRuntime.Init;
 using OciRuntime.Linux;
 using OciRuntime.Plan;
@@ -8,12 +7,12 @@ namespace OciRuntime.Launch;
 /// <summary>
 /// Errors of the child in words: where in config.json, what was being done, which part of it failed, the errno, and a hint where one is known.
 /// </summary>
-internal static unsafe class FailureText
+internal static class FailureText
 {
-    /// <summary>An error of a step of this plan.</summary>
-    public static OciException Explain(LaunchPlan plan, SyncMessage message)
+    /// <summary>An error of init.</summary>
+    public static OciException Explain(InitMessage message)
     {
-        PlanStep step = plan.Steps[message.Step];
+        if (message.Step is not { } step) return ExplainStart(message);
         if (step.Op == InitOp.FindExecutable) return new OciException(Executable(step.Text1!, message.Errno), message.Errno);
         if (step.Op == InitOp.ResourceLimit) return Limit(step.Origin, step.Text1!, (ulong)step.B, (ulong)step.C, message.Errno);
         if (step.Op is InitOp.ContainerHook or InitOp.StartHook) return new OciException(HookFailure(message), message.Errno);
@@ -22,20 +21,20 @@ internal static unsafe class FailureText
     }
 
     /// <summary>An error after `start`, when the plan is no longer at hand.</summary>
-    public static OciException ExplainStart(SyncMessage message) => new(
+    private static OciException ExplainStart(InitMessage message) => new(
         message.Op switch
         {
             InitOp.StartHook => HookFailure(message),
             InitOp.Seccomp => $"/linux/seccomp: load the filter: {Reason(message.Op, message)}",
-            InitOp.Execute => $"exec {Words(message)}: {Errno(message)}{ExecuteHint(message.Errno)}",
+            InitOp.Execute => $"exec {message.Text}: {Errno(message)}{ExecuteHint(message.Errno)}",
             _ => $"container init failed: {Reason(message.Op, message)}",
         },
         message.Errno);
 
     // The words are the hook's path and, after the first line end, what it printed. runc's bats tests match the text up to the colon.
-    private static string HookFailure(in SyncMessage message)
+    private static string HookFailure(InitMessage message)
     {
-        string[] words = Words(message).Split('\n', 2);
+        string[] words = message.Text.Split('\n', 2);
         string kind = message.Op == InitOp.ContainerHook ? "createContainer" : "startContainer";
         string output = words.Length > 1 && words[1].Length > 0 ? $", output: {words[1]}" : "";
         return $"error running {kind} hook #{message.Value >> 32}: {words[0]}: {Reason(message.Op, message)}{output}";
@@ -62,18 +61,18 @@ internal static unsafe class FailureText
         return $"exec: \"{name}\": {call}{ErrnoText.Describe(errno)}";
     }
 
-    private static string Reason(InitOp op, in SyncMessage message)
+    private static string Reason(InitOp op, InitMessage message)
     {
         string detail = Detail(message);
         // The text of execve and hooks is the path they were about.
-        string words = op is InitOp.Execute or InitOp.StartHook or InitOp.ContainerHook ? "" : Words(message);
+        string words = op is InitOp.Execute or InitOp.StartHook or InitOp.ContainerHook ? "" : message.Text;
         if (message.Detail is InitDetail.HookStatus or InitDetail.HookSignal or InitDetail.HookTimeout) return detail;
         return (detail.Length == 0 ? "" : detail + ": ") + Errno(message) + (words.Length == 0 ? "" : $": {words}");
     }
 
-    private static string Errno(in SyncMessage message) => $"{ErrnoText.Describe(message.Errno)} ({ErrnoText.Name(message.Errno)})";
+    private static string Errno(InitMessage message) => $"{ErrnoText.Describe(message.Errno)} ({ErrnoText.Name(message.Errno)})";
 
-    private static string Detail(in SyncMessage message) => message.Detail switch
+    private static string Detail(InitMessage message) => message.Detail switch
     {
         InitDetail.Target => "destination",
         InitDetail.TargetIsSymlink => "destination must be a real directory, not a symbolic link",
@@ -121,7 +120,7 @@ internal static unsafe class FailureText
         _ => "",
     };
 
-    private static string Hint(PlanStep step, in SyncMessage message) => (step.Op, message.Errno) switch
+    private static string Hint(PlanStep step, InitMessage message) => (step.Op, message.Errno) switch
     {
         (InitOp.HostPropagation, Linux.Errno.EINVAL) => ": / is no mount point: does the runtime run in a chroot? bind the new root onto itself before entering it",
         (InitOp.HostPropagation, Linux.Errno.EPERM or Linux.Errno.EACCES) => Host.UserNamespace.Obstacle(),
@@ -175,8 +174,6 @@ internal static unsafe class FailureText
         Linux.Errno.ENOEXEC => ": not a program for this machine, or a script without a #! line",
         _ => "",
     };
-
-    private static string Words(SyncMessage message) => Encoding.UTF8.GetString(message.Text, message.TextLength).TrimEnd();
 
     private static string Number(ulong value) => value == ulong.MaxValue ? "unlimited" : value.ToString();
 }

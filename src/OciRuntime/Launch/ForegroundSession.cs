@@ -34,7 +34,7 @@ internal sealed unsafe class ForegroundSession(int pid, Fd pidfd, Interruption s
             if (fds[1].Returned != 0 && _notify!.Pass()) _notify = null;
             terminal?.Transfer(fds + 2);
         }
-        terminal?.Drain();
+        terminal?.Drain(signals);
         return _status.Value;
     }
 

@@ -3,7 +3,9 @@ using OciRuntime.Linux;
 namespace OciRuntime.Launch;
 
 /// <summary>A signal asked the runtime to stop while it worked; what was begun is undone and the exit status is 128 + signal.</summary>
-internal sealed class InterruptedException(int signal) : Exception($"interrupted by signal {signal}")
+/// <param name="signal">The signal.</param>
+/// <param name="outcome">What has come of it.</param>
+internal sealed class InterruptedException(int signal, string outcome = "undone") : Exception($"interrupted by signal {signal}; {outcome}")
 {
     public int Signal { get; } = signal;
 }
@@ -50,7 +52,10 @@ internal sealed class Interruption : IDisposable
         }
     }
 
-    /// <summary>Waits until <paramref name="fd"/> is readable or closed. False after the given time; a request to end throws.</summary>
+    /// <summary>How long a peer is waited for that takes a connection or a few bytes; a request to end throws.</summary>
+    public Patience ForPeer => new(Patience.PeerMilliseconds, milliseconds => WaitFor(-1, milliseconds));
+
+    /// <summary>Waits until <paramref name="fd"/> is readable or closed; with -1, for the time only. False after the given time; a request to end throws.</summary>
     public unsafe bool WaitFor(int fd, int milliseconds = -1)
     {
         PollFd* fds = stackalloc PollFd[2];
@@ -66,6 +71,20 @@ internal sealed class Interruption : IDisposable
             if (ready > 0 && fds[0].Returned != 0) return true;
             if (ready > 0 && fds[1].Returned != 0) Check();
             if (ready == 0) return false;
+        }
+    }
+
+    /// <summary>Waits until <paramref name="fd"/> takes bytes; false when the runtime is asked to end meanwhile, which is no reason to fail any more.</summary>
+    public unsafe bool WaitToWrite(int fd)
+    {
+        PollFd* fds = stackalloc PollFd[2];
+        while (true)
+        {
+            fds[0] = new PollFd { Fd = fd, Events = Processes.POLLOUT };
+            fds[1] = new PollFd { Fd = Descriptor, Events = Processes.POLLIN };
+            OciException.Check(Processes.Poll(fds, 2, -1), "poll");
+            if (fds[0].Returned != 0) return true;
+            for (int signal = Take(); signal != 0; signal = Take()) if (IsRequestToEnd(signal)) return false;
         }
     }
 

@@ -10,6 +10,12 @@ namespace OciRuntime.Launch;
 /// <summary>The parent's side of mounts in a container that is there: all of them are made, or none.</summary>
 internal sealed unsafe class LiveMounts(RuntimeSpec spec, ContainerState state, Interruption interruption, Action<string> warn, Action<string> debug)
 {
+    // In the container there is nothing to wait for but its own file systems, and the lock is held.
+    private const int CommittedMilliseconds = 5000;
+
+    // Wait status of a guard that has taken everything back: it ends with 1 (LiveMountSteps.Guard).
+    private const int TakenBack = 1 << 8;
+
     private bool _committed;
 
     /// <summary>Makes the mounts of the configuration.</summary>
@@ -45,50 +51,55 @@ internal sealed unsafe class LiveMounts(RuntimeSpec spec, ContainerState state, 
         using MountIdMapper ids = new();
         try
         {
-            Converse(plan, child, ids);
+            bool done = child.Conversation.Serve(interruption, () => _committed ? CommittedMilliseconds : Conversation.PatienceMilliseconds, message => Serve(message, child, ids));
+            int? status = child.End();
+            if (!done || status != 0) throw new OciException($"the process that mounts ended early: {ChildProcess.Describe(status)}");
+        }
+        catch (InterruptedException e)
+        {
+            throw new InterruptedException(e.Signal, End(plan, child));
+        }
+        catch (OciException e) when (_committed && e.Errno == Errno.ETIMEDOUT)
+        {
+            throw new OciException($"a destination is not found within {CommittedMilliseconds / 1000} s: a file system of the container's does not answer; {End(plan, child)}", e.Errno);
         }
         catch
         {
-            // One that has begun to attach or to detach never asks for anything again: it takes back what it did and ends by itself.
-            if (!_committed) child.Kill();
-            else child.Wait();
+            End(plan, child);
             throw;
         }
-        int status = child.Wait();
-        if (status != 0) throw Died(status);
     }
 
-    private void Converse(LaunchPlan plan, ChildProcess child, MountIdMapper ids)
+    private void Serve(InitMessage message, ChildProcess child, MountIdMapper ids)
     {
-        while (true)
+        switch (message.Kind)
         {
-            if (!_committed) interruption.WaitFor(child.SyncFd);
-            if (child.Receive(out int passed) is not { } message) return;
-            PlanStep step = plan.Steps[message.Step];
-            switch (message.Kind)
-            {
-                case SyncKind.Error: throw FailureText.Explain(plan, message);
-                case SyncKind.Source: MountSource.Provide(child, step); break;
-                case SyncKind.MapIds:
-                    using (Fd mount = new(passed)) ids.Map(step, mount.Number, child.Pid);
-                    child.Answer();
-                    break;
-                case SyncKind.Commit:
-                    _committed = true;
-                    child.Answer();
-                    break;
-                case SyncKind.Ready:
-                    debug($"the process allocated {message.Value} bytes");
-                    child.Answer();
-                    break;
-                default: throw new OciException($"unexpected message {(int)message.Kind} from the process");
-            }
+            case SyncKind.Source:
+                MountSource.Provide(child.Conversation, message.Step!);
+                return;
+            case SyncKind.MapIds: ids.Map(message.Step!, message.Descriptor.Number, child.Pid); break;
+            case SyncKind.Commit: _committed = true; break;
+            case SyncKind.Ready: debug($"the process allocated {message.Value} bytes"); break;
+            default: throw new OciException($"unexpected message {message.Kind} from the process");
         }
+        child.Conversation.Answer();
     }
 
-    private OciException Died(int status)
+    /// <summary>Ends the child. What has been attached by then is taken back by the one that guards it; what is detached stays so.</summary>
+    /// <returns>What has come of the mounts.</returns>
+    private string End(LaunchPlan plan, ChildProcess child)
     {
-        string how = (status & 0x7f) != 0 ? $"signal {status & 0x7f}" : $"exit status {status >> 8 & 0xff}";
-        return new OciException($"the process that mounts ended early: {how}{(_committed ? ": some of the mounts may have been made" : "")}");
+        if (!_committed)
+        {
+            child.Kill();
+            return "undone";
+        }
+        if (!plan.Steps.Exists(static step => step.Op == InitOp.GuardMounts))
+        {
+            child.Kill();
+            return "some of the mounts may be gone";
+        }
+        Processes.PidFdSendSignal(child.PidFd.Number, Processes.SIGTERM);
+        return child.End() == TakenBack ? "undone" : "some of the mounts may have been made";
     }
 }

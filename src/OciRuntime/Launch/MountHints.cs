@@ -14,7 +14,7 @@ internal static class MountHints
     // Of mounts that cover parts of /proc so many are named.
     private const int Named = 5;
 
-    public static string Of(PlanStep step, in SyncMessage message) => (message.Detail, message.Errno) switch
+    public static string Of(PlanStep step, InitMessage message) => (message.Detail, message.Errno) switch
     {
         (InitDetail.Attributes, Errno.EPERM) => Locked(step, message.Value),
         (InitDetail.Superblock or InitDetail.MountObject, Errno.EPERM) when step.Text1 == "proc" => Proc(),

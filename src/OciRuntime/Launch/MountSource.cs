@@ -7,8 +7,8 @@ namespace OciRuntime.Launch;
 /// <summary>Bind sources that the container's user namespace hides from the child (a volume below a 0700 directory): cloned with the runtime's privileges.</summary>
 internal static unsafe class MountSource
 {
-    /// <summary>Answers the child's request.</summary>
-    public static void Provide(ChildProcess child, PlanStep step)
+    /// <summary>Answers init's request.</summary>
+    public static void Provide(Conversation init, PlanStep step)
     {
         long tree;
         fixed (byte* path = CString.Encode(step.Text1!, stackalloc byte[Kernel.PathMax])) tree = Mounts.OpenTree(Files.AT_FDCWD, path, MountSteps.CloneFlags(step.Flags));
@@ -17,6 +17,6 @@ internal static unsafe class MountSource
         if (tree >= 0) Mounts.SetAttributes((int)tree, new MountAttr { Propagation = Mounts.MS_SLAVE }, recursive: true);
         // Without privilege nobody can clone a mount for another user namespace: what the child met is the reason to tell.
         if (tree == -Errno.EPERM) tree = -Errno.EACCES;
-        child.Answer(tree < 0 ? (int)-tree : 0, (int)tree);
+        init.Answer(tree < 0 ? (int)-tree : 0, (int)tree);
     }
 }

@@ -15,6 +15,9 @@ internal sealed unsafe class NotifyProxy : IDisposable
     // systemd itself gives a barrier that long (sd_notify_barrier(3) in systemd-notify).
     private const int BarrierMilliseconds = 30_000;
 
+    // Its queue is full for a moment, or whoever should read does not.
+    private const int TellMilliseconds = 1000;
+
     // systemd reads no more of a message (NOTIFY_BUFFER_MAX).
     private const int MaxMessage = 4096;
     private readonly Fd _socket = new((int)OciException.Check(Sockets.Create(Sockets.SOCK_DGRAM), "socket"));
@@ -78,7 +81,7 @@ internal sealed unsafe class NotifyProxy : IDisposable
         }
         Tell($"{ready}\n");
         Tell($"MAINPID={pid}\n");
-        Barrier();
+        Barrier(interruption);
     }
 
     /// <summary>
@@ -132,21 +135,26 @@ internal sealed unsafe class NotifyProxy : IDisposable
     private void Tell(string message, int passed = -1)
     {
         byte[] bytes = Encoding.UTF8.GetBytes(message);
-        // A host that is gone has no use for it, and the container runs all the same.
-        fixed (byte* p = bytes) Sockets.Send(_host.Number, p, bytes.Length, passed);
+        fixed (byte* p = bytes)
+        {
+            byte* text = p;
+            // A host that is gone has no use for it, and the container runs all the same.
+            Patience.Of(TellMilliseconds).Retry(() => Sockets.Send(_host.Number, text, bytes.Length, passed, Sockets.MSG_DONTWAIT));
+        }
     }
 
     /// <summary>systemd closes the pipe when it has worked through everything before (sd_notify(3), "BARRIER=1").</summary>
-    private void Barrier()
+    private void Barrier(Interruption? interruption)
     {
         int* pipe = stackalloc int[2];
         OciException.Check(Files.Pipe(pipe, 0), "pipe");
         using Fd read = new(pipe[0]);
         using (Fd write = new(pipe[1])) Tell("BARRIER=1", write.Number);
-        long deadline = Processes.Milliseconds() + BarrierMilliseconds;
-        PollFd poll = new() { Fd = read.Number, Events = Processes.POLLIN };
-        while (Processes.Poll(&poll, 1, (int)Math.Max(0, deadline - Processes.Milliseconds())) == -Errno.EINTR)
+        if (interruption != null) interruption.WaitFor(read.Number, BarrierMilliseconds);
+        else
         {
+            PollFd poll = new() { Fd = read.Number, Events = Processes.POLLIN };
+            Processes.Poll(&poll, 1, BarrierMilliseconds);
         }
     }
 

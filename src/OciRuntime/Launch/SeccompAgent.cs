@@ -1,5 +1,6 @@
 using System.Buffers;
 using System.Text.Json;
+using OciRuntime.Init;
 using OciRuntime.Linux;
 using OciRuntime.Spec;
 using OciRuntime.State;
@@ -10,31 +11,33 @@ namespace OciRuntime.Launch;
 /// Hands the listener of a filter with SCMP_ACT_NOTIFY to the agent on linux.seccomp.listenerPath: one connection, the container process state
 /// as JSON, the descriptor with it (runtime-spec config-linux.md, "The Container Process State").
 /// </summary>
-internal static unsafe class SeccompAgent
+internal static class SeccompAgent
 {
     /// <param name="spec">The configuration.</param>
     /// <param name="state">The container.</param>
-    /// <param name="pid">The process with the filter.</param>
+    /// <param name="child">The process with the filter.</param>
     /// <param name="status">What the container is doing.</param>
-    /// <param name="listener">The descriptor.</param>
-    /// <exception cref="OciException">The agent cannot be reached.</exception>
-    public static void Send(RuntimeSpec spec, ContainerState state, int pid, ContainerStatus status, int listener)
+    /// <param name="message">What the process said about the listener: it brings it along, or names its number.</param>
+    /// <param name="interruption">What ends the waiting for an agent that takes nothing.</param>
+    /// <exception cref="OciException">The listener cannot be had, or the agent not be reached.</exception>
+    public static void Send(RuntimeSpec spec, ContainerState state, ChildProcess child, ContainerStatus status, InitMessage message, Interruption interruption)
     {
+        using Fd? fetched = message.Descriptor.IsOpen ? null : Fetch(child, message.Value);
         LinuxSeccomp profile = spec.Linux!.Seccomp!;
         string origin = SeccompReceiver.Origin(spec);
-        using Fd socket = Sockets.ConnectStream(profile.ListenerPath!, $"{origin}: {profile.ListenerPath}");
-        ReadOnlySpan<byte> document = Document(profile, state, pid, status);
-        fixed (byte* bytes = document)
-        {
-            int sent = 0;
-            while (sent < document.Length)
-            {
-                // The descriptor goes with the first bytes; a long text may take several calls.
-                long n = Sockets.Send(socket.Number, bytes + sent, document.Length - sent, sent == 0 ? listener : -1);
-                if (n == -Errno.EINTR) continue;
-                sent += (int)OciException.Check(n, $"{origin}: send the listener to {profile.ListenerPath}");
-            }
-        }
+        using Fd socket = Sockets.ConnectStream(profile.ListenerPath!, $"{origin}: {profile.ListenerPath}", interruption.ForPeer);
+        // The descriptor goes with the first bytes; a long text may take several calls.
+        long sent = Sockets.SendAll(socket.Number, Document(profile, state, child.Pid, status), (fetched ?? message.Descriptor).Number, interruption.ForPeer);
+        OciException.Check(sent, $"{origin}: send the listener to {profile.ListenerPath}");
+    }
+
+    /// <summary>Waits for nothing: the process may by now wait for the agent with whatever it does (see <see cref="InitFlags.ListenerByNumber"/>).</summary>
+    private static Fd Fetch(ChildProcess child, long number)
+    {
+        long fd = Processes.PidFdGetFd(child.PidFd.Number, (int)number);
+        string hint = fd == -Errno.EPERM ? ": it takes CAP_SYS_PTRACE, unless /linux/seccomp allows sendmsg: then init can send it" : "";
+        if (fd < 0) throw new OciException($"/linux/seccomp: fetch the filter's listener from init: {ErrnoText.Describe((int)-fd)} ({ErrnoText.Name((int)-fd)}){hint}", (int)-fd);
+        return new Fd((int)fd);
     }
 
     private static ReadOnlySpan<byte> Document(LinuxSeccomp profile, ContainerState state, int pid, ContainerStatus status)

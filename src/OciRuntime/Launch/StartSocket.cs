@@ -1,5 +1,6 @@
 using OciRuntime.Init;
 using OciRuntime.Linux;
+using OciRuntime.Spec;
 using OciRuntime.State;
 
 namespace OciRuntime.Launch;
@@ -20,10 +21,15 @@ internal static unsafe class StartSocket
     }
 
     /// <summary>Lets the container go. Null when its program runs; otherwise the step that failed.</summary>
-    /// <exception cref="OciException">Nobody waits on the socket: ECONNREFUSED in its errno.</exception>
-    public static SyncMessage? Start(ContainerEntry entry)
+    /// <param name="entry">The container.</param>
+    /// <param name="hooks">Its startContainer hooks, which init runs first; asked for only when it is silent for long.</param>
+    /// <exception cref="OciException">Nobody waits on the socket: ECONNREFUSED in its errno. Or init does not get on (ETIMEDOUT).</exception>
+    public static InitMessage? Start(ContainerEntry entry, Func<Hook[]> hooks)
     {
-        using Fd socket = new((int)OciException.Check(Sockets.Create(Sockets.SOCK_SEQPACKET), "socket"));
+        Fd socket = new((int)OciException.Check(Sockets.Create(Sockets.SOCK_SEQPACKET), "socket"));
+        using Conversation init = new(socket, plan: null);
+        // Its queue is full for as long as another start, which is the only one to connect, has not been heard.
+        Sockets.SetSendTimeout(socket.Number, Patience.PeerMilliseconds);
         long connected = Sockets.Connect(socket.Number, entry.StartSocketPath);
         // An earlier start was killed after it had renamed the socket and before it said "go".
         if (connected == -Errno.ENOENT) connected = Sockets.Connect(socket.Number, entry.StartingSocketPath);
@@ -31,16 +37,13 @@ internal static unsafe class StartSocket
         OciException.Check(connected, "connect to the container's init");
         SyncMessage message = default;
         OciException.Check(Sockets.Send(socket.Number, &message, sizeof(SyncMessage)), "start the container's init");
-        bool executing = false;
-        while (true)
+        // Signals have their default action here, so nothing but the time has to be watched.
+        while (init.Next(null, () => Conversation.PatienceWith(Conversation.PatienceMilliseconds, hooks())) is { } received)
         {
-            long received = Sockets.Receive(socket.Number, &message, sizeof(SyncMessage), out _);
-            if (received == -Errno.EINTR) continue;
-            if (received == sizeof(SyncMessage) && message.Kind == SyncKind.Error) return message;
-            if (received != sizeof(SyncMessage)) break;
-            executing |= message.Kind == SyncKind.Executing;
+            if (received.Kind == SyncKind.Error) return received;
+            received.Dispose();
         }
         // The end of the connection alone may as well be the end of init.
-        return executing ? null : throw new OciException("container init was killed before its program ran");
+        return init.IsAtEnd ? null : throw new OciException("container init was killed before its program ran");
     }
 }

@@ -9,7 +9,7 @@ namespace OciRuntime.Launch;
 internal sealed unsafe class TerminalRelay : IDisposable
 {
     public const int MaxPollFds = 3;
-    private const uint TCGETS = 0x5401, TCSETS = 0x5402, TIOCGWINSZ = 0x5413, TIOCSWINSZ = 0x5414;
+    private const uint TCGETS = 0x5401, TCSETS = 0x5402, TIOCGWINSZ = 0x5413, TIOCSWINSZ = 0x5414, TIOCGPTN = 0x80045430;
     private const uint ONLCR = 4;
     private const int TermiosSize = 60;
 
@@ -32,6 +32,16 @@ internal sealed unsafe class TerminalRelay : IDisposable
         _savedModes = MakeRaw();
         // What the caller's window became while the container was made.
         Resize();
+    }
+
+    /// <summary>Takes the master that init has sent.</summary>
+    /// <exception cref="OciException">It is none.</exception>
+    public static Fd Take(InitMessage message)
+    {
+        int number;
+        OciException.Check(Files.Ioctl(message.Descriptor.Number, TIOCGPTN, (nint)(&number)), "the terminal's master that init has sent");
+        Prepare(message.Descriptor.Number);
+        return new Fd(message.Descriptor.Release());
     }
 
     /// <summary>Before the program runs, or its first output would have other line ends, and its first look at the size find none.</summary>
@@ -63,11 +73,16 @@ internal sealed unsafe class TerminalRelay : IDisposable
     }
 
     /// <summary>The rest of the output after the program ended: until the last holder of the slave is gone.</summary>
-    public void Drain()
+    /// <param name="signals">A request to end is one to stop: whoever should read the output may never do so.</param>
+    public void Drain(Interruption signals)
     {
         do
         {
-            while (_outputStart < _outputEnd) WriteOutput();
+            while (_outputStart < _outputEnd)
+            {
+                if (!signals.WaitToWrite(1)) return;
+                WriteOutput();
+            }
             PollFd poll = new() { Fd = _master, Events = Processes.POLLIN };
             if (Processes.Poll(&poll, 1, DrainMilliseconds) <= 0 || (poll.Returned & Processes.POLLIN) == 0) return;
         }

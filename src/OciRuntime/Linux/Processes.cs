@@ -47,7 +47,8 @@ internal static unsafe class Processes
     public const ulong CLONE_NEWTIME = 0x80, CLONE_PIDFD = 0x1000, CLONE_PARENT = 0x8000, CLONE_NEWNS = 0x20000, CLONE_NEWCGROUP = 0x2000000, CLONE_NEWUTS = 0x4000000,
         CLONE_NEWIPC = 0x8000000, CLONE_NEWUSER = 0x10000000, CLONE_NEWPID = 0x20000000, CLONE_NEWNET = 0x40000000, CLONE_CLEAR_SIGHAND = 0x100000000,
         CLONE_INTO_CGROUP = 0x200000000;
-    public const int SIGHUP = 1, SIGINT = 2, SIGKILL = 9, SIGPIPE = 13, SIGTERM = 15, SIGCHLD = 17, SIGSTOP = 19, SIGURG = 23, SIGWINCH = 28, SignalCount = 64;
+    public const int SIGHUP = 1, SIGINT = 2, SIGKILL = 9, SIGSYS = 31, SIGPIPE = 13, SIGTERM = 15, SIGCHLD = 17, SIGSTOP = 19, SIGURG = 23, SIGWINCH = 28, SignalCount = 64;
+    private const ulong SA_RESTORER = 0x04000000;
     public const int SIG_BLOCK = 0, SIG_UNBLOCK = 1, SIG_SETMASK = 2;
     public const int PR_SET_PDEATHSIG = 1, PR_SET_DUMPABLE = 4, PR_SET_KEEPCAPS = 8, PR_SET_NAME = 15, PR_CAPBSET_READ = 23, PR_CAPBSET_DROP = 24,
         PR_SET_CHILD_SUBREAPER = 36, PR_SET_NO_NEW_PRIVS = 38, PR_CAP_AMBIENT = 47, PR_CAP_AMBIENT_RAISE = 2, PR_CAP_AMBIENT_CLEAR_ALL = 4;
@@ -167,6 +168,26 @@ internal static unsafe class Processes
         KernelSigaction action = default;
         return Kernel.Call(SyscallNumber.RtSigaction, signal, (nint)(&action), 0, 8);
     }
+
+    /// <summary>Ignores a signal.</summary>
+    public static long IgnoreSignal(int signal)
+    {
+        KernelSigaction action = new() { Handler = 1 };
+        return Kernel.Call(SyscallNumber.RtSigaction, signal, (nint)(&action), 0, 8);
+    }
+
+    /// <summary>From now on the signal ends the process with the exit status 128 + signal, also the first one of a pid namespace.</summary>
+    public static long EndAt(int signal)
+    {
+        // The restorer is what returns from a handler. This one never does, but without any the kernel refuses to call it (x86_64).
+        nint handler = EndHandler();
+        KernelSigaction action = new() { Handler = handler, Flags = SA_RESTORER, Restorer = handler };
+        return Kernel.Call(SyscallNumber.RtSigaction, signal, (nint)(&action), 0, 8);
+    }
+
+    // In Native/seal.c: a signal handler must not be managed code.
+    [DllImport("libc", EntryPoint = "ocirun_end_handler"), SuppressGCTransition]
+    private static extern nint EndHandler();
 
     public static long SignalFd(ulong mask, int flags) => Kernel.Call(SyscallNumber.Signalfd4, -1, (nint)(&mask), 8, flags | Files.O_CLOEXEC);
 

@@ -46,19 +46,50 @@ internal static unsafe class Sockets
     private const int PathSize = 108;
 
     public const int AF_UNIX = 1, SOCK_STREAM = 1, SOCK_DGRAM = 2, SOCK_SEQPACKET = 5, SOCK_CLOEXEC = 0x80000, SOCK_NONBLOCK = 0x800,
-        SOL_SOCKET = 1, SCM_RIGHTS = 1, MSG_NOSIGNAL = 0x4000, MSG_CMSG_CLOEXEC = 0x40000000, MSG_DONTWAIT = 0x40, SO_SNDTIMEO = 21, SO_RCVTIMEO = 20;
+        SOL_SOCKET = 1, SCM_RIGHTS = 1, MSG_NOSIGNAL = 0x4000, MSG_CMSG_CLOEXEC = 0x40000000, MSG_DONTWAIT = 0x40, MSG_CTRUNC = 8, MSG_TRUNC = 0x20, SO_SNDTIMEO = 21, SO_RCVTIMEO = 20;
+
+    // CMSG_LEN of one descriptor. With its padding, CMSG_SPACE, the kernel would find room for a second one and install it, unseen (scm_max_fds).
+    private const int OneDescriptor = 20;
 
     public static long Pair(int type, int* fds) => Kernel.Call(SyscallNumber.Socketpair, AF_UNIX, type | SOCK_CLOEXEC, 0, (nint)fds);
 
     public static long Create(int type) => Kernel.Call(SyscallNumber.Socket, AF_UNIX, type | SOCK_CLOEXEC);
 
-    /// <summary>A stream connection to whoever listens at a path.</summary>
-    /// <exception cref="OciException">Nobody does; the message begins with <paramref name="what"/>.</exception>
-    public static Fd ConnectStream(string path, string what)
+    /// <summary>
+    /// A stream connection to whoever listens at a path. It does not block, and neither does this: a listener that takes no more connections
+    /// answers EAGAIN then (unix(7)), and is asked again for as long as the patience lasts.
+    /// </summary>
+    /// <exception cref="OciException">Nobody listens, or in vain (ETIMEDOUT); the message begins with <paramref name="what"/>.</exception>
+    public static Fd ConnectStream(string path, string what, Patience patience)
     {
-        Fd socket = new((int)OciException.Check(Create(SOCK_STREAM), "socket"));
-        OciException.Check(Connect(socket.Number, path), what);
-        return socket;
+        Fd socket = new((int)OciException.Check(Create(SOCK_STREAM | SOCK_NONBLOCK), "socket"));
+        try
+        {
+            OciException.Check(patience.Retry(() => Connect(socket.Number, path)), what);
+            return socket;
+        }
+        catch
+        {
+            socket.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>Sends all of a text over a stream, and a descriptor with its first byte, or fails: with ETIMEDOUT where nobody reads for as long as the patience lasts.</summary>
+    public static long SendAll(int fd, ReadOnlySpan<byte> data, int passed, Patience patience)
+    {
+        fixed (byte* p = data)
+        {
+            for (int sent = 0; sent < data.Length;)
+            {
+                byte* rest = p + sent;
+                int left = data.Length - sent, with = sent == 0 ? passed : -1;
+                long n = patience.Retry(() => Send(fd, rest, left, with, MSG_DONTWAIT));
+                if (n < 0) return n;
+                sent += (int)n;
+            }
+        }
+        return 0;
     }
 
     /// <summary>
@@ -75,7 +106,7 @@ internal static unsafe class Sockets
         return result;
     }
 
-    /// <summary>For how long connect(2) and sending may wait (socket(7)); then they fail with EAGAIN.</summary>
+    /// <summary>For how long connect(2) and sending may wait (socket(7)), whatever signals come; then they fail with EAGAIN.</summary>
     public static void SetSendTimeout(int fd, int milliseconds)
     {
         // struct timeval has the same layout, with microseconds.
@@ -90,27 +121,31 @@ internal static unsafe class Sockets
     public static long Accept(int fd) => Kernel.CallBlocking(SyscallNumber.Accept4, fd, 0, 0, SOCK_CLOEXEC);
 
     /// <summary>Sends bytes and, unless <paramref name="passed"/> is negative, one descriptor. SIGPIPE is never raised.</summary>
-    public static long Send(int fd, void* data, int length, int passed = -1)
+    public static long Send(int fd, void* data, int length, int passed = -1, int flags = 0)
     {
         IoVector vector = new() { Base = data, Length = (nuint)length };
-        FdControl control = new() { Length = 20, Level = SOL_SOCKET, Type = SCM_RIGHTS, Fd = passed };
+        FdControl control = new() { Length = OneDescriptor, Level = SOL_SOCKET, Type = SCM_RIGHTS, Fd = passed };
         MessageHeader header = new() { Vectors = &vector, VectorCount = 1 };
         if (passed >= 0)
         {
             header.Control = &control;
             header.ControlLength = (nuint)sizeof(FdControl);
         }
-        return Kernel.CallBlocking(SyscallNumber.Sendmsg, fd, (nint)(&header), MSG_NOSIGNAL);
+        return Kernel.CallBlocking(SyscallNumber.Sendmsg, fd, (nint)(&header), MSG_NOSIGNAL | flags);
     }
 
-    /// <summary>Receives one message; <paramref name="passed"/> is the descriptor that came with it, or -1.</summary>
-    public static long Receive(int fd, void* data, int length, out int passed)
+    /// <summary>Receives one message; <paramref name="passed"/> is the descriptor that came with it, or -1. What came beyond that the kernel has dropped.</summary>
+    public static long Receive(int fd, void* data, int length, out int passed) => Receive(fd, data, length, out passed, out _);
+
+    /// <summary>The same; the flags say what was cut off: MSG_TRUNC bytes, MSG_CTRUNC descriptors (recvmsg(2)).</summary>
+    public static long Receive(int fd, void* data, int length, out int passed, out int flags)
     {
         IoVector vector = new() { Base = data, Length = (nuint)length };
         FdControl control = default;
-        MessageHeader header = new() { Vectors = &vector, VectorCount = 1, Control = &control, ControlLength = (nuint)sizeof(FdControl) };
+        MessageHeader header = new() { Vectors = &vector, VectorCount = 1, Control = &control, ControlLength = OneDescriptor };
         long result = Kernel.CallBlocking(SyscallNumber.Recvmsg, fd, (nint)(&header), MSG_CMSG_CLOEXEC);
-        passed = result >= 0 && header.ControlLength >= 20 && control.Level == SOL_SOCKET && control.Type == SCM_RIGHTS ? control.Fd : -1;
+        passed = result >= 0 && header.ControlLength >= OneDescriptor && control.Level == SOL_SOCKET && control.Type == SCM_RIGHTS ? control.Fd : -1;
+        flags = result >= 0 ? header.Flags : 0;
         return result;
     }
 

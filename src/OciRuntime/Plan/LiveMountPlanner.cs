@@ -38,6 +38,7 @@ internal sealed class LiveMountPlanner
         planner.Add(new(InitOp.HostPropagation, Origin.Runtime) { A = (long)(Linux.Mounts.MS_SLAVE | Linux.Mounts.MS_REC), Text1 = request.Rootfs });
         for (int i = 0; i < mounts.Count; i++) planner.Add(Detached(mounts[i], FirstMountSlot + i));
         planner.AddEntry();
+        planner.Add(new(InitOp.GuardMounts, Origin.Runtime));
         for (int i = 0; i < mounts.Count; i++) planner.Add(Attachment(mounts[i], FirstMountSlot + i));
         return planner.Plan();
     }

@@ -114,7 +114,9 @@ internal sealed class ProcessPlanner(PlanRequest request, bool userNamespace, Li
 
     private void AddFilter(InitFlags flags)
     {
-        if (_filter != null) steps.Add(new(InitOp.Seccomp, new("/linux/seccomp")) { A = _filter.Flags, Filter = _filter, Flags = flags });
+        if (_filter == null) return;
+        if (_filter is { NeedsListener: true, AllowsSending: false }) flags |= InitFlags.ListenerByNumber;
+        steps.Add(new(InitOp.Seccomp, new("/linux/seccomp")) { A = _filter.Flags, Filter = _filter, Flags = flags });
     }
 
     private static SeccompProgram? Compile(PlanRequest request, List<string> warnings)

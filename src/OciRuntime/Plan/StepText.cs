@@ -81,6 +81,7 @@ internal static class StepText
         InitOp.AwaitStart => "wait for \"ocirun start\"",
         InitOp.StartHook => $"run the startContainer hook {step.Hook!.Path}",
         InitOp.Execute => $"execute {step.Text1}",
+        InitOp.GuardMounts => "go on in a clone; take back what it has attached if it fails",
         _ => step.Op.ToString(),
     };
 

@@ -65,6 +65,15 @@ internal sealed class ArchRules(SeccompArch arch, ArgumentTree tree)
         return good;
     }
 
+    /// <summary>What becomes of a call whatever its arguments are, or null where they matter.</summary>
+    /// <param name="index">The call.</param>
+    /// <param name="otherwise">The action without a rule.</param>
+    public uint? ActionOf(int index, uint otherwise)
+    {
+        CallRule call = _calls[SyscallTable.Number(index, Arch)];
+        return call.Kind switch { CallKind.None => otherwise, CallKind.Always => (uint)call.Value, _ => null };
+    }
+
     /// <summary>
     /// The profile names a call above 0, so that there is a telling what it knew; runc, too, leaves an architecture alone where it does not.
     /// </summary>

@@ -46,6 +46,7 @@ internal sealed class SeccompCompiler
             DefaultAction = _defaultAction,
             Flags = SeccompWords.Flags(_profile),
             UnknownNames = _unknown,
+            AllowsSending = (_archs[0].ActionOf(SyscallTable.Find("sendmsg"), _defaultAction) & SeccompFilter.RET_ACTION_FULL) is SeccompFilter.RET_ALLOW or SeccompFilter.RET_LOG,
         };
     }
 

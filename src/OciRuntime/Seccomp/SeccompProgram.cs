@@ -17,6 +17,9 @@ internal sealed class SeccompProgram
     /// <summary>Names that no architecture knows: left out, as the specification allows for calls newer than the runtime.</summary>
     public required List<string> UnknownNames { get; init; }
 
+    /// <summary>sendmsg(2) is allowed whatever its arguments are: neither denied nor held back.</summary>
+    public bool AllowsSending { get; init; }
+
     /// <summary>Some calls wait for the answer of an agent, which gets the filter's listener.</summary>
     public bool NeedsListener => (Flags & SeccompFilter.FLAG_NEW_LISTENER) != 0;
 }

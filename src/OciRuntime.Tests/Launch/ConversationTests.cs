@@ -1,0 +1,282 @@
+using System.Text;
+using FluentAssertions;
+using NUnit.Framework;
+using OciRuntime.Init;
+using OciRuntime.Launch;
+using OciRuntime.Linux;
+using OciRuntime.Plan;
+using OciRuntime.Tests.Plan;
+using OciRuntime.Tests.Support;
+
+namespace OciRuntime.Tests.Launch;
+
+/// <summary>What the parent takes from whoever speaks at init's end of the conversation.</summary>
+public sealed unsafe class ConversationTests
+{
+    private const int Messages = 10_000;
+    private const string Secret = "SECRET-OF-THE-CALLER";
+
+    private static readonly int[] Odd = [int.MinValue, -4096, -2, -1, 0, 1, 2, 7, 95, 999, 1000, 1001, 1031, 1032, 1033, 4095, 4096, 12_000, 16 << 20, int.MaxValue];
+
+    private readonly List<int> _mine = [];
+    private LaunchPlan? _plan;
+    private Conversation _init = null!;
+    private int _peer;
+
+    [TearDown]
+    public void End()
+    {
+        _init?.Dispose();
+        Hangup();
+        foreach (int fd in _mine) Files.Close(fd);
+        _mine.Clear();
+        _plan = null;
+    }
+
+    /// <summary>Every kind, length, step and number of descriptors: a message, the end, or an error of one line, with nothing in it that is not the peer's.</summary>
+    [TestCase("create")]
+    [TestCase("run")]
+    [TestCase("exec")]
+    [TestCase("mounts")]
+    [TestCase("start")]
+    public void Nothing_that_a_peer_sends_does_harm(string which)
+    {
+        int seed = Environment.TickCount;
+        TestContext.Out.WriteLine($"seed {seed}");
+        Random random = new(seed);
+        int file = Memory("forged");
+        HashSet<string> outcomes = [];
+        Begin(which);
+        for (int i = 0; i < Messages; i++)
+        {
+            SyncMessage message = Forge(random);
+            int length = random.Next(8) switch { 0 => random.Next(2000), 1 => 0, 2 => sizeof(SyncMessage) + random.Next(-1, 2), _ => sizeof(SyncMessage) };
+            Send(message, length, random.Next(4) switch { 0 => [file], 1 => [.. Enumerable.Repeat(file, random.Next(1, 250))], _ => [] });
+            if (random.Next(50) == 0) Hangup();
+            string? text = null;
+            try
+            {
+                Paint();
+                using InitMessage? received = _init.Receive();
+                outcomes.Add(received == null ? "end" : received.Kind.ToString());
+                if (received is { Kind: SyncKind.Error }) text = FailureText.Explain(received).Message;
+            }
+            catch (OciException e)
+            {
+                e.Errno.Should().Be(Errno.EPROTO, e.Message);
+                outcomes.Add("refused");
+                text = e.Message;
+            }
+            if (text != null)
+            {
+                text.Should().NotContain(Secret);
+                text.Length.Should().BeLessThan(SyncMessage.TextSize * 4 + 4096);
+                text.Where(static c => char.IsControl(c) && c is not ('\n' or '\t')).Should().BeEmpty("{0}", text);
+            }
+            Begin(which);
+        }
+        Descriptors(file).Should().Be(1, "all that came with the messages are closed again");
+        outcomes.Should().Contain(["end", "refused", "Error", which == "start" || which == "run" || which == "exec" ? "Executing" : "Ready"]);
+        TestContext.Out.WriteLine(string.Join(' ', outcomes));
+    }
+
+    /// <summary>What an honest init says is taken, in the plan's order, each thing once.</summary>
+    [TestCase("create")]
+    [TestCase("run")]
+    [TestCase("exec")]
+    [TestCase("mounts")]
+    public void Steps_say_what_is_theirs_in_their_order(string which)
+    {
+        Begin(which);
+        int file = Memory("honest"), asked = 0;
+        for (int step = 0; step < _plan!.Steps.Count; step++)
+        {
+            for (SyncKind kind = SyncKind.Cgroup; kind <= SyncKind.Executing; kind++)
+            {
+                if (!Honest(kind, _plan.Steps[step])) continue;
+                if (_init.IsAtEnd) return;
+                bool carries = kind is SyncKind.Console or SyncKind.MapIds or SyncKind.Listener;
+                Send(new SyncMessage { Kind = kind, Step = step, Value = 1 }, sizeof(SyncMessage), carries ? [file] : []);
+                using InitMessage message = _init.Receive()!;
+                message.Kind.Should().Be(kind);
+                message.Step.Should().BeSameAs(_plan.Steps[step]);
+                message.Descriptor.IsOpen.Should().Be(carries);
+                asked++;
+            }
+        }
+        asked.Should().BeGreaterThan(0);
+        _init.IsAtEnd.Should().BeTrue();
+        SyncMessage late = new() { Kind = SyncKind.Error, Step = _plan.Steps.Count - 1, Op = _plan.Steps[^1].Op, Errno = Errno.ENOENT, TextLength = 4 };
+        "/x\e["u8.CopyTo(new Span<byte>(late.Text, 4));
+        Send(late, sizeof(SyncMessage));
+        using InitMessage error = _init.Receive()!;
+        error.Text.Should().Be("/x\\x1b[", "what speaks to terminals does not");
+    }
+
+    [Test]
+    public void What_is_out_of_place_is_refused()
+    {
+        Begin("exec");
+        int ready = _plan!.Steps.FindIndex(static step => step.Op == InitOp.Ready), fork = _plan.Steps.FindIndex(static step => step.Op == InitOp.ForkIntoPidNamespace);
+        SyncMessage error = new() { Kind = SyncKind.Error, Step = ready, Op = InitOp.Ready, Errno = Errno.EPERM };
+        Refused(error with { Op = InitOp.Execute }, $"an error of operation {(int)InitOp.Execute} in step {ready}");
+        Refused(error with { TextLength = 12_000 }, "a text of 12000 bytes");
+        Refused(error with { TextLength = -1 }, "a text of -1 bytes");
+        Refused(error with { Errno = 0 }, "errno 0");
+        Refused(error with { Errno = 5000 }, "errno 5000");
+        Refused(error with { Detail = (InitDetail)999 }, "detail 999");
+        Refused(error with { Step = 1000 }, "step 1000 after step 0");
+        Refused(error with { Kind = (SyncKind)77 }, "kind 77");
+        Refused(new() { Kind = SyncKind.Ready, Step = fork }, $"Ready in step {fork}, ForkIntoPidNamespace");
+        Refused(new() { Kind = SyncKind.Forked, Step = fork }, "pid 0");
+        Refused(new() { Kind = SyncKind.Forked, Step = fork, Value = 1L << 32 | 1 }, $"pid {1L << 32 | 1}");
+        Refused(new() { Kind = SyncKind.Ready, Step = ready }, "Ready with a descriptor", Memory("surplus"));
+        Refused(new() { Kind = SyncKind.Ready, Step = ready }, "more than one descriptor", Memory("first"), Memory("second"));
+        Send(new() { Kind = SyncKind.Ready, Step = ready }, sizeof(SyncMessage));
+        _init.Receive()!.Dispose();
+        Send(new() { Kind = SyncKind.Forked, Step = fork, Value = 1 }, sizeof(SyncMessage));
+        Invoking(() => _init.Receive()).Should().Throw<OciException>().WithMessage($"*step {fork} after step {ready}");
+    }
+
+    /// <summary>An empty message looks like the end of the connection.</summary>
+    [Test]
+    public void An_empty_message_is_not_the_end()
+    {
+        Begin("start");
+        Send(default, 0);
+        Invoking(() => _init.Receive()).Should().Throw<OciException>().WithMessage("*a message of 0 bytes");
+        Hangup();
+        _init.Receive().Should().BeNull();
+    }
+
+    [Test]
+    public void A_peer_that_says_nothing_is_not_waited_for_without_end()
+    {
+        Begin("start");
+        Invoking(() => _init.Next(null, static () => 2100)).Should().Throw<OciException>().WithMessage("init has been silent for 2 s*").Which.Errno.Should().Be(Errno.ETIMEDOUT);
+        // Nor is one that does not read what it has asked for.
+        Invoking(() => { for (int i = 0; i < Messages; i++) _init.Answer(); }).Should().Throw<OciException>().WithMessage("answer init*");
+    }
+
+    private static Action Invoking(Action action) => action;
+
+    private void Refused(SyncMessage message, string why, params int[] descriptors)
+    {
+        Begin("exec");
+        Send(message, sizeof(SyncMessage), descriptors);
+        Invoking(() => _init.Receive()).Should().Throw<OciException>().WithMessage($"init, or another process in its place, sent what it cannot mean: {why}");
+        foreach (int fd in descriptors) Descriptors(fd).Should().Be(1);
+    }
+
+    private static bool Honest(SyncKind kind, PlanStep step) => (kind, step.Op) switch
+    {
+        (SyncKind.IdMaps, InitOp.AwaitIdMaps) or (SyncKind.Limits, InitOp.AwaitLimits) or (SyncKind.Source, InitOp.MountBind) or (SyncKind.Commit, InitOp.AwaitCommit) => true,
+        (SyncKind.Forked, InitOp.ForkIntoPidNamespace) or (SyncKind.Hooks, InitOp.AwaitHooks) or (SyncKind.Console, InitOp.Console) or (SyncKind.Listener, InitOp.Seccomp) => true,
+        (SyncKind.MapIds, InitOp.MountBind) => (step.Flags & InitFlags.MapIds) != 0,
+        (SyncKind.Ready, InitOp.Ready) or (SyncKind.Executing, InitOp.Execute) or (SyncKind.Cgroup, InitOp.AwaitCgroup) => true,
+        _ => false,
+    };
+
+    /// <summary>A new conversation about a plan with as many kinds of messages as there can be.</summary>
+    private void Begin(string which)
+    {
+        _init?.Dispose();
+        Hangup();
+        int* pair = stackalloc int[2];
+        OciException.Check(OciRuntime.Linux.Sockets.Pair(OciRuntime.Linux.Sockets.SOCK_SEQPACKET, pair), "socketpair");
+        _peer = pair[1];
+        _plan ??= which switch { "start" => null, "exec" => Plans.Exec(static config => config["process"]!["terminal"] = true), "mounts" => Live(), _ => Launch(which == "create") };
+        _init = new Conversation(new Fd(pair[0]), _plan);
+    }
+
+    private static LaunchPlan Launch(bool waits)
+    {
+        LaunchPlan plan = Plans.Default(static config =>
+        {
+            config["process"]!["terminal"] = true;
+            config["hooks"] = Plans.Json("""{"createContainer":[{"path":"/h"}],"startContainer":[{"path":"/h"}]}""");
+            config["linux"]!["namespaces"]!.AsArray().Add(Plans.Json("""{"type":"user"}"""));
+            config["linux"]!["uidMappings"] = new System.Text.Json.Nodes.JsonArray(Plans.Json("""{"containerID":0,"hostID":100000,"size":65536}"""));
+            config["linux"]!["gidMappings"] = config["linux"]!["uidMappings"]!.DeepClone();
+            config["mounts"]!.AsArray().Add(Plans.Json("""{"destination":"/v","type":"bind","source":"/tmp","options":["bind","idmap"]}"""));
+            config["linux"]!["seccomp"] = Plans.Json("""{"defaultAction":"SCMP_ACT_ALLOW","listenerPath":"/l","syscalls":[{"names":["mkdir"],"action":"SCMP_ACT_NOTIFY"}]}""");
+        });
+        if (!waits) plan.Steps.RemoveAll(static step => step.Op == InitOp.AwaitStart);
+        return plan;
+    }
+
+    private static LaunchPlan Live() => LiveMountPlanner.BuildAdd(
+        new PlanRequest { Spec = Plans.Parse(DefaultConfig.Create()), Host = Plans.Root, Id = "c", Bundle = "/b", Rootfs = "/b/rootfs", IsLive = true }, [], InitFlags.None);
+
+    private SyncMessage Forge(Random random)
+    {
+        SyncMessage message = default;
+        int steps = _plan?.Steps.Count ?? 80;
+        message.Kind = (SyncKind)(random.Next(3) == 0 ? Odd[random.Next(Odd.Length)] : random.Next(0, 18));
+        message.Step = random.Next(4) == 0 ? Odd[random.Next(Odd.Length)] : random.Next(steps);
+        PlanStep? step = message.Step >= 0 && message.Step < steps ? _plan?.Steps[message.Step] : null;
+        if (random.Next(2) == 0) message.Kind = SyncKind.Error;
+        else if (random.Next(2) == 0)
+        {
+            // As an honest one, but for what comes with it.
+            message.Kind = step == null ? SyncKind.Executing : Enumerable.Range(2, 14).Select(static n => (SyncKind)n).Where(kind => Honest(kind, step)).LastOrDefault(SyncKind.Ready);
+            message.Value = random.Next(-1, 3);
+            return message;
+        }
+        message.Op = random.Next(3) == 0 ? (InitOp)Odd[random.Next(Odd.Length)] : step?.Op ?? (InitOp)random.Next(80);
+        message.Errno = random.Next(4) == 0 ? Odd[random.Next(Odd.Length)] : random.Next(1, 134);
+        message.Detail = (InitDetail)(random.Next(4) == 0 ? Odd[random.Next(Odd.Length)] : random.Next(50));
+        message.Value = random.Next(3) switch { 0 => random.NextInt64(), 1 => (long)Odd[random.Next(Odd.Length)] << 32 | (uint)random.Next(), _ => random.Next(3) };
+        message.TextLength = random.Next(3) == 0 ? Odd[random.Next(Odd.Length)] : random.Next(1001);
+        random.NextBytes(new Span<byte>(message.Text, SyncMessage.TextSize));
+        return message;
+    }
+
+    /// <summary>Leaves a secret all over the stack that the next call uses.</summary>
+    [System.Runtime.CompilerServices.MethodImpl(System.Runtime.CompilerServices.MethodImplOptions.NoInlining)]
+    private static void Paint()
+    {
+        Span<byte> stack = stackalloc byte[64 << 10];
+        byte[] secret = Encoding.ASCII.GetBytes(Secret);
+        for (int i = 0; i + secret.Length <= stack.Length; i += secret.Length) secret.CopyTo(stack[i..]);
+        GC.KeepAlive(stack[^1]);
+    }
+
+    private void Send(SyncMessage message, int length, params int[] descriptors)
+    {
+        byte* data = stackalloc byte[2048];
+        *(SyncMessage*)data = message;
+        byte* control = stackalloc byte[2048];
+        var header = (Libc.CmsgHdr*)control;
+        *header = new Libc.CmsgHdr { Length = (nuint)(sizeof(Libc.CmsgHdr) + sizeof(int) * descriptors.Length), Level = Libc.SOL_SOCKET, Type = Libc.SCM_RIGHTS };
+        for (int i = 0; i < descriptors.Length; i++) ((int*)(header + 1))[i] = descriptors[i];
+        IoVector vector = new() { Base = data, Length = (nuint)length };
+        MessageHeader sent = new() { Vectors = &vector, VectorCount = 1 };
+        if (descriptors.Length > 0)
+        {
+            sent.Control = control;
+            sent.ControlLength = header->Length;
+        }
+        OciException.Check(OciRuntime.Linux.Kernel.Call(SyscallNumber.Sendmsg, _peer, (nint)(&sent)), "sendmsg");
+    }
+
+    private void Hangup()
+    {
+        if (_peer > 0) Files.Close(_peer);
+        _peer = 0;
+    }
+
+    private int Memory(string name)
+    {
+        int fd = Libc.Check(Libc.memfd_create($"{name}-{TestRun.NextNumber()}", Libc.MFD_CLOEXEC), "memfd_create");
+        _mine.Add(fd);
+        return fd;
+    }
+
+    /// <summary>How many descriptors of this process stand for the same file.</summary>
+    private static int Descriptors(int fd)
+    {
+        string? name = new FileInfo($"/proc/self/fd/{fd}").LinkTarget;
+        return Directory.GetFiles("/proc/self/fd").Count(path => new FileInfo(path).LinkTarget == name);
+    }
+}

@@ -1,0 +1,33 @@
+using OciRuntime.Init;
+using OciRuntime.Linux;
+using OciRuntime.Plan;
+
+namespace OciRuntime.Launch;
+
+/// <summary>
+/// Who owns the pipes and sockets that a process in a user namespace has as stdin, stdout and stderr. It can write to them, but reopen /dev/stdout
+/// only as their owner; and init, which gives them away elsewhere, has no say in a user namespace over what belongs to nobody in it.
+/// </summary>
+internal static class StandardStreamOwner
+{
+    // Pipes and sockets that have no name anywhere (include/uapi/linux/magic.h): whoever may open a file on disk, a named pipe among them, is not for the runtime to change.
+    private const long PIPEFS_MAGIC = 0x50495045, SOCKFS_MAGIC = 0x534F434B;
+
+    /// <summary>Gives them to the user of a process that is set up. Where the runtime may not (rootless), they stay as they are: nothing is lost but reopening.</summary>
+    /// <param name="plan">What the process has walked.</param>
+    /// <param name="child">The process.</param>
+    public static void Give(LaunchPlan plan, ChildProcess child)
+    {
+        // A terminal of its own is of its own devpts, and so init's to give.
+        if (!plan.Steps.Exists(static step => step.Op == InitOp.BecomeRoot) || plan.Steps.Exists(static step => step.Op == InitOp.Console)) return;
+        uint? owner = null;
+        for (int fd = 0; fd <= 2; fd++)
+        {
+            if (Files.StatFs(fd, out Statfs fs) < 0 || fs.Type is not (PIPEFS_MAGIC or SOCKFS_MAGIC)) continue;
+            owner ??= child.EffectiveUid();
+            if (owner == null || Files.Stat(fd, out Statx stat) < 0 || stat.Uid == owner) continue;
+            // EPERM for an ordinary user.
+            Files.Chown(fd, owner.Value, uint.MaxValue);
+        }
+    }
+}
