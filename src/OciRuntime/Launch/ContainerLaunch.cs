@@ -59,7 +59,7 @@ internal sealed unsafe class ContainerLaunch : IDisposable
             _entry.WriteState(State);
             _entry.WriteConfig(_preparation.Config);
             Prepare();
-            Child = ChildProcess.Clone(Plan, _native, _cgroup?.UnifiedFd ?? -1, OpenPidNamespace());
+            Child = ChildProcess.Clone(Plan, _native, _cgroup?.UnifiedFd ?? -1);
             State.Init = new ProcessIdentity(Child.Pid, StartTime(Child.Pid));
             if (_preparation.Rdt != null) Resctrl.Enter(_preparation.Rdt, Child.Pid);
             CloseInherited();
@@ -163,12 +163,16 @@ internal sealed unsafe class ContainerLaunch : IDisposable
         return count;
     }
 
-    private int OpenPidNamespace() => Plan.PidNamespace is { } join ? Open(join).Number : -1;
-
     private Fd Open(NamespacePath join)
     {
         long fd = Files.OpenAt(Files.AT_FDCWD, join.Path, Files.O_RDONLY);
-        return Keep(new Fd((int)OciException.Check(fd, $"{join.Origin} {join.Path}")));
+        Fd opened = Keep(new Fd((int)OciException.Check(fd, $"{join.Origin} {join.Path}")));
+        // The others are joined by the first step, this one by one of the last, behind hooks.
+        if (join.Flag == Processes.CLONE_NEWPID && Files.Ioctl(opened.Number, Files.NS_GET_NSTYPE, 0) != (long)join.Flag)
+        {
+            throw new OciException($"{join.Origin} {join.Path}: is not a pid namespace: invalid argument (EINVAL)", Errno.EINVAL);
+        }
+        return opened;
     }
 
     private Fd Keep(Fd fd)
@@ -225,7 +229,7 @@ internal sealed unsafe class ContainerLaunch : IDisposable
                 TerminalRelay.Prepare(passed);
                 Child!.Answer();
                 break;
-            case SyncKind.Forked: Adopt((int)message.Value); break;
+            case SyncKind.Forked: Adopt((int)message.Value, Plan.Steps[message.Step]); break;
             case SyncKind.Listener: PassListener(message, passed); break;
             case SyncKind.Ready:
                 foreach (PidFdReceiver receiver in _receivers) receiver.Send(Child!.PidFd.Number);
@@ -303,9 +307,9 @@ internal sealed unsafe class ContainerLaunch : IDisposable
         Answer(() => _idMaps.Map(step, mount.Number, Child!.Pid));
     }
 
-    private void Adopt(int pid)
+    private void Adopt(int pid, PlanStep fork)
     {
-        Child!.Succeed(pid);
+        Child!.Succeed(pid, fork);
         State.Init = new ProcessIdentity(pid, StartTime(pid));
         // It may have been cloned before the first process was moved.
         if (_preparation.Rdt != null) Resctrl.Enter(_preparation.Rdt, pid);
