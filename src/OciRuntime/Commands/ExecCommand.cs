@@ -28,7 +28,7 @@ internal static class ExecCommand
         {
             ConsoleSocket = o.ConsoleSocket, PidfdSocket = o.PidfdSocket, PreserveFds = o.PreserveFds, SubCgroups = o.Cgroups, Paused = status == ContainerStatus.Paused,
         };
-        using ExecLaunch launch = new(settings, spec, state, interruption);
+        using ExecLaunch launch = new(settings, spec, entry, state, interruption);
         launch.Run(message => Report(g, LogLevel.Warning, message), message => Report(g, LogLevel.Debug, message));
         if (o.PidFile != null) WritePidFile(o.PidFile, launch.Child!);
         return o.Detach ? ExitCodes.Success : Wait(launch, interruption);

@@ -25,7 +25,7 @@ internal static class MountsCommand
         if (entry.Probe(state) is ContainerStatus.Stopped or ContainerStatus.Creating) throw new OciException(LiveMountPlanner.Stopped, Errno.ESRCH);
         RuntimeSpec spec = SpecLoader.Reload(entry);
         spec.Mounts = mounts;
-        LiveMounts live = new(spec, state, interruption, message => Logger.Warn(g, message), message => Debug(g, message));
+        LiveMounts live = new(spec, entry, state, interruption, message => Logger.Warn(g, message), message => Debug(g, message));
         if (o.Action == "add") live.Add();
         else live.Remove();
         return ExitCodes.Success;

@@ -24,7 +24,7 @@ internal static unsafe class ConsoleStep
         if (result >= 0) result = SendMaster(ref s, (int)master);
         Files.Close((int)master);
         if (result >= 0) result = Adopt(ref s, (int)slave);
-        if (result < 0 || !own) return result;
+        if (result < 0 || !own || (step->Flags & InitFlags.ControlLater) != 0) return result;
         s.Detail = InitDetail.ControllingTerminal;
         return Control();
     }

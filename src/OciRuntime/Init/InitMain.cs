@@ -78,6 +78,20 @@ internal static unsafe class InitMain
         TieToParent(ref s);
         Files.SetUmask(0);
         fixed (byte* name = "ocirun:[init]\0"u8) Processes.Prctl(Processes.PR_SET_NAME, (nint)name);
+        ForgetCaller(s.Plan);
+    }
+
+    /// <summary>
+    /// What the caller said and has in his variables is no affair of a container's, where whoever may trace could read it for as long as it waits
+    /// for `start`. From here on /proc/PID/environ is empty, and /proc/PID/cmdline has two words for ps.
+    /// </summary>
+    private static void ForgetCaller(InitPlan* plan)
+    {
+        ReadOnlySpan<byte> title = "ocirun\0init\0"u8;
+        if (plan->CallersWordsLength < title.Length) return;
+        Span<byte> words = new(plan->CallersWords, (int)plan->CallersWordsLength);
+        words.Clear();
+        title.CopyTo(words);
     }
 
     private static long Execute(ref InitState s, InitStep* step) => step->Op switch
@@ -88,6 +102,7 @@ internal static unsafe class InitMain
         InitOp.AwaitCgroup => Sync.Ask(ref s, SyncKind.Cgroup, 0),
         InitOp.ResetAffinity => SchedulingSteps.ResetAffinity(),
         InitOp.JoinNamespaces => NamespaceSteps.Join(ref s, step),
+        InitOp.JoinPidNamespace => NamespaceSteps.JoinPid(ref s),
         InitOp.JoinContainer => NamespaceSteps.JoinContainer(ref s, step),
         InitOp.Affinity => SchedulingSteps.Affinity(step),
         InitOp.Unshare => Processes.Unshare((ulong)step->A),

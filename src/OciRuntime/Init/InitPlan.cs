@@ -20,8 +20,11 @@ internal enum InitOp
     /// <summary>Runs on every CPU that the cgroup allows, not on the caller's only.</summary>
     ResetAffinity,
 
-    /// <summary>Joins namespaces by path. Data: <see cref="NamespaceJoin"/>[Count].</summary>
+    /// <summary>Joins namespaces by path; a pid namespace is kept for later. Data: <see cref="NamespaceJoin"/>[Count].</summary>
     JoinNamespaces,
+
+    /// <summary>Joins the pid namespace that was kept: the next clone is born there. Text1: path.</summary>
+    JoinPidNamespace,
 
     /// <summary>exec: joins the container. A: CLONE_NEW… flags, B: slot of a pidfd of its first process, C: slot of that one's root directory, or -1.</summary>
     JoinContainer,
@@ -41,7 +44,7 @@ internal enum InitOp
     /// <summary>Becomes uid and gid 0 of the user namespace. Flags: <see cref="InitFlags.KeepGroups"/> or <see cref="InitFlags.GroupsMayBeDenied"/>.</summary>
     BecomeRoot,
 
-    /// <summary>Clones once more, into a pid namespace that this process has joined or makes now; the first process ends. A: CLONE_NEW… flags, or 0, B, C: first byte and length of memory that it must not have a copy of.</summary>
+    /// <summary>Clones once more, into a pid namespace that this process has joined or makes now; the first process ends. A: CLONE_NEW… flags, or 0. Text1: path of a namespace that is joined.</summary>
     ForkIntoPidNamespace,
 
     /// <summary>Not dumpable, so that nothing in a joined namespace can trace the runtime or open its descriptors (CVE-2016-9962).</summary>
@@ -104,13 +107,13 @@ internal enum InitOp
     /// <summary>A createContainer hook: in the container's namespaces, with the host's tree still in place. Text1: rootfs. Data: <see cref="HookCall"/>.</summary>
     ContainerHook,
 
-    /// <summary>The container's terminal. A: rows | columns &lt;&lt; 16, or 0. Flags: <see cref="InitFlags.StdioOnly"/>.</summary>
+    /// <summary>The container's terminal. A: rows | columns &lt;&lt; 16, or 0. Flags: <see cref="InitFlags.StdioOnly"/>, <see cref="InitFlags.ControlLater"/>.</summary>
     Console,
 
-    /// <summary>exec: makes the terminal on stdin that of the session.</summary>
+    /// <summary>Makes the terminal on stdin that of the session.</summary>
     ControllingTerminal,
 
-    /// <summary>exec: completes LISTEN_PID with the process's own pid (sd_listen_fds(3)). Data: room for the digits.</summary>
+    /// <summary>Completes LISTEN_PID with the process's own pid (sd_listen_fds(3)). Data: room for the digits.</summary>
     ListenPid,
 
     /// <summary>The working directory, made if missing. Text1: path.</summary>
@@ -275,6 +278,12 @@ internal enum InitFlags
 
     /// <summary>The filter does not simply allow sendmsg(2), so the parent fetches the listener by its number, which write(2) tells.</summary>
     ListenerByNumber = 524288,
+
+    /// <summary>The terminal is bound on /dev/console, but a later step makes it the session's.</summary>
+    ControlLater = 1048576,
+
+    /// <summary>A new user namespace is made next, which takes the privileges over what is joined.</summary>
+    NewUserNext = 2097152,
 }
 
 /// <summary>One step, in unmanaged memory: the child reads nothing else.</summary>
@@ -346,6 +355,12 @@ internal unsafe struct InitPlan
 
     /// <summary>Number of descriptors from 3 on that the container keeps.</summary>
     public int PreservedFds;
+
+    /// <summary>The arguments and variables that the caller gave the runtime, a copy of which the child has.</summary>
+    public byte* CallersWords;
+
+    /// <summary>Bytes of <see cref="CallersWords"/>.</summary>
+    public long CallersWordsLength;
 
     public byte** Arguments, Environment;
 }

@@ -19,6 +19,12 @@ internal unsafe struct InitState
     /// <summary>The shared empty read-only tmpfs that hides directories, and the host's /dev/null that hides files.</summary>
     public int EmptyFd, NullFd;
 
+    /// <summary>A pid namespace to join, until it has been joined for good, or -1.</summary>
+    public int PidNamespace;
+
+    /// <summary>What is cloned from here on is born in <see cref="PidNamespace"/>.</summary>
+    public bool ClonesIntoPidNamespace;
+
     /// <summary>The slave of the container's terminal, or -1.</summary>
     public int TerminalFd;
 
@@ -50,7 +56,7 @@ internal unsafe struct InitState
     public InitState(InitPlan* plan)
     {
         Plan = plan;
-        RootFd = ProcFd = EmptyFd = NullFd = TerminalFd = -1;
+        RootFd = ProcFd = EmptyFd = NullFd = TerminalFd = PidNamespace = -1;
         ReportFd = plan->SyncFd;
     }
 
@@ -162,16 +168,14 @@ internal unsafe struct InitState
     }
 
     /// <summary>A procfs that is mounted nowhere.</summary>
-    private static long OwnProc()
+    private long OwnProc()
     {
-        fixed (byte* type = "proc\0"u8)
-        {
-            long context = Mounts.FsOpen(type);
-            if (context < 0) return context;
-            long result = Mounts.FsConfig((int)context, Mounts.FSCONFIG_CMD_CREATE, null, null);
-            if (result >= 0) result = Mounts.FsMount((int)context, 0);
-            Files.Close((int)context);
-            return result;
-        }
+        long context = ProcContext.Open(ref this);
+        if (context < 0) return context;
+        long result = Mounts.FsConfig((int)context, Mounts.FSCONFIG_CMD_CREATE, null, null);
+        if (result >= 0) result = Mounts.FsMount((int)context, 0);
+        if (result >= 0) result = ProcContext.Check((int)result);
+        Files.Close((int)context);
+        return result;
     }
 }

@@ -150,13 +150,15 @@ internal static unsafe class MountSteps
     private static long CreateFilesystem(ref InitState s, InitStep* step, int target)
     {
         s.Detail = InitDetail.FilesystemType;
-        long context = Mounts.FsOpen(step->Text1);
+        bool foreignProc = s.PidNamespace >= 0 && CString.Is(step->Text1, "proc"u8);
+        long context = foreignProc ? ProcContext.Open(ref s) : Mounts.FsOpen(step->Text1);
         if (context < 0) return context;
         long result = Configure(ref s, step, (int)context, target);
         if (result >= 0)
         {
             s.Detail = InitDetail.MountObject;
             result = Mounts.FsMount((int)context, (ulong)step->A);
+            if (result >= 0 && foreignProc) result = ProcContext.Check((int)result);
         }
         if (result < 0) ReadKernelMessage(ref s, (int)context);
         Files.Close((int)context);

@@ -11,7 +11,7 @@ internal static unsafe class NamespaceSteps
 
     /// <summary>
     /// Joins in three passes: all but the user namespace with the privilege of the caller, then the user namespace, then those that only its
-    /// owner may join.
+    /// owner may join. A pid namespace waits for <see cref="JoinPid"/>, unless the privilege over it is gone by then.
     /// </summary>
     public static long Join(ref InitState s, InitStep* step)
     {
@@ -19,13 +19,15 @@ internal static unsafe class NamespaceSteps
         long proc = s.HostProc();
         if (proc < 0) return proc;
         NamespaceJoin* joins = (NamespaceJoin*)step->Data;
+        long result = JoinPidEarly(ref s, joins, step);
+        if (result < 0) return result;
         for (int pass = 0; pass < 3; pass++)
         {
             for (int i = 0; i < step->Count; i++)
             {
                 bool user = joins[i].Flag == Processes.CLONE_NEWUSER;
                 if (joins[i].Joined != 0 || user != (pass == 1)) continue;
-                long result = Processes.SetNamespace(s.Plan->Fds[joins[i].Slot], joins[i].Flag);
+                result = Processes.SetNamespace(s.Plan->Fds[joins[i].Slot], joins[i].Flag);
                 if (result == -Errno.EPERM && pass == 0) continue;
                 if (result < 0)
                 {
@@ -37,6 +39,55 @@ internal static unsafe class NamespaceSteps
             }
         }
         return 0;
+    }
+
+    /// <summary>
+    /// Takes the pid namespace out of the list. It is joined at once where that takes a privilege that the container's user namespace does not have: a
+    /// new one has none outside itself, a joined one over what belongs to it and to those below.
+    /// </summary>
+    private static long JoinPidEarly(ref InitState s, NamespaceJoin* joins, InitStep* step)
+    {
+        int user = -1, pid = -1;
+        for (int i = 0; i < step->Count; i++)
+        {
+            if (joins[i].Flag == Processes.CLONE_NEWUSER) user = s.Plan->Fds[joins[i].Slot];
+            if (joins[i].Flag == Processes.CLONE_NEWPID) pid = i;
+        }
+        if (pid < 0) return 0;
+        joins[pid].Joined = 1;
+        s.PidNamespace = s.Plan->Fds[joins[pid].Slot];
+        bool changesUser = user >= 0 || (step->Flags & InitFlags.NewUserNext) != 0;
+        if (!changesUser || (user >= 0 && HasPowerOver(user, s.PidNamespace))) return 0;
+        long result = Processes.SetNamespace(s.PidNamespace, Processes.CLONE_NEWPID);
+        s.ClonesIntoPidNamespace = result >= 0;
+        return result;
+    }
+
+    /// <summary>Whether a namespace belongs to a user namespace or one below it (ioctl_ns(2)).</summary>
+    private static bool HasPowerOver(int user, int owned)
+    {
+        // The kernel allows 32 levels of user namespaces (user_namespaces(7)).
+        long owner = Files.Ioctl(owned, Files.NS_GET_USERNS, 0);
+        for (int level = 0; level <= 32 && owner >= 0; level++)
+        {
+            bool same = Files.Stat(user, out Statx wanted) >= 0 && Files.Stat((int)owner, out Statx found) >= 0 && wanted.Inode == found.Inode && wanted.DevMinor == found.DevMinor;
+            // EPERM: it is above one's own, so none of those that one could look at is above it.
+            long parent = same ? 0 : Files.Ioctl((int)owner, Files.NS_GET_PARENT, 0);
+            Files.Close((int)owner);
+            if (same) return true;
+            owner = parent;
+        }
+        return false;
+    }
+
+    /// <summary>From here on clones are born in the joined pid namespace; nothing but the container is there to be seen, and no hook of the host's side comes any more.</summary>
+    public static long JoinPid(ref InitState s)
+    {
+        long result = s.ClonesIntoPidNamespace ? 0 : Processes.SetNamespace(s.PidNamespace, Processes.CLONE_NEWPID);
+        Files.Close(s.PidNamespace);
+        s.PidNamespace = -1;
+        s.ClonesIntoPidNamespace = true;
+        return result;
     }
 
     /// <summary>
@@ -74,8 +125,6 @@ internal static unsafe class NamespaceSteps
     /// </summary>
     public static long Fork(ref InitState s, InitStep* step)
     {
-        // What follows can be read by a container that may trace: no secret of the caller's is among it.
-        if (step->C > 0) new Span<byte>((void*)step->B, (int)step->C).Clear();
         // Until this one has told its pid the new process waits: the runtime must not take what that one says for this one's.
         int* pipe = stackalloc int[2];
         long pid = Files.Pipe(pipe, 0);

@@ -59,7 +59,13 @@ internal static unsafe class StartSteps
             if (connection is -Errno.EINTR or -Errno.EAGAIN) continue;
             if (connection < 0) return connection;
             SyncMessage message = default;
-            if (Files.Read((int)connection, (byte*)&message, sizeof(SyncMessage)) == sizeof(SyncMessage))
+            bool said = Files.Read((int)connection, (byte*)&message, sizeof(SyncMessage)) == sizeof(SyncMessage);
+            if (said && message.Kind == SyncKind.Look)
+            {
+                long shown = Show((int)connection);
+                if (shown < 0) return shown;
+            }
+            else if (said)
             {
                 s.ReportFd = (int)connection;
                 Files.Close(s.Plan->StartFd);
@@ -67,6 +73,22 @@ internal static unsafe class StartSteps
             }
             Files.Close((int)connection);
         }
+    }
+
+    /// <summary>
+    /// Lets an ordinary user, whose own this process is, look for its namespaces: nobody but root may with one that is not dumpable (proc(5)). It is
+    /// that only for as long as he asks, as then others with its ids may, too.
+    /// </summary>
+    private static long Show(int connection)
+    {
+        SyncMessage message = default;
+        long shown = Processes.Prctl(Processes.PR_SET_DUMPABLE, 1);
+        // A filter that is loaded already may deny it, which is his affair and not the container's end.
+        message.Errno = (int)-shown;
+        // If he is gone already, so is the connection, and the next read tells.
+        Files.Write(connection, (byte*)&message, sizeof(SyncMessage));
+        while (Files.Read(connection, (byte*)&message, sizeof(SyncMessage)) > 0) { }
+        return shown < 0 ? 0 : Processes.Prctl(Processes.PR_SET_DUMPABLE, 0);
     }
 
     /// <summary>

@@ -47,6 +47,9 @@ internal enum SyncKind
     /// <summary>All is set up. Value: bytes of managed memory allocated by the child, which must be 0.</summary>
     Ready,
 
+    /// <summary>To a container that waits for `start`: be dumpable for as long as this connection lasts. Answered with an errno, or 0.</summary>
+    Look,
+
     /// <summary>The next thing is execve: when the connection ends after this, the program runs, and without it, init died.</summary>
     Executing,
 }

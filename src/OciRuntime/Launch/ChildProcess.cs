@@ -29,7 +29,7 @@ internal sealed unsafe class ChildProcess : IDisposable
     /// Clones the child. The descriptors in <paramref name="native"/> are inherited by it; everything else of the parent's is closed there at
     /// once, above all the lock and the parent's end of the socket, whose copies would keep both alive after the parent's death.
     /// </summary>
-    public static ChildProcess Clone(LaunchPlan plan, InitPlan* native, int cgroupFd, int pidNamespaceFd)
+    public static ChildProcess Clone(LaunchPlan plan, InitPlan* native, int cgroupFd)
     {
         int* pair = stackalloc int[2];
         OciException.Check(Sockets.Pair(Sockets.SOCK_SEQPACKET, pair), "socketpair");
@@ -37,6 +37,8 @@ internal sealed unsafe class ChildProcess : IDisposable
         using Fd childEnd = new(pair[1]);
         native->SyncFd = childEnd.Number;
         FillCloseRanges(native);
+        (long words, native->CallersWordsLength) = OwnMemory.CallersWords();
+        native->CallersWords = (byte*)words;
         int pidfd = -1;
         CloneArgs args = new()
         {
@@ -45,7 +47,8 @@ internal sealed unsafe class ChildProcess : IDisposable
             ExitSignal = Processes.SIGCHLD,
             Cgroup = cgroupFd >= 0 ? (ulong)cgroupFd : 0,
         };
-        long pid = pidNamespaceFd < 0 ? CloneInit(&args, native) : CloneInit(&args, native, pidNamespaceFd, $"{plan.PidNamespace?.Origin} {plan.PidNamespace?.Path}: join pid namespace");
+        long pid = Processes.Clone(args);
+        if (pid == 0) InitMain.Run(native);
         if (pid < 0)
         {
             parentEnd.Dispose();
@@ -55,21 +58,11 @@ internal sealed unsafe class ChildProcess : IDisposable
         return new ChildProcess((int)pid, new Fd(pidfd), new Conversation(parentEnd, plan));
     }
 
-    /// <summary>Returns in the parent only.</summary>
-    private static long CloneInit(CloneArgs* args, InitPlan* native)
-    {
-        long pid = Processes.Clone(*args);
-        if (pid == 0) InitMain.Run(native);
-        return pid;
-    }
-
-    private static long CloneInit(CloneArgs* args, InitPlan* native, int pidNamespaceFd, string what) =>
-        PidNamespaceBirth.In(pidNamespaceFd, what, () => CloneInit(args, native));
-
     /// <summary>The first child made the real init, a sibling, and ended: takes its place.</summary>
     /// <param name="pid">The real init.</param>
+    /// <param name="fork">The step in which it was made, which may have a scheduling policy that a clone does not inherit. It waits for us at the latest when it is ready.</param>
     /// <param name="interruption">What ends the waiting for the first child's end, which a frozen cgroup may hold up.</param>
-    public void Succeed(int pid, Interruption interruption)
+    public void Succeed(int pid, PlanStep fork, Interruption interruption)
     {
         // The number came from a process that others may have got hold of by now: nothing is done to a process that is not ours. The number
         // of a child stays its own until it has been waited for.
@@ -82,6 +75,10 @@ internal sealed unsafe class ChildProcess : IDisposable
         // Whoever undoes the launch has no other way to it.
         if (pidFd < 0) Processes.Kill(pid, Processes.SIGKILL);
         PidFd = new Fd((int)OciException.Check(pidFd, "pidfd_open"));
+        SchedAttr schedule = fork.Schedule;
+        if (schedule.Size == 0) return;
+        long result = Scheduling.Set(&schedule, Pid);
+        if (result < 0) throw OciException.FromResult(result, $"{fork.Origin}: {SchedulingPlanner.Describe(schedule)}");
     }
 
     /// <summary>Its pid in the pid namespace it lives in: one number for each level, the innermost last.</summary>

@@ -17,6 +17,7 @@ internal sealed class ContainerInit : IDisposable
 
     private readonly Fd _directory;
     private readonly string _stopped;
+    private Fd? _look;
 
     private ContainerInit(int pid, Fd pidfd, Fd directory, string stopped)
     {
@@ -47,7 +48,9 @@ internal sealed class ContainerInit : IDisposable
     }
 
     /// <summary>CLONE_NEW… flags of the namespaces in which it is and this process is not. Namespaces that both share need no joining, and an ordinary user may not.</summary>
-    public ulong Separate()
+    /// <param name="entry">The container. If it waits for `start`, an ordinary user has to ask before he may look, and may then enter, too, until this is disposed.</param>
+    /// <param name="interruption">Ends the wait for the answer.</param>
+    public ulong Separate(ContainerEntry entry, Interruption interruption)
     {
         ulong flags = 0;
         foreach ((string file, ulong flag) in Namespaces)
@@ -55,8 +58,9 @@ internal sealed class ContainerInit : IDisposable
             // A kernel without this kind of namespace has no such file.
             if (Files.StatAt(Files.AT_FDCWD, $"/proc/self/ns/{file}", 0, out Statx own) < 0) continue;
             long result = Files.StatAt(_directory.Number, $"ns/{file}", 0, out Statx stat);
+            if (result == -Errno.EACCES && _look == null && (_look = StartSocket.Look(entry, interruption)) != null) result = Files.StatAt(_directory.Number, $"ns/{file}", 0, out stat);
             if (result is -Errno.ESRCH or -Errno.ENOENT) throw new OciException(_stopped);
-            if (result == -Errno.EACCES) throw new OciException($"look at the {file} namespace of the container's process {Pid}: permission denied (EACCES): an ordinary user may not before the container is started, and not after its program changed its user");
+            if (result == -Errno.EACCES) throw new OciException($"look at the {file} namespace of the container's process {Pid}: permission denied (EACCES): an ordinary user may not after its program changed its user, or while it starts");
             OciException.Check(result, $"look at the {file} namespace of the container's process {Pid}");
             if (stat.Inode != own.Inode || stat.DevMajor != own.DevMajor || stat.DevMinor != own.DevMinor) flags |= flag;
         }
@@ -74,6 +78,7 @@ internal sealed class ContainerInit : IDisposable
 
     public void Dispose()
     {
+        _look?.Dispose();
         PidFd.Dispose();
         _directory.Dispose();
     }

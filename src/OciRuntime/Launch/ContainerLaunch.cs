@@ -59,7 +59,7 @@ internal sealed unsafe class ContainerLaunch : IDisposable
             _entry.WriteState(State);
             _entry.WriteConfig(_preparation.Config);
             Prepare();
-            Child = ChildProcess.Clone(Plan, _native, _cgroup?.UnifiedFd ?? -1, OpenPidNamespace());
+            Child = ChildProcess.Clone(Plan, _native, _cgroup?.UnifiedFd ?? -1);
             State.Init = new ProcessIdentity(Child.Pid, StartTime(Child.Pid));
             if (_preparation.Rdt != null) Resctrl.Enter(_preparation.Rdt, Child.Pid);
             CloseInherited();
@@ -163,12 +163,16 @@ internal sealed unsafe class ContainerLaunch : IDisposable
         return count;
     }
 
-    private int OpenPidNamespace() => Plan.PidNamespace is { } join ? Open(join).Number : -1;
-
     private Fd Open(NamespacePath join)
     {
         long fd = Files.OpenAt(Files.AT_FDCWD, join.Path, Files.O_RDONLY);
-        return Keep(new Fd((int)OciException.Check(fd, $"{join.Origin} {join.Path}")));
+        Fd opened = Keep(new Fd((int)OciException.Check(fd, $"{join.Origin} {join.Path}")));
+        // The others are joined by the first step, this one by one of the last, behind hooks.
+        if (join.Flag == Processes.CLONE_NEWPID && Files.Ioctl(opened.Number, Files.NS_GET_NSTYPE, 0) != (long)join.Flag)
+        {
+            throw new OciException($"{join.Origin} {join.Path}: is not a pid namespace: invalid argument (EINVAL)", Errno.EINVAL);
+        }
+        return opened;
     }
 
     private Fd Keep(Fd fd)
@@ -210,7 +214,7 @@ internal sealed unsafe class ContainerLaunch : IDisposable
             case SyncKind.Source: MountSource.Provide(Child!.Conversation, message.Step!); break;
             case SyncKind.MapIds: Answer(() => _idMaps.Map(message.Step!, message.Descriptor.Number, Child!.Pid)); break;
             case SyncKind.Console when Settings.ConsoleSocket == null: Answer(() => Terminal = TerminalRelay.Take(message)); break;
-            case SyncKind.Forked: Adopt((int)message.Value); break;
+            case SyncKind.Forked: Adopt((int)message.Value, message.Step!); break;
             case SyncKind.Listener: Answer(() => SeccompAgent.Send(Spec, State, Child!, ContainerStatus.Creating, message, _interruption)); break;
             case SyncKind.Ready:
                 StandardStreamOwner.Give(Plan, Child!);
@@ -283,9 +287,9 @@ internal sealed unsafe class ContainerLaunch : IDisposable
         if (_native->StateFd >= 0) MemoryFile.Write(_native->StateFd, StateDocument.ForHooks(State, status, Child!.InnerPid()));
     }
 
-    private void Adopt(int pid)
+    private void Adopt(int pid, PlanStep fork)
     {
-        Child!.Succeed(pid, _interruption);
+        Child!.Succeed(pid, fork, _interruption);
         State.Init = new ProcessIdentity(pid, StartTime(pid));
         // It may have been cloned before the first process was moved.
         if (_preparation.Rdt != null) Resctrl.Enter(_preparation.Rdt, pid);

@@ -10,7 +10,7 @@ using OciRuntime.State;
 namespace OciRuntime.Launch;
 
 /// <summary>The parent's side of an exec: opens the ways into the container, clones, and serves the child until its program runs. A failure leaves no process.</summary>
-internal sealed unsafe class ExecLaunch(ExecSettings settings, RuntimeSpec spec, ContainerState state, Interruption interruption) : IDisposable
+internal sealed unsafe class ExecLaunch(ExecSettings settings, RuntimeSpec spec, ContainerEntry entry, ContainerState state, Interruption interruption) : IDisposable
 {
     private readonly List<Fd> _fds = [];
     private List<PidFdReceiver> _receivers = [];
@@ -55,7 +55,7 @@ internal sealed unsafe class ExecLaunch(ExecSettings settings, RuntimeSpec spec,
 
     private LaunchPlan BuildPlan(ContainerInit init, List<string> cgroups)
     {
-        ExecTarget target = new() { Namespaces = init.Separate(), DeniesSetgroups = init.DeniesSetgroups(), CallersEnvironment = OwnMemory.Environment() };
+        ExecTarget target = new() { Namespaces = init.Separate(entry, interruption), DeniesSetgroups = init.DeniesSetgroups() };
         PlanRequest request = new()
         {
             Spec = spec, Host = HostFacts.Probe(), Id = state.Id, Bundle = state.Bundle, Rootfs = state.Rootfs, IsExec = true, NewKeyring = state.Keyring,
@@ -95,13 +95,13 @@ internal sealed unsafe class ExecLaunch(ExecSettings settings, RuntimeSpec spec,
         using AffinityScope affinity = new(spec.Process!.ExecCPUAffinity?.Initial);
         try
         {
-            return ChildProcess.Clone(_plan, _native, _awaitsCgroup ? -1 : _cgroup!.UnifiedFd, -1);
+            return ChildProcess.Clone(_plan, _native, _awaitsCgroup ? -1 : _cgroup!.UnifiedFd);
         }
         catch (OciException e) when (e.Errno is Errno.EBUSY or Errno.EOPNOTSUPP && settings.SubCgroups.Count == 0)
         {
             // The container has given its cgroup children with controllers, and so it takes no processes any more: where init is, there is room (runc).
             using CgroupEntry own = CgroupEntry.OpenOfProcess(CgroupHost.Probe(), init.Pid);
-            return ChildProcess.Clone(_plan, _native, own.UnifiedFd, -1);
+            return ChildProcess.Clone(_plan, _native, own.UnifiedFd);
         }
     }
 
@@ -142,15 +142,9 @@ internal sealed unsafe class ExecLaunch(ExecSettings settings, RuntimeSpec spec,
 
     private void Adopt(InitMessage message)
     {
-        Child!.Succeed((int)message.Value, interruption);
+        Child!.Succeed((int)message.Value, message.Step!, interruption);
         // It may have been cloned before the first process was moved.
         if (_rdt != null) Resctrl.Enter(_rdt, Child.Pid);
-        // Not inherited; the clone waits for us at the latest when it is ready.
-        PlanStep step = message.Step!;
-        SchedAttr schedule = step.Schedule;
-        if (schedule.Size == 0) return;
-        long result = Scheduling.Set(&schedule, Child.Pid);
-        if (result < 0) throw OciException.FromResult(result, $"{step.Origin}: {SchedulingPlanner.Describe(schedule)}");
     }
 
     private static OciException Died(int? status) => new((status & 0x7f) == Processes.SIGKILL

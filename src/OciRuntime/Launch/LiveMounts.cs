@@ -8,7 +8,7 @@ using OciRuntime.State;
 namespace OciRuntime.Launch;
 
 /// <summary>The parent's side of mounts in a container that is there: all of them are made, or none.</summary>
-internal sealed unsafe class LiveMounts(RuntimeSpec spec, ContainerState state, Interruption interruption, Action<string> warn, Action<string> debug)
+internal sealed unsafe class LiveMounts(RuntimeSpec spec, ContainerEntry entry, ContainerState state, Interruption interruption, Action<string> warn, Action<string> debug)
 {
     // In the container there is nothing to wait for but its own file systems, and the lock is held.
     private const int CommittedMilliseconds = 5000;
@@ -27,7 +27,7 @@ internal sealed unsafe class LiveMounts(RuntimeSpec spec, ContainerState state, 
     private void Run(Func<PlanRequest, List<NamespacePath>, InitFlags, LaunchPlan> build)
     {
         using ContainerInit init = ContainerInit.Open(state.Init, LiveMountPlanner.Stopped);
-        ulong namespaces = init.Separate();
+        ulong namespaces = init.Separate(entry, interruption);
         if ((namespaces & Processes.CLONE_NEWNS) == 0) throw new OciException("the container has no mount namespace of its own: what is mounted there is mounted on the host");
         bool joinsUser = (namespaces & Processes.CLONE_NEWUSER) != 0;
         HostFacts host = HostFacts.Probe();
@@ -47,7 +47,7 @@ internal sealed unsafe class LiveMounts(RuntimeSpec spec, ContainerState state, 
         native->Fds[LiveMountPlanner.PidFdSlot] = init.PidFd.Number;
         // Before the clone: its copy is undumpable from birth then. A container that shares the host's pid namespace sees both.
         OciException.Check(Processes.Prctl(Processes.PR_SET_DUMPABLE, 0), "prctl PR_SET_DUMPABLE");
-        using ChildProcess child = ChildProcess.Clone(plan, native, -1, -1);
+        using ChildProcess child = ChildProcess.Clone(plan, native, -1);
         using MountIdMapper ids = new();
         try
         {

@@ -11,6 +11,8 @@ namespace OciRuntime.Launch;
 /// </summary>
 internal static unsafe class StartSocket
 {
+    private const int LookMilliseconds = 10_000;
+
     /// <summary>Makes the listening socket that the child inherits.</summary>
     public static Fd Listen(ContainerEntry entry)
     {
@@ -18,6 +20,37 @@ internal static unsafe class StartSocket
         OciException.Check(Sockets.Bind(socket.Number, entry.StartSocketPath), $"bind {entry.Path}/{ContainerEntry.StartSocketName}");
         OciException.Check(Sockets.Listen(socket.Number, 1), "listen");
         return socket;
+    }
+
+    /// <summary>
+    /// Has a container that waits let an ordinary user look at its first process, and through that enter, until the connection is closed. Null when
+    /// nobody waits there.
+    /// </summary>
+    public static Fd? Look(ContainerEntry entry, Interruption interruption)
+    {
+        Fd socket = new((int)OciException.Check(Sockets.Create(Sockets.SOCK_SEQPACKET), "socket"));
+        try
+        {
+            // Behind others that a paused container keeps waiting there is no end to it.
+            Sockets.SetSendTimeout(socket.Number, LookMilliseconds);
+            long connected = Sockets.Connect(socket.Number, entry.StartSocketPath);
+            SyncMessage message = new() { Kind = SyncKind.Look };
+            if (connected >= 0) connected = Sockets.Send(socket.Number, &message, sizeof(SyncMessage));
+            if (connected >= 0)
+            {
+                // Another one may be looking, and a paused container answers when it is resumed.
+                interruption.WaitFor(socket.Number);
+                connected = Sockets.Receive(socket.Number, &message, sizeof(SyncMessage), out _);
+            }
+            if (connected == sizeof(SyncMessage) && message.Errno == 0) return socket;
+            socket.Dispose();
+            return null;
+        }
+        catch
+        {
+            socket.Dispose();
+            throw;
+        }
     }
 
     /// <summary>Lets the container go. Null when its program runs; otherwise the step that failed.</summary>

@@ -20,6 +20,9 @@ internal static class CString
         return bytes;
     }
 
+    /// <summary>Whether a NUL-terminated string is this word.</summary>
+    public static unsafe bool Is(byte* text, ReadOnlySpan<byte> word) => new ReadOnlySpan<byte>(text, Length(text)).SequenceEqual(word);
+
     /// <summary>Length of a NUL-terminated string in bytes, without the NUL.</summary>
     public static unsafe int Length(byte* text)
     {

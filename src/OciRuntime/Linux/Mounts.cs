@@ -19,7 +19,7 @@ internal static unsafe class Mounts
     public const uint OPEN_TREE_CLONE = 1, OPEN_TREE_CLOEXEC = 0x80000;
     public const uint MOVE_MOUNT_F_EMPTY_PATH = 4, MOVE_MOUNT_T_EMPTY_PATH = 0x40;
     public const uint FSOPEN_CLOEXEC = 1, FSMOUNT_CLOEXEC = 1;
-    public const uint FSCONFIG_SET_FLAG = 0, FSCONFIG_SET_STRING = 1, FSCONFIG_CMD_CREATE = 6, FSCONFIG_CMD_RECONFIGURE = 7;
+    public const uint FSCONFIG_SET_FLAG = 0, FSCONFIG_SET_STRING = 1, FSCONFIG_SET_FD = 5, FSCONFIG_CMD_CREATE = 6, FSCONFIG_CMD_RECONFIGURE = 7;
     public const uint FSPICK_CLOEXEC = 1, FSPICK_EMPTY_PATH = 8;
     public const int MNT_DETACH = 2, UMOUNT_NOFOLLOW = 8;
 
@@ -42,6 +42,9 @@ internal static unsafe class Mounts
     }
 
     public static long FsConfig(int fd, uint command, byte* key, byte* value) => Kernel.Call(SyscallNumber.Fsconfig, fd, (nint)command, (nint)key, (nint)value);
+
+    /// <summary>Sets a parameter whose value is an open file.</summary>
+    public static long FsConfigFd(int fd, byte* key, int value) => Kernel.Call(SyscallNumber.Fsconfig, fd, (nint)FSCONFIG_SET_FD, (nint)key, 0, value);
 
     public static long FsMount(int fd, ulong attributes) => Kernel.Call(SyscallNumber.Fsmount, fd, (nint)FSMOUNT_CLOEXEC, (nint)attributes);
 

@@ -71,6 +71,13 @@ internal static unsafe class Processes
         return pid is -Errno.ENOSYS or -Errno.EPERM ? Kernel.Call(SyscallNumber.Clone, (nint)CLONE_PIDFD | SIGCHLD, 0, (nint)pidfd) : pid;
     }
 
+    /// <summary>A child like fork's that makes no descriptor; by the old call where a profile hides clone3.</summary>
+    public static long ForkSimply()
+    {
+        long pid = Clone(new CloneArgs { ExitSignal = SIGCHLD });
+        return pid is -Errno.ENOSYS or -Errno.EPERM ? Kernel.Call(SyscallNumber.Clone, SIGCHLD) : pid;
+    }
+
     /// <summary>A child of this process's own parent (CLONE_PARENT), which it signals as this one does; by the old call where a profile hides clone3.</summary>
     public static long ForkSibling(ulong flags)
     {

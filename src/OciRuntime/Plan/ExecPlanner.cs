@@ -12,9 +12,6 @@ internal sealed class ExecTarget
 
     /// <summary>setgroups(2) was given up in its user namespace.</summary>
     public required bool DeniesSetgroups { get; init; }
-
-    /// <summary>Where the variables of the caller are in memory, a copy of which the process has: not for the container.</summary>
-    public (long Start, long Length) CallersEnvironment { get; init; }
 }
 
 /// <summary>
@@ -55,10 +52,7 @@ internal sealed class ExecPlanner
         if (_process.Terminal) _steps.Add(new(InitOp.Console, new("/process/terminal")) { A = Planner.WindowSize(_process.ConsoleSize), Flags = InitFlags.StdioOnly });
         Add(InitOp.CloseHost);
         ProcessPlanner process = new(_request, JoinsUser, _steps, _warnings);
-        // An agent is told the pid, and has to be told the program's own; and it may hold back the clone.
-        if (process.HasEarlyListener) AddFork();
-        process.AddSteps(groups, KeepsCallersGroups);
-        if (!process.HasEarlyListener) AddFork();
+        process.AddStepsAndFork(groups, KeepsCallersGroups, (_target.Namespaces & Processes.CLONE_NEWPID) == 0 ? null : () => process.AddFork(Origin.Runtime));
         AddEnd(process);
         return new LaunchPlan
         {
@@ -106,28 +100,11 @@ internal sealed class ExecPlanner
         if (_request.NewKeyring) _steps.Add(new(InitOp.SessionKeyring, Origin.Runtime) { Text1 = "_ses." + _request.Id });
     }
 
-    /// <summary>
-    /// A clone does not inherit a policy with SCHED_FLAG_RESET_ON_FORK, and a deadline task may not clone at all (sched(7)): such a policy the parent
-    /// sets, once the clone is there.
-    /// </summary>
-    private void AddFork()
-    {
-        if ((_target.Namespaces & Processes.CLONE_NEWPID) == 0) return;
-        int at = _steps.FindIndex(static s => s.Op == InitOp.Scheduler && (s.Schedule.Policy == Scheduling.SCHED_DEADLINE || (s.Schedule.Flags & Scheduling.SCHED_FLAG_RESET_ON_FORK) != 0));
-        SchedAttr schedule = at < 0 ? default : _steps[at].Schedule;
-        if (at >= 0) _steps.RemoveAt(at);
-        _steps.Add(new(InitOp.ForkIntoPidNamespace, at < 0 ? Origin.Runtime : new("/process/scheduler")) 
-        {
-            Schedule = schedule, B = _target.CallersEnvironment.Start, C = _target.CallersEnvironment.Length,
-        });
-    }
-
     private void AddEnd(ProcessPlanner process)
     {
         Add(InitOp.NewSession);
         if (_process.Terminal) Add(InitOp.ControllingTerminal, new("/process/terminal"));
-        int pid = process.Environment.FindIndex(static e => e.StartsWith("LISTEN_PID=", StringComparison.Ordinal));
-        if (_request.ListenFds > 0) _steps.Add(new(InitOp.ListenPid, Origin.Runtime) { A = pid });
+        process.AddListenPid();
         process.AddLateFilter(ready: true, hooks: false);
         Add(InitOp.Ready);
         process.AddLateFilter(ready: false, hooks: false);

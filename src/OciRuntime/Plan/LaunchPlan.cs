@@ -6,7 +6,7 @@ internal sealed class LaunchPlan
     /// <summary>CLONE_NEW… flags for clone3. Namespaces that must belong to a joined user namespace are unshared by the child instead.</summary>
     public required ulong CloneFlags { get; init; }
 
-    /// <summary>A pid namespace to join: the parent's thread enters it around clone3, as it takes effect for children only.</summary>
+    /// <summary>A pid namespace to join, which the last clone is born in. It is among <see cref="Joins"/>.</summary>
     public required NamespacePath? PidNamespace { get; init; }
 
     /// <summary>How the id maps of a new user namespace are written when the child asks for them; null without one.</summary>

@@ -6,7 +6,8 @@ namespace OciRuntime.Plan;
 
 /// <summary>
 /// How the container comes by its namespaces. Usually clone3(2) makes all new ones at once. When a user namespace is joined, or a new one is
-/// combined with joined ones, the child joins first, then makes the rest itself, so that each belongs to the right user namespace.
+/// combined with joined ones, the child joins first, then makes the rest itself, so that each belongs to the right user namespace. A pid namespace that
+/// is joined gets no process but the last clone: who is in it may look at everything there, and with CAP_SYS_PTRACE into it (<see cref="ProcessPlanner.AddFork"/>).
 /// </summary>
 internal sealed class NamespacePlan
 {
@@ -18,9 +19,10 @@ internal sealed class NamespacePlan
     /// <summary>Flags of the new namespaces, by whoever they are made.</summary>
     public ulong New { get; private set; }
 
-    /// <summary>Joined ones other than the pid namespace, which the parent enters.</summary>
+    /// <summary>Joined ones.</summary>
     public List<NamespacePath> Joins => _joins;
 
+    /// <summary>The pid namespace among them.</summary>
     public NamespacePath? Pid { get; private set; }
 
     /// <summary>Flags of all namespaces that are not the runtime's own.</summary>
@@ -53,16 +55,21 @@ internal sealed class NamespacePlan
     {
         ulong flag = NamespaceNames.Flag(item.Type);
         Separate |= flag;
-        if (string.IsNullOrEmpty(item.Path)) New |= flag;
-        else if (flag == Processes.CLONE_NEWPID) Pid = new(item.Type, flag, item.Path, index);
-        else _joins.Add(new(item.Type, flag, item.Path, index));
+        if (string.IsNullOrEmpty(item.Path))
+        {
+            New |= flag;
+            return;
+        }
+        NamespacePath join = new(item.Type, flag, item.Path, index);
+        _joins.Add(join);
+        if (flag == Processes.CLONE_NEWPID) Pid = join;
     }
 
     /// <summary>The steps that bring the child into its namespaces, from the first join to being root there.</summary>
     public void AddSteps(List<PlanStep> steps, LinuxConfig? linux, InitFlags groups)
     {
         Origin origin = new("/linux/namespaces");
-        if (_joins.Count > 0) steps.Add(new(InitOp.JoinNamespaces, origin) { Joins = _joins });
+        if (_joins.Count > 0) steps.Add(new(InitOp.JoinNamespaces, origin) { Joins = _joins, Flags = NewUser ? InitFlags.NewUserNext : InitFlags.None });
         if (InChild && NewUser) steps.Add(new(InitOp.Unshare, OriginOf(Processes.CLONE_NEWUSER)) { A = (long)Processes.CLONE_NEWUSER });
         if (NewUser) steps.Add(new(InitOp.AwaitIdMaps, new("/linux/uidMappings")));
         if (Has(Processes.CLONE_NEWUSER)) steps.Add(new(InitOp.BecomeRoot, OriginOf(Processes.CLONE_NEWUSER)) { Flags = groups });

@@ -62,7 +62,6 @@ internal static partial class PlanPrinter
     {
         Heading(text, "Clone");
         List<string> flags = FlagNames(e.Plan.CloneFlags);
-        if (e.Plan.PidNamespace is { } pid) Row(text, "", $"in the pid namespace {pid.Path}", pid.Origin.ToString());
         Row(text, "", flags.Count == 0 ? "clone3 without new namespaces" : "clone3 with " + string.Join(", ", flags), flags.Count == 0 ? "" : "/linux/namespaces");
         if (e.BornIn != null) Row(text, "", $"in the cgroup {e.BornIn} (CLONE_INTO_CGROUP)", "");
     }

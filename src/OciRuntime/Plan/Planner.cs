@@ -60,9 +60,11 @@ internal sealed class Planner
         else AddChangeRoot();
         AddKernelSettings();
         _labels.AddExecLabels();
+        // Not before the last hook of the host's side: it would be born there, with the host's tree for a root.
+        if (_namespaces.Pid is { } joined) Add(InitOp.JoinPidNamespace, joined.Origin, joined.Path);
         Add(InitOp.CloseHost);
         ProcessPlanner process = new(_request, HasUserNamespace, _steps, _warnings);
-        process.AddSteps(groups, KeepsCallersGroups);
+        process.AddStepsAndFork(groups, KeepsCallersGroups, _namespaces.Pid is { } pid ? () => AddBirth(process, pid) : null);
         AddEnd(process);
         return new LaunchPlan
         {
@@ -156,7 +158,10 @@ internal sealed class Planner
         }
         if (!mounts.DevIsBound) DevicePlanner.AddSteps(_request, bind: HasUserNamespace || _request.Host.InUserNamespace, _steps);
         AddHooks();
-        if (_spec.Process!.Terminal) _steps.Add(new(InitOp.Console, new("/process/terminal")) { A = WindowSize(_spec.Process.ConsoleSize) });
+        if (_spec.Process!.Terminal)
+        {
+            _steps.Add(new(InitOp.Console, new("/process/terminal")) { A = WindowSize(_spec.Process.ConsoleSize), Flags = _namespaces.Pid == null ? InitFlags.None : InitFlags.ControlLater });
+        }
         Add(InitOp.MakeDirectory, new("/process/cwd"), ContainerPath.Clean(_spec.Process.Cwd));
         // Masks before the switch: their sources are the host's, and clones of detached mounts need Linux 6.15.
         AddPaths(InitOp.ReadonlyPath, "/linux/readonlyPaths", _linux.ReadonlyPaths);
@@ -226,8 +231,17 @@ internal sealed class Planner
         throw new OciException($"{pointer}: would change the host: {_namespaces.Joins[index].Origin} {_namespaces.Joins[index].Path} is the host's own {file} namespace");
     }
 
+    /// <summary>Of the process that others in a joined pid namespace see: it has the program's rights, and nothing of the host's.</summary>
+    private void AddBirth(ProcessPlanner process, NamespacePath pid)
+    {
+        process.AddFork(pid.Origin, pid.Path);
+        Add(InitOp.NewSession);
+        if (_spec.Process!.Terminal) Add(InitOp.ControllingTerminal, new("/process/terminal"));
+    }
+
     private void AddEnd(ProcessPlanner process)
     {
+        process.AddListenPid();
         Hook[] hooks = _spec.Hooks?.StartContainer ?? [];
         process.AddLateFilter(ready: true, hooks.Length > 0);
         Add(InitOp.Ready);

@@ -9,7 +9,12 @@ namespace OciRuntime.Plan;
 /// <summary>What the process becomes, from its limits to its program.</summary>
 internal sealed class ProcessPlanner(PlanRequest request, bool userNamespace, List<PlanStep> steps, List<string> warnings)
 {
+    /// <summary>A pid is only known when there is a process that has it: room for it.</summary>
+    private const string UnknownPid = "LISTEN_PID=0000000000";
+
     private readonly Process _process = request.Spec.Process!;
+
+    private readonly bool _joinsPids = NamespacePlan.Build(request.Spec.Linux).Pid != null;
 
     private readonly SeccompProgram? _filter = Compile(request, warnings);
 
@@ -19,10 +24,43 @@ internal sealed class ProcessPlanner(PlanRequest request, bool userNamespace, Li
     /// <summary>The filter is loaded before privileges are given up, and its listener goes out with it.</summary>
     public bool HasEarlyListener => _filter is { NeedsListener: true } && !_process.NoNewPrivileges;
 
-    /// <summary>Privileges are given up in an order in which each step still has what it needs; see the comments.</summary>
+    /// <summary>
+    /// The steps, and the clone that is born in a pid namespace of others: behind them, as what others could trace or hold on to is then what they
+    /// could of the program. Only an agent that is told of a listener early has to be told the program's own pid, and may hold back the clone.
+    /// </summary>
     /// <param name="groups">What becomes of the caller's supplementary groups.</param>
     /// <param name="keptOnRequest">They are kept because an annotation asks for it.</param>
-    public void AddSteps(InitFlags groups, bool keptOnRequest)
+    /// <param name="addFork">Adds the clone; null where there is none.</param>
+    public void AddStepsAndFork(InitFlags groups, bool keptOnRequest, Action? addFork)
+    {
+        if (HasEarlyListener) addFork?.Invoke();
+        AddSteps(groups, keptOnRequest);
+        if (!HasEarlyListener) addFork?.Invoke();
+    }
+
+    /// <summary>
+    /// A clone does not inherit a policy with SCHED_FLAG_RESET_ON_FORK, and a deadline task may not clone at all (sched(7)): such a policy the parent
+    /// sets, once the clone is there.
+    /// </summary>
+    /// <param name="origin">Where the pid namespace comes from.</param>
+    /// <param name="path">The pid namespace, where it is not the container's own.</param>
+    public void AddFork(Origin origin, string? path = null)
+    {
+        int at = steps.FindIndex(static s => s.Op == InitOp.Scheduler && (s.Schedule.Policy == Scheduling.SCHED_DEADLINE || (s.Schedule.Flags & Scheduling.SCHED_FLAG_RESET_ON_FORK) != 0));
+        SchedAttr schedule = at < 0 ? default : steps[at].Schedule;
+        if (at >= 0) steps.RemoveAt(at);
+        steps.Add(new(InitOp.ForkIntoPidNamespace, at < 0 ? origin : new("/process/scheduler")) { Schedule = schedule, Text1 = path });
+    }
+
+    /// <summary>Where it is not known beforehand.</summary>
+    public void AddListenPid()
+    {
+        int at = Environment.IndexOf(UnknownPid);
+        if (at >= 0) steps.Add(new(InitOp.ListenPid, Origin.Runtime) { A = at });
+    }
+
+    /// <summary>Privileges are given up in an order in which each step still has what it needs; see the comments.</summary>
+    private void AddSteps(InitFlags groups, bool keptOnRequest)
     {
         User user = _process.User;
         if (keptOnRequest && user.AdditionalGids.Length > 0) warnings.Add($"/process/user/additionalGids: left out, as {Annotations.Pointer(Annotations.KeepOriginalGroups)} keeps the caller's groups");
@@ -136,8 +174,7 @@ internal sealed class ProcessPlanner(PlanRequest request, bool userNamespace, Li
         if (request.ListenFds > 0)
         {
             EnvironmentPlanner.Set(Environment, "LISTEN_FDS", request.ListenFds.ToString());
-            // The pid of an exec is only known when it has one: room for it.
-            EnvironmentPlanner.Set(Environment, "LISTEN_PID", request.IsExec ? "0000000000" : "1");
+            EnvironmentPlanner.Set(Environment, "LISTEN_PID", request.IsExec || _joinsPids ? UnknownPid[(UnknownPid.IndexOf('=') + 1)..] : "1");
         }
         if (request.NotifyDirectory != null) EnvironmentPlanner.Set(Environment, "NOTIFY_SOCKET", "/run/notify/notify.sock");
     }

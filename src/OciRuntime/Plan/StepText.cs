@@ -17,14 +17,15 @@ internal static class StepText
         InitOp.EnterCgroup => $"enter the cgroup {step.Text1}",
         InitOp.AwaitCgroup => "wait until systemd has put this process into the container's cgroup",
         InitOp.ResetAffinity => "run on every CPU that the cgroup allows, not on the caller's only",
-        InitOp.JoinNamespaces => "join namespaces: " + string.Join(", ", step.Joins!.ConvertAll(static j => $"{j.Type} {j.Path}")),
+        InitOp.JoinNamespaces => Join(step.Joins!),
+        InitOp.JoinPidNamespace => $"have the next clone born in the pid namespace {step.Text1}",
         InitOp.JoinContainer => "join the container's namespaces: " + string.Join(", ", NamespaceNames.Of((ulong)step.A)) + (step.C >= 0 ? "; chroot into its root" : ""),
         InitOp.Affinity => $"run on the CPUs {step.Text1}",
         InitOp.Unshare => Unshare(NamespaceNames.Of((ulong)step.A)),
         InitOp.TimeOffsets => step.Text1!.Length == 0 ? "enter the new time namespace" : $"enter the new time namespace, its clocks offset by {step.Text1.TrimEnd().Replace("\n", ", ")}",
         InitOp.AwaitIdMaps => "wait until the runtime has written the id maps",
         InitOp.BecomeRoot => "become uid 0 and gid 0 of the user namespace",
-        InitOp.ForkIntoPidNamespace => step.A == 0 ? "clone once more, into the container's pid namespace" + (step.Schedule.Size == 0 ? "" : $"; there the runtime sets the policy: {SchedulingPlanner.Describe(step.Schedule)}") : "clone once more, into a new pid namespace",
+        InitOp.ForkIntoPidNamespace => step.A == 0 ? $"clone once more, into the {(step.Text1 == null ? "container's pid namespace" : $"pid namespace {step.Text1}")}" + (step.Schedule.Size == 0 ? "" : $"; there the runtime sets the policy: {SchedulingPlanner.Describe(step.Schedule)}") : "clone once more, into a new pid namespace",
         InitOp.Undumpable => "become undumpable, so that nothing in the container can trace the runtime",
         InitOp.NewSession => "start a new session, apart from the caller's terminal",
         InitOp.SessionKeyring => $"join {(step.A == 0 ? "the" : "a new")} session keyring {step.Text1}",
@@ -96,6 +97,13 @@ internal static class StepText
             else shown.Append(c);
         }
         return shown.ToString();
+    }
+
+    private static string Join(List<NamespacePath> joins)
+    {
+        List<string> now = joins.FindAll(static j => j.Flag != Processes.CLONE_NEWPID).ConvertAll(static j => $"{j.Type} {j.Path}");
+        string pid = joins.Find(static j => j.Flag == Processes.CLONE_NEWPID) is { Path: { } path } ? $"keep the pid namespace {path} at hand" : "";
+        return (now.Count == 0 ? "" : "join namespaces: " + string.Join(", ", now)) + (now.Count > 0 && pid.Length > 0 ? "; " : "") + pid;
     }
 
     private static string IfExists(PlanStep step) => (step.Flags & InitFlags.SkipMissing) != 0 ? " if it exists" : "";
