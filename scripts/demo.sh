@@ -151,21 +151,30 @@ demo_life() {
   local id=box-life
   demo_heading "A container's life, seen from the outside"
   demo_bundle life <<'SCRIPT'
-trap 'echo "  (container) got SIGTERM, good bye"; exit 0' TERM
 echo "  (container) hello from pid $$"
+trap 'echo "  (container) got SIGTERM, good bye"; exit 0' TERM
 while :; do sleep 0.1; done
 SCRIPT
   demo_show ocirun create --bundle life --pid-file life.pid "$id"
   demo_show ocirun state "$id"
   echo
   demo_show ocirun start "$id"
-  sleep 0.3
+  demo_wait_trapped "$(<life.pid)" || fail "the container sets no trap"
   demo_show ocirun list
   demo_show ocirun kill "$id" TERM
   demo_wait_stopped "$id" || fail "the container did not stop"
   demo_echo ocirun state "$id"
   ocirun state "$id" | grep '"status"'
   demo_show ocirun delete "$id"
+}
+
+# A handler of SIGTERM is bit 14 of the mask.
+demo_wait_trapped() {
+  for _ in {1..100}; do
+    if ((0x$(sed -n 's/^SigCgt:\t//p' "/proc/$1/status") & 0x4000)); then return 0; fi
+    sleep 0.05
+  done
+  return 1
 }
 
 demo_wait_stopped() {

@@ -88,10 +88,11 @@ public sealed class RealControlTests : CgroupFixture
         CgroupPlan plan = PlanFor(where);
         using CgroupEntry entry = Cgroup.Create(plan);
         // A hundred new processes a second, each the parent of the next: a list of pids is stale as soon as it is read.
-        Process bomb = Start("sh", "-c", "sleep 0.2; f() { while :; do (exec true) & (sleep 0.01; f) & wait $!; done; }; f");
+        Process bomb = Start("sh", "-c", "read go; f() { while :; do (exec true) & (sleep 0.01; f) & wait $!; done; }; f");
         entry.EnterByPid(bomb.Id);
-        Thread.Sleep(400);
+        bomb.StandardInput.WriteLine();
         CgroupControl control = new(plan.Paths);
+        Support.Eventually.True(() => control.Pids().Length > 5, "it goes off");
         control.KillAll(Processes.SIGKILL).Should().BeTrue();
         control.Remove(TimeSpan.FromSeconds(5));
     }
@@ -114,8 +115,8 @@ public sealed class RealControlTests : CgroupFixture
     {
         CgroupPlan plan = PlanFor(where);
         using CgroupEntry entry = Cgroup.Create(plan);
-        Process p = Start("sleep", "0.3");
-        entry.EnterByPid(p.Id);
+        Process p = Sleeper(entry);
+        using Timer end = new(_ => p.Kill(), null, 300, Timeout.Infinite);
         new CgroupControl(plan.Paths).Remove(TimeSpan.FromSeconds(5));
         Directory.Exists(plan.Paths[0]).Should().BeFalse();
     }

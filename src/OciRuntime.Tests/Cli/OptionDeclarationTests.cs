@@ -116,7 +116,7 @@ public sealed class OptionDeclarationTests
 
     [TestCase("--root /r --log /l --log-format json --log-level debug --debug --systemd-cgroup --cgroup-manager systemd --rootless false --criu /c")]
     [TestCase("--root=/r --rootless=auto")]
-    [TestCase("--log-level warning")]
+    [TestCase("--log-level error")]
     public void CommandLineParser_reads_the_same_global_options(string line)
     {
         using Parser parser = NewParser();

@@ -41,7 +41,7 @@ public sealed class LabelTests
         bundle.Linux["mountLabel"] = Label;
         using var container = new TestContainer(bundle.Script("stat -f -c %T /dev/shm"));
         string log = Path.Combine(bundle.Directory, "log");
-        container.GlobalOptions.AddRange(["--log", log, "--log-level", "warning"]);
+        container.GlobalOptions.AddRange(["--log", log]);
         container.Run().ShouldSucceed().Text.Should().Be("tmpfs");
         File.ReadAllText(log).Should().Contain("/linux/mountLabel").And.Contain("SELinux is not enabled");
     }

@@ -44,6 +44,7 @@ public sealed class ProgramTests
         lines.Should().Equal("[]", "[b c]", "[ü\"]");
     }
 
+    [TestCase("", "exec: \"\": executable file not found in $PATH: no such file or directory")]
     [TestCase("no-such-program", "exec: \"no-such-program\": executable file not found in $PATH")]
     [TestCase("/no/such/program", "exec: \"/no/such/program\": stat /no/such/program: no such file or directory")]
     [TestCase("./missing", "exec: \"./missing\": stat ./missing: no such file or directory")]
@@ -54,6 +55,17 @@ public sealed class ProgramTests
     {
         using var bundle = new TestBundle();
         Observe.Refused(bundle.Args(program)).Should().Contain($"ocirun create failed: {words}");
+    }
+
+    /// <summary>Engines give 127 for it, as shells do.</summary>
+    [Test]
+    public void A_name_that_leads_to_no_file_is_not_found([Values] bool tooLong)
+    {
+        using var bundle = new TestBundle();
+        File.CreateSymbolicLink(bundle.InRootfs("/bin/circle"), "circle");
+        SetEnv(bundle, "PATH=/bin");
+        string name = tooLong ? new string('x', 300) : "circle";
+        Observe.Refused(bundle.Args(name)).Should().Contain($"exec: \"{name}\": executable file not found in $PATH: {(tooLong ? "file name too long" : "too many levels of symbolic links")}");
     }
 
     [Test]

@@ -109,9 +109,8 @@ public sealed class EventsTests
         using TestContainer container = new TestContainer(bundle).Started();
         container.WaitOutput("ready");
         using RunningCommand events = Stream(container, "1h");
-        // It is ready when the kernel knows of its eventfd, which no file shows; it opens the cgroup before that.
-        Eventually.True(() => Directory.GetFiles($"/proc/{events.Pid}/fd").Any(fd => new FileInfo(fd).LinkTarget == "anon_inode:[eventfd]"), "an eventfd");
-        Thread.Sleep(100);
+        // That the kernel knows of its eventfd no file shows; it is done when the next thing, waiting, has begun.
+        Eventually.True(() => HasEventFd(events.Pid) && WaitsInPoll(events.Pid), "it waits for the eventfd");
         File.WriteAllText(bundle.InRootfs("/tmp/go"), "go\n");
         container.WaitOutput("survived");
         Eventually.True(() => events.Stdout.Contains("oom"), "an event", TimeSpan.FromSeconds(5));
@@ -119,6 +118,11 @@ public sealed class EventsTests
         container.Kill("KILL").ShouldSucceed();
         events.Wait(TimeSpan.FromSeconds(5)).ShouldSucceed();
     }
+
+    /// <summary>The number of the call that it sleeps in comes first (proc_pid_syscall(5)).</summary>
+    private static bool WaitsInPoll(int pid) => ProcessTree.ReadOrEmpty($"/proc/{pid}/syscall").StartsWith($"{OciRuntime.Linux.SyscallNumber.Ppoll} ", StringComparison.Ordinal);
+
+    private static bool HasEventFd(int pid) => Directory.GetFiles($"/proc/{pid}/fd").Any(fd => new FileInfo(fd).LinkTarget == "anon_inode:[eventfd]");
 
     private static RunningCommand Stream(TestContainer container, string interval) =>
         Ocirun.Binary.Start("--root", container.StateRoot, "events", "--interval", interval, container.Id);
@@ -159,11 +163,13 @@ public sealed class EventsTests
         using var bundle = new TestBundle();
         using TestContainer container = Observe.Sleeping(bundle.WithCgroup());
         using RunningCommand events = Stream(container, "1ms");
-        Thread.Sleep(500);
+        WaitRecords(100);
         long early = Resident(events.Pid);
-        Thread.Sleep(2000);
+        WaitRecords(600);
         Resident(events.Pid).Should().BeLessThan(early + 8192, "kilobytes; each record is garbage when it is written");
         Resident(events.Pid).Should().BeLessThan(96 * 1024);
+
+        void WaitRecords(int count) => Eventually.True(() => events.Stdout.Count(character => character == '\n') >= count, $"{count} records", TimeSpan.FromSeconds(30));
     }
 
     private static long Resident(int pid) => long.Parse(new ProcessView(pid).Status("VmRSS").Split(' ', StringSplitOptions.RemoveEmptyEntries)[0]);

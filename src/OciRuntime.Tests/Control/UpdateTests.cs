@@ -192,7 +192,6 @@ public sealed class UpdateTests
     [Test]
     public void Kernel_memory_is_ignored_with_a_warning()
     {
-        _container.GlobalOptions.AddRange(["--log-level", "warning"]);
         _container.Invoke("update", "--kernel-memory", "50m", "--pids-limit", "8").ShouldSucceed().Stderr.Should().Contain("level=warning").And.Contain("kernel memory");
         Read("pids.max").Should().Be("8");
     }

@@ -49,10 +49,11 @@ public sealed class DriverTests
     [Test]
     public void A_request_to_end_does_not_wait_for_the_bus()
     {
-        using FakeBus bus = Silent();
+        using ManualResetEventSlim asked = new();
+        using FakeBus bus = Silent(asked);
         using TestContainer container = Container(bus.Address.Text);
         using RunningCommand run = container.StartRun("--detach");
-        Thread.Sleep(500);
+        asked.Wait(CommandOptions.DefaultTimeout).Should().BeTrue("it waits for an answer");
         Stopwatch time = Stopwatch.StartNew();
         run.Signal(15);
         // Stopping the unit is tried, in vain.
@@ -99,9 +100,9 @@ public sealed class DriverTests
         Ocirun.Run("--cgroup-manager", "systemd", "explain", "--bundle", bundle.Save().Directory, "x").ShouldFail(1, "/linux/cgroupsPath", error);
     }
 
-    private static FakeBus Silent() => new(connection =>
+    private static FakeBus Silent(ManualResetEventSlim? asked = null) => new(connection =>
     {
-        while (connection.Receive(new byte[1000]) > 0) { }
+        while (connection.Receive(new byte[1000]) > 0) asked?.Set();
     });
 
     private TestContainer Container(string address)

@@ -30,7 +30,21 @@ public sealed class RealBusTests
             </busconfig>
             """);
         _daemon = Command.Start(Requires.Tool("dbus-daemon"), ["--nofork", $"--config-file={_directory}/conf"]);
-        Eventually.True(() => File.Exists($"{_directory}/bus"), "the bus listens");
+        Eventually.True(Listens, "the bus listens");
+    }
+
+    /// <summary>The socket's file is there a moment before anybody can connect to it.</summary>
+    private bool Listens()
+    {
+        try
+        {
+            BusConnection.Open(Address, 10).Dispose();
+            return true;
+        }
+        catch (OciException)
+        {
+            return false;
+        }
     }
 
     [OneTimeTearDown]

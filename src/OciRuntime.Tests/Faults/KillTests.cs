@@ -139,7 +139,7 @@ public sealed class KillTests
         container.CallCreate().ShouldSucceed();
         Strace.Run(container.Command("start", container.Id), call, "signal=KILL", $"{when}", marker: "state.json").Place.Should().NotBe(FaultPlace.Missed);
         string Status() => container.Call("state", container.Id).ShouldSucceed().Json["status"]!.GetValue<string>();
-        bool running = Eventually.Becomes(() => Status() == "running", TimeSpan.FromMilliseconds(expected == "created" ? 100 : 1000));
+        bool running = Eventually.Becomes(() => Status() == "running", expected switch { "created" => TimeSpan.FromMilliseconds(100), "running" => CommandOptions.DefaultTimeout, _ => TimeSpan.FromSeconds(1) });
         if (expected != "either")
         {
             Status().Should().Be(expected);

@@ -110,8 +110,8 @@ public sealed class ForegroundTests
         container.WaitOutput("up");
         int init = container.InitPid;
         run.Kill();
-        Thread.Sleep(200);
-        ProcessTree.IsAlive(init).Should().BeTrue();
+        Eventually.True(() => ProcessTree.ChildrenOf(Environment.ProcessId).Contains(init), "it was adopted, and so has had whatever signal its parent's end brings");
+        container.Exec("echo", "here").ShouldSucceed().Text.Should().Be("here");
         container.Status.Should().Be("running");
         container.Delete("--force").ShouldSucceed();
         ProcessTree.IsAlive(init).Should().BeFalse();

@@ -53,7 +53,6 @@ public sealed class HookFailureTests
         using var hooks = new HookBundle();
         hooks.Add("poststop", "exit 3").Add("poststop", "touch $LOG/second");
         using var container = new TestContainer(hooks.Bundle).Started();
-        container.GlobalOptions.AddRange(["--log-level", "warning"]);
         container.Delete("--force").ShouldSucceed().Stderr.Should().Contain("error running poststop hook #0: /bin/sh: exit status 3");
         hooks.Read("second").Should().NotBeNull();
         ShouldBeGone(container);

@@ -88,7 +88,6 @@ public sealed class HookOutputTests
         Redirect(Stdout, "gone/out");
         _hooks.Add("poststop", "touch $LOG/ran");
         using TestContainer container = new TestContainer(_hooks.Bundle).Started();
-        container.GlobalOptions.Add("--log-level=warning");
         Directory.Delete(directory, recursive: true);
         container.Delete("--force").ShouldSucceed().Stderr.Should().Contain("run.oci.hooks.stdout");
         _hooks.Read("ran").Should().NotBeNull();

@@ -55,7 +55,7 @@ public sealed class InterruptTests
     public void Signals_that_ask_for_nothing_are_ignored()
     {
         using var hooks = new HookBundle("exit 0");
-        hooks.Add("createRuntime", "touch $LOG/runs; sleep 1");
+        hooks.Add("createRuntime", "touch $LOG/runs; until [ -e $LOG/go ]; do sleep 0.02; done");
         using var container = new TestContainer(hooks.Bundle);
         using RunningCommand run = Launch(container, "run");
         Eventually.True(() => hooks.Read("runs") is not null, "the hook runs");
@@ -63,6 +63,7 @@ public sealed class InterruptTests
         {
             run.Signal(signal);
         }
+        File.WriteAllText(Path.Combine(hooks.Log, "go"), "");
         run.Wait().ShouldSucceed();
     }
 

@@ -82,11 +82,14 @@ public sealed class RunTests
     {
         using var bundle = new TestBundle();
         bundle.RemoveNamespace("pid").WithCgroup();
-        using var container = new TestContainer(bundle.Script("(sleep 0.1 & ) ; echo up; sleep 0.5; exit 4"));
-        RunningCommand run = container.StartRun();
-        container.WaitOutput("up");
-        Thread.Sleep(300);
-        ProcessTree.ChildrenOf(run.Pid).Count(ProcessTree.IsZombie).Should().Be(0);
+        using var container = new TestContainer(bundle.Script("trap 'exit 4' TERM; (sleep 1000 & echo $!); while :; do sleep 0.05; done"));
+        using RunningCommand run = container.StartRun();
+        container.WaitOutput("\n");
+        int orphan = int.Parse(container.Output);
+        Eventually.True(() => ProcessTree.ChildrenOf(run.Pid).Contains(orphan), "the runtime has adopted it");
+        Libc.Check(Libc.kill(orphan, Libc.SIGKILL), "kill");
+        Eventually.True(() => !ProcessTree.Exists(orphan), "it is reaped");
+        container.Kill("TERM").ShouldSucceed();
         run.Wait().ExitCode.Should().Be(4);
     }
 

@@ -26,7 +26,7 @@ internal static class UpdateRows
             Limit("--pids-limit", "--pids-limit 44", "pids", "pids.max"),
             Limit("--pids-limit without a limit", "--pids-limit -1", "pids", "pids.max") with { Relation = SameAsRunc },
             Limit("--pids-limit of nothing", "--pids-limit 0", "pids", "pids.max") with { Relation = SameAsRunc },
-            new("--kernel-memory", "update --kernel-memory 67108864 {id}") { Relation = SameAsCrun("a warning is written with --log-level warning only: podman and conmon take the whole log for one document") },
+            new("--kernel-memory", "update --kernel-memory 67108864 {id}") { Relation = SameAsRunc },
             Limit("--resources", "--resources {dir}/r.json", "pids", "pids.max") with { Before = static s => File.WriteAllText(s.Scratch("r.json"), "{\"pids\":{\"limit\":45}}") },
             Limit("-r -", "-r -", "pids", "pids.max") with { Stdin = "{\"pids\":{\"limit\":46}}" },
             Limit("--resources wins", "--pids-limit 47 --resources {dir}/r.json", "pids", "pids.max"),

@@ -45,7 +45,8 @@ public sealed class NestedTests
         string path = Path.Combine(bundle.Directory, "pidns"), seen = Path.Combine(bundle.Directory, "seen");
         File.WriteAllText(path, "");
         bundle.RemoveMount("/dev/pts").AddNamespace("pid", path).Script("echo $$; cat /proc/1/comm").AddHook("poststart", "/bin/sh", "-c", $"readlink /proc/self/ns/pid >{seen}");
-        string script = $"unshare --pid --fork --kill-child sleep 100 & until readlink /proc/$!/ns/pid_for_children; do sleep 0.01; done; mount --bind /proc/$!/ns/pid_for_children {path}; \"$0\" \"$@\"; status=$?; kill -KILL $!; exit $status";
+        // The first process of the new namespace is seen by its name: the link of pid_for_children can be read before it leads elsewhere.
+        string script = $"unshare --pid --fork --kill-child sleep 100 & until pgrep -x -P $! sleep >/dev/null; do sleep 0.01; done; mount --bind /proc/$!/ns/pid_for_children {path}; \"$0\" \"$@\"; status=$?; kill -KILL $!; exit $status";
         using var container = new TestContainer(bundle, Ocirun.Binary with { Launcher = [Requires.Tool("unshare"), "--user", "--map-root-user", "--mount", "sh", "-c", script] });
         string[] lines = container.Run().ShouldSucceed().Lines;
         lines[^2..].Should().Equal("2", "sleep");

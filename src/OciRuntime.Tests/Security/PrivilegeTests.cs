@@ -121,16 +121,18 @@ public sealed class PrivilegeTests
             + "for f in fd root cwd exe environ maps mem auxv; do "
             + "case $f in fd) for d in $p/fd/*; do readlink $d >/dev/null 2>&1 && echo GOT $d; done;; "
             + "root|cwd|exe) readlink $p/$f >/dev/null 2>&1 && echo GOT $p/$f;; "
-            + "*) [ -n \"$(head -c 1 $p/$f 2>/dev/null | od -An)\" ] && echo GOT $p/$f;; esac; done;; esac; done; done");
+            + "*) [ -n \"$(head -c 1 $p/$f 2>/dev/null | od -An)\" ] && echo GOT $p/$f;; esac; done;; esac; done; echo pass; done");
         using var attacker = new TestContainer(attackers);
         attacker.Started();
         attacker.WaitOutput("ready");
+        // The second of two ends was begun after the question.
+        string watched = $"passes() {{ grep -c ^pass /proc/{attacker.InitPid}/fd/1; }}; end=$(($(passes) + 2)); until [ $(passes) -ge $end ]; do sleep 0.01; done";
         for (int i = 0; i < 5; i++)
         {
-            using var bundle = new TestBundle().Args("true").AddNamespace("pid", $"/proc/{attacker.InitPid}/ns/pid").AddHook("createRuntime", "/bin/sleep", "0.1");
+            using var bundle = new TestBundle().Args("true").AddNamespace("pid", $"/proc/{attacker.InitPid}/ns/pid").AddHook("createRuntime", "/bin/sh", "-c", watched);
             using var victim = new TestContainer(bundle);
             victim.Create().ShouldSucceed();
-            Thread.Sleep(200);
+            Command.Run("sh", "-c", watched).ShouldSucceed();
         }
         attacker.Output.Should().Contain("seen /proc/").And.NotContain("GOT");
     }

@@ -132,7 +132,8 @@ public sealed class CommandCgroupTests
         other.HasExited.Should().BeFalse();
         Kill("KILL");
         other.WaitForExit(5000).Should().BeTrue();
-        FluentActions.Invoking(() => Kill("KILL")).Should().Throw<OciException>().WithMessage("container not running");
+        Kill("KILL");
+        FluentActions.Invoking(() => Kill("TERM")).Should().Throw<OciException>().WithMessage("container not running");
     }
 
     [Test]

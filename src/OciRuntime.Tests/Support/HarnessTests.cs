@@ -58,17 +58,21 @@ public sealed class HarnessTests
     [Test]
     public void Command_does_not_wait_for_those_who_keep_the_output_open()
     {
-        using RunningCommand command = Command.Start("sh", "-c", "(sleep 0.2; echo late) & echo early");
-        command.Wait().Duration.Should().BeLessThan(TimeSpan.FromMilliseconds(190));
+        string end = TestRun.NewPath("end");
+        using RunningCommand command = Command.Start("sh", "-c", $"(until [ -e {end} ]; do sleep 0.01; done; echo late) & echo early");
+        command.Wait().Stdout.Should().Be("early\n");
+        File.WriteAllText(end, "");
         Eventually.True(() => command.Stdout == "early\nlate\n", "late output");
+        File.Delete(end);
     }
 
     [Test]
     public void Orphans_come_to_the_tests()
     {
-        int orphan = int.Parse(Command.Run("sh", "-c", "sleep 0.3 & echo $!").Text);
+        int orphan = int.Parse(Command.Run("sh", "-c", "sleep 1000 & echo $!").Text);
         ProcessTree.ChildrenOf(Environment.ProcessId).Should().Contain(orphan);
-        Children.Wait(orphan, TimeSpan.FromSeconds(5)).Should().Be(new ExitStatus(0, 0));
+        Libc.Check(Libc.kill(orphan, Libc.SIGKILL), "kill");
+        Children.Wait(orphan, TimeSpan.FromSeconds(5)).Should().Be(new ExitStatus(0, Libc.SIGKILL));
     }
 
     [Test]
@@ -85,7 +89,7 @@ public sealed class HarnessTests
     public void Container_walks_through_its_life()
     {
         using var bundle = new TestBundle();
-        using var container = new TestContainer(bundle.Script("echo up; trap 'exit 5' TERM; while :; do sleep 0.05; done").WithCgroup(), Known);
+        using var container = new TestContainer(bundle.Script("trap 'exit 5' TERM; echo up; while :; do sleep 0.05; done").WithCgroup(), Known);
         container.Create().ShouldSucceed();
         container.Status.Should().Be("created");
         container.Start().ShouldSucceed();

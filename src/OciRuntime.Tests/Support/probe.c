@@ -393,8 +393,64 @@ static int console(const char *path)
     return 0;
 }
 
+static void fuse_answer(int device, const struct fuse_in_header *request, int error, const void *content, size_t length)
+{
+    struct fuse_out_header header = { .len = sizeof header + (error ? 0 : length), .error = -error, .unique = request->unique };
+    struct iovec parts[] = { { &header, sizeof header }, { (void *)content, length } };
+    if (writev(device, parts, error || !length ? 1 : 2) < 0)
+        perror("answer");
+}
+
+/* probe stalled PATH lookup|open|read: a FUSE file system on the file or directory, which has the file "passwd" in it; that kind of request it takes and never answers. */
+static int stalled(const char *path, const char *kind)
+{
+    static char request[1 << 17];
+    const struct fuse_in_header *in = (void *)request;
+    const unsigned never = !strcmp(kind, "lookup") ? FUSE_LOOKUP : !strcmp(kind, "open") ? FUSE_OPEN : FUSE_READ;
+    struct stat below;
+    char options[128];
+    int device = open("/dev/fuse", O_RDWR);
+    if (device < 0 || stat(path, &below) < 0)
+        return 2;
+    snprintf(options, sizeof options, "fd=%d,rootmode=%o,user_id=0,group_id=0,allow_other", device, below.st_mode & S_IFMT);
+    if (mount("stalled", path, "fuse", MS_NOSUID | MS_NODEV, options) < 0) {
+        perror(path);
+        return 3;
+    }
+    printf("mounted\n");
+    fflush(stdout);
+    while (read(device, request, sizeof request) > 0) {
+        struct fuse_attr file = { .ino = 2, .mode = S_IFREG | 0644, .nlink = 1, .size = 4096 };
+        struct fuse_attr top = { .ino = 1, .mode = (below.st_mode & S_IFMT) | 0755, .nlink = 1, .size = 4096 };
+        struct fuse_init_out init = { .major = FUSE_KERNEL_VERSION, .minor = 31, .max_write = 4096 };
+        struct fuse_attr_out attributes = { .attr = in->nodeid == 1 ? top : file };
+        struct fuse_entry_out entry = { .nodeid = 2, .attr = file };
+        struct fuse_open_out opened = { 0 };
+        struct fuse_statfs_out statfs = { .st.bsize = 4096 };
+        if (in->opcode == FUSE_FORGET || in->opcode == FUSE_BATCH_FORGET || in->opcode == FUSE_INTERRUPT)
+            continue;
+        if (in->opcode == never) {
+            printf("stalled\n");
+            fflush(stdout);
+            continue;
+        }
+        switch (in->opcode) {
+        case FUSE_INIT: fuse_answer(device, in, 0, &init, sizeof init); break;
+        case FUSE_GETATTR: fuse_answer(device, in, 0, &attributes, sizeof attributes); break;
+        case FUSE_LOOKUP: fuse_answer(device, in, 0, &entry, sizeof entry); break;
+        case FUSE_OPEN: case FUSE_OPENDIR: fuse_answer(device, in, 0, &opened, sizeof opened); break;
+        case FUSE_STATFS: fuse_answer(device, in, 0, &statfs, sizeof statfs); break;
+        case FUSE_FLUSH: case FUSE_RELEASE: case FUSE_RELEASEDIR: fuse_answer(device, in, 0, NULL, 0); break;
+        default: fuse_answer(device, in, ENOSYS, NULL, 0);
+        }
+    }
+    return 0;
+}
+
 int main(int argc, char **argv)
 {
+    if (argc > 3 && !strcmp(argv[1], "stalled"))
+        return stalled(argv[2], argv[3]);
     if (argc > 2 && !strcmp(argv[1], "console"))
         return console(argv[2]);
     if (argc > 1 && !strcmp(argv[1], "devices"))

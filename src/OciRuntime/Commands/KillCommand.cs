@@ -42,24 +42,21 @@ internal static class KillCommand
         }
 
         CgroupControl cgroup = new(state.CgroupDirectories);
-        // In a shared pid namespace the other processes do not die with the first; whoever sends SIGKILL means all of them (runc does the same).
+        // In a shared pid namespace the other processes do not die with the first, nor before it; whoever sends SIGKILL means all of them (runc does the same).
         bool everything = all || (signal == Processes.SIGKILL && !state.PrivatePidNamespace);
         bool any = everything && HasOwnCgroup(state) && cgroup.KillAll(signal);
         if (status == ContainerStatus.Stopped)
         {
             // podman and CRI-O send --all to what has ended, to be sure. The words of the error are matched by both.
-            if (all || any) return;
-            throw NotRunning();
+            if (all || (everything && HasOwnCgroup(state))) return;
+            throw new OciException("container not running", Errno.ESRCH);
         }
         // A process may have left the cgroup, the first one too; a second SIGKILL does no harm, a second SIGHUP would.
         if (any && signal != Processes.SIGKILL) return;
 
         long sent = state.Init.Signal(signal);
-        if (sent == -Errno.ESRCH)
-        {
-            if (any) return;
-            throw NotRunning();
-        }
+        // It has ended since it was looked at. Of a signal that comes a moment before the end nobody hears either.
+        if (sent == -Errno.ESRCH) return;
         OciException.Check(sent, $"signal container {entry.Id}");
         // A v1 freezer holds even the killed.
         if (signal == Processes.SIGKILL && status == ContainerStatus.Paused) cgroup.Thaw();
@@ -67,6 +64,4 @@ internal static class KillCommand
 
     /// <summary>Whether what is in the cgroup is the container's: not with a journal that was written ahead of the first process.</summary>
     private static bool HasOwnCgroup(ContainerState state) => state.CgroupDirectories.Length > 0 && !state.Init.IsNone;
-
-    private static OciException NotRunning() => new("container not running", Errno.ESRCH);
 }

@@ -4,27 +4,113 @@ namespace OciRuntime.Init;
 
 /// <summary>
 /// HOME from the image's /etc/passwd. The file is the image's: it may be a FIFO, a device, endless or one long line, so it is opened without
-/// blocking, must be a regular file, and only its first mebibyte is read.
+/// blocking, must be a regular file, and only its first mebibyte is read. What is mounted there may be on a file system that answers late or never:
+/// a FUSE server of the container's own, for one.
 /// </summary>
 internal static unsafe class HomeDirectory
 {
     private const int Limit = 1 << 20, Block = 4096;
+
+    /// <summary>Milliseconds that a file system other than the root's may take.</summary>
+    private const int Patience = 3000;
 
     /// <summary>Writes the directory of the uid, or "/", behind the "HOME=" that the buffer begins with.</summary>
     public static long Find(ref InitState s, InitStep* step)
     {
         byte* home = (byte*)step->Data + 5;
         int room = step->Count - 5;
+        Default(home);
+        if (Look(s.RootFd, (uint)step->A, home, room, Files.RESOLVE_NO_XDEV) == -Errno.EXDEV) LookApart(s.RootFd, (uint)step->A, home, room);
+        return 0;
+    }
+
+    private static void Default(byte* home)
+    {
         home[0] = (byte)'/';
         home[1] = 0;
+    }
+
+    private static long Look(int root, uint uid, byte* home, int room, ulong resolve)
+    {
         fixed (byte* path = "etc/passwd\0"u8)
         {
-            long fd = RootPath.Open(s.RootFd, path, Files.O_RDONLY | Files.O_NONBLOCK | Files.O_NOCTTY);
-            if (fd < 0) return 0;
-            if (Files.Stat((int)fd, out Statx stat) >= 0 && stat.Type == Files.S_IFREG) Scan((int)fd, (uint)step->A, home, room);
+            long fd = RootPath.Open(root, path, Files.O_RDONLY | Files.O_NONBLOCK | Files.O_NOCTTY, resolve);
+            if (fd < 0) return fd;
+            if (Files.Stat((int)fd, out Statx stat) >= 0 && stat.Type == Files.S_IFREG) Scan((int)fd, uid, home, room);
             Files.Close((int)fd);
             return 0;
         }
+    }
+
+    /// <summary>
+    /// By a child, which is left alone when its time is over: nothing ends a process whose request a FUSE server has taken and does not answer, not
+    /// even SIGKILL (request_wait_answer in fs/fuse/dev.c). It ends with the request.
+    /// </summary>
+    private static void LookApart(int root, uint uid, byte* home, int room)
+    {
+        int* pipe = stackalloc int[2];
+        if (Files.Pipe(pipe, 0) < 0) return;
+        int pidfd = -1;
+        long pid = Processes.Fork(&pidfd);
+        if (pid == 0)
+        {
+            // Whoever waits for the end of a stream, or of the conversation with the runtime, must not wait for this process.
+            CloseAllBut(root, pipe[1]);
+            Look(root, uid, home, room, 0);
+            int length = 0;
+            while (home[length] != 0) length++;
+            Files.Write(pipe[1], home, length);
+            Processes.Exit(0);
+        }
+        Files.Close(pipe[1]);
+        // Without a child it stays "/": a container that may have no more processes is not to be waited for on its terms.
+        if (pid > 0)
+        {
+            long deadline = Processes.Milliseconds() + Patience;
+            Take(pipe[0], home, room, deadline);
+            Processes.PidFdSendSignal(pidfd, Processes.SIGKILL);
+            // Nothing to do about one that cannot be reaped: stuck, or traced by a process of the container.
+            if (Await(pidfd, deadline)) Processes.Wait((int)pid, out _, Processes.WNOHANG);
+            Files.Close(pidfd);
+        }
+        Files.Close(pipe[0]);
+    }
+
+    /// <summary>Takes the directory up to the end of the pipe; "/" when that does not come in time.</summary>
+    private static void Take(int pipe, byte* home, int room, long deadline)
+    {
+        int length = 0;
+        while (Await(pipe, deadline))
+        {
+            long n = Files.Read(pipe, home + length, room - 1 - length);
+            if (n == -Errno.EINTR) continue;
+            if (n > 0) length += (int)n;
+            if (n > 0 && length < room - 1) continue;
+            if (n < 0 || length == 0) break;
+            home[length] = 0;
+            return;
+        }
+        Default(home);
+    }
+
+    /// <summary>Waits until there is something to read, or the end; false when the time is over.</summary>
+    private static bool Await(int fd, long deadline)
+    {
+        while (true)
+        {
+            PollFd poll = new() { Fd = fd, Events = Processes.POLLIN };
+            long left = deadline - Processes.Milliseconds();
+            long ready = Processes.Poll(&poll, 1, left > 0 ? (int)left : 0);
+            if (ready != -Errno.EINTR) return ready > 0;
+        }
+    }
+
+    private static void CloseAllBut(int one, int other)
+    {
+        uint low = (uint)(one < other ? one : other), high = (uint)(one < other ? other : one);
+        if (low > 0) Files.CloseRange(0, low - 1, 0);
+        if (high - low > 1) Files.CloseRange(low + 1, high - 1, 0);
+        Files.CloseRange(high + 1, uint.MaxValue, 0);
     }
 
     private static void Scan(int fd, uint uid, byte* home, int room)

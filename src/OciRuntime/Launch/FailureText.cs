@@ -54,7 +54,13 @@ internal static class FailureText
     // Docker, Podman and CRI-O choose their exit codes 126 and 127 by these words (Go's os/exec).
     private static string Executable(string name, int errno)
     {
-        if (errno == Linux.Errno.ENOENT && !name.Contains('/')) return $"exec: \"{name}\": executable file not found in $PATH";
+        // execve(2)'s word as well, which is all that others have for it.
+        if (name.Length == 0) return "exec: \"\": executable file not found in $PATH: no such file or directory";
+        // Nor is one found whose name is too long, or leads in circles.
+        if (!name.Contains('/') && errno is not (Linux.Errno.EACCES or Linux.Errno.EISDIR))
+        {
+            return $"exec: \"{name}\": executable file not found in $PATH{(errno == Linux.Errno.ENOENT ? "" : $": {ErrnoText.Describe(errno)}")}";
+        }
         string call = errno == Linux.Errno.ENOENT ? $"stat {name}: " : "";
         // What execve(2) says to a directory. Docker, with newer runcs, looks for the first text, podman for the second.
         if (errno == Linux.Errno.EISDIR) return $"exec: \"{name}\": is a directory: permission denied";

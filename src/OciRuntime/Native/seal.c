@@ -1,5 +1,10 @@
 /*
- * Runs before the .NET runtime does, in the verbs that let a process cross into a container.
+ * Runs before the .NET runtime does. In every verb:
+ *
+ * 0. Hides the variables that set up the .NET runtime. They are meant for another program: some of them end this one before it has said a
+ *    word, others would have it write a core file, in a directory that they name.
+ *
+ * In the verbs that let a process cross into a container:
  *
  * 1. Re-executes the program from a copy nobody can write to. A process that enters a container carries /proc/<pid>/exe with it, and through
  *    that link container root could overwrite the host's binary (CVE-2019-5736). The copy is an overlay of lower layers only, mounted
@@ -48,6 +53,24 @@ static void open_standard_streams(void)
     for (int fd = 0; fd <= 2; fd++)
         if (fcntl(fd, F_GETFD) < 0 && errno == EBADF && open("/dev/null", O_RDWR) < 0)
             _exit(1);
+}
+
+static int starts_with(const char *text, const char *prefix)
+{
+    return !strncmp(text, prefix, strlen(prefix));
+}
+
+/*
+ * Only the pointers go: the block of text that execve brought stays as it is, and Host/CallersEnvironment.cs reads it there for the programs that
+ * are to have the caller's environment.
+ */
+static void hide_settings_of_the_runtime(void)
+{
+    char **kept = environ;
+    for (char **variable = environ; *variable; variable++)
+        if (!starts_with(*variable, "DOTNET_") && !starts_with(*variable, "COMPlus_"))
+            *kept++ = *variable;
+    *kept = NULL;
 }
 
 static int has_word(int argc, char **argv, const char *word)
@@ -171,12 +194,16 @@ __attribute__((constructor(200))) static void seal(int argc, char **argv)
         /* Ended by a signal it has a terminal to give back. Other verbs with such a word are short, or unblock them. */
         if (has_word(argc, argv, "top"))
             block_signals();
+        hide_settings_of_the_runtime();
         return;
     }
     if (getenv(MARK)) {
         unsetenv(MARK);
-        if (is_sealed())
+        if (is_sealed()) {
+            /* Not before: the first of the two starts passes on what it was given. */
+            hide_settings_of_the_runtime();
             return;
+        }
     }
     block_signals();
     char path[4096];

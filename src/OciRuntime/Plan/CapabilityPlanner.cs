@@ -1,3 +1,4 @@
+using System.Numerics;
 using OciRuntime.Linux;
 using OciRuntime.Spec;
 
@@ -18,36 +19,58 @@ internal readonly struct CapabilitySets
     public static CapabilitySets Build(ProcessCapabilities? capabilities, ulong available, List<string> warnings)
     {
         if (capabilities == null) return default;
-        ulong permitted = Mask(capabilities.Permitted, "permitted", available, warnings);
-        ulong inheritable = Mask(capabilities.Inheritable, "inheritable", available, warnings);
-        ulong effective = Subset(Mask(capabilities.Effective, "effective", available, warnings), permitted, "effective", "permitted", warnings);
-        ulong ambient = Mask(capabilities.Ambient, "ambient", available, warnings);
-        return new CapabilitySets
+        LeftOut leftOut = new(available);
+        ulong bounding = leftOut.Mask(capabilities.Bounding);
+        ulong permitted = leftOut.Mask(capabilities.Permitted);
+        ulong inheritable = leftOut.Mask(capabilities.Inheritable);
+        CapabilitySets sets = new()
         {
-            Bounding = Mask(capabilities.Bounding, "bounding", available, warnings),
+            Bounding = bounding,
             Permitted = permitted,
             Inheritable = inheritable,
-            Effective = effective,
+            Effective = leftOut.Within(leftOut.Mask(capabilities.Effective), permitted, "effective, but not permitted"),
             // The kernel raises an ambient capability only when it is permitted and inheritable (capabilities(7)).
-            Ambient = Subset(ambient, permitted & inheritable, "ambient", "permitted and inheritable", warnings),
+            Ambient = leftOut.Within(leftOut.Mask(capabilities.Ambient), permitted & inheritable, "ambient, but not permitted and inheritable"),
         };
+        leftOut.Report(warnings);
+        return sets;
     }
 
-    private static ulong Mask(string[] names, string set, ulong available, List<string> warnings)
+    /// <summary>Names and why they are left out, for one warning: a runtime that lacks many would have one for each name in each of five sets.</summary>
+    private sealed class LeftOut(ulong available)
     {
-        ulong mask = 0;
-        for (int i = 0; i < names.Length; i++)
+        private readonly List<string> _names = [];
+        private bool _more;
+
+        public ulong Mask(string[] names)
         {
-            int number = CapabilityNames.Number(names[i]);
-            if (number >= 0 && (available >> number & 1) != 0) mask |= 1UL << number;
-            else if (warnings.Count < SpecProblems.MaxKept) warnings.Add($"/process/capabilities/{set}/{i}: {SpecText.Quote(names[i])} is {(number < 0 ? "not a known capability" : "not available to the runtime")} and left out");
+            ulong mask = 0;
+            foreach (string name in names)
+            {
+                int number = CapabilityNames.Number(name);
+                if (number >= 0 && (available >> number & 1) != 0) mask |= 1UL << number;
+                else Add(SpecText.Quote(name), number < 0 ? "not a known capability" : "not available to the runtime");
+            }
+            return mask;
         }
-        return mask;
-    }
 
-    private static ulong Subset(ulong mask, ulong of, string set, string other, List<string> warnings)
-    {
-        if ((mask & ~of) != 0) warnings.Add($"/process/capabilities/{set}: capabilities that are not {other} are left out");
-        return mask & of;
+        public ulong Within(ulong mask, ulong of, string why)
+        {
+            for (ulong rest = mask & ~of; rest != 0; rest &= rest - 1) Add(SpecText.Quote(CapabilityNames.All[BitOperations.TrailingZeroCount(rest)]), why);
+            return mask & of;
+        }
+
+        public void Report(List<string> warnings)
+        {
+            if (_names.Count > 0) warnings.Add($"/process/capabilities: left out: {string.Join(", ", _names)}{(_more ? " and others" : "")}");
+        }
+
+        private void Add(string name, string why)
+        {
+            string text = $"{name} ({why})";
+            if (_names.Contains(text)) return;
+            if (_names.Count < SpecProblems.MaxKept) _names.Add(text);
+            else _more = true;
+        }
     }
 }

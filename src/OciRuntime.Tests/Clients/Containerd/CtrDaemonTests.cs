@@ -28,7 +28,11 @@ public sealed class CtrDaemonTests : CtrFixture
         string running = Detached(), ended = Detached(), paused = Detached();
         Ctr.Run("task", "pause", paused).ShouldSucceed();
         int pid = Init(running).Pid, other = Init(ended).Pid;
-        ContainerdHost.Restart(() => _ = Libc.kill(other, Libc.SIGKILL));
+        ContainerdHost.Restart(() =>
+        {
+            _ = Libc.kill(other, Libc.SIGKILL);
+            Eventually.True(() => !ProcessTree.Exists(other), "its shim has seen the end");
+        });
         Tasks().Should().BeEquivalentTo($"{running} RUNNING", $"{ended} STOPPED", $"{paused} PAUSED");
         Init(running).Pid.Should().Be(pid);
         Ctr.Run(["task", "exec", .. Pipes, "--exec-id", "one", running, "echo", "hi"]).ShouldSucceed().Stdout.Should().Be("hi\n");

@@ -21,6 +21,7 @@ public sealed class DockerLifeTests : DockerTest
     }
 
     /// <summary>Docker reads the errno from the words, in Go's lower case.</summary>
+    [TestCase("", 127, "no such file or directory")]
     [TestCase("/nope", 127, "no such file or directory")]
     [TestCase("nope", 127, "executable file not found in $PATH")]
     [TestCase("/etc/passwd", 126, "permission denied")]

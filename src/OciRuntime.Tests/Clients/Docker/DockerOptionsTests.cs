@@ -50,7 +50,8 @@ public sealed class DockerOptionsTests : DockerTest
     [Test]
     public void Init_reaps_and_forwards_signals()
     {
-        ProcessView init = Docker.Detached("c1", "--init", "bb", "sh", "-c", "trap 'exit 5' TERM; while :; do sleep 0.05; done");
+        ProcessView init = Docker.Detached("c1", "--init", "bb", "sh", "-c", "trap 'exit 5' TERM; echo ready; while :; do sleep 0.05; done");
+        Eventually.True(() => Docker.Run("logs", "c1").Stdout == "ready\n", "the trap is set");
         init.CommandLine[0].Should().Be("/sbin/docker-init");
         Docker.Run("stop", "c1").ShouldSucceed();
         Docker.Inspect("c1", "{{.State.ExitCode}}").Should().Be("5");

@@ -18,9 +18,9 @@ public sealed class PodTests : PodmanTest
         ProcessView first = Init("w1"), second = Init("w2");
         foreach (string kind in (string[])["net", "uts", "ipc", "pid"]) first.NamespaceInode(kind).Should().Be(second.NamespaceInode(kind), kind);
         first.NamespaceInode("mnt").Should().NotBe(second.NamespaceInode("mnt"));
-        WaitLog("w2", "sleep 1000");
+        WaitLog("w2", "sleep 1002");
         Do("logs", "w2").Lines[0].Should().Be("podhost");
-        Do("logs", "w2").Stdout.Should().Contain("sleep 1001");
+        Do("logs", "w2").Stdout.Should().ContainAll("sleep 1000\n", "sleep 1001\n");
         Do("pod", "pause", "pod1");
         Do("pod", "ps", "--format", "{{.Status}}").Text.Should().Be("Paused");
         Do("pod", "unpause", "pod1");

@@ -14,8 +14,8 @@ public sealed class GlobalOptions : OptionSet
     [Option("log-format", MetaValue = "FORMAT", Default = LogFormat.Text, HelpText = "text or json")]
     public LogFormat LogFormat { get; set; }
 
-    [Option("log-level", MetaValue = "LEVEL", Default = LogLevel.Error, HelpText = "error, warning, info or debug")]
-    public LogLevel LogLevel { get; set; }
+    [Option("log-level", MetaValue = "LEVEL", Default = LogLevel.Warning, HelpText = "error, warning, info or debug")]
+    public LogLevel LogLevel { get; set; } = LogLevel.Warning;
 
     [Option("debug", HelpText = "the same as --log-level debug")]
     public bool Debug { get; set; }

@@ -82,10 +82,18 @@ public sealed class CriPodTests : CriFixture
         one.Shell("cat /proc/1/cmdline").Should().Be("sleep\0100000\0", "the pod's own process is the first one");
         // The pod's pid namespace outlives a container, so the kernel does not kill what the first process leaves.
         one.Exec("sh", "-c", "sleep 778 >/dev/null 2>&1 &");
-        int child = ProcessTree.DescendantsOf(Environment.ProcessId).Single(pid => ProcessTree.CommandLine(pid) == "sleep 778");
+        int child = WaitFor("sleep 778");
         one.Stop(timeout: 0);
         Eventually.True(() => !ProcessTree.IsAlive(child), "the end of the container's other process");
         other.Status.State.Should().Be(ContainerState.ContainerRunning);
+    }
+
+    /// <summary>What a shell leaves in the background may still bear its name when the shell has ended.</summary>
+    private static int WaitFor(string commandLine)
+    {
+        int[] found = [];
+        Eventually.True(() => (found = [.. ProcessTree.DescendantsOf(Environment.ProcessId).Where(pid => ProcessTree.CommandLine(pid) == commandLine)]).Length == 1, commandLine);
+        return found[0];
     }
 
     /// <summary>`kubectl debug --target`.</summary>
@@ -113,7 +121,7 @@ public sealed class CriPodTests : CriFixture
         container.Init.NamespaceInode("ipc").Should().Be(ProcessView.HostNamespaceInode("ipc"));
         container.Init.NamespaceInode("net").Should().Be(new ProcessView(ContainerdHost.NetworkPid).NamespaceInode("net"), "that is containerd's");
         container.Exec("sh", "-c", "sleep 779 >/dev/null 2>&1 &");
-        int child = ProcessTree.DescendantsOf(Environment.ProcessId).Single(pid => ProcessTree.CommandLine(pid) == "sleep 779");
+        int child = WaitFor("sleep 779");
         // Without a pid namespace of its own the shim asks for `kill --all` once the first process has ended.
         container.Stop(timeout: 0);
         Eventually.True(() => !ProcessTree.IsAlive(child), "the end of the container's other process");

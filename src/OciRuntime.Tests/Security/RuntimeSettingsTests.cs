@@ -1,0 +1,72 @@
+using FluentAssertions;
+using NUnit.Framework;
+using OciRuntime.Tests.Support;
+
+namespace OciRuntime.Tests.Security;
+
+/// <summary>
+/// Variables that set up a .NET runtime, in the caller's environment for some other program. Each of these alone ended this one with a fault or with
+/// exit code 255, before it had said a word.
+/// </summary>
+[LeavesNothing]
+public sealed class RuntimeSettingsTests
+{
+    private static readonly string[] Deadly =
+    [
+        "DOTNET_GCHeapHardLimit=400000", "DOTNET_GCHeapHardLimit=100000", "DOTNET_GCLargePages=1", "DOTNET_GCRegionRange=1000", "DOTNET_GCRegionSize=1", "DOTNET_DbgEnableMiniDump=1",
+    ];
+
+    private static readonly string[] Others =
+    [
+        "DOTNET_gcServer=1", "DOTNET_GCgen0size=1", "DOTNET_GCHeapAffinitizeMask=0", "DOTNET_GCHeapCount=1000", "DOTNET_GCName=none.so", "DOTNET_PROCESSOR_COUNT=0",
+        "DOTNET_SYSTEM_GLOBALIZATION_INVARIANT=0", "DOTNET_EnableEventPipe=1", "DOTNET_Thread_DefaultStackSize=1", "COMPlus_GCHeapHardLimit=100000", "COMPlus_DbgEnableMiniDump=1",
+    ];
+
+    [SetUp]
+    public void OnlyOcirun() => Requires.OcirunItself();
+
+    [Test]
+    public void No_verb_is_hurt_by_them([ValueSource(nameof(Deadly))] string setting, [Values("--version", "list", "features", "top --once", "run --help")] string line)
+    {
+        string root = TestRun.NewDirectory("state");
+        CommandResult plain = Ocirun.Run(["--root", root, .. line.Split(' ')], new CommandOptions());
+        CommandResult set = Ocirun.Run(["--root", root, .. line.Split(' ')], new CommandOptions { Env = Environment(setting) });
+        Cleaner.DeleteTree(root);
+        (set.ExitCode, set.Stdout == plain.Stdout, set.Stderr).Should().Be((0, true, ""));
+    }
+
+    /// <summary>Through a whole life, and nothing of them arrives where the configuration alone decides.</summary>
+    [Test]
+    public void All_of_them_at_once_change_nothing_and_reach_no_container()
+    {
+        using var bundle = new TestBundle();
+        using var container = new TestContainer(bundle.Script("env; exec sleep 1000").WithCgroup()) { Options = new CommandOptions { Env = Environment([.. Deadly, .. Others]) } };
+        container.Create().ShouldSucceed().Stderr.Should().BeEmpty();
+        container.Start().ShouldSucceed().Stderr.Should().BeEmpty();
+        container.Status.Should().Be("running");
+        container.Exec("env").ShouldSucceed().Stdout.Should().Contain("PATH=").And.NotContain("DOTNET_").And.NotContain("COMPlus_");
+        container.Invoke("ps", "--format", "json").ShouldSucceed();
+        container.Invoke("update", "--pids-limit", "50").ShouldSucceed();
+        container.Invoke("events", "--stats").ShouldSucceed();
+        _ = container.InitPid;
+        container.Kill("KILL").ShouldSucceed();
+        container.WaitExit().Signal.Should().Be(Libc.SIGKILL);
+        container.Delete().ShouldSucceed();
+        container.Output.Should().Contain("PATH=").And.NotContain("DOTNET_").And.NotContain("COMPlus_");
+    }
+
+    /// <summary>What merely begins like one of them is not touched, and neither is anything behind it.</summary>
+    [Test]
+    public void Other_variables_are_read_as_ever()
+    {
+        using var bundle = new TestBundle();
+        Dictionary<string, string?> environment = Environment("DOTNET_GCLargePages=1", "DOTNETX=1", "COMPlus=1");
+        environment["RUN_OCI_SECCOMP_RECEIVER"] = "relative";
+        bundle.Linux["seccomp"] = System.Text.Json.Nodes.JsonNode.Parse("""{ "defaultAction": "SCMP_ACT_ALLOW", "syscalls": [ { "names": [ "mkdir" ], "action": "SCMP_ACT_NOTIFY" } ] }""");
+        using var container = new TestContainer(bundle) { Options = new CommandOptions { Env = environment } };
+        container.Create().ShouldFail(1, "RUN_OCI_SECCOMP_RECEIVER=relative: must be an absolute path");
+    }
+
+    private static Dictionary<string, string?> Environment(params string[] settings) =>
+        settings.GroupBy(static one => one.Split('=')[0]).ToDictionary(static same => same.Key, static same => (string?)same.Last().Split('=')[1]);
+}

@@ -1,0 +1,84 @@
+using System.Text.Json.Nodes;
+using FluentAssertions;
+using NUnit.Framework;
+using OciRuntime.Tests.Support;
+
+namespace OciRuntime.Tests.Security;
+
+/// <summary>
+/// /etc/passwd, or what leads to it, on a FUSE file system that takes a request and never answers it. Not even SIGKILL ends a process that waits for such
+/// an answer, so the runtime must not be one.
+/// </summary>
+[LeavesNothing]
+public sealed class StalledFileTests
+{
+    private static readonly TimeSpan Limit = TimeSpan.FromSeconds(10);
+
+    [SetUp]
+    public void NeedsFuse()
+    {
+        Requires.OcirunItself();
+        Requires.PathExists("/dev/fuse", "FUSE");
+    }
+
+    [TestCase("/etc/passwd", "open")]
+    [TestCase("/etc/passwd", "read")]
+    [TestCase("/etc", "lookup")]
+    public void A_launch_goes_on_without(string path, string request)
+    {
+        using var bundle = new TestBundle().Args("sleep", "1000").WithCgroup();
+        // The mount namespace outlives the server, for delete.
+        using RunningCommand holder = Command.Start(
+            Requires.Tool("unshare"), "--mount", "--propagation", "private", "sh", "-c", "\"$0\" \"$@\"; exec sleep 1000", Probe.HostPath, "stalled", bundle.InRootfs(path), request);
+        Eventually.True(() => holder.Stdout.Length > 0 || holder.Stderr.Length > 0, "the file system is mounted");
+        int server = ProcessTree.ChildrenOf(holder.Pid).Single();
+        using var container = new TestContainer(bundle, Ocirun.Binary with { Launcher = [Requires.Tool("nsenter"), $"--mount=/proc/{holder.Pid}/ns/mnt"] });
+        try
+        {
+            container.Create().ShouldSucceed().Duration.Should().BeLessThan(Limit);
+            container.Start().ShouldSucceed().Duration.Should().BeLessThan(Limit);
+            holder.Stdout.Should().Be("mounted\nstalled\n", "it was asked");
+            container.Init.CommandLine.Should().Equal("sleep", "1000");
+            container.Init.Environ.Should().Contain("HOME=/");
+        }
+        finally
+        {
+            // With the server the file system is gone, and whoever waits for it goes on.
+            _ = Libc.kill(server, Libc.SIGKILL);
+        }
+    }
+
+    /// <summary>The container serves itself: who enters it is stalled by it.</summary>
+    [TestCase("/etc/passwd", "open")]
+    [TestCase("/etc/passwd", "read")]
+    [TestCase("/etc", "lookup")]
+    public void An_exec_goes_on_without(string path, string request)
+    {
+        using var bundle = new TestBundle().Capabilities("CAP_SYS_ADMIN", "CAP_KILL").RunProbe("stalled", path, request).WithCgroup();
+        bundle.Linux["devices"] = new JsonArray(new JsonObject { ["path"] = "/dev/fuse", ["type"] = "c", ["major"] = 10, ["minor"] = 229 });
+        bundle.Resources["devices"]!.AsArray().Add(new JsonObject { ["allow"] = true, ["type"] = "c", ["major"] = 10, ["minor"] = 229, ["access"] = "rwm" });
+        using TestContainer container = new TestContainer(bundle).Started();
+        container.WaitOutput("mounted\n");
+        CommandResult exec = container.Exec("sh", "-c", "echo $HOME; tr '\\0' '\\n' </proc/1/cmdline | head -1").ShouldSucceed();
+        exec.Duration.Should().BeLessThan(Limit);
+        exec.Lines.Should().Equal("/", "/bin/probe");
+        container.Output.Should().Be("mounted\nstalled\n", "it was asked");
+        container.Kill("KILL").ShouldSucceed();
+        container.WaitExit().Signal.Should().Be(Libc.SIGKILL, "with the server ends whoever waits for it");
+    }
+
+    /// <summary>What answers is read, wherever it is mounted.</summary>
+    [Test]
+    public void A_mounted_file_that_answers_is_read([Values] bool directory)
+    {
+        using var bundle = new TestBundle();
+        string source = Directory.CreateDirectory(Path.Combine(bundle.Directory, "etc")).FullName;
+        File.WriteAllText(Path.Combine(source, "passwd"), "root:x:0:0::/root/there:/bin/sh\n");
+        if (directory) bundle.AddMount("/etc", "bind", source, "bind", "ro");
+        else bundle.AddMount("/etc/passwd", "bind", Path.Combine(source, "passwd"), "bind", "ro");
+        using var container = new TestContainer(bundle.Script("echo $HOME; ls /proc | grep -c '^[0-9]'"));
+        container.Run().ShouldSucceed().Lines.Should().Equal("/root/there", "3");
+        using TestContainer other = new TestContainer(bundle.Args("sleep", "1000")).Started();
+        other.Exec("sh", "-c", "echo $HOME").ShouldSucceed().Text.Should().Be("/root/there");
+    }
+}
