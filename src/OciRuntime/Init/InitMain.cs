@@ -80,7 +80,7 @@ internal static unsafe class InitMain
         InitOp.AwaitCgroup => Sync.Ask(ref s, SyncKind.Cgroup, 0),
         InitOp.ResetAffinity => SchedulingSteps.ResetAffinity(),
         InitOp.JoinNamespaces => NamespaceSteps.Join(ref s, step),
-        InitOp.JoinPidNamespace => NamespaceSteps.JoinPid(ref s),
+        InitOp.JoinPidNamespace => NamespaceSteps.JoinPid(ref s, step),
         InitOp.JoinContainer => NamespaceSteps.JoinContainer(ref s, step),
         InitOp.Affinity => SchedulingSteps.Affinity(step),
         InitOp.Unshare => Processes.Unshare((ulong)step->A),
