@@ -69,7 +69,7 @@ internal static unsafe class InitMain
         if (plan->CallersWordsLength < title.Length) return;
         Span<byte> words = new(plan->CallersWords, (int)plan->CallersWordsLength);
         words.Clear();
-        title.CopyTo(words);
+        for (int i = 0; i < title.Length; i++) words[i] = title[i];
     }
 
     private static long Execute(ref InitState s, InitStep* step) => step->Op switch
