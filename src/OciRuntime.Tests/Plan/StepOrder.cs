@@ -67,6 +67,28 @@ internal static class StepOrder
         (InitOp.NewSession, InitOp.Console, "only the leader of a session without a terminal can take one (tty_ioctl(4))"),
     ];
 
+    /// <summary>What else holds when one is made for a pid namespace that is joined.</summary>
+    private static readonly (InitOp First, InitOp Then, string Reason)[] CreateAmongOthers =
+    [
+        (InitOp.JoinNamespaces, InitOp.JoinPidNamespace, "it is opened there, and belongs to the user namespace that is joined"),
+        (InitOp.MountFilesystem, InitOp.JoinPidNamespace, "who opens a procfs context inside has to be born of one that is outside"),
+        (InitOp.ContainerHook, InitOp.JoinPidNamespace, "a hook with the host's tree would be born there"),
+        (InitOp.PivotRoot, InitOp.JoinPidNamespace, "no clone there may have the host's tree"),
+        (InitOp.JoinPidNamespace, InitOp.Capabilities, "it takes CAP_SYS_ADMIN"),
+        (InitOp.Console, InitOp.ControllingTerminal, "there has to be one"),
+        (InitOp.NewSession, InitOp.ControllingTerminal, "only the leader of a session without a terminal can take one (tty_ioctl(4))"),
+    ];
+
+    /// <summary>What others see that are in the pid namespace already, of whoever is cloned into it.</summary>
+    private static readonly (InitOp First, InitOp Then, string Reason)[] Born =
+    [
+        (InitOp.CloseHost, InitOp.ForkIntoPidNamespace, "the container could reach what is open in a process that it sees (CVE-2024-21626)"),
+        (InitOp.NoNewPrivileges, InitOp.ForkIntoPidNamespace, "the container sees a process with the program's rights only"),
+        (InitOp.SetUser, InitOp.ForkIntoPidNamespace, "the container sees a process with the program's rights only"),
+        (InitOp.Capabilities, InitOp.ForkIntoPidNamespace, "the container sees a process with the program's rights only"),
+        (InitOp.ForkIntoPidNamespace, InitOp.Ready, "whoever is told the pid gets the program's"),
+    ];
+
     /// <summary>What else holds when one is entered.</summary>
     private static readonly (InitOp First, InitOp Then, string Reason)[] Exec =
     [
@@ -78,16 +100,12 @@ internal static class StepOrder
         (InitOp.JoinContainer, InitOp.SessionKeyring, "keyrings belong to a user namespace (keyrings(7))"),
         (InitOp.JoinContainer, InitOp.Console, "the terminal is one of the container's devpts"),
         (InitOp.JoinContainer, InitOp.CloseHost, "it is done by a descriptor of the host's"),
-        (InitOp.CloseHost, InitOp.ForkIntoPidNamespace, "the container could reach what is open in a process that it sees (CVE-2024-21626)"),
-        (InitOp.NoNewPrivileges, InitOp.ForkIntoPidNamespace, "the container sees a process with the program's rights only"),
-        (InitOp.SetUser, InitOp.ForkIntoPidNamespace, "the container sees a process with the program's rights only"),
-        (InitOp.Capabilities, InitOp.ForkIntoPidNamespace, "the container sees a process with the program's rights only"),
         (InitOp.ForkIntoPidNamespace, InitOp.NewSession, "the program is to lead its session, and a clone leads none"),
-        (InitOp.ForkIntoPidNamespace, InitOp.Ready, "whoever is told the pid gets the program's"),
     ];
 
     /// <summary>The rules for plans with these steps.</summary>
-    public static IEnumerable<(InitOp First, InitOp Then, string Reason)> Rules(List<InitOp> ops) => Common.Concat(ops.Contains(InitOp.JoinContainer) ? Exec : Create);
+    public static IEnumerable<(InitOp First, InitOp Then, string Reason)> Rules(List<InitOp> ops) =>
+        ops.Contains(InitOp.JoinContainer) ? Common.Concat(Exec).Concat(Born) : ops.Contains(InitOp.JoinPidNamespace) ? Common.Concat(CreateAmongOthers).Concat(Born) : Common.Concat(Create);
 
     /// <summary>The first rule that a plan breaks, or null.</summary>
     /// <param name="plan">The plan.</param>
@@ -95,8 +113,11 @@ internal static class StepOrder
     public static string? Violation(LaunchPlan plan, Mount[]? mounts = null)
     {
         List<InitOp> ops = Ops(plan, mounts);
+        // An agent that is told of a listener early has to be told the program's own pid.
+        bool bornEarly = !ops.Contains(InitOp.NoNewPrivileges) && plan.Steps.Exists(static step => step.Filter is { NeedsListener: true });
         foreach ((InitOp first, InitOp then, string reason) in Rules(ops))
         {
+            if (bornEarly && (first, then) is (InitOp.SetUser or InitOp.Capabilities, InitOp.ForkIntoPidNamespace)) continue;
             if (ops.Contains(then) && ops.LastIndexOf(first) > ops.IndexOf(then)) return $"{first} must precede {then}: {reason}";
         }
         return null;

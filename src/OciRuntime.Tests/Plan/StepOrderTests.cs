@@ -20,6 +20,14 @@ public sealed class StepOrderTests
         yield return Case("everything, with systemd", Plans.Default(Everything, cgroups: Plans.Hybrid, systemd: true));
         yield return Case("kitchen-sink.json", Plans.Of(JsonNode.Parse(SpecFixtures.Read("kitchen-sink"))!, cgroups: Plans.Hybrid), SpecFixtures.Parse("kitchen-sink").Mounts);
         yield return Case("rootless.json", Plans.Of(JsonNode.Parse(SpecFixtures.Read("rootless"))!, cgroups: Plans.Unified));
+        yield return Case("everything, in a pid namespace of others", Plans.Default(
+            static c =>
+            {
+                Everything(c);
+                c["hooks"]!["createContainer"] = Plans.Json("""[{"path":"/c"}]""");
+                c["linux"]!["namespaces"]!.AsArray().Single(static n => (string?)n!["type"] == "pid")!["path"] = "/ns/pid";
+            },
+            cgroups: Plans.Hybrid));
         yield return Case("exec", Plans.Exec(static c => c["process"]!["noNewPrivileges"] = false));
         yield return Case("exec of everything", Plans.Exec(static c =>
         {

@@ -6,7 +6,7 @@ namespace OciRuntime.Tests.Support;
 /// </summary>
 public static class Probe
 {
-    private static readonly Lazy<string> Compiled = new(Compile);
+    private static readonly Lazy<string> Compiled = new(() => Compile("Support/probe.c"));
 
     /// <summary>Its path on the host.</summary>
     public static string HostPath => Compiled.Value;
@@ -18,10 +18,12 @@ public static class Probe
         return bundle.Args(["/bin/probe", .. args]);
     }
 
-    private static string Compile()
+    /// <summary>Compiles a program of the tests, without any library that an image would need. Returns its path.</summary>
+    /// <param name="name">The source, below src/OciRuntime.Tests.</param>
+    public static string Compile(string name)
     {
-        string source = Path.Combine(Ocirun.RepositoryRoot, "src/OciRuntime.Tests/Support/probe.c");
-        string target = Path.Combine(TestRun.Root, "probe");
+        string source = Path.Combine(Ocirun.RepositoryRoot, "src/OciRuntime.Tests", name);
+        string target = Path.Combine(TestRun.Root, Path.GetFileNameWithoutExtension(name));
         Command.Run(Requires.Tool("clang"), "-O1", "-static", "-o", target, source).ShouldSucceed();
         return target;
     }

@@ -91,7 +91,7 @@ internal static unsafe class InitMain
         if (plan->CallersWordsLength < title.Length) return;
         Span<byte> words = new(plan->CallersWords, (int)plan->CallersWordsLength);
         words.Clear();
-        title.CopyTo(words);
+        for (int i = 0; i < title.Length; i++) words[i] = title[i];
     }
 
     private static long Execute(ref InitState s, InitStep* step) => step->Op switch
@@ -102,7 +102,7 @@ internal static unsafe class InitMain
         InitOp.AwaitCgroup => Sync.Ask(ref s, SyncKind.Cgroup, 0),
         InitOp.ResetAffinity => SchedulingSteps.ResetAffinity(),
         InitOp.JoinNamespaces => NamespaceSteps.Join(ref s, step),
-        InitOp.JoinPidNamespace => NamespaceSteps.JoinPid(ref s),
+        InitOp.JoinPidNamespace => NamespaceSteps.JoinPid(ref s, step),
         InitOp.JoinContainer => NamespaceSteps.JoinContainer(ref s, step),
         InitOp.Affinity => SchedulingSteps.Affinity(step),
         InitOp.Unshare => Processes.Unshare((ulong)step->A),

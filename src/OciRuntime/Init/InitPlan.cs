@@ -23,7 +23,7 @@ internal enum InitOp
     /// <summary>Joins namespaces by path; a pid namespace is kept for later. Data: <see cref="NamespaceJoin"/>[Count].</summary>
     JoinNamespaces,
 
-    /// <summary>Joins the pid namespace that was kept: the next clone is born there. Text1: path.</summary>
+    /// <summary>Joins the pid namespace that was kept: the next clone is born there. Text1: path, A: number of hooks that come later and need their descriptors.</summary>
     JoinPidNamespace,
 
     /// <summary>exec: joins the container. A: CLONE_NEW… flags, B: slot of a pidfd of its first process, C: slot of that one's root directory, or -1.</summary>

@@ -81,13 +81,22 @@ internal static unsafe class NamespaceSteps
     }
 
     /// <summary>From here on clones are born in the joined pid namespace; nothing but the container is there to be seen, and no hook of the host's side comes any more.</summary>
-    public static long JoinPid(ref InitState s)
+    public static long JoinPid(ref InitState s, InitStep* step)
     {
+        if (step->A == 0) CloseHooks(s.Plan);
         long result = s.ClonesIntoPidNamespace ? 0 : Processes.SetNamespace(s.PidNamespace, Processes.CLONE_NEWPID);
         Files.Close(s.PidNamespace);
         s.PidNamespace = -1;
         s.ClonesIntoPidNamespace = true;
         return result;
+    }
+
+    private static void CloseHooks(InitPlan* plan)
+    {
+        if (plan->StateFd >= 0) Files.Close(plan->StateFd);
+        if (plan->HookStdout >= 0) Files.Close(plan->HookStdout);
+        if (plan->HookStderr >= 0) Files.Close(plan->HookStderr);
+        plan->StateFd = plan->HookStdout = plan->HookStderr = -1;
     }
 
     /// <summary>

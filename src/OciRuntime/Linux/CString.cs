@@ -21,7 +21,11 @@ internal static class CString
     }
 
     /// <summary>Whether a NUL-terminated string is this word.</summary>
-    public static unsafe bool Is(byte* text, ReadOnlySpan<byte> word) => new ReadOnlySpan<byte>(text, Length(text)).SequenceEqual(word);
+    public static unsafe bool Is(byte* text, ReadOnlySpan<byte> word)
+    {
+        for (int i = 0; i < word.Length; i++) if (text[i] != word[i]) return false;
+        return text[word.Length] == 0;
+    }
 
     /// <summary>Length of a NUL-terminated string in bytes, without the NUL.</summary>
     public static unsafe int Length(byte* text)

@@ -61,7 +61,7 @@ internal sealed class Planner
         AddKernelSettings();
         _labels.AddExecLabels();
         // Not before the last hook of the host's side: it would be born there, with the host's tree for a root.
-        if (_namespaces.Pid is { } joined) Add(InitOp.JoinPidNamespace, joined.Origin, joined.Path);
+        if (_namespaces.Pid is { } joined) _steps.Add(new(InitOp.JoinPidNamespace, joined.Origin) { Text1 = joined.Path, A = _spec.Hooks?.StartContainer.Length ?? 0 });
         Add(InitOp.CloseHost);
         ProcessPlanner process = new(_request, HasUserNamespace, _steps, _warnings);
         process.AddStepsAndFork(groups, KeepsCallersGroups, _namespaces.Pid is { } pid ? () => AddBirth(process, pid) : null);

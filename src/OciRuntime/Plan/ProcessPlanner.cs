@@ -14,12 +14,12 @@ internal sealed class ProcessPlanner(PlanRequest request, bool userNamespace, Li
 
     private readonly Process _process = request.Spec.Process!;
 
-    private readonly bool _joinsPids = NamespacePlan.Build(request.Spec.Linux).Pid != null;
-
     private readonly SeccompProgram? _filter = Compile(request, warnings);
 
     public List<string> Environment { get; private set; } = [];
     public bool HomeFromImage { get; private set; }
+
+    private bool JoinsPids => Array.Exists(request.Spec.Linux?.Namespaces ?? [], static one => one.Type == "pid" && !string.IsNullOrEmpty(one.Path));
 
     /// <summary>The filter is loaded before privileges are given up, and its listener goes out with it.</summary>
     public bool HasEarlyListener => _filter is { NeedsListener: true } && !_process.NoNewPrivileges;
@@ -174,7 +174,7 @@ internal sealed class ProcessPlanner(PlanRequest request, bool userNamespace, Li
         if (request.ListenFds > 0)
         {
             EnvironmentPlanner.Set(Environment, "LISTEN_FDS", request.ListenFds.ToString());
-            EnvironmentPlanner.Set(Environment, "LISTEN_PID", request.IsExec || _joinsPids ? UnknownPid[(UnknownPid.IndexOf('=') + 1)..] : "1");
+            EnvironmentPlanner.Set(Environment, "LISTEN_PID", request.IsExec || JoinsPids ? UnknownPid[(UnknownPid.IndexOf('=') + 1)..] : "1");
         }
         if (request.NotifyDirectory != null) EnvironmentPlanner.Set(Environment, "NOTIFY_SOCKET", "/run/notify/notify.sock");
     }

@@ -1,0 +1,49 @@
+using System.Text;
+using FluentAssertions;
+using NUnit.Framework;
+using OciRuntime.Tests.Support;
+
+namespace OciRuntime.Tests.Security;
+
+/// <summary>A created container waits for long, and whoever may trace in it can read the runtime's memory there: nothing of the caller's is left in it.</summary>
+public sealed class CallersWordsTests
+{
+    private readonly string _secret = Guid.NewGuid().ToString("N");
+
+    private CommandOptions Options => new() { Env = new Dictionary<string, string?> { ["OCIRUN_SECRET"] = _secret } };
+
+    [Test]
+    public void Created_container_has_neither_the_callers_variables_nor_his_arguments([Values] bool joinsPidNamespace)
+    {
+        using var firstBundle = new TestBundle();
+        using TestContainer? first = joinsPidNamespace ? new TestContainer(firstBundle.Args("sleep", "1000")).Started() : null;
+        using var bundle = new TestBundle();
+        if (first != null) bundle.AddNamespace("pid", $"/proc/{first.InitPid}/ns/pid");
+        using var container = new TestContainer(bundle.Env("MINE=1").Script("echo $MINE; sleep 1000")) { Options = Options };
+        container.Create().ShouldSucceed();
+        ProcessView init = container.Init;
+        init.Environ.Should().BeEmpty();
+        init.CommandLine.Should().Equal("ocirun", "init");
+        FindInMemory(init.Pid).Should().BeEmpty();
+        container.Start().ShouldSucceed();
+        container.WaitOutput("1\n");
+        init.CommandLine[0].Should().Be("sleep");
+        init.Environ.Should().Contain("MINE=1").And.NotContain(static variable => variable.StartsWith("OCIRUN_", StringComparison.Ordinal));
+    }
+
+    /// <summary>Writable mappings that hold the word.</summary>
+    private List<string> FindInMemory(int pid)
+    {
+        List<string> found = [];
+        using FileStream memory = File.OpenRead($"/proc/{pid}/mem");
+        foreach (string line in File.ReadAllLines($"/proc/{pid}/maps").Where(static line => line.Contains(" rw", StringComparison.Ordinal)))
+        {
+            string[] range = line.Split(' ')[0].Split('-');
+            byte[] content = new byte[Convert.ToInt64(range[1], 16) - Convert.ToInt64(range[0], 16)];
+            memory.Position = Convert.ToInt64(range[0], 16);
+            memory.ReadExactly(content);
+            if (content.AsSpan().IndexOf(Encoding.ASCII.GetBytes(_secret)) >= 0) found.Add(line);
+        }
+        return found;
+    }
+}
