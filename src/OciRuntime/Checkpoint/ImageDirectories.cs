@@ -29,8 +29,8 @@ internal sealed class ImageDirectories : IDisposable
     public static ImageDirectories Make(CriuSettings settings)
     {
         string path = settings.ImagePath;
-        for (int slash = path.IndexOf('/', 1); slash > 0; slash = path.IndexOf('/', slash + 1)) Files.MakeDirectoryAt(Files.AT_FDCWD, path[..slash], 0x1ed);
-        Files.MakeDirectoryAt(Files.AT_FDCWD, path, 0x1c9);
+        for (int slash = path.IndexOf('/', 1); slash > 0; slash = path.IndexOf('/', slash + 1)) Files.MakeDirectoryAt(Files.AT_FDCWD, path[..slash], FileModes.PublicDirectory);
+        Files.MakeDirectoryAt(Files.AT_FDCWD, path, FileModes.PassableDirectory);
         return Open(settings);
     }
 
@@ -79,7 +79,7 @@ internal sealed class ImageDirectories : IDisposable
 
     private static Fd OpenWork(string path)
     {
-        Files.MakeDirectoryAt(Files.AT_FDCWD, path, 0x1c0);
+        Files.MakeDirectoryAt(Files.AT_FDCWD, path, FileModes.PrivateDirectory);
         return OpenDirectory(path, "--work-path");
     }
 

@@ -55,7 +55,7 @@ internal static class StandardStreams
             foreach (string name in names) w.WriteStringValue(name);
             w.WriteEndArray();
         }
-        long result = Files.WriteFileAt(imageDirectory, FileName, buffer.WrittenSpan, Files.O_WRONLY | Files.O_CREAT | Files.O_TRUNC | Files.O_NOFOLLOW, 0x180);
+        long result = Files.WriteFileAt(imageDirectory, FileName, buffer.WrittenSpan, Files.O_WRONLY | Files.O_CREAT | Files.O_TRUNC | Files.O_NOFOLLOW, FileModes.PrivateFile);
         OciException.Check(result, $"write {FileName}");
     }
 

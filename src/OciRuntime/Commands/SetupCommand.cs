@@ -98,7 +98,7 @@ internal static class SetupCommand
     private static bool IsProgram(string path)
     {
         if (Files.StatAt(Files.AT_FDCWD, path, 0, out Statx stat) < 0 || !Files.IsType(stat.Mode, Files.S_IFREG)) return false;
-        return (stat.Mode & 0x49) != 0; // Somebody may execute it.
+        return (stat.Mode & FileModes.Executable) != 0;
     }
 
     private static string UserDirectory()

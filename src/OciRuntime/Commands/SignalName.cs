@@ -1,5 +1,6 @@
 using System.Globalization;
 using OciRuntime.Linux;
+using Signum = Mono.Unix.Native.Signum;
 
 namespace OciRuntime.Commands;
 
@@ -24,15 +25,11 @@ internal static class SignalName
 
     private static int Number(string name) => name switch
     {
-        // The numbers of signal(7) for x86, arm and "most others"; the same on every architecture .NET runs on.
-        "HUP" => 1, "INT" => 2, "QUIT" => 3, "ILL" => 4, "TRAP" => 5, "ABRT" or "IOT" => 6, "BUS" => 7, "FPE" => 8, "KILL" => 9,
-        "USR1" => 10, "SEGV" => 11, "USR2" => 12, "PIPE" => 13, "ALRM" => 14, "TERM" => 15, "STKFLT" => 16, "CHLD" or "CLD" => 17,
-        "CONT" => 18, "STOP" => 19, "TSTP" => 20, "TTIN" => 21, "TTOU" => 22, "URG" => 23, "XCPU" => 24, "XFSZ" => 25, "VTALRM" => 26,
-        "PROF" => 27, "WINCH" => 28, "IO" or "POLL" => 29, "PWR" => 30, "SYS" or "UNUSED" => 31,
         "RTMIN" => RealTimeMin, "RTMAX" => RealTimeMax,
         _ when name.StartsWith("RTMIN+", StringComparison.Ordinal) => RealTime(RealTimeMin, name.AsSpan(6), 1),
         _ when name.StartsWith("RTMAX-", StringComparison.Ordinal) => RealTime(RealTimeMax, name.AsSpan(6), -1),
-        _ => 0,
+        // Letters and digits alone: Enum.TryParse would also take a list, and blanks.
+        _ => name.All(char.IsAsciiLetterOrDigit) && Enum.TryParse($"SIG{name}", out Signum signal) ? (int)signal : 0,
     };
 
     private static int RealTime(int start, ReadOnlySpan<char> offset, int sign) =>

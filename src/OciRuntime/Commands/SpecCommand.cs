@@ -13,7 +13,7 @@ internal static class SpecCommand
         string path = o.Bundle is { Length: > 0 } bundle ? Path.Combine(bundle, o.File) : o.File;
 
         // O_EXCL decides, not a look beforehand: an edited file is never lost, also to a link.
-        long fd = Files.OpenAt(Files.AT_FDCWD, path, Files.O_WRONLY | Files.O_CREAT | Files.O_EXCL, 0x1b6);
+        long fd = Files.OpenAt(Files.AT_FDCWD, path, Files.O_WRONLY | Files.O_CREAT | Files.O_EXCL, FileModes.UsersFile);
         if (fd == -Errno.EEXIST) throw new OciException($"File {o.File} exists. Remove it first", Errno.EEXIST);
         OciException.Check(fd, $"create {path}");
         long written = Files.WriteAll((int)fd, Encoding.UTF8.GetBytes(text));

@@ -3,6 +3,7 @@ using OciRuntime.Cli;
 using OciRuntime.Launch;
 using OciRuntime.Linux;
 using OciRuntime.State;
+using Signum = Mono.Unix.Native.Signum;
 
 namespace OciRuntime.Commands;
 
@@ -14,7 +15,7 @@ internal static class TopCommand
     // Between the two samples that one table needs: long enough for a processor's share, not too long to wait.
     private const long OnceInterval = 500;
 
-    private const int SIGTSTP = 20, SIGCONT = 18;
+    private const int SIGTSTP = (int)Signum.SIGTSTP, SIGCONT = (int)Signum.SIGCONT;
 
     public static int Run(GlobalOptions g, TopOptions o)
     {

@@ -96,7 +96,7 @@ internal static unsafe partial class Files
     }
 
     /// <summary>Opens, writes and closes a control file (procfs, cgroupfs). Returns 0 or a negated errno of whichever call failed.</summary>
-    public static long WriteFileAt(int dirfd, string path, ReadOnlySpan<byte> data, int flags = O_WRONLY, uint mode = 0x1a4)
+    public static long WriteFileAt(int dirfd, string path, ReadOnlySpan<byte> data, int flags = O_WRONLY, uint mode = FileModes.PublicFile)
     {
         long fd = OpenAt(dirfd, path, flags, mode);
         if (fd < 0) return fd;

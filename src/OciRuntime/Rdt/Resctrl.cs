@@ -85,7 +85,7 @@ internal static class Resctrl
 
     private static bool HasTasks(string group) => Files.ReadFileAt(Files.AT_FDCWD, $"{group}/tasks", MaxFile, out long error) is { Length: > 0 } || error == -Errno.EOVERFLOW;
 
-    private static long MakeDirectory(string path) => Files.MakeDirectoryAt(Files.AT_FDCWD, path, 0x1ed);
+    private static long MakeDirectory(string path) => Files.MakeDirectoryAt(Files.AT_FDCWD, path, FileModes.PublicDirectory);
 
     /// <summary>One line, one write: the kernel then says which one it does not like.</summary>
     private static void Write(ResctrlPlan plan, SchemaLine line) =>

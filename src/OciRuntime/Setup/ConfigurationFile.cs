@@ -10,7 +10,6 @@ namespace OciRuntime.Setup;
 internal sealed class ConfigurationFile
 {
     private const int MaxSize = 1 << 20;
-    private const uint NewFile = 0x1a4, NewDirectory = 0x1ed; // 0644, 0755
     private const string BackupSuffix = ".ocirun-backup";
 
     private readonly Statx _stat;
@@ -109,10 +108,10 @@ internal sealed class ConfigurationFile
 
     private void WriteNew(int directory, string name, byte[] content)
     {
-        using Fd fd = new((int)OciException.Check(Files.OpenAt(directory, name, Files.O_WRONLY | Files.O_CREAT | Files.O_EXCL, 0x180), $"write into {Directory}"));
+        using Fd fd = new((int)OciException.Check(Files.OpenAt(directory, name, Files.O_WRONLY | Files.O_CREAT | Files.O_EXCL, FileModes.PrivateFile), $"write into {Directory}"));
         OciException.Check(Files.WriteAll(fd.Number, content), $"write {Path}");
         if (Text is not null) OciException.Check(Files.Chown(fd.Number, _stat.Uid, _stat.Gid), $"give {Path} its owner again");
-        OciException.Check(Files.Chmod(fd.Number, Text is null ? NewFile : _stat.Mode & 0xfffu), $"give {Path} its mode");
+        OciException.Check(Files.Chmod(fd.Number, Text is null ? FileModes.PublicFile : _stat.Mode & FileModes.All), $"give {Path} its mode");
         OciException.Check(Files.Synchronize(fd.Number), $"synchronise {Path}");
     }
 
@@ -134,7 +133,7 @@ internal sealed class ConfigurationFile
     {
         if (Files.StatAt(Files.AT_FDCWD, path, 0, out Statx stat) == 0 && stat.IsDirectory) return;
         if (System.IO.Path.GetDirectoryName(path) is { Length: > 0 } parent) MakeDirectory(parent);
-        long made = Files.MakeDirectoryAt(Files.AT_FDCWD, path, NewDirectory);
+        long made = Files.MakeDirectoryAt(Files.AT_FDCWD, path, FileModes.PublicDirectory);
         if (made != -Errno.EEXIST) OciException.Check(made, $"make {path}");
     }
 }

@@ -1,3 +1,4 @@
+using Mono.Unix.Native;
 using OciRuntime.Linux;
 
 namespace OciRuntime.Spec;
@@ -39,7 +40,7 @@ public static partial class SpecValidator
         // NGROUPS_MAX, credentials(7).
         if (user.AdditionalGids.Length > 65536)
             problems.Error($"{at}/user/additionalGids", null, "must not have more than 65536 entries");
-        if (user.Umask is > 0x1ff)
+        if (user.Umask is > (uint)FilePermissions.ACCESSPERMS)
             problems.Error($"{at}/user/umask", SpecText.Show(user.Umask.Value), "must be from 0 to 511 (0777 octal)");
     }
 

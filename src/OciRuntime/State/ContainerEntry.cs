@@ -89,7 +89,7 @@ internal sealed class ContainerEntry : IDisposable
     /// </summary>
     public void WriteState(ContainerState state)
     {
-        long fd = Files.OpenAt(Directory, TemporaryJournalName, Files.O_WRONLY | Files.O_CREAT | Files.O_TRUNC | Files.O_NOFOLLOW, 0x180);
+        long fd = Files.OpenAt(Directory, TemporaryJournalName, Files.O_WRONLY | Files.O_CREAT | Files.O_TRUNC | Files.O_NOFOLLOW, FileModes.PrivateFile);
         OciException.Check(fd, $"create {Path}/{TemporaryJournalName}");
         long written = Files.WriteAll((int)fd, state.ToJson());
         // A full quota or a network file system reports a failed write as late as in close(2).
@@ -104,7 +104,7 @@ internal sealed class ContainerEntry : IDisposable
     /// <summary>Keeps the configuration as it was read, for <see cref="ReadConfig"/>.</summary>
     public void WriteConfig(ReadOnlySpan<byte> json)
     {
-        long result = Files.WriteFileAt(Directory, ConfigName, json, Files.O_WRONLY | Files.O_CREAT | Files.O_EXCL | Files.O_NOFOLLOW, 0x180);
+        long result = Files.WriteFileAt(Directory, ConfigName, json, Files.O_WRONLY | Files.O_CREAT | Files.O_EXCL | Files.O_NOFOLLOW, FileModes.PrivateFile);
         OciException.Check(result, $"write {Path}/{ConfigName}");
     }
 

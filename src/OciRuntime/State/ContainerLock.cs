@@ -40,7 +40,7 @@ internal sealed class ContainerLock : IDisposable
     /// <exception cref="OciException">Somebody else holds it; errno is EBUSY.</exception>
     internal static ContainerLock? Take(int directory, string id, string verb, int waitMilliseconds)
     {
-        long fd = Files.OpenAt(directory, FileName, Files.O_RDWR | Files.O_CREAT | Files.O_NOFOLLOW, 0x180);
+        long fd = Files.OpenAt(directory, FileName, Files.O_RDWR | Files.O_CREAT | Files.O_NOFOLLOW, FileModes.PrivateFile);
         if (fd == -Errno.ENOENT) return null; // The directory was removed under us; nothing can be made in it any more.
         ContainerLock taken = new((int)OciException.Check(fd, $"open lock of container {id}"));
         try

@@ -35,7 +35,7 @@ internal sealed class ContainerStore(StateRoot root)
         for (int attempt = 0; attempt < ClaimAttempts; attempt++)
         {
             // mkdir(2) settles who made the directory. Whose it is, the lock settles: the maker may be killed before it took it.
-            long made = Files.MakeDirectoryAt(directory.Number, id, 0x1c0);
+            long made = Files.MakeDirectoryAt(directory.Number, id, FileModes.PrivateDirectory);
             if (made < 0 && made != -Errno.EEXIST) throw OciException.FromResult(made, $"mkdir {Root.Path}/{id}");
             ContainerEntry? entry = OpenIn(directory.Number, id);
             if (entry == null) continue;

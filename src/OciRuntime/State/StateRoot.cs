@@ -80,10 +80,10 @@ internal sealed class StateRoot
     {
         OciException.Check(Files.Stat(root.Number, out Statx stat), $"stat {Path}");
         uint euid = Processes.EffectiveUid();
-        if (stat.Uid == euid && (stat.Mode & 0x12) == 0) return;
+        if (stat.Uid == euid && (stat.Mode & FileModes.WritableByOthers) == 0) return;
         root.Dispose();
         throw new OciException(
-            $"state directory {Path} is not uid {euid}'s alone (owner {stat.Uid}, mode {Convert.ToString(stat.Mode & 0xfff, 8).PadLeft(4, '0')}): remove it, or name another with --root", Errno.EPERM);
+            $"state directory {Path} is not uid {euid}'s alone (owner {stat.Uid}, mode {Convert.ToString(stat.Mode & FileModes.All, 8).PadLeft(4, '0')}): remove it, or name another with --root", Errno.EPERM);
     }
 
     /// <summary>Opens the root, making it (mode 0700: it tells about every container) and its parents where they are missing.</summary>
@@ -105,13 +105,13 @@ internal sealed class StateRoot
     {
         fixed (byte* path = CString.Encode(Path, stackalloc byte[Kernel.PathMax]))
         {
-            OciException.Check(Files.ChmodAt(Files.AT_FDCWD, path, 0x3c0), $"chmod {Path}");
+            OciException.Check(Files.ChmodAt(Files.AT_FDCWD, path, FileModes.PrivateDirectory | FileModes.Sticky), $"chmod {Path}");
         }
     }
 
     private static bool MakeDirectory(string path)
     {
-        long result = Files.MakeDirectoryAt(Files.AT_FDCWD, path, 0x1c0);
+        long result = Files.MakeDirectoryAt(Files.AT_FDCWD, path, FileModes.PrivateDirectory);
         if (result == -Errno.EEXIST) return false;
         // A read-only or forbidden parent says so even when the directory is there; opening it in the end is what counts.
         if (result is -Errno.EROFS or -Errno.EACCES && Files.StatAt(Files.AT_FDCWD, path, 0, out _) == 0) return false;

@@ -33,7 +33,7 @@ internal sealed class DescriptorTarget(int fd, LogFormat format) : LogTarget
 
     public static DescriptorTarget OfFile(string path, LogFormat format)
     {
-        long fd = Files.OpenAt(Files.AT_FDCWD, path, Files.O_WRONLY | Files.O_CREAT | Files.O_APPEND | Files.O_NOCTTY, 0x1a4);
+        long fd = Files.OpenAt(Files.AT_FDCWD, path, Files.O_WRONLY | Files.O_CREAT | Files.O_APPEND | Files.O_NOCTTY, FileModes.PublicFile);
         return fd >= 0 ? new((int)fd, format) : throw new UsageException($"open log file {path}: {ErrnoText.Describe((int)-fd)}") { HelpHelps = false };
     }
 
