@@ -38,7 +38,7 @@ internal enum InitOp
     /// <summary>Waits until the parent wrote the id maps.</summary>
     AwaitIdMaps,
 
-    /// <summary>Becomes uid and gid 0 of the user namespace. Flags: <see cref="InitFlags.KeepGroups"/> or <see cref="InitFlags.GroupsMayBeDenied"/>.</summary>
+    /// <summary>Becomes uid and gid 0 of the user namespace. A, B: the uid and gid to take where it has no 0. Flags: <see cref="InitFlags.KeepGroups"/> or <see cref="InitFlags.GroupsMayBeDenied"/>.</summary>
     BecomeRoot,
 
     /// <summary>Clones once more, into a pid namespace that this process has joined or makes now; the first process ends. A: CLONE_NEW… flags, or 0, B, C: first byte and length of memory that it must not have a copy of.</summary>

@@ -54,7 +54,7 @@ internal sealed class Planner
         RefuseWithoutPrivilege();
         InitFlags groups = Groups();
         AddHostSteps();
-        _namespaces.AddSteps(_steps, _linux, groups);
+        _namespaces.AddSteps(_steps, _linux, groups, _spec.Process!.User);
         AddSessionSteps();
         if (HasMountNamespace) AddRootSteps();
         else AddChangeRoot();

@@ -23,7 +23,7 @@ internal static class StepText
         InitOp.Unshare => Unshare(NamespaceNames.Of((ulong)step.A)),
         InitOp.TimeOffsets => step.Text1!.Length == 0 ? "enter the new time namespace" : $"enter the new time namespace, its clocks offset by {step.Text1.TrimEnd().Replace("\n", ", ")}",
         InitOp.AwaitIdMaps => "wait until the runtime has written the id maps",
-        InitOp.BecomeRoot => "become uid 0 and gid 0 of the user namespace",
+        InitOp.BecomeRoot => "become uid 0 and gid 0 of the user namespace" + ((step.A | step.B) == 0 ? "" : $", or uid {step.A} and gid {step.B} where it has none"),
         InitOp.ForkIntoPidNamespace => step.A == 0 ? "clone once more, into the container's pid namespace" + (step.Schedule.Size == 0 ? "" : $"; there the runtime sets the policy: {SchedulingPlanner.Describe(step.Schedule)}") : "clone once more, into a new pid namespace",
         InitOp.Undumpable => "become undumpable, so that nothing in the container can trace the runtime",
         InitOp.NewSession => "start a new session, apart from the caller's terminal",
