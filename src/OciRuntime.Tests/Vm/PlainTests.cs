@@ -16,6 +16,7 @@ public sealed partial class PlainTests
         AddPrivilegeChecks();
         AddExecChecks();
         AddLiveChecks();
+        AddDeviceChecks();
         _vm.AddFixture("resources-unified");
         _vm.Run();
     }

@@ -19,6 +19,13 @@ internal unsafe struct InitState
     /// <summary>The shared empty read-only tmpfs that hides directories, and the host's /dev/null that hides files.</summary>
     public int EmptyFd, NullFd;
 
+    /// <summary>The container's /dev, while nodes and links are made there, or -1; and whether it is the host's.</summary>
+    public int DevFd;
+    public bool DevIsHosts;
+
+    /// <summary>Device number of the host's /dev as far as it is known, see <see cref="HostFiles"/>; 0: not yet.</summary>
+    public ulong HostDevices;
+
     /// <summary>The slave of the container's terminal, or -1.</summary>
     public int TerminalFd;
 
@@ -50,7 +57,7 @@ internal unsafe struct InitState
     public InitState(InitPlan* plan)
     {
         Plan = plan;
-        RootFd = ProcFd = EmptyFd = NullFd = TerminalFd = -1;
+        RootFd = ProcFd = EmptyFd = NullFd = DevFd = TerminalFd = -1;
         ReportFd = plan->SyncFd;
     }
 
@@ -122,7 +129,7 @@ internal unsafe struct InitState
     }
 
     /// <summary>
-    /// Closes the host's /proc and /dev/null. A working directory or program given as /proc/self/fd/N/… would otherwise pass through them to
+    /// Closes the host's /proc and /dev/null, and the container's /dev. A working directory or program given as /proc/self/fd/N/… would otherwise pass through them to
     /// /proc/1/root, the host (CVE-2024-21626).
     /// </summary>
     public long CloseHost()
@@ -130,7 +137,8 @@ internal unsafe struct InitState
         if (ProcFd >= 0) Files.Close(ProcFd);
         if (NullFd >= 0) Files.Close(NullFd);
         if (EmptyFd >= 0) Files.Close(EmptyFd);
-        ProcFd = NullFd = EmptyFd = -1;
+        if (DevFd >= 0) Files.Close(DevFd);
+        ProcFd = NullFd = EmptyFd = DevFd = -1;
         return 0;
     }
 

@@ -29,6 +29,12 @@ internal enum SyncKind
     /// <summary>Open the source of this bind mount for me: a user namespace hides it from me. Answered with a descriptor.</summary>
     Source,
 
+    /// <summary>Make this device node for me: a user namespace cannot. Answered with a descriptor of a mount of it.</summary>
+    Device,
+
+    /// <summary>Make this file system for me: the container's device cgroup denies me the device it is on. Answered with a descriptor of a mount.</summary>
+    Filesystem,
+
     /// <summary>Map the ids of this detached bind mount, whose descriptor comes with the message: it takes privileges over its file system.</summary>
     MapIds,
 
@@ -58,7 +64,7 @@ internal enum InitDetail
     Attach, Propagation, ProcMissing, NotADevice, ExistingNode, Parent, Groups, Gid, Uid, KeepCaps, Ambient, OutsideRoot,
     TargetIsRoot, HookFork, HookExecute, HookStatus, HookSignal, HookTimeout, OldRoot, SendConsole, ControllingTerminal, ConsoleNode, BadProcFile,
     Listener, CopyUp, CopyUpDepth, CopyUpOwner, CopyUpDevice,
-    NotMounted, Covering, TakeMode, Detach,
+    NotMounted, Covering, TakeMode, Detach, HostsFileSystem, OtherOwner,
 }
 
 /// <summary>The one message format in both directions.</summary>

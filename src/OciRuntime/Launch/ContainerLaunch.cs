@@ -20,6 +20,7 @@ internal sealed unsafe class ContainerLaunch : IDisposable
     private readonly Action<string> _debug;
     private readonly List<Fd> _fds = [];
     private readonly MountIdMapper _idMaps = new();
+    private readonly DeviceNodes _devices = new();
     private CgroupEntry? _cgroup;
     private NetworkDevices? _network;
     private List<PidFdReceiver> _receivers = [];
@@ -219,6 +220,8 @@ internal sealed unsafe class ContainerLaunch : IDisposable
             case SyncKind.NetworkDevices: Answer(MoveNetworkDevices); break;
             case SyncKind.Hooks: Answer(RunHooks); break;
             case SyncKind.Source: MountSource.Provide(Child!, Plan.Steps[message.Step]); break;
+            case SyncKind.Device: _devices.Provide(Child!, Plan.Steps[message.Step], _native->Steps + message.Step); break;
+            case SyncKind.Filesystem: BlockFilesystem.Provide(Child!, Plan.Steps[message.Step], _native->Steps + message.Step); break;
             case SyncKind.MapIds: MapIds(Plan.Steps[message.Step], passed); break;
             case SyncKind.Console:
                 Terminal = new Fd(passed);
@@ -365,6 +368,7 @@ internal sealed unsafe class ContainerLaunch : IDisposable
         foreach (Fd fd in _fds) fd.Dispose();
         _cgroup?.Dispose();
         _idMaps.Dispose();
+        _devices.Dispose();
         _hookOutput?.Dispose();
         _network?.Dispose();
         foreach (PidFdReceiver receiver in _receivers) receiver.Dispose();

@@ -118,6 +118,8 @@ internal static unsafe class FailureText
         InitDetail.HookStatus => $"exit status {(uint)message.Value}",
         InitDetail.HookSignal => $"killed by signal {(uint)message.Value}",
         InitDetail.HookTimeout => $"hook ran past specified timeout of {(uint)message.Value}.0s",
+        InitDetail.HostsFileSystem => "it would have to be made or changed in a file system of which there is only the host's",
+        InitDetail.OtherOwner => "it has not the owner or mode that it should have",
         _ => "",
     };
 
