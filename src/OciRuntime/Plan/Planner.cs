@@ -143,6 +143,8 @@ internal sealed class Planner
 
     private void AddRootSteps()
     {
+        // pivot_root(2) takes no root that is the current one (EBUSY), and what lies on it already, /proc and /dev, would be the container's.
+        if (_request.Rootfs == "/") throw new OciException("/root/path: / is the root directory of the host, which a container with a mount namespace cannot have as its own: bind it elsewhere (mount --rbind / DIR) and name that", Errno.EBUSY);
         ulong propagation = Propagation();
         bool late = (propagation & Mounts.MS_UNBINDABLE) != 0;
         ulong first = propagation == 0 ? Mounts.MS_SLAVE | Mounts.MS_REC : late ? Mounts.MS_PRIVATE | Mounts.MS_REC : propagation;
