@@ -29,12 +29,6 @@ internal enum SyncKind
     /// <summary>Open the source of this bind mount for me: a user namespace hides it from me. Answered with a descriptor.</summary>
     Source,
 
-    /// <summary>Make this device node for me: a user namespace cannot. Answered with a descriptor of a mount of it.</summary>
-    Device,
-
-    /// <summary>Make this file system for me: the container's device cgroup denies me the device it is on. Answered with a descriptor of a mount.</summary>
-    Filesystem,
-
     /// <summary>Map the ids of this detached bind mount, whose descriptor comes with the message: it takes privileges over its file system.</summary>
     MapIds,
 
@@ -55,6 +49,14 @@ internal enum SyncKind
 
     /// <summary>The next thing is execve: when the connection ends after this, the program runs, and without it, init died.</summary>
     Executing,
+
+    // New kinds come last: `start` may be a newer program than the init that waits for it.
+
+    /// <summary>Make this device node for me: a user namespace cannot. Answered with a descriptor of a mount of it.</summary>
+    Device,
+
+    /// <summary>Make this file system for me: the container's device cgroup denies me the device it is on. Answered with a descriptor of a mount.</summary>
+    Filesystem,
 }
 
 /// <summary>Which part of a step failed; the parent turns it into words.</summary>
