@@ -91,12 +91,53 @@ public sealed class DeviceTests
         lines.Should().Equal("/dev/null 1:3", "/dev/zero 1:5", "/dev/tty 5:0", "/dev/kmsg 1:b", "3", "pts/ptmx");
     }
 
+    /// <summary>Whatever the host has at the path: the node is the container's own.</summary>
     [Test]
-    public void In_a_user_namespace_a_host_node_of_another_device_is_refused()
+    public void In_a_user_namespace_listed_devices_have_their_number_mode_and_owner()
     {
         using var bundle = new TestBundle();
         bundle.WithUserNamespace();
-        Device(bundle, """{ "type": "c", "path": "/dev/kmsg", "major": 1, "minor": 12 }""");
-        Observe.Refused(bundle).Should().Contain("/linux/devices/0: bind the host's device /dev/kmsg on /dev/kmsg: not the device it should be: no such device (ENODEV)");
+        AddOwned(bundle);
+        Observe.Run(bundle, Owned).Should().Equal(OwnedAsListed);
+    }
+
+    [Test]
+    public void In_a_joined_user_namespace_too()
+    {
+        using var bundle = new TestBundle();
+        using TestContainer first = Observe.Sleeping(bundle.WithUserNamespace());
+        using var second = new TestBundle();
+        second.AddNamespace("user", $"/proc/{first.InitPid}/ns/user");
+        AddOwned(second);
+        Observe.Run(second, Owned).Should().Equal(OwnedAsListed);
+        Device(second, """{ "type": "c", "path": "/dev/x", "major": 1, "minor": 3, "gid": 70000 }""");
+        Observe.Refused(second).Should().Contain("/linux/devices/6/gid: 70000: is not mapped in the container's user namespace");
+    }
+
+    [Test]
+    public void In_a_user_namespace_an_owner_that_it_does_not_have_is_refused()
+    {
+        using var bundle = new TestBundle();
+        bundle.WithUserNamespace(size: 100);
+        Device(bundle, """{ "type": "c", "path": "/dev/x", "major": 1, "minor": 3, "uid": 100 }""");
+        Observe.Refused(bundle).Should().Contain("/linux/devices/0/uid: 100: is not mapped by /linux/uidMappings");
+    }
+
+    private const string Owned = "stat -c '%F %t:%T %a %u:%g' /dev/full /dev/mine /dev/sub/block /dev/plain /dev/null /dev/fifo; echo x 2>/dev/null >/dev/full || echo full; chmod 600 /dev/mine && stat -c %a /dev/mine";
+
+    private static readonly string[] OwnedAsListed =
+    [
+        "character special file 1:7 640 10:11", "character special file 1:5 4755 0:12", "block special file 7:c8 600 13:0", "character special file 1:9 666 0:0",
+        "character special file 1:3 666 0:0", "fifo 0:0 606 3:4", "full", "600",
+    ];
+
+    private static void AddOwned(TestBundle bundle)
+    {
+        Device(bundle, """{ "type": "c", "path": "/dev/full", "major": 1, "minor": 7, "fileMode": 416, "uid": 10, "gid": 11 }""");
+        Device(bundle, """{ "type": "c", "path": "/dev/mine", "major": 1, "minor": 5, "fileMode": 10733, "gid": 12 }""");
+        Device(bundle, """{ "type": "b", "path": "/dev/sub/block", "major": 7, "minor": 200, "fileMode": 384, "uid": 13 }""");
+        Device(bundle, """{ "type": "u", "path": "/dev/plain", "major": 1, "minor": 9 }""");
+        Device(bundle, """{ "type": "c", "path": "/dev/null", "major": 1, "minor": 3 }""");
+        Device(bundle, """{ "type": "p", "path": "/dev/fifo", "fileMode": 390, "uid": 3, "gid": 4 }""");
     }
 }

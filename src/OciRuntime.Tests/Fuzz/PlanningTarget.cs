@@ -92,7 +92,7 @@ internal sealed class PlanningTarget(Random random)
         }
         string? inside = step.Op switch
         {
-            InitOp.MountFilesystem or InitOp.MountBind or InitOp.DeviceNode or InitOp.DeviceBind or InitOp.Symlink => step.Op == InitOp.DeviceNode ? step.Text1 : step.Text2,
+            InitOp.MountFilesystem or InitOp.MountBind or InitOp.DeviceNode or InitOp.DeviceBind or InitOp.DeviceMount or InitOp.Symlink => step.Op == InitOp.DeviceNode ? step.Text1 : step.Text2,
             InitOp.SetMountAttributes or InitOp.ReconfigureFilesystem or InitOp.MaskPath or InitOp.ReadonlyPath or InitOp.MakeDirectory => step.Text1,
             _ => null,
         };

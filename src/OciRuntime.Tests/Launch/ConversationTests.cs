@@ -59,7 +59,7 @@ public sealed unsafe class ConversationTests
                 Paint();
                 using InitMessage? received = _init.Receive();
                 outcomes.Add(received == null ? "end" : received.Kind.ToString());
-                if (received is { Kind: SyncKind.Error }) text = FailureText.Explain(received).Message;
+                if (received is { Kind: SyncKind.Error }) text = FailureText.Explain(_plan, received).Message;
             }
             catch (OciException e)
             {

@@ -2,6 +2,7 @@ using System.Text.Json.Nodes;
 using FluentAssertions;
 using NUnit.Framework;
 using OciRuntime.Init;
+using OciRuntime.Linux;
 using OciRuntime.Plan;
 
 namespace OciRuntime.Tests.Plan;
@@ -57,6 +58,63 @@ public sealed class DevicePlannerTests
     {
         LaunchPlan plan = Plans.Default(c => c["mounts"]!.AsArray().Add(Plans.Json("""{"destination":"/dev","source":"/dev","options":["rbind"]}""")));
         plan.Steps.Should().NotContain(step => step.Op == InitOp.DeviceNode || step.Op == InitOp.DeviceBind || step.Op == InitOp.Symlink);
+    }
+
+    /// <summary>There is one devtmpfs only, the host's.</summary>
+    [Test]
+    public void In_a_devtmpfs_nothing_is_made_and_no_option_is_set()
+    {
+        LaunchPlan plan = Plans.Default(c =>
+        {
+            c["mounts"]![1]!["type"] = "devtmpfs";
+            c["linux"]!["devices"] = JsonNode.Parse("""[{"type":"c","path":"/dev/fuse","major":10,"minor":229}]""");
+        });
+        plan.Steps.Should().NotContain(step => step.Op == InitOp.Symlink);
+        // It has to be there, which the child sees.
+        plan.Steps(InitOp.DeviceNode).Select(step => step.Text1).Should().Equal("dev/fuse");
+        PlanStep mount = plan.Steps(InitOp.MountFilesystem).Single(step => step.Text1 == "devtmpfs");
+        mount.Options.Should().BeEquivalentTo([new KeyValuePair<string, string?>("source", "tmpfs")]);
+        mount.Flags.Should().HaveFlag(InitFlags.HostDevices);
+        plan.Warnings.Should().Contain("/mounts/1 /dev: option \"size\" is left out: there is one devtmpfs only, the host's").And.Contain(warning => warning.Contains("\"mode\""));
+    }
+
+    /// <summary>It covers the other: the container has a /dev of its own.</summary>
+    [Test]
+    public void A_tmpfs_over_the_hosts_dev_gets_devices()
+    {
+        LaunchPlan plan = Plans.Default(c => c["mounts"]!.AsArray().Insert(1, Plans.Json("""{"destination":"/dev","type":"devtmpfs"}""")));
+        plan.Steps(InitOp.DeviceNode).Should().HaveCount(Defaults.Length);
+    }
+
+    /// <summary>A flag of the superblock would be the host's: only the mount is read-only.</summary>
+    [TestCase("devtmpfs")]
+    [TestCase("efivarfs")]
+    [TestCase("configfs")]
+    [TestCase("pstore")]
+    [TestCase("binfmt_misc")]
+    [TestCase("selinuxfs")]
+    [TestCase("tracefs")]
+    public void What_exists_once_is_not_made_read_only_itself(string type)
+    {
+        LaunchPlan plan = Plans.Default(c => c["mounts"]!.AsArray().Add(Plans.Json($$"""{"destination":"/x","type":"{{type}}","source":"none","options":["ro","sync"]}""")));
+        PlanStep mount = plan.Steps(InitOp.MountFilesystem).Single(step => step.Text2 == "x");
+        mount.Options!.Select(option => option.Key).Should().Equal("source");
+        ((ulong)mount.A & Mounts.MOUNT_ATTR_RDONLY).Should().Be(Mounts.MOUNT_ATTR_RDONLY);
+    }
+
+    /// <summary>Who has the right makes them, for the container's ids.</summary>
+    [Test]
+    public void In_a_new_user_namespace_the_runtime_makes_listed_devices()
+    {
+        LaunchPlan plan = Plans.Default(c =>
+        {
+            c["linux"]!["namespaces"]!.AsArray().Add(Plans.Json("""{"type":"user"}"""));
+            c["linux"]!["uidMappings"] = JsonNode.Parse("""[{"containerID":0,"hostID":100000,"size":100}]""");
+            c["linux"]!["gidMappings"] = c["linux"]!["uidMappings"]!.DeepClone();
+            c["linux"]!["devices"] = JsonNode.Parse("""[{"type":"c","path":"/dev/fuse","major":10,"minor":229,"fileMode":416,"uid":10,"gid":11}]""");
+        });
+        plan.Steps(InitOp.DeviceMount).Select(StepText.Describe).Should().Equal("make the device /dev/fuse (c 10:229, mode 0640, owner 10:11): the runtime makes it, as a user namespace cannot");
+        plan.Steps(InitOp.DeviceBind).Select(step => step.Text2).Should().Equal(Defaults.Select(name => "dev/" + name));
     }
 
     private static LaunchPlan WithDevices(string device) => Plans.Default(c => c["linux"]!["devices"] = new JsonArray(Plans.Json(device)));

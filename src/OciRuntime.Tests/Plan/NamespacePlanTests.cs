@@ -42,6 +42,13 @@ public sealed class NamespacePlanTests
     [Test]
     public void Clone_never_makes_cgroup_and_time_namespaces() => ForEveryCombination((_, plan, _) => (plan.CloneFlags & InChildOnly).Should().Be(0UL));
 
+    /// <summary>The kernel gives the queues' root and sysfs's files of "lo" to its maker, who has no ids before the maps.</summary>
+    [Test]
+    public void Queues_and_network_are_made_when_there_is_somebody_to_own_them() => ForEveryCombination((kinds, plan, _) =>
+    {
+        if (kinds["user"] == How.New) (plan.CloneFlags & (Processes.CLONE_NEWIPC | Processes.CLONE_NEWNET)).Should().Be(0UL);
+    });
+
     /// <summary>A namespace belongs to the user namespace of its maker: what clone3 would make before the join belonged to the wrong one.</summary>
     [Test]
     public void Nothing_is_made_before_a_user_namespace_is_joined() => ForEveryCombination((kinds, plan, steps) =>

@@ -17,6 +17,7 @@ public sealed partial class PlainTests
         AddExecChecks();
         AddLiveChecks();
         AddNamespaceChecks();
+        AddDeviceChecks();
         _vm.AddFixture("resources-unified");
         _vm.Run();
     }

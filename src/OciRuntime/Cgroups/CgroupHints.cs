@@ -81,9 +81,11 @@ internal static class CgroupHints
                 return "leaf weights went with the CFQ scheduler in Linux 5.0";
             case Errno.ENOENT when file.Contains("weight", StringComparison.Ordinal):
                 return "this kernel has no weights for block devices (neither CFQ nor BFQ)";
+            case Errno.ENOENT when unified && Controller(file) is { } controller && !IsEnabled(directory, controller):
+                return $"the controller {controller} is not enabled in this cgroup";
             case Errno.ENOENT:
                 return "this kernel has no such file";
-            case Errno.EINVAL when file is "memory.limit_in_bytes" or "memory.memsw.limit_in_bytes":
+            case Errno.EINVAL when file is "memory.limit_in_bytes" or "memory.memsw.limit_in_bytes" && IsCrossed(directory, file, step.Value):
                 return "the memory limit must not exceed the limit of memory and swap together";
             case Errno.EINVAL when file is "cpu.cfs_quota_us" or "cpu.cfs_period_us":
                 return "the period is 1000 to 1000000 us, the quota at least 1000 us and not less than the burst, and their ratio at most that of the parent cgroup"
@@ -94,10 +96,10 @@ internal static class CgroupHints
                 return "the burst must not be more than the quota";
             case Errno.EBUSY when file is "cpuset.cpus" or "cpuset.mems":
                 return "a cgroup below this one uses others";
-            case Errno.EINVAL when file is "cpu.weight" or "cpu.shares":
+            case Errno.EINVAL when file is "cpu.weight" or "cpu.shares" && CgroupFiles.Read(directory, "cpu.idle", out _) == "1":
                 return "a cgroup with cpu.idle = 1 has no weight";
             case Errno.EINVAL when file is "cpu.rt_runtime_us" or "cpu.rt_period_us":
-                return "the parent cgroup must have real-time budget to give";
+                return "the runtime must not be more than the period, and the parent cgroup must have as much real-time budget to give";
             case Errno.EINVAL or Errno.EACCES or Errno.ERANGE or Errno.ENODEV when file is "cpuset.cpus" or "cpuset.mems":
                 return $"it must be a part of what the parent cgroup has and what is online ({Parent(directory, file, unified)})";
             case Errno.EPERM when file is "devices.allow":
@@ -113,6 +115,19 @@ internal static class CgroupHints
             default:
                 return null;
         }
+    }
+
+    private static string? Controller(string file) => file.IndexOf('.') is var dot and > 0 && file[..dot] != "cgroup" ? file[..dot] : null;
+
+    private static bool IsEnabled(int directory, string controller) => Array.IndexOf(CgroupFiles.Read(directory, "cgroup.controllers", out _).Split(' '), controller) >= 0;
+
+    /// <summary>Whether the limit of memory, one of the two being the new one, is above that of memory and swap together.</summary>
+    private static bool IsCrossed(int directory, string file, string value)
+    {
+        const string memory = "memory.limit_in_bytes", both = "memory.memsw.limit_in_bytes";
+        string other = CgroupFiles.Read(directory, file == memory ? both : memory, out _);
+        // -1 is no limit, more than any other.
+        return ulong.TryParse(other, out ulong there) && long.TryParse(value, out long given) && (file == memory ? (ulong)given > there : there > (ulong)given);
     }
 
     private static string Quota(int directory) =>

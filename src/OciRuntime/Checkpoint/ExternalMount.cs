@@ -32,6 +32,7 @@ internal sealed record ExternalMount(string Name, string Source, Origin Origin, 
         foreach (PlanStep step in plan.Steps)
         {
             if (step.Op == InitOp.DeviceBind) mounts.Add(new(step.Text1!, step.Text1!, step.Origin, false, false, true));
+            if (step.Op == InitOp.DeviceMount) throw new OciException($"{step.Origin} {ContainerPath.Absolute(step.Text2!)}: device nodes that the runtime has made for a user namespace cannot be checkpointed: criu could only bind the host's in their place");
             // Whether there is one depends on who calls; below it is looked for in any case.
             if (step.Op != InitOp.MountBind || step.Origin == Origin.Runtime) continue;
             if (step.IdMap != null) throw new OciException($"{step.Origin} {ContainerPath.Absolute(step.Text2!)}: id-mapped mounts cannot be checkpointed: criu would restore them without the mapping");

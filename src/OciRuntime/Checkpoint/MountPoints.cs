@@ -32,9 +32,10 @@ internal static unsafe class MountPoints
         using Fd directory = new((int)OciException.Check(opened, $"{step.Origin}: open {root}"));
         bool isDirectory = step.Op == InitOp.MountFilesystem || Files.StatAt(Files.AT_FDCWD, step.Text1!, 0, out Statx source) < 0 || source.IsDirectory;
         long made;
+        InitState place = new() { RootFd = directory.Number };
         fixed (byte* p = CString.Encode(path, stackalloc byte[Kernel.PathMax]))
         {
-            made = isDirectory ? RootPath.OpenDirectory(directory.Number, p) : RootPath.OpenFile(directory.Number, p);
+            made = isDirectory ? RootPath.OpenDirectory(ref place, p) : RootPath.OpenFile(ref place, p);
         }
         OciException.Check(made, $"{step.Origin}: make the mount point {ContainerPath.Absolute(step.Text2!)}");
         Files.Close((int)made);

@@ -70,7 +70,7 @@ internal static class StartCommand
         if (failure is not { } message) return;
         // A failed startContainer hook ends the container (runtime-spec runtime.md, "Lifecycle", step 7).
         if (message.Op == InitOp.StartHook) ContainerTeardown.Run(entry, state, journal => PoststopHooks.Run(g, journal));
-        throw FailureText.Explain(message);
+        throw FailureText.Explain(plan: null, message);
     }
 
     private static void RemoveSocket(ContainerEntry entry)

@@ -6,7 +6,7 @@ namespace OciRuntime.Host;
 internal sealed class HostFacts
 {
     /// <summary>Numbers of capabilities that decide how something is done (include/uapi/linux/capability.h).</summary>
-    public const int CAP_SETGID = 6, CAP_SETUID = 7, CAP_SYS_ADMIN = 21;
+    public const int CAP_SETGID = 6, CAP_SETUID = 7, CAP_NET_ADMIN = 12, CAP_SYS_ADMIN = 21, CAP_MKNOD = 27, CAP_SETFCAP = 31;
 
     /// <summary>The kernel's highest capability.</summary>
     public int LastCapability { get; init; }
@@ -35,6 +35,12 @@ internal sealed class HostFacts
 
     /// <summary>Whether the runtime has a capability.</summary>
     public bool Has(int capability) => (Permitted >> capability & 1) != 0;
+
+    /// <summary>
+    /// The runtime can make device nodes that work: the kernel wants CAP_MKNOD outside of any user namespace for a node, and CAP_SYS_ADMIN there for a file
+    /// system on which it can be opened (mknod(2); user_namespaces(7)).
+    /// </summary>
+    public bool CanMakeNodes => !InUserNamespace && Has(CAP_MKNOD) && Has(CAP_SYS_ADMIN);
 
     /// <summary>Asks the kernel; a handful of system calls.</summary>
     public static HostFacts Probe()

@@ -66,7 +66,7 @@ internal static unsafe class ConsoleStep
         s.Detail = InitDetail.ConsoleNode;
         fixed (byte* path = "dev/console\0"u8)
         {
-            long target = RootPath.OpenFile(s.RootFd, path, Files.RESOLVE_NO_SYMLINKS);
+            long target = RootPath.OpenFile(ref s, path, Files.RESOLVE_NO_SYMLINKS);
             if (target < 0) return target;
             byte empty = 0;
             long mount = Mounts.OpenTree(slave, &empty, Mounts.OPEN_TREE_CLONE | Files.AT_EMPTY_PATH);

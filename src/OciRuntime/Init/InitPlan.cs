@@ -41,7 +41,7 @@ internal enum InitOp
     /// <summary>Waits until the parent wrote the id maps.</summary>
     AwaitIdMaps,
 
-    /// <summary>Becomes uid and gid 0 of the user namespace. Flags: <see cref="InitFlags.KeepGroups"/> or <see cref="InitFlags.GroupsMayBeDenied"/>.</summary>
+    /// <summary>Becomes uid and gid 0 of the user namespace. A, B: the uid and gid to take where it has no 0. Flags: <see cref="InitFlags.KeepGroups"/> or <see cref="InitFlags.GroupsMayBeDenied"/>.</summary>
     BecomeRoot,
 
     /// <summary>Clones once more, into a pid namespace that this process has joined or makes now; the first process ends. A: CLONE_NEW… flags, or 0. Text1: path of a namespace that is joined.</summary>
@@ -92,11 +92,17 @@ internal enum InitOp
     /// <summary>New options for the file system mounted at Text1. Data: <see cref="TextPair"/>[Count] of fsconfig.</summary>
     ReconfigureFilesystem,
 
-    /// <summary>A device node. Text1: path, A: mode with type, B: device number, C: uid | gid &lt;&lt; 32.</summary>
+    /// <summary>Keeps /dev open for the nodes and links that follow, and finds out whether it is the host's.</summary>
+    OpenDev,
+
+    /// <summary>A device node. Flags: <see cref="InitFlags.SkipMissing"/> for one that nobody listed, in a /dev of the host's. Text1: path, A: mode with type, B: device number, C: uid | gid &lt;&lt; 32.</summary>
     DeviceNode,
 
-    /// <summary>A device of the host, bound. Text1: host path, Text2: path, A: file type, B: device number, which it must have.</summary>
+    /// <summary>A device of the host, bound. Text1: host path, Text2: path, A: file type, B: device number, which it must have. With <see cref="InitFlags.SameMode"/> the mode is in A, too. C: uid | gid &lt;&lt; 32 that it must have, <see cref="InitPlan.AnyId"/> for any.</summary>
     DeviceBind,
+
+    /// <summary>A device node that the parent makes where a user namespace may not. Text1, Text2: path, A: mode with type, B: device number, C: uid | gid &lt;&lt; 32 in the container. Data: <see cref="TextPair"/>[Count] of fsconfig for the file system it is in.</summary>
+    DeviceMount,
 
     /// <summary>A symbolic link. Text1: its target, Text2: path. Flags: <see cref="InitFlags.Replace"/>, <see cref="InitFlags.SameLink"/>.</summary>
     Symlink,
@@ -284,6 +290,15 @@ internal enum InitFlags
 
     /// <summary>A new user namespace is made next, which takes the privileges over what is joined.</summary>
     NewUserNext = 2097152,
+
+    /// <summary>The device that is bound must have a certain mode.</summary>
+    SameMode = 4194304,
+
+    /// <summary>The new file system is devtmpfs: the host's, as there is one only.</summary>
+    HostDevices = 8388608,
+
+    /// <summary>The parent makes the file system where this process may not open the device it is on.</summary>
+    OnDevice = 16777216,
 }
 
 /// <summary>One step, in unmanaged memory: the child reads nothing else.</summary>
@@ -336,6 +351,9 @@ internal unsafe struct HookCall
 [StructLayout(LayoutKind.Sequential)]
 internal unsafe struct InitPlan
 {
+    /// <summary>No certain uid or gid.</summary>
+    public const uint AnyId = uint.MaxValue;
+
     public InitStep* Steps;
     public int StepCount;
 

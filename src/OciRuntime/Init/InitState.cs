@@ -25,6 +25,13 @@ internal unsafe struct InitState
     /// <summary>What is cloned from here on is born in <see cref="PidNamespace"/>.</summary>
     public bool ClonesIntoPidNamespace;
 
+    /// <summary>The container's /dev, while nodes and links are made there, or -1; and whether it is the host's.</summary>
+    public int DevFd;
+    public bool DevIsHosts;
+
+    /// <summary>Device number of the host's /dev as far as it is known, see <see cref="HostFiles"/>; 0: not yet.</summary>
+    public ulong HostDevices;
+
     /// <summary>The slave of the container's terminal, or -1.</summary>
     public int TerminalFd;
 
@@ -56,8 +63,8 @@ internal unsafe struct InitState
     public InitState(InitPlan* plan)
     {
         Plan = plan;
-        RootFd = ProcFd = EmptyFd = NullFd = TerminalFd = PidNamespace = -1;
-        ReportFd = plan->SyncFd;
+        RootFd = ProcFd = EmptyFd = NullFd = DevFd = TerminalFd = PidNamespace = -1;
+        ReportFd = plan == null ? -1 : plan->SyncFd;
     }
 
     /// <summary>Keeps words for an error report, cut to what a message holds.</summary>
@@ -128,7 +135,7 @@ internal unsafe struct InitState
     }
 
     /// <summary>
-    /// Closes the host's /proc and /dev/null. A working directory or program given as /proc/self/fd/N/… would otherwise pass through them to
+    /// Closes the host's /proc and /dev/null, and the container's /dev. A working directory or program given as /proc/self/fd/N/… would otherwise pass through them to
     /// /proc/1/root, the host (CVE-2024-21626).
     /// </summary>
     public long CloseHost()
@@ -136,7 +143,8 @@ internal unsafe struct InitState
         if (ProcFd >= 0) Files.Close(ProcFd);
         if (NullFd >= 0) Files.Close(NullFd);
         if (EmptyFd >= 0) Files.Close(EmptyFd);
-        ProcFd = NullFd = EmptyFd = -1;
+        if (DevFd >= 0) Files.Close(DevFd);
+        ProcFd = NullFd = EmptyFd = DevFd = -1;
         return 0;
     }
 

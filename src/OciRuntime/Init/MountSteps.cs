@@ -12,6 +12,7 @@ internal static unsafe class MountSteps
         long target = OpenTarget(ref s, step, directory: true);
         if (target < 0) return target;
         long mount = CreateFilesystem(ref s, step, (int)target);
+        if (mount == -Errno.EPERM && s.Detail == InitDetail.Superblock && (step->Flags & InitFlags.OnDevice) != 0) mount = Sync.Ask(ref s, SyncKind.Filesystem, 0);
         if (mount < 0 && step->Fallback != null && (mount == -Errno.EPERM || mount == -Errno.EBUSY))
         {
             mount = Mounts.OpenTree(Files.AT_FDCWD, step->Fallback, Mounts.OPEN_TREE_CLONE | Files.AT_RECURSIVE);
@@ -74,7 +75,9 @@ internal static unsafe class MountSteps
     {
         long fd = RootPath.Open(s.RootFd, step->Text1, Files.O_PATH);
         if (fd < 0) return fd;
-        long context = Mounts.FsPick((int)fd);
+        // Options of a file system that exists once would be the host's.
+        long context = HostFiles.Refuse(ref s, (int)fd);
+        if (context >= 0) context = Mounts.FsPick((int)fd);
         Files.Close((int)fd);
         if (context < 0) return context;
         long result = SetOptions(ref s, step, (int)context);
@@ -123,7 +126,7 @@ internal static unsafe class MountSteps
         s.TargetWasMissing = false;
         long fd = -Errno.ENOENT;
         if ((step->Flags & InitFlags.TargetNoFollow) != 0) fd = RootPath.Open(s.RootFd, step->Text2, Files.O_PATH | Files.O_NOFOLLOW | (directory ? Files.O_DIRECTORY : 0), resolve);
-        if (fd == -Errno.ENOENT) fd = directory ? RootPath.OpenDirectory(s.RootFd, step->Text2, resolve, out s.TargetWasMissing) : RootPath.OpenFile(s.RootFd, step->Text2, resolve);
+        if (fd == -Errno.ENOENT) fd = directory ? RootPath.OpenDirectory(ref s, step->Text2, resolve, out s.TargetWasMissing) : RootPath.OpenFile(ref s, step->Text2, resolve);
         if (fd == -Errno.ELOOP && strict) s.Detail = InitDetail.TargetIsSymlink;
         if (fd < 0 || (step->Flags & InitFlags.InsideProc) != 0) return fd;
         long result = Files.StatFs((int)fd, out Statfs fs);
@@ -147,7 +150,8 @@ internal static unsafe class MountSteps
         return result;
     }
 
-    private static long CreateFilesystem(ref InitState s, InitStep* step, int target)
+    /// <summary>A new file system that is attached nowhere; the descriptor of its mount. The target is what a tmpfs takes its mode from.</summary>
+    public static long CreateFilesystem(ref InitState s, InitStep* step, int target)
     {
         s.Detail = InitDetail.FilesystemType;
         bool foreignProc = s.PidNamespace >= 0 && CString.Is(step->Text1, "proc"u8);
@@ -160,6 +164,7 @@ internal static unsafe class MountSteps
             result = Mounts.FsMount((int)context, (ulong)step->A);
             if (result >= 0 && foreignProc) result = ProcContext.Check((int)result);
         }
+        if (result >= 0 && (step->Flags & InitFlags.HostDevices) != 0 && HostFiles.NoteDevices(ref s, (int)result) is var noted and < 0) result = Dropped(result, noted);
         if (result < 0) ReadKernelMessage(ref s, (int)context);
         Files.Close((int)context);
         return result;

@@ -119,10 +119,16 @@ internal static unsafe class NamespaceSteps
         }
     }
 
-    /// <summary>Takes the ids 0 of the user namespace: until then every file operation is made by the overflow uid.</summary>
+    /// <summary>
+    /// Takes the ids 0 of the user namespace: until then every file operation is made by the overflow uid. Where they have no mapping (EINVAL) the
+    /// program's own will do: what this process may do there it has from having made or joined the namespace.
+    /// </summary>
     public static long BecomeRoot(ref InitState s, InitStep* step)
     {
-        long result = ProcessSteps.SetIds(ref s, step, 0, 0);
+        uint gid = 0;
+        long result = ProcessSteps.SetIds(ref s, step, 0, gid);
+        if (result == -Errno.EINVAL && s.Detail == InitDetail.Gid) result = ProcessSteps.SetIds(ref s, step, 0, gid = (uint)step->B);
+        if (result == -Errno.EINVAL && s.Detail == InitDetail.Uid) result = ProcessSteps.SetIds(ref s, step, (uint)step->A, gid);
         // The kernel forgets the death signal when ids change (prctl(2), PR_SET_PDEATHSIG).
         return result < 0 ? result : InitMain.TieToParent(ref s);
     }

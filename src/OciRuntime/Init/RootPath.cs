@@ -26,25 +26,25 @@ internal static unsafe class RootPath
     }
 
     /// <summary>Opens a directory, making it and its parents (0755) where missing.</summary>
-    public static long OpenDirectory(int root, byte* path, ulong resolve = 0) => OpenDirectory(root, path, resolve, out _);
+    public static long OpenDirectory(ref InitState s, byte* path, ulong resolve = 0) => OpenDirectory(ref s, path, resolve, out _);
 
-    /// <inheritdoc cref="OpenDirectory(int, byte*, ulong)"/>
-    public static long OpenDirectory(int root, byte* path, ulong resolve, out bool wasMissing)
+    /// <inheritdoc cref="OpenDirectory(ref InitState, byte*, ulong)"/>
+    public static long OpenDirectory(ref InitState s, byte* path, ulong resolve, out bool wasMissing)
     {
-        long fd = Open(root, path, Files.O_PATH | Files.O_DIRECTORY, resolve);
+        long fd = Open(s.RootFd, path, Files.O_PATH | Files.O_DIRECTORY, resolve);
         wasMissing = fd == -Errno.ENOENT;
-        return wasMissing ? Create(root, path, directory: true, resolve) : fd;
+        return wasMissing ? Create(ref s, path, directory: true, resolve) : fd;
     }
 
     /// <summary>Opens anything that is not a directory, making an empty file (0644) and its parents where missing.</summary>
-    public static long OpenFile(int root, byte* path, ulong resolve = 0)
+    public static long OpenFile(ref InitState s, byte* path, ulong resolve = 0)
     {
-        long fd = Open(root, path, Files.O_PATH, resolve);
-        return fd == -Errno.ENOENT ? Create(root, path, directory: false, resolve) : fd;
+        long fd = Open(s.RootFd, path, Files.O_PATH, resolve);
+        return fd == -Errno.ENOENT ? Create(ref s, path, directory: false, resolve) : fd;
     }
 
-    /// <summary>Opens the directory that holds the last component of <paramref name="path"/>, and points <paramref name="name"/> at that component.</summary>
-    public static long OpenParent(int root, byte* path, byte* buffer, out byte* name)
+    /// <summary>Puts the path of the directory that holds the last component of <paramref name="path"/> into a buffer of PATH_MAX bytes; the component.</summary>
+    public static byte* SplitParent(byte* path, byte* buffer)
     {
         int last = -1, length = 0;
         for (; path[length] != 0; length++)
@@ -52,17 +52,16 @@ internal static unsafe class RootPath
             buffer[length] = path[length];
             if (path[length] == '/') last = length;
         }
-        name = path + last + 1;
         buffer[last < 0 ? 0 : last] = (byte)(last < 0 ? '.' : 0);
         if (last < 0) buffer[1] = 0;
-        return OpenDirectory(root, buffer);
+        return path + last + 1;
     }
 
     /// <summary>
     /// Makes what is missing. A dangling symlink in the image is followed inside the root, as the file it names is what a program in the
     /// container will open: images ship /etc/resolv.conf as such a link, and engines bind over it.
     /// </summary>
-    private static long Create(int root, byte* path, bool directory, ulong resolve)
+    private static long Create(ref InitState s, byte* path, bool directory, ulong resolve)
     {
         byte* work = stackalloc byte[Kernel.PathMax];
         byte* link = stackalloc byte[Kernel.PathMax];
@@ -70,7 +69,7 @@ internal static unsafe class RootPath
         if (length < 0) return -Errno.ENAMETOOLONG;
         for (int hops = 0; hops <= MaxLinks; hops++)
         {
-            long fd = CreateComponents(root, work, directory, link, out int prefix, out int rest);
+            long fd = CreateComponents(ref s, work, directory, link, out int prefix, out int rest);
             if (fd != -Errno.ELOOP || prefix < 0) return fd;
             if ((resolve & Files.RESOLVE_NO_SYMLINKS) != 0) return -Errno.ELOOP;
             if (!Splice(work, link, prefix, rest)) return -Errno.ENAMETOOLONG;
@@ -82,9 +81,10 @@ internal static unsafe class RootPath
     /// Walks existing components by the kernel's look-up and makes the others. Stops with ELOOP at a dangling symlink, whose target is then
     /// in <paramref name="link"/>; <paramref name="prefix"/> is where its name begins and <paramref name="rest"/> where the path goes on.
     /// </summary>
-    private static long CreateComponents(int root, byte* work, bool directory, byte* link, out int prefix, out int rest)
+    private static long CreateComponents(ref InitState s, byte* work, bool directory, byte* link, out int prefix, out int rest)
     {
         prefix = rest = -1;
+        int root = s.RootFd;
         fixed (byte* dot = ".\0"u8)
         {
             long parent = Open(root, dot, Files.O_PATH | Files.O_DIRECTORY);
@@ -114,8 +114,9 @@ internal static unsafe class RootPath
                         Files.Close((int)parent);
                         return -Errno.ELOOP;
                     }
+                    next = fresh ? 0 : HostFiles.Refuse(ref s, (int)parent);
                     fresh = true;
-                    next = separator == 0 && !directory ? CreateFile((int)parent, work + at) : CreateDirectory((int)parent, work + at);
+                    if (next >= 0) next = separator == 0 && !directory ? CreateFile((int)parent, work + at) : CreateDirectory((int)parent, work + at);
                 }
                 work[end] = separator;
                 Files.Close((int)parent);

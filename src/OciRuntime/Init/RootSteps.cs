@@ -123,7 +123,7 @@ internal static unsafe class RootSteps
     /// <summary>The working directory, made where missing.</summary>
     public static long MakeDirectory(ref InitState s, InitStep* step)
     {
-        long fd = RootPath.OpenDirectory(s.RootFd, step->Text1);
+        long fd = RootPath.OpenDirectory(ref s, step->Text1);
         if (fd < 0) return fd;
         Files.Close((int)fd);
         return 0;

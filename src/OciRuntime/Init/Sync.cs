@@ -28,7 +28,7 @@ internal static unsafe class Sync
         passed = -1;
         do
         {
-            result = kind == SyncKind.Source
+            result = kind is SyncKind.Source or SyncKind.Device or SyncKind.Filesystem
                 ? Sockets.Receive(s.ReportFd, &answer, sizeof(SyncMessage), out passed) : Files.Read(s.ReportFd, (byte*)&answer, sizeof(SyncMessage));
         }
         while (result == -Errno.EINTR);

@@ -47,11 +47,19 @@ internal enum SyncKind
     /// <summary>All is set up. Value: bytes of managed memory allocated by the child, which must be 0.</summary>
     Ready,
 
-    /// <summary>To a container that waits for `start`: be dumpable for as long as this connection lasts. Answered with an errno, or 0.</summary>
-    Look,
-
     /// <summary>The next thing is execve: when the connection ends after this, the program runs, and without it, init died.</summary>
     Executing,
+
+    // New kinds come last: `start` may be a newer program than the init that waits for it.
+
+    /// <summary>Make this device node for me: a user namespace cannot. Answered with a descriptor of a mount of it.</summary>
+    Device,
+
+    /// <summary>Make this file system for me: the container's device cgroup denies me the device it is on. Answered with a descriptor of a mount.</summary>
+    Filesystem,
+
+    /// <summary>To a container that waits for `start`: be dumpable for as long as this connection lasts. Answered with an errno, or 0.</summary>
+    Look,
 }
 
 /// <summary>Which part of a step failed; the parent turns it into words.</summary>
@@ -61,7 +69,7 @@ internal enum InitDetail
     Attach, Propagation, ProcMissing, NotADevice, ExistingNode, Parent, Groups, Gid, Uid, KeepCaps, Ambient, OutsideRoot,
     TargetIsRoot, HookFork, HookExecute, HookStatus, HookSignal, HookTimeout, OldRoot, SendConsole, ControllingTerminal, ConsoleNode, BadProcFile,
     Listener, CopyUp, CopyUpDepth, CopyUpOwner, CopyUpDevice,
-    NotMounted, Covering, TakeMode, Detach,
+    NotMounted, Covering, TakeMode, Detach, HostsFileSystem, OtherOwner,
 }
 
 /// <summary>The one message format in both directions.</summary>

@@ -53,7 +53,7 @@ internal sealed unsafe class ChildProcess : IDisposable
         {
             parentEnd.Dispose();
             OciException plain = OciException.FromResult(pid, plan.CloneFlags == 0 ? "clone3 into the container's cgroup" : $"/linux/namespaces: clone3 with new namespaces {string.Join(", ", NamespaceNames.Of(plan.CloneFlags))}");
-            throw new OciException(plain.Message + (plan.IdMaps == null ? "" : UserNamespace.Obstacle()), plain.Errno);
+            throw new OciException(plain.Message + (plan.IdMaps == null || plain.Errno is not (Errno.EPERM or Errno.EACCES or Errno.ENOSPC) ? "" : UserNamespace.Obstacle()), plain.Errno);
         }
         return new ChildProcess((int)pid, new Fd(pidfd), new Conversation(parentEnd, plan));
     }

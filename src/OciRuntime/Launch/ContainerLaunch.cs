@@ -20,6 +20,7 @@ internal sealed unsafe class ContainerLaunch : IDisposable
     private readonly Action<string> _debug;
     private readonly List<Fd> _fds = [];
     private readonly MountIdMapper _idMaps = new();
+    private readonly DeviceNodes _devices = new();
     private CgroupEntry? _cgroup;
     private NetworkDevices? _network;
     private List<PidFdReceiver> _receivers = [];
@@ -212,6 +213,8 @@ internal sealed unsafe class ContainerLaunch : IDisposable
             case SyncKind.NetworkDevices: Answer(MoveNetworkDevices); break;
             case SyncKind.Hooks: Answer(RunHooks); break;
             case SyncKind.Source: MountSource.Provide(Child!.Conversation, message.Step!); break;
+            case SyncKind.Device: _devices.Provide(Child!, message.Step!, NativeStep(message)); break;
+            case SyncKind.Filesystem: BlockFilesystem.Provide(Child!.Conversation, NativeStep(message)); break;
             case SyncKind.MapIds: Answer(() => _idMaps.Map(message.Step!, message.Descriptor.Number, Child!.Pid)); break;
             case SyncKind.Console when Settings.ConsoleSocket == null: Answer(() => Terminal = TerminalRelay.Take(message)); break;
             case SyncKind.Forked: Adopt((int)message.Value, message.Step!); break;
@@ -226,6 +229,8 @@ internal sealed unsafe class ContainerLaunch : IDisposable
             default: throw new OciException($"unexpected message {message.Kind} from init");
         }
     }
+
+    private InitStep* NativeStep(InitMessage message) => _native->Steps + Plan.Steps.IndexOf(message.Step!);
 
     private void Answer(Action work)
     {
@@ -340,6 +345,7 @@ internal sealed unsafe class ContainerLaunch : IDisposable
         foreach (Fd fd in _fds) fd.Dispose();
         _cgroup?.Dispose();
         _idMaps.Dispose();
+        _devices.Dispose();
         _hookOutput?.Dispose();
         _network?.Dispose();
         foreach (PidFdReceiver receiver in _receivers) receiver.Dispose();

@@ -66,7 +66,7 @@ internal sealed unsafe class Conversation : IDisposable
         while (Next(interruption, patience) is { } received)
         {
             using InitMessage message = received;
-            if (message.Kind == SyncKind.Error) throw FailureText.Explain(message);
+            if (message.Kind == SyncKind.Error) throw FailureText.Explain(_plan, message);
             serve(message);
         }
         return IsAtEnd;
@@ -131,7 +131,7 @@ internal sealed unsafe class Conversation : IDisposable
     private PlanStep? Check(in SyncMessage message, bool hasDescriptor)
     {
         SyncKind kind = message.Kind;
-        if (kind is < SyncKind.Error or > SyncKind.Executing) throw Nonsense($"kind {(int)kind}");
+        if (!Enum.IsDefined(kind)) throw Nonsense($"kind {(int)kind}");
         if (message.Step < _step || (_plan != null && message.Step >= _plan.Steps.Count)) throw Nonsense($"step {message.Step} after step {_step}");
         // A step asks for each thing once, in this order; and an error is the end.
         if (_kind == SyncKind.Error || (message.Step == _step && kind != SyncKind.Error && kind <= _kind) || (IsAtEnd && kind != SyncKind.Error)) throw Nonsense($"{kind} after {_kind}");
@@ -163,6 +163,8 @@ internal sealed unsafe class Conversation : IDisposable
         SyncKind.NetworkDevices => step.Op == InitOp.AwaitNetworkDevices,
         SyncKind.Hooks => step.Op == InitOp.AwaitHooks,
         SyncKind.Source => step.Op == InitOp.MountBind,
+        SyncKind.Device => step.Op == InitOp.DeviceMount,
+        SyncKind.Filesystem => step.Op == InitOp.MountFilesystem && (step.Flags & InitFlags.OnDevice) != 0,
         SyncKind.MapIds => step.Op == InitOp.MountBind && (step.Flags & InitFlags.MapIds) != 0,
         SyncKind.Commit => step.Op == InitOp.AwaitCommit,
         SyncKind.Console => step.Op == InitOp.Console,

@@ -1,3 +1,4 @@
+using System.Text;
 using OciRuntime.Host;
 using OciRuntime.Linux;
 using OciRuntime.Plan;
@@ -33,8 +34,33 @@ internal static class IdMapper
     {
         long result = Files.WriteFileAt(Files.AT_FDCWD, $"/proc/{pid}/{file}", text);
         if (result >= 0) return;
-        string hint = result == -Errno.EPERM ? ": the ids of the host must be mapped in the runtime's own user namespace (/proc/self/uid_map, /proc/self/gid_map)" : "";
+        string hint = result == -Errno.EPERM && file != "setgroups" ? Obstacle(file, text) : "";
         throw new OciException($"{pointer}: write \"{text.TrimEnd().Replace("\n", ", ")}\" to {file}: {ErrnoText.Describe((int)-result)} ({ErrnoText.Name((int)-result)}){hint}", (int)-result);
+    }
+
+    /// <summary>Which of the rules of user_namespaces(7) is broken, as the end of a message; "" where none that can be looked at is.</summary>
+    private static string Obstacle(string file, string text)
+    {
+        List<(uint First, uint Count)> own = Ranges(Files.ReadFileAt(Files.AT_FDCWD, $"/proc/self/{file}", 1 << 16, out _), column: 0), wanted = Ranges(Encoding.ASCII.GetBytes(text), column: 1);
+        foreach ((uint first, uint count) in wanted)
+        {
+            if (!own.Exists(range => first >= range.First && first - range.First < range.Count)) return $": id {first} is not mapped in the runtime's own user namespace (/proc/self/{file})";
+        }
+        Credentials.GetPermitted(out ulong permitted);
+        bool mapsRoot = file == "uid_map" && wanted.Exists(static range => range.First == 0);
+        return mapsRoot && (permitted >> HostFacts.CAP_SETFCAP & 1) == 0 ? ": mapping uid 0 takes CAP_SETFCAP" : "";
+    }
+
+    /// <summary>Ranges of a map: those inside (column 0) or those outside (column 1).</summary>
+    private static List<(uint First, uint Count)> Ranges(byte[]? map, int column)
+    {
+        List<(uint, uint)> ranges = [];
+        foreach (string line in Encoding.ASCII.GetString(map ?? []).Split('\n'))
+        {
+            string[] fields = line.Split(' ', StringSplitOptions.RemoveEmptyEntries);
+            if (fields.Length == 3) ranges.Add((uint.Parse(fields[column]), uint.Parse(fields[2])));
+        }
+        return ranges;
     }
 
     private static void RunHelper(IdMap map, string[] arguments, Interruption interruption)

@@ -111,6 +111,7 @@ internal static class LaunchExplanation
         InitOp.AwaitHooks => Hooks(p.Spec.Hooks!),
         InitOp.AwaitLimits => Limits(p.Spec.Process!.Rlimits),
         InitOp.MountBind when step.IdMap is { } map => [new(map.IsContainers ? "map the ids of the mount" : "make a user namespace with these maps and map the ids of the mount with it", step.Origin.ToString())],
+        InitOp.DeviceMount => [new("make it in a tmpfs that is mounted nowhere, and pass a mount of it on", step.Origin.ToString())],
         InitOp.Ready => [new("record the container as created")],
         _ => null,
     };

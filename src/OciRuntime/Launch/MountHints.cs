@@ -14,23 +14,50 @@ internal static class MountHints
     // Of mounts that cover parts of /proc so many are named.
     private const int Named = 5;
 
-    public static string Of(PlanStep step, InitMessage message) => (message.Detail, message.Errno) switch
+    // Those of common file systems that a user namespace may mount (FS_USERNS_MOUNT in the kernel): their refusal has another reason.
+    private static readonly string[] ForUserNamespaces = ["tmpfs", "ramfs", "proc", "sysfs", "devpts", "mqueue", "cgroup", "cgroup2", "overlay", "fuse", "bpf"];
+
+    /// <summary>The hint as the end of a message, or "".</summary>
+    /// <param name="plan">The plan: whether its steps are done in a user namespace.</param>
+    /// <param name="step">The mount.</param>
+    /// <param name="message">What the child says.</param>
+    public static string Of(LaunchPlan plan, PlanStep step, InitMessage message) => (message.Detail, message.Errno) switch
     {
-        (InitDetail.Attributes, Errno.EPERM) => Locked(step, message.Value),
-        (InitDetail.Superblock or InitDetail.MountObject, Errno.EPERM) when step.Text1 == "proc" => Proc(),
-        (InitDetail.Superblock or InitDetail.MountObject, Errno.EPERM) when step.Text1 == "sysfs" => ": in a user namespace it takes a new network namespace; else bind /sys",
-        (InitDetail.Superblock or InitDetail.MountObject, Errno.EPERM) =>
-            $": the kernel lets a user namespace mount {step.Text1} only where its file system is made for that (tmpfs, proc, sysfs, devpts, mqueue, cgroup, overlay, fuse)",
+        (InitDetail.Attributes or InitDetail.Superblock or InitDetail.MountObject, Errno.EPERM) => Refused(plan, step, message),
         (InitDetail.Source, Errno.EACCES) => ": the container's root user cannot reach it: check the permissions on the way to it",
-        (InitDetail.Source, Errno.EINVAL) when (step.Flags & InitFlags.Recursive) == 0 => ": a user namespace can bind a mount of the host that has others below it only with them (option rbind)",
+        (InitDetail.Source, Errno.EINVAL) when (step.Flags & InitFlags.Recursive) == 0 && plan.InUserNamespace => ": a user namespace can bind a mount of the host that has others below it only with them (option rbind)",
         (InitDetail.Superblock, Errno.EINVAL) when step.Op == InitOp.ReconfigureFilesystem && step.Options!.Exists(static option => option.Key == "dirsync") => ": a remount cannot change dirsync",
-        (InitDetail.Attach or InitDetail.Target, Errno.ENOTDIR) => ": a directory can only be mounted on a directory, and a file on a file",
+        (InitDetail.Attach or InitDetail.Target, Errno.ENOTDIR) => ": a directory can only be mounted on a directory, and a file on a file, with nothing but directories above",
         (InitDetail.Target, Errno.EROFS) when step.Op == InitOp.AttachMount => ": it does not exist, and where it would have to be made is read-only",
         (InitDetail.CopyUp, Errno.ENOSPC) => ": it does not fit into the tmpfs (options size= and nr_inodes=)",
         (InitDetail.CopyUpOwner, Errno.EINVAL) => ": the owner has no mapping in the user namespace (/linux/uidMappings, /linux/gidMappings)",
-        (InitDetail.CopyUpDevice, Errno.EPERM) => ": not possible in a user namespace",
+        (InitDetail.CopyUpDevice, Errno.EPERM) when plan.InUserNamespace => ": not possible in a user namespace",
         _ => "",
     };
+
+    /// <summary>EPERM: the rules of user namespaces, where there is one; else, of a file system on a device, those of the device cgroup.</summary>
+    private static string Refused(LaunchPlan plan, PlanStep step, in SyncMessage message)
+    {
+        if (!plan.InUserNamespace) return message.Detail != InitDetail.Attributes && IsDenied(step) ? ": a device cgroup denies the device to the runtime, too" : "";
+        if (message.Detail == InitDetail.Attributes) return Locked(step, message.Value);
+        return step.Text1 switch
+        {
+            "proc" => Proc(),
+            "sysfs" => ": in a user namespace it takes a new network namespace; else bind /sys",
+            _ when Array.IndexOf(ForUserNamespaces, step.Text1) < 0 =>
+                $": the kernel lets a user namespace mount {step.Text1} only where its file system is made for that (tmpfs, proc, sysfs, devpts, mqueue, cgroup, overlay, fuse)",
+            _ => "",
+        };
+    }
+
+    /// <summary>Opening the device is refused here as well, where ordinary permissions would give EACCES.</summary>
+    private static bool IsDenied(PlanStep step)
+    {
+        if ((step.Flags & InitFlags.OnDevice) == 0 || step.Options!.Find(static option => option.Key == "source").Value is not { } device) return false;
+        long opened = Files.OpenAt(Files.AT_FDCWD, device, Files.O_RDONLY | Files.O_NONBLOCK);
+        if (opened >= 0) Files.Close((int)opened);
+        return opened == -Errno.EPERM;
+    }
 
     /// <summary>
     /// A mount namespace with a less privileged user namespace gets its mounts with ro, nosuid, nodev, noexec and the access time mode locked

@@ -94,7 +94,7 @@ internal sealed class ExecPlanner
         _steps.Add(new(InitOp.JoinContainer, Origin.Runtime) { A = (long)_target.Namespaces, B = slot, C = chroot ? slot + 1 : -1 });
         if (JoinsUser)
         {
-            _steps.Add(new(InitOp.BecomeRoot, Origin.Runtime) { Flags = groups });
+            _steps.Add(new(InitOp.BecomeRoot, Origin.Runtime) { Flags = groups, A = _process.User.Uid, B = _process.User.Gid });
             Add(InitOp.Undumpable);
         }
         if (_request.NewKeyring) _steps.Add(new(InitOp.SessionKeyring, Origin.Runtime) { Text1 = "_ses." + _request.Id });

@@ -1,3 +1,5 @@
+using OciRuntime.Init;
+
 namespace OciRuntime.Plan;
 
 /// <summary>What clone3(2), the parent and the child will do, in order. Immutable; printed by `explain`, compiled by <see cref="PlanCompiler"/>.</summary>
@@ -17,6 +19,9 @@ internal sealed class LaunchPlan
 
     /// <summary>The child's steps.</summary>
     public required List<PlanStep> Steps { get; init; }
+
+    /// <summary>The steps are done in a user namespace: the container's, or the runtime's own.</summary>
+    public bool InUserNamespace => Steps.Exists(static step => step.Op == InitOp.BecomeRoot) || Host.UserNamespace.IsNested();
 
     /// <summary>argv of the program.</summary>
     public required string[] Arguments { get; init; }

@@ -70,7 +70,8 @@ internal sealed class LiveMountPlanner
         Add(new(InitOp.Undumpable, Origin.Runtime));
         if (joins.Count == 0) return;
         Add(new(InitOp.JoinNamespaces, Origin.Runtime) { Joins = joins });
-        Add(new(InitOp.BecomeRoot, Origin.Runtime) { Flags = groups });
+        User? user = _request.Spec.Process?.User;
+        Add(new(InitOp.BecomeRoot, Origin.Runtime) { Flags = groups, A = user?.Uid ?? 0, B = user?.Gid ?? 0 });
         Add(new(InitOp.Undumpable, Origin.Runtime));
     }
 

@@ -13,6 +13,9 @@ internal sealed class MountPlanner(PlanRequest request, NamespacePlan namespaces
     /// <summary>/dev is a bind mount: its devices are its owner's affair.</summary>
     public bool DevIsBound { get; private set; }
 
+    /// <summary>/dev is a devtmpfs, of which there is one only: the host's.</summary>
+    public bool DevIsShared { get; private set; }
+
     /// <summary>Adds a step for every mount.</summary>
     /// <param name="section">JSON pointer of their array.</param>
     public void AddMounts(string section = "/mounts")
@@ -31,6 +34,8 @@ internal sealed class MountPlanner(PlanRequest request, NamespacePlan namespaces
         if (target == ".") throw Refuse(origin, mount, "the root itself cannot be a mount destination");
         bool bind = !options.Remount && (options.Bind || mount.Type == "bind");
         if (options.IdMap != null && !bind) throw Refuse(origin, mount, $"option \"{options.IdMap}\": only bind mounts can be id-mapped");
+        // Of several at one place the last is seen.
+        if (target == "dev" && !options.Remount) (DevIsBound, DevIsShared) = (false, !bind && mount.Type == "devtmpfs");
         if (options.Remount) AddRemount(origin, target, ref options);
         else if (bind) AddBind(mount, origin, target, ref options);
         else if (mount.Type is "cgroup" or "cgroup2") AddCgroup(mount, origin, target, ref options);
@@ -94,6 +99,7 @@ internal sealed class MountPlanner(PlanRequest request, NamespacePlan namespaces
     {
         string type = mount.Type ?? throw Refuse(origin, mount, "needs a type, or the option bind or rbind");
         List<KeyValuePair<string, string?>> data = [.. options.Flags ?? [], .. options.Data ?? []];
+        if (ExistsOnce(type)) LeaveOptions(mount, origin, data);
         CheckIds(mount, origin, data);
         if (!string.IsNullOrEmpty(mount.Source)) data.Insert(0, new("source", mount.Source));
         ulong attributes = options.NewSet;
@@ -102,8 +108,8 @@ internal sealed class MountPlanner(PlanRequest request, NamespacePlan namespaces
         if (readOnly && !IsVirtual(type)) data.Add(new("ro", null));
         bool late = readOnly && !request.IsLive && (type == "tmpfs" || target == "dev");
         if (late) _late.Add(Attributes(origin, target, Mounts.MOUNT_ATTR_RDONLY));
-        InitFlags flags = type is "proc" or "sysfs" ? InitFlags.RealDirectory : 0;
-        labels.AddTo(type, data);
+        InitFlags flags = type is "proc" or "sysfs" ? InitFlags.RealDirectory : type == "devtmpfs" ? InitFlags.HostDevices : IsOnDevice(mount, type) ? InitFlags.OnDevice : 0;
+        if (!ExistsOnce(type)) labels.AddTo(type, data);
         if (type == "tmpfs" && !data.Exists(static o => o.Key == "mode")) flags |= InitFlags.InheritMode;
         steps.Add(new(InitOp.MountFilesystem, origin)
         {
@@ -132,7 +138,22 @@ internal sealed class MountPlanner(PlanRequest request, NamespacePlan namespaces
     }
 
     private static bool IsVirtual(string type) =>
-        type is "proc" or "sysfs" or "tmpfs" or "devpts" or "mqueue" or "cgroup" or "cgroup2" or "ramfs" or "securityfs" or "debugfs" or "tracefs" or "bpf" or "devtmpfs" or "overlay";
+        type is "proc" or "sysfs" or "tmpfs" or "devpts" or "mqueue" or "cgroup" or "cgroup2" or "ramfs" or "bpf" or "overlay" || ExistsOnce(type);
+
+    /// <summary>The kernel has one of it, which every mount shows.</summary>
+    private static bool ExistsOnce(string type) => type is "devtmpfs" or "securityfs" or "debugfs" or "tracefs" or "configfs" or "efivarfs" or "binfmt_misc" or "selinuxfs"
+        or "smackfs" or "pstore" or "fusectl" or "resctrl";
+
+    /// <summary>A new mount may set such a file system's options anew, for the host (reconfigure_single() of older kernels), or does nothing with them.</summary>
+    private void LeaveOptions(Mount mount, Origin origin, List<KeyValuePair<string, string?>> data)
+    {
+        foreach (KeyValuePair<string, string?> option in data) warnings.Add($"{origin} {mount.Destination}: option \"{option.Key}\" is left out: there is one {mount.Type} only, the host's");
+        data.Clear();
+    }
+
+    /// <summary>The child is in the container's device cgroup, which may deny it the device; a user namespace has no right to it in any case.</summary>
+    private bool IsOnDevice(Mount mount, string type) => !request.IsLive && !IsVirtual(type) && mount.Source is ['/', ..] && !namespaces.Has(Processes.CLONE_NEWUSER)
+        && !request.Host.InUserNamespace && Files.StatAt(Files.AT_FDCWD, mount.Source, 0, out Statx stat) >= 0 && stat.Type == Files.S_IFBLK;
 
     // A hierarchy without a cgroup of the container's is left out of its view.
     private InitFlags CgroupFlags => request.CgroupsOptional ? InitFlags.SkipMissing : InitFlags.None;

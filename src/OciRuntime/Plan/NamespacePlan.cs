@@ -34,7 +34,13 @@ internal sealed class NamespacePlan
     public bool InChild { get; private set; }
 
     /// <summary>Flags for clone3. Never a cgroup namespace, whose root would be the runtime's cgroup, nor a time one, whose offsets could no longer be set.</summary>
-    public ulong CloneFlags => InChild ? 0 : New & ~(Processes.CLONE_NEWCGROUP | Processes.CLONE_NEWTIME);
+    public ulong CloneFlags => InChild ? 0 : New & ~(Processes.CLONE_NEWCGROUP | Processes.CLONE_NEWTIME | BornOwned);
+
+    /// <summary>
+    /// Those in which the kernel makes files at once, for the ids of their maker: the root of the message queues, what sysfs has of "lo". Before the
+    /// id maps are written a new user namespace has no ids, and the files would be nobody's for good.
+    /// </summary>
+    private ulong BornOwned => NewUser ? Processes.CLONE_NEWIPC | Processes.CLONE_NEWNET : 0;
 
     public bool Has(ulong flag) => (Separate & flag) != 0;
 
@@ -66,15 +72,19 @@ internal sealed class NamespacePlan
     }
 
     /// <summary>The steps that bring the child into its namespaces, from the first join to being root there.</summary>
-    public void AddSteps(List<PlanStep> steps, LinuxConfig? linux, InitFlags groups)
+    /// <param name="steps">Takes the steps.</param>
+    /// <param name="linux">The configuration.</param>
+    /// <param name="groups">What becomes of the caller's supplementary groups.</param>
+    /// <param name="user">Whose ids are taken in a user namespace that has none for root.</param>
+    public void AddSteps(List<PlanStep> steps, LinuxConfig? linux, InitFlags groups, User? user = null)
     {
         Origin origin = new("/linux/namespaces");
         if (_joins.Count > 0) steps.Add(new(InitOp.JoinNamespaces, origin) { Joins = _joins, Flags = NewUser ? InitFlags.NewUserNext : InitFlags.None });
         if (InChild && NewUser) steps.Add(new(InitOp.Unshare, OriginOf(Processes.CLONE_NEWUSER)) { A = (long)Processes.CLONE_NEWUSER });
         if (NewUser) steps.Add(new(InitOp.AwaitIdMaps, new("/linux/uidMappings")));
-        if (Has(Processes.CLONE_NEWUSER)) steps.Add(new(InitOp.BecomeRoot, OriginOf(Processes.CLONE_NEWUSER)) { Flags = groups });
-        ulong rest = New & (Processes.CLONE_NEWCGROUP | (InChild ? ~(Processes.CLONE_NEWUSER | Processes.CLONE_NEWPID | Processes.CLONE_NEWTIME) : 0));
-        if (rest != 0) steps.Add(new(InitOp.Unshare, rest == Processes.CLONE_NEWCGROUP ? OriginOf(rest) : origin) { A = (long)rest });
+        if (Has(Processes.CLONE_NEWUSER)) steps.Add(new(InitOp.BecomeRoot, OriginOf(Processes.CLONE_NEWUSER)) { Flags = groups, A = user?.Uid ?? 0, B = user?.Gid ?? 0 });
+        ulong rest = New & (Processes.CLONE_NEWCGROUP | BornOwned | (InChild ? ~(Processes.CLONE_NEWUSER | Processes.CLONE_NEWPID | Processes.CLONE_NEWTIME) : 0));
+        if (rest != 0) steps.Add(new(InitOp.Unshare, ulong.IsPow2(rest) ? OriginOf(rest) : origin) { A = (long)rest });
         if (InChild && (New & Processes.CLONE_NEWPID) != 0) steps.Add(new(InitOp.ForkIntoPidNamespace, OriginOf(Processes.CLONE_NEWPID)) { A = (long)Processes.CLONE_NEWPID });
         if ((New & Processes.CLONE_NEWTIME) == 0) return;
         Origin time = OriginOf(Processes.CLONE_NEWTIME);

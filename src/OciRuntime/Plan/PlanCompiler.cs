@@ -38,7 +38,7 @@ internal static unsafe class PlanCompiler
         target->Fallback = arena.Text(step.Fallback);
         switch (step.Op)
         {
-            case InitOp.MountFilesystem or InitOp.ReconfigureFilesystem or InitOp.MaskPath: Options(step, target, arena); break;
+            case InitOp.MountFilesystem or InitOp.ReconfigureFilesystem or InitOp.MaskPath or InitOp.DeviceMount: Options(step, target, arena); break;
             case InitOp.MountBind: *(BindAttributes*)(target->Data = arena.Allocate(sizeof(BindAttributes))) = step.Bind; break;
             case InitOp.Capabilities: *(ulong*)(target->Data = arena.Allocate(sizeof(ulong))) = step.Bind.Set; break;
             case InitOp.Scheduler: *(Linux.SchedAttr*)(target->Data = arena.Allocate(sizeof(Linux.SchedAttr))) = step.Schedule; break;

@@ -54,7 +54,7 @@ internal sealed class Planner
         RefuseWithoutPrivilege();
         InitFlags groups = Groups();
         AddHostSteps();
-        _namespaces.AddSteps(_steps, _linux, groups);
+        _namespaces.AddSteps(_steps, _linux, groups, _spec.Process!.User);
         AddSessionSteps();
         if (HasMountNamespace) AddRootSteps();
         else AddChangeRoot();
@@ -145,6 +145,8 @@ internal sealed class Planner
 
     private void AddRootSteps()
     {
+        // pivot_root(2) takes no root that is the current one (EBUSY), and what lies on it already, /proc and /dev, would be the container's.
+        if (_request.Rootfs == "/") throw new OciException("/root/path: / is the root directory of the host, which a container with a mount namespace cannot have as its own: bind it elsewhere (mount --rbind / DIR) and name that", Errno.EBUSY);
         ulong propagation = Propagation();
         bool late = (propagation & Mounts.MS_UNBINDABLE) != 0;
         ulong first = propagation == 0 ? Mounts.MS_SLAVE | Mounts.MS_REC : late ? Mounts.MS_PRIVATE | Mounts.MS_REC : propagation;
@@ -156,7 +158,9 @@ internal sealed class Planner
         {
             _steps.Add(new(InitOp.MountBind, Origin.Runtime) { Text1 = _request.NotifyDirectory, Text2 = "run/notify", Bind = new() { Set = Mounts.MOUNT_ATTR_RDONLY | Mounts.MOUNT_ATTR_NOSUID | Mounts.MOUNT_ATTR_NODEV | Mounts.MOUNT_ATTR_NOEXEC } });
         }
-        if (!mounts.DevIsBound) DevicePlanner.AddSteps(_request, bind: HasUserNamespace || _request.Host.InUserNamespace, _steps);
+        DevicePlanner devices = new(_request, _namespaces, _labels, _steps);
+        if (mounts.DevIsShared) devices.AddChecks();
+        else if (!mounts.DevIsBound) devices.AddSteps();
         AddHooks();
         if (_spec.Process!.Terminal)
         {

@@ -1,0 +1,65 @@
+using System.Text;
+using OciRuntime.Init;
+using OciRuntime.Linux;
+using OciRuntime.Plan;
+
+namespace OciRuntime.Launch;
+
+/// <summary>
+/// Device nodes for a container in a user namespace, where mknod(2) is not permitted: made by the runtime in a tmpfs that is mounted nowhere, and handed in as
+/// mounts of one file each. The node is the container's own; nobody can get from it to the directory that it is in.
+/// </summary>
+internal sealed unsafe class DeviceNodes : IDisposable
+{
+    private Fd? _directory;
+    private int _made;
+
+    /// <summary>Answers the child's request.</summary>
+    /// <param name="child">The child, in whose user namespace the owner is meant.</param>
+    /// <param name="step">The device.</param>
+    /// <param name="native">The same step, with the options of the file system.</param>
+    /// <exception cref="OciException">The node cannot be made.</exception>
+    public void Provide(ChildProcess child, PlanStep step, InitStep* native)
+    {
+        uint uid = HostId(child.Pid, "uid", (uint)step.C, step.Origin), gid = HostId(child.Pid, "gid", (uint)(step.C >> 32), step.Origin);
+        int directory = (_directory ??= MakeFileSystem(step, native)).Number;
+        fixed (byte* name = CString.Encode($"{_made++}", stackalloc byte[16]))
+        {
+            Check(Files.MakeNodeAt(directory, name, (uint)step.A, (ulong)step.B), step, "mknod");
+            Check(Files.ChownAt(directory, name, uid, gid, Files.AT_SYMLINK_NOFOLLOW), step, "chown");
+            // The umask has taken its part, and chown set-id bits.
+            Check(Files.ChmodAt(directory, name, (uint)step.A & 0xfff), step, "chmod");
+            using Fd mount = new((int)Check(Mounts.OpenTree(directory, name, Mounts.OPEN_TREE_CLONE | Files.AT_SYMLINK_NOFOLLOW), step, "open_tree"));
+            child.Conversation.Answer(passed: mount.Number);
+        }
+    }
+
+    private static Fd MakeFileSystem(PlanStep step, InitStep* native)
+    {
+        InitState s = new(null);
+        fixed (byte* type = "tmpfs\0"u8)
+        {
+            InitStep tmpfs = *native;
+            tmpfs.Text1 = type;
+            tmpfs.A = (long)(Mounts.MOUNT_ATTR_NOSUID | Mounts.MOUNT_ATTR_NOEXEC);
+            return new((int)Check(MountSteps.CreateFilesystem(ref s, &tmpfs, -1), step, "make a tmpfs for it"));
+        }
+    }
+
+    /// <summary>What an id of the container is here (user_namespaces(7), "uid_map": as whoever reads it sees it).</summary>
+    private static uint HostId(int pid, string kind, uint id, Origin origin)
+    {
+        string path = $"/proc/{pid}/{kind}_map";
+        byte[] map = Files.ReadFileAt(Files.AT_FDCWD, path, 1 << 16, out long error) ?? throw OciException.FromResult(error, $"{origin}: read {path}");
+        foreach (string line in Encoding.ASCII.GetString(map).Split('\n'))
+        {
+            string[] fields = line.Split(' ', StringSplitOptions.RemoveEmptyEntries);
+            if (fields.Length == 3 && id - uint.Parse(fields[0]) is var offset && offset < uint.Parse(fields[2])) return uint.Parse(fields[1]) + offset;
+        }
+        throw new OciException($"{origin}/{kind}: {id}: is not mapped in the container's user namespace");
+    }
+
+    private static long Check(long result, PlanStep step, string call) => OciException.Check(result, $"{step.Origin}: {StepText.Describe(step)}: {call}");
+
+    public void Dispose() => _directory?.Dispose();
+}
