@@ -181,7 +181,7 @@ internal static class FailureText
         Files.ReadFileAt(Files.AT_FDCWD, "/proc/self/oom_score_adj", 16, out _) is { } text && int.TryParse(Encoding.ASCII.GetString(text).Trim(), out int score) ? score : int.MinValue;
 
     /// <summary>A node is bound only where none can be made: the default ones in any user namespace, those of the configuration where the runtime has not the right either.</summary>
-    private static string DeviceHint(PlanStep step, in SyncMessage message)
+    private static string DeviceHint(PlanStep step, InitMessage message)
     {
         string right = step.Origin == Origin.Runtime ? ": a user namespace cannot make device nodes, so the host's device of the same path is bound"
             : ": making device nodes takes CAP_MKNOD outside of any user namespace, which the runtime has not, so the host's device of the same path is bound";

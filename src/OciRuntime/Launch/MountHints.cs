@@ -36,7 +36,7 @@ internal static class MountHints
     };
 
     /// <summary>EPERM: the rules of user namespaces, where there is one; else, of a file system on a device, those of the device cgroup.</summary>
-    private static string Refused(LaunchPlan plan, PlanStep step, in SyncMessage message)
+    private static string Refused(LaunchPlan plan, PlanStep step, InitMessage message)
     {
         if (!plan.InUserNamespace) return message.Detail != InitDetail.Attributes && IsDenied(step) ? ": a device cgroup denies the device to the runtime, too" : "";
         if (message.Detail == InitDetail.Attributes) return Locked(step, message.Value);
