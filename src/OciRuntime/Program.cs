@@ -118,7 +118,7 @@ internal static class Program
         }
         catch (Exception e) when (e is UsageException or IOException)
         {
-            Output.WriteError(message == e.Message ? $"{message}\n" : $"{message}; and {e.Message}\n");
+            Output.WriteError(LogRecord.Bare(message == e.Message ? message : $"{message}; and {e.Message}") + "\n");
         }
     }
 }

@@ -35,7 +35,7 @@ public sealed class ResourceTests
     [TestCase("""{"cpu":{"quota":2000,"period":1000,"burst":2000}}""", "cpu.cfs_quota_us=2000", "cpu.cfs_period_us=1000", "cpu.cfs_burst_us=2000")]
     [TestCase("""{"cpu":{"idle":1,"shares":500}}""", "cpu.idle=1")]
     [TestCase("""{"cpu":{"cpus":"0-1","mems":"0"}}""", "cpuset.cpus=0-1", "cpuset.mems=0")]
-    [TestCase("""{"pids":{"limit":0}}""", "pids.max=1")]
+    [TestCase("""{"pids":{"limit":0}}""", "pids.max=max")]
     [TestCase("""{"pids":{"limit":-1}}""", "pids.max=max")]
     [TestCase("""{"pids":{"limit":-7}}""", "pids.max=max")]
     public void A_value_is_in_the_kernel(string resources, params string[] expected)

@@ -12,6 +12,9 @@ internal static class Wrapped
     public static RuntimeBinary PureV2 => Script("v2",
         "exec unshare --mount --propagation private sh -c 'umount -R /sys/fs/cgroup && mount -t cgroup2 cgroup2 /sys/fs/cgroup && exec \"$@\"' --");
 
+    /// <summary>Where there is nothing but cgroup v1.</summary>
+    public static RuntimeBinary WithoutV2 => Script("v1", "exec unshare --mount --propagation private sh -c 'umount /sys/fs/cgroup/unified && exec \"$@\"' --");
+
     /// <summary>As root of a user namespace with the same ids and as many as Podman gives an ordinary user: his own, and a range of 65536.</summary>
     public static RuntimeBinary UserNamespace => Script("userns", """
         exec sh -c '

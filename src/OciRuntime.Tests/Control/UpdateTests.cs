@@ -108,8 +108,8 @@ public sealed class UpdateTests
     [Test]
     public void An_empty_value_and_zero_say_nothing()
     {
-        Update("--memory", "", "--cpu-quota", "", "--cpu-share", "0", "--cpuset-cpus=", "--pids-limit", "0", "--blkio-weight", "0", "--memory-swap=0");
-        Update("""{"memory":{"limit":0,"reservation":0,"swap":0,"kernel":0},"cpu":{"shares":0,"quota":0,"period":0,"cpus":""},"blockIO":{"weight":0},"pids":{"limit":0}}""");
+        Update("--memory", "", "--cpu-quota", "", "--cpu-share", "0", "--cpuset-cpus=", "--pids-limit", "", "--blkio-weight", "0", "--memory-swap=0");
+        Update("""{"memory":{"limit":0,"reservation":0,"swap":0,"kernel":0},"cpu":{"shares":0,"quota":0,"period":0,"cpus":""},"blockIO":{"weight":0},"pids":{"limit":null}}""");
         Update();
         Read("memory.limit_in_bytes").Should().Be("67108864");
         Read("memory.memsw.limit_in_bytes").Should().Be("134217728");

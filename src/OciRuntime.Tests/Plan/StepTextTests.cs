@@ -26,7 +26,7 @@ public sealed class StepTextTests
     [Test]
     public void Control_characters_are_shown()
     {
-        StepText.Describe(new(InitOp.Hostname, Origin.Runtime) { Text1 = "a\u001b[2Jb\nc\td\u009be" }).Should().Be(@"set the hostname to a\x1b[2Jb\nc\td\x9be");
+        StepText.Describe(new(InitOp.Hostname, Origin.Runtime) { Text1 = "a\u001b[2Jb\nc\td\u009be" }).Should().Be(@"set the hostname to a\x1b[2Jb\nc\td\u009be");
     }
 
     [Test]

@@ -23,7 +23,7 @@ internal static class ResourceCases
         """{"cpu":{"idle":1,"shares":500}}|cpu.idle|1""",
         """{"cpu":{"realtimeRuntime":5000,"realtimePeriod":50000}}|cpu.max|max 100000""",
         """{"cpu":{"cpus":"0","mems":"0"}}|cpuset.cpus cpuset.mems|0 0""",
-        """{"pids":{"limit":0}}|pids.max|1""",
+        """{"pids":{"limit":0}}|pids.max|max""",
         """{"pids":{"limit":-1}}|pids.max|max""",
         """{"network":{"classID":5,"priorities":[{"name":"lo","priority":2}]}}|cpu.max|max 100000""",
         """{"blockIO":{"weight":10,"leafWeight":20}}|io.weight|default 1|default 10""",

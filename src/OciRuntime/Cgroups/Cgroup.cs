@@ -135,7 +135,7 @@ internal static class Cgroup
     private static void CheckProcesses(CgroupDirectory directory, int fd, int inhabitant)
     {
         HashSet<int> pids = [];
-        CgroupFiles.CollectPids(fd, pids);
+        CgroupProcesses.Collect(fd, pids);
         // Limits beside the container's real cgroup would be none.
         if (inhabitant != 0 && !pids.Remove(inhabitant) && directory.Hierarchy.Unified) throw new OciException($"systemd did not put process {inhabitant} into {directory.Path}", Errno.ENOENT);
         if (pids.Count > 0) throw new OciException($"container's cgroup is not empty: {pids.Count} process(es) found in {directory.Path}", Errno.EBUSY);

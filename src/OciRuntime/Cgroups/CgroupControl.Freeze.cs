@@ -68,7 +68,7 @@ internal sealed partial class CgroupControl
         if (fd < 0) return;
         long result = CgroupFiles.Write((int)fd, "cgroup.freeze", "0");
         Files.Close((int)fd);
-        if (result < 0 && result is not (-Errno.ENOENT or -Errno.ENODEV)) throw OciException.FromResult(result, $"thaw {Paths[0]}");
+        if (result < 0 && !CgroupFiles.IsGone(result)) throw OciException.FromResult(result, $"thaw {Paths[0]}");
     }
 
     private void ThawV1()
@@ -78,7 +78,7 @@ internal sealed partial class CgroupControl
         if (fd < 0) return;
         long result = CgroupFiles.Write((int)fd, "freezer.state", "THAWED");
         Files.Close((int)fd);
-        if (result < 0 && result is not (-Errno.ENOENT or -Errno.ENODEV)) throw OciException.FromResult(result, "thaw the v1 freezer cgroup");
+        if (result < 0 && !CgroupFiles.IsGone(result)) throw OciException.FromResult(result, "thaw the v1 freezer cgroup");
     }
 
     /// <summary>Thaws also what the container itself has frozen in v1 cgroups that it made: there a frozen process does not even die.</summary>
@@ -87,21 +87,18 @@ internal sealed partial class CgroupControl
         Thaw();
         long fd = OpenFreezer();
         if (fd < 0) return;
-        ThawBelow((int)fd);
+        // With time up the kill that follows is a try, and says so itself when it fails.
+        new ThawWalk().Run((int)fd);
         Files.Close((int)fd);
     }
 
-    private static void ThawBelow(int directory)
+    private sealed class ThawWalk() : CgroupWalk(Environment.TickCount64 + Patience)
     {
-        List<string> children = [];
-        CgroupFiles.Children(directory, children);
-        foreach (string child in children)
+        protected override bool Enter(int directory)
         {
-            long fd = CgroupFiles.OpenDirectory(directory, child);
-            if (fd < 0) continue; // Removed meanwhile.
-            CgroupFiles.Write((int)fd, "freezer.state", "THAWED");
-            ThawBelow((int)fd);
-            Files.Close((int)fd);
+            // Each write makes the kernel visit all below, so not where nothing was frozen. One that has gone meanwhile holds nobody.
+            if (CgroupFiles.Read(directory, "freezer.self_freezing", out _) != "0") CgroupFiles.Write(directory, "freezer.state", "THAWED");
+            return true;
         }
     }
 

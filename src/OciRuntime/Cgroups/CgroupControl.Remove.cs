@@ -1,3 +1,4 @@
+using System.Text;
 using OciRuntime.Linux;
 
 namespace OciRuntime.Cgroups;
@@ -22,7 +23,7 @@ internal sealed partial class CgroupControl
     {
         long parent = OpenParent(path, out string name);
         if (parent < 0) return false;
-        long result = CgroupFiles.RemoveChild((int)parent, name);
+        long result = CgroupFiles.RemoveChild((int)parent, Encoding.UTF8.GetBytes(name));
         Files.Close((int)parent);
         return result == 0;
     }
@@ -42,23 +43,26 @@ internal sealed partial class CgroupControl
         // such as a kernel or seccomp profile without openat2.
         if (Files.StatAt(Files.AT_FDCWD, path, Files.AT_SYMLINK_NOFOLLOW, out _) == -Errno.ENOENT) return;
         long parent = OpenParent(path, out string name);
-        if (parent is -Errno.ENOENT or -Errno.ENODEV) return;
+        if (CgroupFiles.IsGone(parent)) return;
         OciException.Check(parent, $"open the parent of cgroup {path}");
         try
         {
+            byte[] bytes = Encoding.UTF8.GetBytes(name);
             int pause = 1;
             long result;
-            while (!IsGone(result = CgroupFiles.RemoveChild((int)parent, name)))
+            while ((result = CgroupFiles.RemoveChild((int)parent, bytes)) < 0 && !CgroupFiles.IsGone(result))
             {
-                if (result is not (-Errno.EBUSY or -Errno.ENOTEMPTY)) throw OciException.FromResult(result, $"remove cgroup {path}");
-                long fd = CgroupFiles.OpenDirectory((int)parent, name);
-                if (IsGone(fd)) return;
+                if (!IsBusy(result)) throw OciException.FromResult(result, $"remove cgroup {path}");
+                long fd = CgroupFiles.OpenDirectory((int)parent, bytes);
+                if (CgroupFiles.IsGone(fd)) return;
                 OciException.Check(fd, $"open cgroup {path}");
                 try
                 {
-                    bool cleared = RemoveChildren((int)fd, out bool hadChildren);
-                    if (cleared && hadChildren) continue;
+                    RemovalWalk below = new(path, deadline);
+                    below.Run((int)fd);
+                    // Before progress counts: whoever makes new ones all the time is not to be waited for.
                     if (Environment.TickCount64 >= deadline) throw Busy(path, (int)fd);
+                    if (below.Progress) continue;
                     if (!WaitUntilEmpty((int)fd, deadline))
                     {
                         Processes.Sleep(pause);
@@ -77,7 +81,8 @@ internal sealed partial class CgroupControl
         }
     }
 
-    private static bool IsGone(long result) => result is 0 or -Errno.ENOENT or -Errno.ENODEV;
+    // EBUSY with processes and with children, as the kernel has it; POSIX has the other for the latter.
+    private static bool IsBusy(long result) => result is -Errno.EBUSY or -Errno.ENOTEMPTY;
 
     // v1 has no events, and a v2 cgroup may be busy for reasons other than processes: then the caller pauses.
     private static bool WaitUntilEmpty(int directory, long deadline)
@@ -90,7 +95,7 @@ internal sealed partial class CgroupControl
     private static OciException Busy(string path, int fd)
     {
         HashSet<int> pids = [];
-        CgroupFiles.CollectPids(fd, pids);
+        CgroupProcesses.Collect(fd, pids);
         int[] sorted = Sorted(pids);
         string who = sorted.Length == 0
             ? "held by something that is not a process of this pid namespace"
@@ -99,42 +104,23 @@ internal sealed partial class CgroupControl
         return new OciException($"{plain.Message}: {who}", Errno.EBUSY);
     }
 
-    /// <summary>Removes what is below a directory, innermost first, without descending by recursion: a container can nest as deep as it likes.</summary>
-    /// <returns>False when a cgroup with processes stands in the way.</returns>
-    private static bool RemoveChildren(int top, out bool hadChildren)
+    /// <summary>One pass from the leaves up. What has processes stays, and all above it.</summary>
+    private sealed class RemovalWalk(string path, long deadline) : CgroupWalk(deadline)
     {
-        hadChildren = false;
-        List<string> names = [];
-        while (true)
+        /// <summary>Whether anything was removed.</summary>
+        public bool Progress { get; private set; }
+
+        // Most have nothing below them: to try is cheaper than to look.
+        protected override bool Wants(int parent, byte[] name) => !Remove(parent, name);
+
+        protected override void Leave(int parent, byte[] name) => Remove(parent, name);
+
+        private bool Remove(int parent, byte[] name)
         {
-            // Down the first branch that does not go away, removing what does, then again from the top.
-            int current = top;
-            bool atTop = true, progress = false;
-            while (true)
-            {
-                names.Clear();
-                Rewind(current);
-                CgroupFiles.Children(current, names);
-                if (atTop && names.Count == 0) return true;
-                hadChildren = true;
-                long inner = -1;
-                foreach (string child in names)
-                {
-                    if (IsGone(CgroupFiles.RemoveChild(current, child)))
-                    {
-                        progress = true;
-                        continue;
-                    }
-                    if (inner < 0) inner = CgroupFiles.OpenDirectory(current, child);
-                }
-                if (!atTop) Files.Close(current);
-                if (inner < 0) break;
-                current = (int)inner;
-                atTop = false;
-            }
-            if (!progress) return false;
+            long result = CgroupFiles.RemoveChild(parent, name);
+            if (result == 0) Progress = true;
+            else if (!IsBusy(result) && !CgroupFiles.IsGone(result)) throw OciException.FromResult(result, $"remove a cgroup below {path}");
+            return !IsBusy(result);
         }
     }
-
-    private static void Rewind(int directory) => Kernel.Call(SyscallNumber.Lseek, directory);
 }

@@ -123,9 +123,9 @@ internal sealed partial class CgroupControl(IReadOnlyList<string> paths)
     private static void Collect(string path, HashSet<int> pids)
     {
         long fd = CgroupFiles.OpenPath(path, Files.O_RDONLY, out _);
-        if (fd is -Errno.ENOENT or -Errno.ENODEV) return;
+        if (CgroupFiles.IsGone(fd)) return;
         OciException.Check(fd, $"open cgroup {path}");
-        CgroupFiles.CollectPids((int)fd, pids);
+        CgroupProcesses.Collect((int)fd, pids);
         Files.Close((int)fd);
     }
 
@@ -134,7 +134,7 @@ internal sealed partial class CgroupControl(IReadOnlyList<string> paths)
     {
         long fd = OpenFreezer();
         if (fd < 0) return;
-        CgroupFiles.CollectPids((int)fd, pids);
+        CgroupProcesses.Collect((int)fd, pids);
         Files.Close((int)fd);
     }
 

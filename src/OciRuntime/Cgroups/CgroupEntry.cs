@@ -1,4 +1,3 @@
-using OciRuntime.Host;
 using OciRuntime.Linux;
 
 namespace OciRuntime.Cgroups;
@@ -48,15 +47,21 @@ internal sealed class CgroupEntry : IDisposable
         }
     }
 
-    /// <summary>Opens the v2 cgroup in which a process is now, for when the container has made its own cgroup an inner node (EBUSY on entering it).</summary>
-    public static CgroupEntry OpenOfProcess(CgroupHost host, int pid)
+    /// <summary>Opens the v2 cgroup, the container's own or one below it, in which a process is now: for when the container has made its own an inner node (EBUSY on entering it).</summary>
+    /// <param name="paths">Absolute paths from the state file.</param>
+    /// <param name="pid">The process.</param>
+    /// <param name="below">Where it was found, from the container's own cgroup on, with a slash before each name.</param>
+    /// <exception cref="OciException">It is not there, or somewhere else.</exception>
+    public static CgroupEntry OpenOfProcess(IReadOnlyList<string> paths, int pid, out byte[] below)
     {
-        CgroupHierarchy unified = host.Unified ?? throw new OciException("there is no cgroup v2 hierarchy", Errno.ENOENT);
-        byte[]? text = Files.ReadFileAt(Files.AT_FDCWD, $"/proc/{pid}/cgroup", 1 << 20, out long error);
-        if (text is null) throw OciException.FromResult(error, $"read /proc/{pid}/cgroup");
-        string membership = CgroupHost.Membership(System.Text.Encoding.UTF8.GetString(text), unified);
-        string relative = CgroupHost.Relative(membership, unified.MountRoot);
-        return Open([relative == "/" ? unified.MountPoint : unified.MountPoint + relative]);
+        long own = CgroupFiles.OpenPath(paths[0], Files.O_RDONLY, out bool unified);
+        OciException.Check(own, $"open cgroup {paths[0]}");
+        using Fd held = new((int)own);
+        if (!unified) throw new OciException("there is no cgroup v2 hierarchy", Errno.ENOENT);
+        // Nowhere else: the container's limits are to hold for whoever enters it.
+        long fd = CgroupProcesses.Find(held.Number, pid, out below);
+        OciException.Check(fd, $"find process {pid} in cgroup {paths[0]} and below it");
+        return new CgroupEntry { UnifiedFd = (int)fd };
     }
 
     /// <summary>Moves another process in through cgroup.procs: slow, for when it cannot do it itself.</summary>
@@ -79,7 +84,7 @@ internal sealed class CgroupEntry : IDisposable
         {
             int fd = (int)OciException.Check(CgroupFiles.OpenPath(path, Files.O_RDONLY, out bool unified), $"open cgroup {path}");
             HashSet<int> pids = [];
-            if (!unified) CgroupFiles.CollectPids(fd, pids);
+            if (!unified) CgroupProcesses.Collect(fd, pids);
             long result = unified || pids.Contains(pid) ? 0 : CgroupFiles.Write(fd, "cgroup.procs", pid.ToString());
             Files.Close(fd);
             OciException.Check(result, $"write {pid} to {path}/cgroup.procs");

@@ -12,6 +12,9 @@ internal static unsafe class CgroupFiles
     private const ulong NoLinks = Files.RESOLVE_NO_MAGICLINKS | Files.RESOLVE_NO_SYMLINKS;
     private const int FileSize = 4096;
 
+    // NAME_MAX and a NUL; cgroup file systems have no longer ones.
+    private const int NameSize = 256;
+
     // Of a machine with thousands of processors or block devices.
     private const int MaxLongFile = 4 << 20;
 
@@ -94,6 +97,8 @@ internal static unsafe class CgroupFiles
     }
 
     /// <summary>The value of a key in a flat keyed file such as cgroup.events; -1 when it is missing.</summary>
+    /// <param name="text">Of the kernel alone. Where others choose words in it (a process its name), they choose lines, too: U+0085 ends one here.</param>
+    /// <param name="key">Up to the blank.</param>
     public static long Keyed(ReadOnlySpan<char> text, string key)
     {
         foreach (ReadOnlySpan<char> line in text.EnumerateLines())
@@ -103,9 +108,11 @@ internal static unsafe class CgroupFiles
         return -1;
     }
 
-    /// <summary>Names of the child cgroups.</summary>
-    /// <returns>0 or a negated errno; ENODEV and ENOENT mean that the directory has just been removed.</returns>
-    public static long Children(int directory, List<string> names)
+    /// <summary>Calls back with inode and name of each child cgroup; the names are bytes, without NUL.</summary>
+    /// <param name="directory">Open for reading; read from where it is: see <see cref="Rewind"/>.</param>
+    /// <param name="add">Takes them.</param>
+    /// <returns>0 or a negated errno; see <see cref="IsGone"/>.</returns>
+    public static long Children(int directory, Action<ulong, byte[]> add)
     {
         const byte DT_DIR = 4;
         byte* buffer = stackalloc byte[8192];
@@ -116,78 +123,47 @@ internal static unsafe class CgroupFiles
             for (int at = 0; at < (int)n; at += *(ushort*)(buffer + at + 16))
             {
                 if (buffer[at + 18] != DT_DIR) continue;
-                string name = Encoding.UTF8.GetString(buffer + at + 19, CString.Length(buffer + at + 19));
-                if (name is not ("." or "..")) names.Add(name);
+                ReadOnlySpan<byte> name = new(buffer + at + 19, CString.Length(buffer + at + 19));
+                if (!name.SequenceEqual("."u8) && !name.SequenceEqual(".."u8)) add(*(ulong*)(buffer + at), name.ToArray());
             }
         }
         return n;
     }
 
-    /// <summary>Adds the pids in cgroup.procs of a directory and all below it.</summary>
-    public static void CollectPids(int directory, HashSet<int> pids)
+    /// <summary>To the beginning of a directory.</summary>
+    public static void Rewind(int directory) => OciException.Check(Kernel.Call(SyscallNumber.Lseek, directory), "rewind a cgroup");
+
+    /// <summary>Opens a child for reading.</summary>
+    public static long OpenDirectory(int directory, ReadOnlySpan<byte> name)
     {
-        AddPids(directory, pids);
-        List<string> children = [];
-        Children(directory, children);
-        foreach (string child in children)
-        {
-            long fd = OpenDirectory(directory, child);
-            if (fd is -Errno.ENOENT or -Errno.ENODEV) continue;
-            OciException.Check(fd, $"open child cgroup {child}");
-            CollectPids((int)fd, pids);
-            Files.Close((int)fd);
-        }
+        fixed (byte* p = WithEnd(name, stackalloc byte[NameSize])) return Files.OpenAt2(directory, p, Files.O_RDONLY | Files.O_DIRECTORY, Beneath);
     }
 
+    /// <summary>Opens the cgroup above, for reading; the root of a mount has none (EXDEV).</summary>
+    public static long OpenParent(int directory) =>
+        Files.OpenAt2(directory, "..", Files.O_RDONLY | Files.O_DIRECTORY, Files.RESOLVE_NO_XDEV | NoLinks);
+
     /// <summary>rmdir(2) of a child, again on EINTR.</summary>
-    public static long RemoveChild(int parent, string name)
+    public static long RemoveChild(int parent, ReadOnlySpan<byte> name)
     {
         long result;
-        do result = Files.UnlinkAt(parent, name, Files.AT_REMOVEDIR);
-        while (result == -Errno.EINTR);
+        fixed (byte* p = WithEnd(name, stackalloc byte[NameSize]))
+        {
+            do result = Files.UnlinkAt(parent, p, Files.AT_REMOVEDIR);
+            while (result == -Errno.EINTR);
+        }
         return result;
     }
 
-    private static void AddPids(int directory, HashSet<int> pids)
-    {
-        // In a threaded cgroup cgroup.procs reads EOPNOTSUPP: the domain above lists its processes, which need not be the container's own.
-        if (AddNumbers(directory, "cgroup.procs", pids) != -Errno.EOPNOTSUPP) return;
-        HashSet<int> threads = [];
-        AddNumbers(directory, "cgroup.threads", threads);
-        foreach (int thread in threads)
-        {
-            byte[]? status = Files.ReadFileAt(Files.AT_FDCWD, $"/proc/{thread}/status", 1 << 16, out _);
-            long pid = status is null ? -1 : Keyed(Encoding.UTF8.GetString(status).Replace('\t', ' '), "Tgid:");
-            if (pid > 0) pids.Add((int)pid);
-        }
-    }
+    /// <summary>Whether a result says that the cgroup does not exist, or no more: an open directory of one that has been removed reads ENODEV.</summary>
+    public static bool IsGone(long result) => result is -Errno.ENOENT or -Errno.ENODEV;
 
-    private static long AddNumbers(int directory, string file, HashSet<int> pids)
+    private static ReadOnlySpan<byte> WithEnd(ReadOnlySpan<byte> name, Span<byte> buffer)
     {
-        long fd = OpenFile(directory, file, Files.O_RDONLY);
-        if (fd < 0) return fd;
-        byte* buffer = stackalloc byte[FileSize];
-        int pid = 0;
-        long n;
-        while (true)
-        {
-            n = Files.Read((int)fd, buffer, FileSize);
-            if (n == -Errno.EINTR) continue;
-            if (n <= 0) break;
-            for (int i = 0; i < (int)n; i++)
-            {
-                if (buffer[i] != '\n')
-                {
-                    pid = pid * 10 + (buffer[i] - '0');
-                    continue;
-                }
-                // 0 is a process outside the caller's pid namespace: it cannot be named, let alone signalled.
-                if (pid != 0) pids.Add(pid);
-                pid = 0;
-            }
-        }
-        Files.Close((int)fd);
-        return n;
+        if (name.Length >= buffer.Length) buffer = new byte[name.Length + 1];
+        name.CopyTo(buffer);
+        buffer[name.Length] = 0;
+        return buffer;
     }
 
 #if ARM64

@@ -83,6 +83,8 @@ internal sealed class CgroupPlan
         else
         {
             ResourcesV1.Add(steps, resources);
+            // `create` need not write what a new cgroup has; who names it here wants it changed.
+            if (resources.Memory?.DisableOOMKiller == false) steps.Write1("memory", "memory.oom_control", "0", "/linux/resources/memory/disableOOMKiller", CgroupTolerance.Missing);
         }
         DeviceFilter? devices = resources.Devices.Length == 0 ? null : DeviceFilter.Build(resources.Devices);
         int at = steps.IndexOf("devices");

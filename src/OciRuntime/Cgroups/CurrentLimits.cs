@@ -13,7 +13,6 @@ internal static class CurrentLimits
     /// <summary>Completes <paramref name="resources"/>; zeros, which clients write for "unset", are taken for that.</summary>
     public static void Complete(CgroupHost host, IReadOnlyList<string> paths, LinuxResources resources)
     {
-        if (resources.Pids is { Limit: 0 } pids) pids.Limit = null;
         if (host.Mode == CgroupMode.V2 && resources.Cpu is { } cpu) CompleteQuota(paths, cpu);
         if (resources.Memory is { } memory) CompleteMemory(host, paths, memory);
     }

@@ -87,9 +87,11 @@ internal static class DeviceUpdate
     private static long Reset(int directory, string file)
     {
         long result = CgroupFiles.Write(directory, file, "a");
-        List<string> below = [];
-        if (result == -Errno.EINVAL) CgroupFiles.Children(directory, below);
-        for (int pause = 1; result == -Errno.EINVAL && below.Count == 0 && pause <= LongestPause; pause *= 2)
+        bool any = false;
+        // Unreadable counts as none: then the kernel's answer stands, after the pauses.
+        if (result == -Errno.EINVAL) CgroupFiles.Rewind(directory);
+        if (result == -Errno.EINVAL) CgroupFiles.Children(directory, (_, _) => any = true);
+        for (int pause = 1; result == -Errno.EINVAL && !any && pause <= LongestPause; pause *= 2)
         {
             Processes.Sleep(pause);
             result = CgroupFiles.Write(directory, file, "a");

@@ -42,7 +42,7 @@ internal static class ResourcesV1
         }
         // As on v2, see there.
         bool becomesIdle = cpu.Idle is not null and not 0;
-        if (cpu.Idle == 0) steps.Write1("cpu", "cpu.idle", "0", At + "idle");
+        if (cpu.Idle == 0) steps.Write1("cpu", "cpu.idle", "0", At + "idle", CgroupTolerance.Missing);
         if (!becomesIdle && cpu.Shares is > 0) steps.Write1("cpu", "cpu.shares", cpu.Shares.Value.ToString(), At + "shares");
         if (becomesIdle) steps.Write1("cpu", "cpu.idle", cpu.Idle!.Value.ToString(), At + "idle");
         // Quota against period, and quota against burst, must agree at each moment, in whatever order they are changed.
@@ -55,7 +55,8 @@ internal static class ResourcesV1
         {
             steps.Write1("cpu", "cpu.cfs_quota_us", cpu.Quota!.Value.ToString(), At + "quota", cpu.Burst is null ? CgroupTolerance.None : CgroupTolerance.AfterNext);
         }
-        if (cpu.Burst is { } burst) steps.Write1("cpu", "cpu.cfs_burst_us", burst.ToString(), At + "burst");
+        // What is 0 is so on a kernel that does not have the file, too.
+        if (cpu.Burst is { } burst) steps.Write1("cpu", "cpu.cfs_burst_us", burst.ToString(), At + "burst", burst == 0 ? CgroupTolerance.Missing : CgroupTolerance.None);
         bool runtime = cpu.RealtimeRuntime is not null and not 0;
         if (cpu.RealtimePeriod is > 0)
         {

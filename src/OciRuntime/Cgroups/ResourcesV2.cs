@@ -23,12 +23,12 @@ internal static class ResourcesV2
             steps.Write2($"hugetlb.{size}.max", limit, pointer);
             steps.Write2($"hugetlb.{size}.rsvd.max", limit, pointer, CgroupTolerance.Missing);
         }
-        if (resources.Network is not null) steps.Warn("/linux/resources/network: cgroup v2 has no net_cls and net_prio; ignored");
+        if (resources.Network is { } network && (network.ClassID is > 0 || network.Priorities.Length > 0)) steps.Warn("/linux/resources/network: cgroup v2 has no net_cls and net_prio; ignored");
         EachRdma(resources, (value, pointer) => steps.Write2("rdma.max", value, pointer));
         foreach (KeyValuePair<string, string> pair in resources.Unified.AsSpan()) AddUnified(steps, pair.Key, pair.Value);
     }
 
-    /// <summary>pids.max for pids.limit: negative is unlimited, and 0, which would not even admit the first process, is 1, as in runc.</summary>
+    /// <summary>pids.max for a pids.limit whose 0 is a limit: that is 1, which is the same to a process in it, and admits the first one.</summary>
     public static string PidsLimit(long limit) => limit switch { < 0 => "max", 0 => "1", _ => limit.ToString() };
 
     /// <summary>Checks a huge page size as it becomes part of a file name: 64KB, 2MB, 1GB.</summary>
@@ -102,11 +102,12 @@ internal static class ResourcesV2
         AddThrottle(steps, block.ThrottleWriteIOPSDevice, "wiops", At + "throttleWriteIOPSDevice/");
     }
 
+    // 0 takes a limit away, in the file of v1 that config.json speaks of; io.max refuses it (ERANGE) and has a word for it.
     private static void AddThrottle(CgroupStepList steps, ThrottleDevice[] devices, string key, string pointer)
     {
         for (int i = 0; i < devices.Length; i++)
         {
-            steps.Write2("io.max", $"{devices[i].Major}:{devices[i].Minor} {key}={devices[i].Rate}", pointer + i);
+            steps.Write2("io.max", $"{devices[i].Major}:{devices[i].Minor} {key}={(devices[i].Rate == 0 ? "max" : devices[i].Rate)}", pointer + i);
         }
     }
 
@@ -116,7 +117,7 @@ internal static class ResourcesV2
         // An idle cgroup takes no weight, and one that becomes idle forgets it (kernel/sched/fair.c, sched_group_set_idle()): so there is one
         // to write only for those that are not, after they stopped being idle.
         bool becomesIdle = cpu.Idle is not null and not 0;
-        if (cpu.Idle == 0) steps.Write2("cpu.idle", "0", At + "idle");
+        if (cpu.Idle == 0) steps.Write2("cpu.idle", "0", At + "idle", CgroupTolerance.Missing);
         if (!becomesIdle && cpu.Shares is { } shares and > 0) steps.Write2("cpu.weight", CgroupConversions.WeightFromShares(shares).ToString(), At + "shares");
         if (becomesIdle) steps.Write2("cpu.idle", cpu.Idle!.Value.ToString(), At + "idle");
         bool quota = cpu.Quota is not null and not 0, period = cpu.Period is > 0;
@@ -126,7 +127,7 @@ internal static class ResourcesV2
             steps.Write2("cpu.max", $"{max} {(period ? cpu.Period : DefaultPeriod)}", quota ? At + "quota" : At + "period",
                 cpu.Burst is null ? CgroupTolerance.None : CgroupTolerance.AfterNext);
         }
-        if (cpu.Burst is { } burst) steps.Write2("cpu.max.burst", burst.ToString(), At + "burst");
+        if (cpu.Burst is { } burst) steps.Write2("cpu.max.burst", burst.ToString(), At + "burst", burst == 0 ? CgroupTolerance.Missing : CgroupTolerance.None);
         if (cpu.RealtimeRuntime is not null and not 0) steps.Warn($"{At}realtimeRuntime: cgroup v2 has no real-time budget; ignored");
         if (cpu.RealtimePeriod is > 0) steps.Warn($"{At}realtimePeriod: cgroup v2 has no real-time budget; ignored");
         if (!string.IsNullOrEmpty(cpu.Cpus)) steps.Write2("cpuset.cpus", cpu.Cpus, At + "cpus");
@@ -144,6 +145,8 @@ internal static class ResourcesV2
         {
             throw new OciException($"{pointer}: \"{key}\" is not a resource", Errno.EINVAL);
         }
+        // Nothing is a value as well: it gives cpuset.cpus back to the parent, and other files refuse it. A write of no byte would not reach the kernel.
+        if (value.AsSpan().Trim('\n').IsEmpty) steps.Write2(key, "\n", pointer);
         foreach (Range r in value.AsSpan().Split('\n'))
         {
             ReadOnlySpan<char> line = value.AsSpan(r);

@@ -44,7 +44,7 @@ public static class CommandLineReader
         if (mistake.Globals is not { Log.Length: > 0 } globals || !TryLog(mistake, globals))
         {
             string hint = !mistake.HelpHelps ? "" : $"Run '{ProgramName}{(mistake.VerbName is { } verb ? " " + verb : "")} --help' for usage.\n";
-            Output.WriteError($"{ProgramName}: {mistake.Message}\n{hint}");
+            Output.WriteError($"{ProgramName}: {LogRecord.Bare(mistake.Message)}\n{hint}");
         }
 
         return ExitCodes.Failure;

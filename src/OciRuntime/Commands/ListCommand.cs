@@ -70,11 +70,11 @@ internal static class ListCommand
             if (row.State is { } state)
             {
                 string pid = StateDocument.Pid(state, row.Status).ToString(CultureInfo.InvariantCulture);
-                table.Add(row.Id, pid, row.Status.Name(), state.Bundle, state.Created, row.Owner);
+                table.Add(row.Id, pid, row.Status.Name(), VisibleText.Line(state.Bundle), VisibleText.Line(state.Created), VisibleText.Line(row.Owner));
             }
             else
             {
-                table.Add(row.Id, "-", $"unreadable: {row.Problem}", "-", "-", row.Owner);
+                table.Add(row.Id, "-", VisibleText.Line($"unreadable: {row.Problem}"), "-", "-", VisibleText.Line(row.Owner));
             }
         }
         return table.ToString();

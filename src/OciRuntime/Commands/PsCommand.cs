@@ -1,6 +1,7 @@
 using System.Collections;
 using System.Globalization;
 using System.Text;
+using OciRuntime.Cgroups;
 using OciRuntime.Cli;
 using OciRuntime.Host;
 using OciRuntime.Launch;
@@ -19,10 +20,20 @@ internal static class PsCommand
     {
         using ContainerEntry entry = new ContainerStore(StateRoot.Resolve(g.Root)).Open(o.Id);
         ContainerState state = entry.ReadState();
-        // Before it has a first process, the cgroup that the journal names may be another's.
-        int[] pids = state.Init.IsNone ? [] : OwnCgroup.Of(state).Pids();
+        int[] pids = Pids(state);
         Output.Write(o.Format == ListFormat.Json ? Json(pids) : Table(pids, o.PsArguments));
         return ExitCodes.Success;
+    }
+
+    private static int[] Pids(ContainerState state)
+    {
+        // Before it has a first process, the cgroup that the journal names may be another's.
+        if (state.Init.IsNone) return [];
+        int[] pids = new CgroupControl(state.CgroupDirectories).Pids();
+        if (pids.Length > 0 || !state.Init.IsAlive()) return pids;
+        // What an ordinary user could not make, or --cgroup-manager disabled.
+        if (state.PrivatePidNamespace) return NamespaceProcesses.Of(state.Init);
+        throw new OciException($"container {state.Id} has no cgroup of its own and shares its pid namespace: nothing tells its processes from others", Errno.ENOENT);
     }
 
     // "null" is Go's encoding of a nil slice, which runc prints for a container that has stopped.
@@ -47,7 +58,7 @@ internal static class PsCommand
             if (line.Length == 0) continue;
             string[] fields = Fields(line);
             // A column before it may hold blanks of a process's own choice: its line is then nobody's, and the others are still to be seen.
-            if (column < fields.Length && int.TryParse(fields[column], NumberStyles.None, CultureInfo.InvariantCulture, out int pid) && pids.Contains(pid)) text.Append(line).Append('\n');
+            if (column < fields.Length && int.TryParse(fields[column], NumberStyles.None, CultureInfo.InvariantCulture, out int pid) && pids.Contains(pid)) text.Append(VisibleText.Line(line)).Append('\n');
         }
         return text.ToString();
     }

@@ -1,6 +1,7 @@
 using OciRuntime.Cgroups;
 using OciRuntime.Cli;
 using OciRuntime.Host;
+using OciRuntime.Launch;
 using OciRuntime.Linux;
 using OciRuntime.Rdt;
 using OciRuntime.Spec;
@@ -16,9 +17,12 @@ internal static class UpdateCommand
         using ContainerEntry entry = new ContainerStore(StateRoot.Resolve(g.Root)).Open(o.Id);
         // Before the lock is taken: whoever writes to standard input may take his time.
         LinuxResources resources = o.Resources is { } file ? Read(file) : FromOptions(o);
+        if (o.Resources != null && o.HasLimits) Logger.Warn(g, "--resources: all limits come from it; those of other options are ignored");
         entry.Acquire("update");
         ContainerState state = entry.ReadState();
         if (entry.Probe(state) is ContainerStatus.Stopped or ContainerStatus.Creating) throw new OciException("container not running", Errno.ESRCH);
+        // What `create` would have made of it; the configuration is read only for the one value whose meaning depends on its version.
+        if (resources.Pids is { Limit: 0 } pids) pids.Settle(SpecLoader.Reload(entry).OciVersion);
         CgroupPlan plan = Plan(OwnCgroup.Of(state).Paths, resources, state.SystemdUnit != null, out List<string> warnings);
         Action rdt = RdtChange(state, Schemata(o));
         foreach (string warning in warnings) Logger.Warn(g, warning);

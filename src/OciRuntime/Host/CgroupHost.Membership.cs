@@ -1,4 +1,5 @@
 using System.Text;
+using OciRuntime.Linux;
 
 namespace OciRuntime.Host;
 
@@ -15,7 +16,7 @@ internal sealed partial class CgroupHost
     /// </remarks>
     public string OwnPath(CgroupHierarchy hierarchy)
     {
-        _membership ??= Encoding.UTF8.GetString(ReadProc("cgroup"));
+        _membership ??= ReadMembership();
         string own = Membership(_membership, hierarchy);
         string root = hierarchy.MountRoot;
         if (Mode == CgroupMode.V2 && root == "/" && own != "/") root = UnifiedRoot(hierarchy);
@@ -25,8 +26,10 @@ internal sealed partial class CgroupHost
     /// <summary>The path of a hierarchy in the text of a /proc/PID/cgroup file; "/" when it is not listed.</summary>
     internal static string Membership(ReadOnlySpan<char> text, CgroupHierarchy hierarchy)
     {
-        foreach (ReadOnlySpan<char> line in text.EnumerateLines())
+        // Not EnumerateLines(): a cgroup's name has no line feed (cgroup_mkdir() in the kernel), but it may have all else that ends a line.
+        foreach (Range r in text.Split('\n'))
         {
+            ReadOnlySpan<char> line = text[r];
             // hierarchy-id:controllers:path, and the path may hold colons.
             int first = line.IndexOf(':');
             if (first < 0) continue;
@@ -49,6 +52,13 @@ internal sealed partial class CgroupHost
         if (root == "/") return own;
         if (own == root) return "/";
         return own.StartsWith(root + "/", StringComparison.Ordinal) ? own[root.Length..] : "/";
+    }
+
+    // Names of cgroups are bytes. Those of the caller become part of paths in the journal, which is JSON.
+    private static string ReadMembership()
+    {
+        byte[] text = ReadProc("cgroup");
+        return System.Text.Unicode.Utf8.IsValid(text) ? Encoding.UTF8.GetString(text) : throw new OciException("/proc/self/cgroup: the runtime runs in a cgroup whose name is not UTF-8", Errno.EINVAL);
     }
 
     private static bool Lists(ReadOnlySpan<char> controllers, CgroupHierarchy hierarchy)

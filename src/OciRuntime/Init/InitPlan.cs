@@ -74,7 +74,7 @@ internal enum InitOp
     /// <summary>Labels the root directory of the mqueue mounted at Text1, which SELinux allows no mount option for. Text2: label.</summary>
     LabelQueues,
 
-    /// <summary>A bind mount. Text1: source, Text2: destination, Data: <see cref="BindAttributes"/>. C: slot, with <see cref="InitFlags.Detached"/>.</summary>
+    /// <summary>A bind mount. Text1: source, Text2: destination, Data: <see cref="BindAttributes"/>, Fallback: source for want of Text1, then read-only, or null. C: slot, with <see cref="InitFlags.Detached"/>.</summary>
     MountBind,
 
     /// <summary>Attaches a mount that was made before its destination was in reach. Text1: what it is, Text2: destination, A: slot of it, B: propagation words, C: MOUNT_ATTR_… to set last. Flags: those of a destination, <see cref="InitFlags.InheritMode"/>.</summary>

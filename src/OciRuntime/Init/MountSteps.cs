@@ -35,6 +35,9 @@ internal static unsafe class MountSteps
     public static long Bind(ref InitState s, InitStep* step)
     {
         long tree = CloneSource(ref s, step);
+        // What is shown instead is others', and not for writing.
+        bool isFallback = tree == -Errno.ENOENT && step->Fallback != null;
+        if (isFallback) tree = Mounts.OpenTree(Files.AT_FDCWD, step->Fallback, CloneFlags(step->Flags));
         if (tree == -Errno.ENOENT && (step->Flags & InitFlags.SkipMissing) != 0) return 0;
         if (tree < 0) return tree;
         bool detached = (step->Flags & InitFlags.Detached) != 0;
@@ -45,7 +48,7 @@ internal static unsafe class MountSteps
         if (target >= 0 && !detached) target = OpenTarget(ref s, step, stat.IsDirectory);
         if (target < 0) return Dropped(tree, target);
         BindAttributes* attributes = (BindAttributes*)step->Data;
-        tree = WithAttributes(ref s, (int)tree, attributes->Set, attributes->Clear, recursive: false);
+        tree = WithAttributes(ref s, (int)tree, attributes->Set | (isFallback ? Mounts.MOUNT_ATTR_RDONLY : 0), attributes->Clear, recursive: false);
         if (tree >= 0) tree = WithAttributes(ref s, (int)tree, attributes->TreeSet, attributes->TreeClear, recursive: true);
         return detached ? Keep(ref s, step, tree) : Attach(ref s, tree, (int)target, attributes->PropagationWords);
     }

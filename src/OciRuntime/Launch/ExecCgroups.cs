@@ -66,17 +66,26 @@ internal static class ExecCgroups
             string below = Paths(state, subCgroups)[0][scope.Length..];
             manager.Attach(state.SystemdUnit!, below.Length == 0 ? "/" : below, pid);
         }
-        catch (OciException) when (subCgroups.Count == 0 && CgroupOf(state.Init.Pid).StartsWith(scope + "/", StringComparison.Ordinal))
+        catch (OciException) when (subCgroups.Count == 0 && BelowScope(state) is { Length: > 0 } inner)
         {
             // The container has given its cgroup children with controllers, and so it takes no processes any more: where init is, there is room.
-            manager.Attach(state.SystemdUnit!, CgroupOf(state.Init.Pid)[scope.Length..], pid);
+            manager.Attach(state.SystemdUnit!, inner, pid);
         }
     }
 
-    private static string CgroupOf(int pid)
+    /// <summary>Where init is below its scope; null when it cannot be told, or told to systemd, whose words are UTF-8.</summary>
+    private static string? BelowScope(ContainerState state)
     {
-        using CgroupEntry entry = CgroupEntry.OpenOfProcess(CgroupHost.Probe(), pid);
-        return entry.Paths[0];
+        try
+        {
+            using CgroupEntry entry = CgroupEntry.OpenOfProcess(state.CgroupDirectories, state.Init.Pid, out byte[] below);
+            return System.Text.Unicode.Utf8.IsValid(below) ? System.Text.Encoding.UTF8.GetString(below) : null;
+        }
+        catch (OciException)
+        {
+            // Then the first failure is the one to report.
+            return null;
+        }
     }
 
     // runc's rules and words.

@@ -100,7 +100,7 @@ internal sealed unsafe class ExecLaunch(ExecSettings settings, RuntimeSpec spec,
         catch (OciException e) when (e.Errno is Errno.EBUSY or Errno.EOPNOTSUPP && settings.SubCgroups.Count == 0)
         {
             // The container has given its cgroup children with controllers, and so it takes no processes any more: where init is, there is room (runc).
-            using CgroupEntry own = CgroupEntry.OpenOfProcess(CgroupHost.Probe(), init.Pid);
+            using CgroupEntry own = CgroupEntry.OpenOfProcess(_cgroup!.Paths, init.Pid, out _);
             return ChildProcess.Clone(_plan, _native, own.UnifiedFd);
         }
     }

@@ -87,7 +87,7 @@ internal sealed class LaunchPreparation
             NewKeyring = !settings.NoNewKeyring,
             ListenFds = listen,
             NotifyDirectory = notify == null ? null : NotifyProxy.DirectoryOf(containerDirectory),
-            Cgroups = Views(cgroups),
+            Cgroups = Views(cgroups, cgroupHost),
             AwaitsCgroup = cgroups.Scope != null,
             CgroupsOptional = cgroups.Optional,
         });
@@ -103,17 +103,21 @@ internal sealed class LaunchPreparation
         };
     }
 
-    private static CgroupPlan PlanCgroups(LaunchSettings settings, RuntimeSpec spec, HostFacts host, CgroupHost cgroupHost, SystemdUnit? unit) => CgroupPlan.Build(
-        cgroupHost,
-        new CgroupRequest(settings.Id, spec.Linux?.CgroupsPath, spec.Linux?.Resources)
-        {
-            HasCgroupNamespace = Array.Exists(spec.Linux?.Namespaces ?? [], static n => n.Type == "cgroup"),
-            RuntimeInUserNamespace = host.InUserNamespace,
-            Rootless = settings.RootlessCgroups ?? (host.Uid != 0 || host.InUserNamespace),
-            DelegateTo = CgroupOwner(spec),
-            Unit = unit,
-            UnitAnnotations = unit == null ? [] : SystemdProperty.Read(spec.Annotations, new SpecProblems()),
-        });
+    private static CgroupPlan PlanCgroups(LaunchSettings settings, RuntimeSpec spec, HostFacts host, CgroupHost cgroupHost, SystemdUnit? unit)
+    {
+        spec.Linux?.Resources?.Pids?.Settle(spec.OciVersion);
+        return CgroupPlan.Build(
+            cgroupHost,
+            new CgroupRequest(settings.Id, spec.Linux?.CgroupsPath, spec.Linux?.Resources)
+            {
+                HasCgroupNamespace = Array.Exists(spec.Linux?.Namespaces ?? [], static n => n.Type == "cgroup"),
+                RuntimeInUserNamespace = host.InUserNamespace,
+                Rootless = settings.RootlessCgroups ?? (host.Uid != 0 || host.InUserNamespace),
+                DelegateTo = CgroupOwner(spec),
+                Unit = unit,
+                UnitAnnotations = unit == null ? [] : SystemdProperty.Read(spec.Annotations, new SpecProblems()),
+            });
+    }
 
     /// <summary>The kernel mounts nothing by itself: where it is, and whether the processor has it at all, only the mount table says.</summary>
     internal static ResctrlPlan? PlanRdt(string id, RuntimeSpec spec, List<string> refusals)
@@ -146,10 +150,14 @@ internal sealed class LaunchPreparation
         return ((options.Set | options.TreeSet) & Mounts.MOUNT_ATTR_RDONLY) == 0;
     }
 
-    private static List<CgroupView> Views(CgroupPlan cgroups)
+    private static List<CgroupView> Views(CgroupPlan cgroups, CgroupHost? host)
     {
         List<CgroupView> views = new(cgroups.Directories.Length);
-        foreach (CgroupDirectory directory in cgroups.Directories) views.Add(new(directory.Hierarchy, directory.Path));
+        foreach (CgroupDirectory directory in cgroups.Directories)
+        {
+            string? callers = !cgroups.Optional ? null : host!.OwnPath(directory.Hierarchy) is "/" ? directory.Hierarchy.MountPoint : directory.Hierarchy.MountPoint + host.OwnPath(directory.Hierarchy);
+            views.Add(new(directory.Hierarchy, directory.Path) { CallersPath = callers });
+        }
         return views;
     }
 

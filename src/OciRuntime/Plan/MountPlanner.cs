@@ -168,14 +168,22 @@ internal sealed class MountPlanner(PlanRequest request, NamespacePlan namespaces
             else v1 = true;
         }
         ulong attributes = options.NewSet;
-        if (v1) AddCgroupV1(origin, target, attributes, options.Propagation);
-        else AddCgroupV2(mount, origin, target, unified, attributes, ref options);
+        // "cgroup" is whatever the host has at /sys/fs/cgroup, "cgroup2" the file system of that name, also where both are mounted.
+        if (v1 && mount.Type != "cgroup2") AddCgroupV1(origin, target, attributes, options.Propagation);
+        else AddCgroupV2(mount, origin, target, unified, attributes, ref options, unmounted: v1 && unified.Hierarchy == null);
     }
 
-    private void AddCgroupV2(Mount mount, Origin origin, string target, CgroupView unified, ulong attributes, ref MountOptions options)
+    /// <param name="mount">As in config.json.</param>
+    /// <param name="origin">Where there.</param>
+    /// <param name="target">Cleaned destination.</param>
+    /// <param name="unified">The container's cgroup; empty for none.</param>
+    /// <param name="attributes">Of the mount.</param>
+    /// <param name="options">Of the mount.</param>
+    /// <param name="unmounted">The host has v1 only, so that there is nothing to bind, and nobody whose options a new mount could change.</param>
+    private void AddCgroupV2(Mount mount, Origin origin, string target, CgroupView unified, ulong attributes, ref MountOptions options, bool unmounted)
     {
         InitFlags flags = ProcFlags(mount, origin, target, isProc: false) | CgroupFlags;
-        if (!namespaces.Has(Processes.CLONE_NEWCGROUP))
+        if (!namespaces.Has(Processes.CLONE_NEWCGROUP) && !unmounted)
         {
             // A new mount in the first cgroup namespace would set the host's own nsdelegate, memory_recursiveprot … to what it was mounted
             // with (apply_cgroup_root_flags() in the kernel).
@@ -195,7 +203,8 @@ internal sealed class MountPlanner(PlanRequest request, NamespacePlan namespaces
             Text2 = target,
             A = (long)attributes,
             B = (long)options.Propagation,
-            Options = options.Data ?? [],
+            // The kernel's own word for none is "none"; what reads mount tables knows runc's and crun's.
+            Options = [new("source", string.IsNullOrEmpty(mount.Source) ? "cgroup" : mount.Source), .. options.Data ?? []],
             Flags = flags,
             // Not permitted where the cgroup namespace belongs to another user namespace: bind what the container may see.
             Fallback = unified.Path ?? Host.CgroupHost.Root,
@@ -239,7 +248,7 @@ internal sealed class MountPlanner(PlanRequest request, NamespacePlan namespaces
     }
 
     private PlanStep BindHierarchy(Origin origin, CgroupView view, string target, ulong attributes) =>
-        new(InitOp.MountBind, origin) { Text1 = view.Path, Text2 = target, Bind = new() { Set = attributes }, Flags = CgroupFlags };
+        new(InitOp.MountBind, origin) { Text1 = view.Path, Text2 = target, Bind = new() { Set = attributes }, Flags = CgroupFlags, Fallback = view.CallersPath };
 
     /// <summary>
     /// /proc may only be covered by procfs, and below it only the files that container managers fake may be: a fake /proc/self/attr would

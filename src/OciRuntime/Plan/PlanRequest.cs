@@ -50,4 +50,8 @@ internal sealed class PlanRequest
 /// <summary>A cgroup of the container, for a cgroup mount and for `explain`.</summary>
 /// <param name="Hierarchy">The mounted hierarchy.</param>
 /// <param name="Path">The container's directory in it, on the host.</param>
-internal readonly record struct CgroupView(CgroupHierarchy Hierarchy, string Path);
+internal readonly record struct CgroupView(CgroupHierarchy Hierarchy, string Path)
+{
+    /// <summary>The caller's directory in it, on the host, which the container stays in where <see cref="Path"/> cannot be made; null where it must be.</summary>
+    public string? CallersPath { get; init; }
+}

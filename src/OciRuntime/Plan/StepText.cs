@@ -1,4 +1,3 @@
-using System.Text;
 using OciRuntime.Init;
 using OciRuntime.Linux;
 
@@ -35,7 +34,7 @@ internal static class StepText
         InitOp.BindRootfs => $"bind the root file system {step.Text1} onto itself, as a mount of its own",
         InitOp.MountFilesystem => $"mount {step.Text1}{Source(step)} on /{step.Text2}{Options(step)}{(step.Fallback == null ? "" : $", else bind {step.Fallback}")}{IfExists(step)}",
         InitOp.LabelQueues => $"label /{step.Text1} {step.Text2}",
-        InitOp.MountBind => $"bind {step.Text1}{((step.Flags & InitFlags.Recursive) != 0 ? " with all below it" : "")} on /{step.Text2}{Bind(step)}{Ids(step.IdMap)}{IfExists(step)}",
+        InitOp.MountBind => $"bind {step.Text1}{((step.Flags & InitFlags.Recursive) != 0 ? " with all below it" : "")} on /{step.Text2}{Bind(step)}{Ids(step.IdMap)}{(step.Fallback == null ? IfExists(step) : $"; if it does not exist {step.Fallback}, read-only")}",
         InitOp.AttachMount => $"attach {step.Text1} to /{step.Text2}",
         InitOp.RemoveMount => $"{(step.A == 0 ? "look for a mount on" : "detach what is mounted on")} /{step.Text2}",
         InitOp.AwaitCommit => "wait for the runtime's word: what follows is done as a whole",
@@ -89,17 +88,7 @@ internal static class StepText
     };
 
     /// <summary>Text from a configuration, without what would break the line or speak to a terminal.</summary>
-    public static string OneLine(string text)
-    {
-        if (!text.AsSpan().ContainsAnyInRange('\0', '\x1f') && !text.AsSpan().ContainsAnyInRange('\x7f', '\x9f')) return text;
-        StringBuilder shown = new(text.Length + 16);
-        foreach (char c in text)
-        {
-            if (char.IsControl(c)) shown.Append(c == '\n' ? "\\n" : c == '\t' ? "\\t" : $"\\x{(int)c:x2}");
-            else shown.Append(c);
-        }
-        return shown.ToString();
-    }
+    public static string OneLine(string text) => VisibleText.Line(text);
 
     private static string Join(List<NamespacePath> joins)
     {

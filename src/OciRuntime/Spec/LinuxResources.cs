@@ -1,3 +1,5 @@
+using System.Globalization;
+
 namespace OciRuntime.Spec;
 
 /// <summary>config-linux.md, "Control groups"; also the input of <c>update</c>. Null numbers leave the kernel's value alone.</summary>
@@ -115,8 +117,24 @@ public sealed class CpuResources
 /// <summary>pids controller.</summary>
 public sealed class PidsResources
 {
-    /// <summary>Maximum number of tasks; -1 is unlimited.</summary>
+    /// <summary>Maximum number of tasks; negative is unlimited. 0 depends on the version: <see cref="Settle"/>.</summary>
     public long? Limit { get; internal set; }
+
+    /// <summary>
+    /// Gives 0 the meaning it has in the version of the specification that a configuration names. Until 1.3 it was no limit ("default is no limit",
+    /// and engines write it for that); since then it is a limit like any other.
+    /// </summary>
+    internal void Settle(string? ociVersion)
+    {
+        if (Limit == 0 && IsBefore3(ociVersion)) Limit = -1;
+    }
+
+    // 1.N.…: there is no other major version (/ociVersion is checked).
+    private static bool IsBefore3(string? version)
+    {
+        var parts = (version ?? "").Split('.');
+        return parts.Length < 2 || !int.TryParse(parts[1], NumberStyles.None, CultureInfo.InvariantCulture, out var minor) || minor < 3;
+    }
 }
 
 /// <summary>blkio (v1) or io (v2) controller.</summary>

@@ -3,6 +3,7 @@ using System.Globalization;
 using System.Text;
 using System.Text.Encodings.Web;
 using System.Text.Json;
+using OciRuntime.Linux;
 
 namespace OciRuntime.Cli;
 
@@ -20,29 +21,10 @@ internal static class LogRecord
     }
 
     /// <summary>The message alone, for a reader at a terminal: it may have several lines, and names from a bundle whose author wishes the terminal ill.</summary>
-    public static string Bare(string message)
-    {
-        StringBuilder text = new(message.Length);
-        foreach (char c in message)
-        {
-            if (c is '\n' or '"' or '\\') text.Append(c);
-            else AppendEscaped(text, c);
-        }
+    public static string Bare(string message) => VisibleText.Lines(message);
 
-        return text.ToString();
-    }
-
-    /// <summary>The message on one line, without anything that a terminal or a log daemon could mistake for more than text.</summary>
-    public static string Escape(string message)
-    {
-        StringBuilder text = new(message.Length);
-        foreach (char c in message)
-        {
-            AppendEscaped(text, c);
-        }
-
-        return text.ToString();
-    }
+    /// <summary>The message on one line, without anything that a terminal or a log daemon could mistake for more than text, and fit for quotes (Go's strconv.Quote, which logrus uses).</summary>
+    public static string Escape(string message) => VisibleText.Line(message.Replace("\\", "\\\\", StringComparison.Ordinal).Replace("\"", "\\\"", StringComparison.Ordinal));
 
     private static ReadOnlySpan<byte> Json(LogLevel level, string message, string time)
     {
@@ -64,22 +46,6 @@ internal static class LogRecord
 
     private static ReadOnlySpan<byte> Text(LogLevel level, string message, string time) =>
         Encoding.UTF8.GetBytes("time=\"" + time + "\" level=" + NameOf(level) + " msg=\"" + Escape(message) + "\"\n");
-
-    // As Go's strconv.Quote, which logrus uses: what a terminal could mistake for a command must not reach it.
-    private static void AppendEscaped(StringBuilder line, char c)
-    {
-        switch (c)
-        {
-            case '"': line.Append("\\\""); break;
-            case '\\': line.Append("\\\\"); break;
-            case '\n': line.Append("\\n"); break;
-            case '\r': line.Append("\\r"); break;
-            case '\t': line.Append("\\t"); break;
-            case < ' ' or '\x7f': line.Append("\\x").Append(((int)c).ToString("x2")); break;
-            case >= '\x80' and < '\xa0' or '\u2028' or '\u2029': line.Append("\\u").Append(((int)c).ToString("x4")); break;
-            default: line.Append(c); break;
-        }
-    }
 
     private static string NameOf(LogLevel level) => level switch
     {

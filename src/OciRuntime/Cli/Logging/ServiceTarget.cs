@@ -47,5 +47,5 @@ internal abstract class ServiceTarget : LogTarget
 
     /// <summary>What is sent as the message: services have a time and a level of their own, so that plain text needs neither.</summary>
     protected string Body(LogLevel level, string message, DateTime utc) =>
-        Format == LogFormat.Json ? Encoding.UTF8.GetString(LogRecord.Format(Format, level, message, utc)).TrimEnd('\n') : message;
+        Format == LogFormat.Json ? Encoding.UTF8.GetString(LogRecord.Format(Format, level, message, utc)).TrimEnd('\n') : LogRecord.Bare(message);
 }

@@ -54,7 +54,7 @@ public sealed class UpdateOptions : ContainerOptions
     [Option("kernel-memory-tcp", MetaValue = "SIZE", Hidden = true, HelpText = "memory for TCP buffers (cgroup v1)")]
     public long? KernelMemoryTcp { get; set; }
 
-    [Option("pids-limit", MetaValue = "N", HelpText = "most processes and threads, -1 for no limit")]
+    [Option("pids-limit", MetaValue = "N", HelpText = "most processes and threads, -1 for no limit; 0 as in config.json: no limit before version 1.3, later one")]
     public long? PidsLimit { get; set; }
 
     [Option("l3-cache-schema", MetaValue = "SCHEMA", HelpText = "portions of the L3 cache (Intel RDT), such as L3:0=f;1=f0; for a container that has a group")]
@@ -62,6 +62,11 @@ public sealed class UpdateOptions : ContainerOptions
 
     [Option("mem-bw-schema", MetaValue = "SCHEMA", HelpText = "memory bandwidth (Intel RDT), such as MB:0=20;1=70; for a container that has a group")]
     public string? MemBwSchema { get; set; }
+
+    /// <summary>Whether an option other than --resources names a limit that is kept in a cgroup.</summary>
+    public bool HasLimits => BlkioWeight is not null || CpuPeriod is not null || CpuQuota is not null || CpuBurst is not null || CpuShare is not null || CpuRtPeriod is not null
+        || CpuRtRuntime is not null || CpuIdle is not null || CpusetCpus is not null || CpusetMems is not null || Memory is not null || MemoryReservation is not null
+        || MemorySwap is not null || KernelMemory is not null || KernelMemoryTcp is not null || PidsLimit is not null;
 
     public override bool Accept(string name, ref ArgumentCursor a)
     {

@@ -1,0 +1,44 @@
+using FluentAssertions;
+using NUnit.Framework;
+using OciRuntime.Tests.Support;
+
+namespace OciRuntime.Tests.Control;
+
+/// <summary>`ps` of a container that has no cgroup to be listed by.</summary>
+public sealed class NamespacePsTests
+{
+    private static readonly string[] Disabled = ["--cgroup-manager", "disabled"];
+
+    private static int[] Pids(TestContainer container) =>
+        [.. container.Invoke("ps", "--format", "json").ShouldSucceed().Json.AsArray().Select(pid => pid!.GetValue<int>())];
+
+    [Test]
+    public void Processes_are_found_by_their_pid_namespace_and_those_below()
+    {
+        using var bundle = new TestBundle();
+        using var container = new TestContainer(bundle.Capabilities("CAP_SYS_ADMIN").Script("sleep 1000 & unshare -p -f sh -c 'sleep 1000; true' & wait"));
+        container.GlobalOptions.AddRange(Disabled);
+        container.Started();
+        Eventually.True(() => ProcessTree.DescendantsOf(container.InitPid).Count == 4, "sleep, unshare, its sh and that one's sleep");
+        int[] everyone = [.. ProcessTree.DescendantsOf(container.InitPid).Append(container.InitPid).Order()];
+        everyone.Select(pid => new ProcessView(pid).NamespaceInode("pid")).Distinct().Should().HaveCount(2, "one pid namespace is in the other");
+        Pids(container).Should().Equal(everyone);
+        // A process that has come in from outside has its parent there.
+        using RunningCommand exec = container.StartExec([], "sleep", "1001");
+        Eventually.True(() => Pids(container).Length == 6, "the process of exec");
+        container.Invoke("ps").ShouldSucceed().Stdout.Should().Contain("sleep 1001").And.NotContain("dotnet");
+        container.Kill("KILL").ShouldSucceed();
+        container.WaitExit();
+        container.Invoke("ps", "--format", "json").ShouldSucceed().Stdout.Should().Be("null\n");
+    }
+
+    [Test]
+    public void With_others_in_the_pid_namespace_it_says_why_not()
+    {
+        using TestBundle bundle = new TestBundle().RemoveNamespace("pid").Args("sleep", "1000");
+        using var container = new TestContainer(bundle);
+        container.GlobalOptions.AddRange(Disabled);
+        container.Started();
+        container.Invoke("ps").ShouldFail(1, "no cgroup of its own and shares its pid namespace").Stdout.Should().BeEmpty();
+    }
+}

@@ -1,0 +1,113 @@
+using System.Buffers.Text;
+using OciRuntime.Linux;
+
+namespace OciRuntime.Cgroups;
+
+/// <summary>The processes of a cgroup and of all below it.</summary>
+internal sealed unsafe class CgroupProcesses : CgroupWalk
+{
+    private const int BufferSize = 4096;
+
+    // /proc/PID/status has a line of as many digits as there are processors and memory nodes, and groups.
+    private const int MaxStatus = 1 << 20;
+
+    private readonly HashSet<int> _pids;
+    private readonly int _wanted;
+    private int _found = -1;
+    private byte[] _path = [];
+
+    private CgroupProcesses(HashSet<int> pids, int wanted = 0) : base(Environment.TickCount64 + Patience)
+    {
+        _pids = pids;
+        _wanted = wanted;
+    }
+
+    /// <summary>Adds the pids in cgroup.procs of a directory and of all below it.</summary>
+    /// <exception cref="OciException">A cgroup cannot be looked into, or there are more than can be looked through.</exception>
+    public static void Collect(int directory, HashSet<int> pids)
+    {
+        if (!new CgroupProcesses(pids).Run(directory)) throw TooMany();
+    }
+
+    /// <summary>Opens the cgroup below a directory, or this itself, that a process is in.</summary>
+    /// <remarks>Not by /proc/PID/cgroup: the kernel cuts paths there that are longer than PATH_MAX, and what it does not cut may not be text.</remarks>
+    /// <param name="directory">Where to look.</param>
+    /// <param name="pid">The process.</param>
+    /// <param name="path">From the directory on, with a slash before each name; empty for itself.</param>
+    /// <returns>A descriptor (O_RDONLY), or ENOENT when it is in none of them.</returns>
+    /// <exception cref="OciException">See <see cref="Collect"/>.</exception>
+    public static long Find(int directory, int pid, out byte[] path)
+    {
+        CgroupProcesses walk = new([], pid);
+        if (!walk.Run(directory)) throw TooMany();
+        path = walk._path;
+        return walk._found < 0 ? -Errno.ENOENT : walk._found;
+    }
+
+    protected override bool Enter(int directory)
+    {
+        if (_wanted == 0)
+        {
+            AddPids(directory);
+            return true;
+        }
+        _pids.Clear();
+        if (AddNumbers(directory, "cgroup.procs", _pids) == -Errno.EOPNOTSUPP) AddNumbers(directory, "cgroup.threads", _pids);
+        if (!_pids.Contains(_wanted)) return true;
+        _found = (int)OciException.Check(Files.Fcntl(directory, Files.F_DUPFD_CLOEXEC, 3), "keep a cgroup open");
+        _path = [.. Names.SelectMany(static name => (byte[])[(byte)'/', .. name])];
+        return false;
+    }
+
+    private static OciException TooMany() => new($"there are more cgroups below than can be looked through in {Patience / 1000} s", Errno.ETIMEDOUT);
+
+    private void AddPids(int directory)
+    {
+        // In a threaded cgroup cgroup.procs reads EOPNOTSUPP: the domain above lists its processes, which need not be the container's own.
+        if (AddNumbers(directory, "cgroup.procs", _pids) != -Errno.EOPNOTSUPP) return;
+        HashSet<int> threads = [];
+        AddNumbers(directory, "cgroup.threads", threads);
+        foreach (int thread in threads)
+        {
+            byte[]? status = Files.ReadFileAt(Files.AT_FDCWD, $"/proc/{thread}/status", MaxStatus, out _);
+            if (status != null && ProcessOf(status) is > 0 and var pid) _pids.Add(pid);
+        }
+    }
+
+    /// <summary>The process that a thread belongs to, by its /proc/TID/status; 0 when that does not say.</summary>
+    /// <remarks>The first line has the name, which is the thread's own choice; of what ends a line somewhere the kernel escapes the line feed only.</remarks>
+    internal static int ProcessOf(ReadOnlySpan<byte> status)
+    {
+        ReadOnlySpan<byte> key = "\nTgid:\t"u8;
+        int at = status.IndexOf(key);
+        return at >= 0 && Utf8Parser.TryParse(status[(at + key.Length)..], out int pid, out _) ? pid : 0;
+    }
+
+    private static long AddNumbers(int directory, string file, HashSet<int> pids)
+    {
+        long fd = CgroupFiles.OpenFile(directory, file, Files.O_RDONLY);
+        if (fd < 0) return fd;
+        byte* buffer = stackalloc byte[BufferSize];
+        int pid = 0;
+        long n;
+        while (true)
+        {
+            n = Files.Read((int)fd, buffer, BufferSize);
+            if (n == -Errno.EINTR) continue;
+            if (n <= 0) break;
+            for (int i = 0; i < (int)n; i++)
+            {
+                if (buffer[i] != '\n')
+                {
+                    pid = pid * 10 + (buffer[i] - '0');
+                    continue;
+                }
+                // 0 is a process outside the caller's pid namespace: it cannot be named, let alone signalled.
+                if (pid != 0) pids.Add(pid);
+                pid = 0;
+            }
+        }
+        Files.Close((int)fd);
+        return n;
+    }
+}
