@@ -54,7 +54,7 @@ internal static unsafe class InitMain
     {
         for (int i = 0; i < s.Plan->CloseRangeCount; i++) Files.CloseRange(s.Plan->CloseRanges[2 * i], s.Plan->CloseRanges[2 * i + 1], 0);
         TieToParent(ref s);
-        Files.SetUmask(0);
+        s.CallersUmask = Files.SetUmask(0);
         fixed (byte* name = "ocirun:[init]\0"u8) Processes.Prctl(Processes.PR_SET_NAME, (nint)name);
     }
 

@@ -19,6 +19,9 @@ internal unsafe struct InitState
     /// <summary>The shared empty read-only tmpfs that hides directories, and the host's /dev/null that hides files.</summary>
     public int EmptyFd, NullFd;
 
+    /// <summary>The umask of whoever runs the runtime, for hooks: init's own is 0, and later the program's.</summary>
+    public uint CallersUmask;
+
     /// <summary>The slave of the container's terminal, or -1.</summary>
     public int TerminalFd;
 

@@ -180,7 +180,7 @@ public static partial class SpecValidator
                 problems.Error($"/hooks/{name}/{i}/path", SpecText.Quote(hook.Path), "must be an absolute path");
             if (hook.Timeout is <= 0)
                 problems.Error($"/hooks/{name}/{i}/timeout", SpecText.Show(hook.Timeout.Value), "must be more than 0 seconds");
-            if (hook.Env.Length > 0)
+            if (hook.Env != null)
                 CheckEnv(hook.Env, $"/hooks/{name}/{i}/env", problems);
         }
     }

@@ -78,7 +78,7 @@ internal sealed partial class ContainerState
             w.WriteStartObject();
             w.WriteString("path"u8, hook.Path);
             if (hook.Args.Length > 0) WriteStrings(w, "args"u8, hook.Args);
-            if (hook.Env.Length > 0) WriteStrings(w, "env"u8, hook.Env);
+            if (hook.Env != null) WriteStrings(w, "env"u8, hook.Env);
             if (hook.Timeout is { } timeout) w.WriteNumber("timeout"u8, timeout);
             w.WriteEndObject();
         }
