@@ -4,7 +4,8 @@ namespace OciRuntime.Init;
 
 /// <summary>
 /// HOME from the image's /etc/passwd. The file is the image's: it may be a FIFO, a device, endless or one long line, so it is opened without
-/// blocking, must be a regular file, and only its first mebibyte is read.
+/// blocking, must be a regular file, and only its first mebibyte is read. Nor is it opened where files are the kernel's functions: a link to
+/// /proc/kmsg would be followed with all rights of the runtime when a filter is loaded early.
 /// </summary>
 internal static unsafe class HomeDirectory
 {
@@ -19,13 +20,22 @@ internal static unsafe class HomeDirectory
         home[1] = 0;
         fixed (byte* path = "etc/passwd\0"u8)
         {
-            long fd = RootPath.Open(s.RootFd, path, Files.O_RDONLY | Files.O_NONBLOCK | Files.O_NOCTTY);
+            // Looked at before it is opened, and again afterwards: whoever exchanges it between the two gains an open file that nobody reads.
+            long fd = RootPath.Open(s.RootFd, path, Files.O_PATH);
             if (fd < 0) return 0;
-            if (Files.Stat((int)fd, out Statx stat) >= 0 && stat.Type == Files.S_IFREG) Scan((int)fd, (uint)step->A, home, room);
+            bool isFile = IsFile((int)fd, out Statx found);
+            Files.Close((int)fd);
+            fd = isFile ? RootPath.Open(s.RootFd, path, Files.O_RDONLY | Files.O_NONBLOCK | Files.O_NOCTTY) : -1;
+            if (fd < 0) return 0;
+            bool same = IsFile((int)fd, out Statx opened) && opened.Inode == found.Inode && opened.DevMajor == found.DevMajor && opened.DevMinor == found.DevMinor;
+            if (same) Scan((int)fd, (uint)step->A, home, room);
             Files.Close((int)fd);
             return 0;
         }
     }
+
+    private static bool IsFile(int fd, out Statx stat) =>
+        Files.Stat(fd, out stat) >= 0 && stat.Type == Files.S_IFREG && Files.StatFs(fd, out Statfs fs) >= 0 && !Files.IsKernelInterface(fs);
 
     private static void Scan(int fd, uint uid, byte* home, int room)
     {
