@@ -51,14 +51,14 @@ internal sealed unsafe class ContainerLaunch : IDisposable
     private ScopePlan? Scope => _preparation.Cgroups.Scope;
 
     /// <summary>Launches; on any failure nothing is left, poststop hooks included.</summary>
-    /// <param name="warn">Takes what goes wrong while undoing.</param>
+    /// <param name="warn">Takes what goes wrong without ending the launch, and while undoing.</param>
     public void Run(Action<string> warn)
     {
         try
         {
             _entry.WriteState(State);
             _entry.WriteConfig(_preparation.Config);
-            Prepare();
+            Prepare(warn);
             Child = ChildProcess.Clone(Plan, _native, _cgroup?.UnifiedFd ?? -1, OpenPidNamespace());
             State.Init = new ProcessIdentity(Child.Pid, StartTime(Child.Pid));
             if (_preparation.Rdt != null) Resctrl.Enter(_preparation.Rdt, Child.Pid);
@@ -127,7 +127,7 @@ internal sealed unsafe class ContainerLaunch : IDisposable
     }
 
     /// <summary>Cgroups, sockets and descriptors: what has to exist before the child does.</summary>
-    private void Prepare()
+    private void Prepare(Action<string> warn)
     {
         _receivers = PidFdReceiver.Connect(Settings.PidfdSocket, "standard", Spec.Annotations[Annotations.PidFdReceiver]);
         _native = PlanCompiler.Compile(Plan, CountTasks() + Plan.Joins.Count);
@@ -145,7 +145,17 @@ internal sealed unsafe class ContainerLaunch : IDisposable
         if (Spec.Hooks is { } hooks && hooks.CreateContainer.Length + hooks.StartContainer.Length > 0) PrepareChildHooks();
         if (_preparation.NotifySocket == null) return;
         NotifyProxy.MakeDirectory(_entry);
-        if (!Settings.WaitForStart) Notify = NotifyProxy.Open(_entry, _preparation.NotifySocket);
+        if (!Settings.WaitForStart) Notify = NotifyProxy.Open(_entry, _preparation.NotifySocket, warn);
+    }
+
+    /// <summary>Which mount it is going to be is in the journal before it is one of the host's.</summary>
+    private void AttachRoot()
+    {
+        Fd tree = Keep(HostRoot.Clone(_preparation.Rootfs, out HostMount identity));
+        State.HostMount = identity;
+        _entry.WriteState(State);
+        HostRoot.Attach(tree, _preparation.Rootfs);
+        _native->RootFd = tree.Number;
     }
 
     private void PrepareChildHooks()
