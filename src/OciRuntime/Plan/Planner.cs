@@ -36,8 +36,7 @@ internal sealed class Planner
     private bool HasMountNamespace => _namespaces.Has(Processes.CLONE_NEWNS);
     private bool HasUserNamespace => _namespaces.Has(Processes.CLONE_NEWUSER);
 
-    // As for crun, any value but "0".
-    private bool KeepsCallersGroups => _spec.Annotations[Annotations.KeepOriginalGroups] is not (null or "0");
+    private bool KeepsCallersGroups => Annotations.IsOn(_spec.Annotations, Annotations.KeepOriginalGroups);
 
     /// <summary>What becomes of the caller's supplementary groups, and what is known about setgroups(2) where the container's process will run.</summary>
     private InitFlags Groups()
