@@ -12,8 +12,7 @@ internal static class RestoreCommand
     public static int Run(GlobalOptions g, RestoreOptions o)
     {
         CheckProfile(o.LsmProfile);
-        // Before anything else is opened: whatever the caller left open must not reach the container (CVE-2024-21626).
-        OciException.Check(Files.CloseRange(3, uint.MaxValue, Files.CLOSE_RANGE_CLOEXEC), "close_range");
+        PreservedFds.Claim(0);
         CriuCommandLine.WarnIfRootless(g, "restore");
         using Interruption interruption = new();
         if (!o.Detach && !o.NoSubreaper) OciException.Check(Processes.Prctl(Processes.PR_SET_CHILD_SUBREAPER, 1), "become child subreaper");

@@ -343,3 +343,11 @@ internal unsafe struct InitPlan
 
     public byte** Arguments, Environment;
 }
+    /// <summary>Those of them that the program gets.</summary>
+    public int* OpenFds;
+    public int OpenFdCount;
+
+    /// <summary>Numbers between them that the parent's language runtime has something open at.</summary>
+    public int* TakenFds;
+    public int TakenFdCount;
+

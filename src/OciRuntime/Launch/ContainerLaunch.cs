@@ -15,6 +15,7 @@ namespace OciRuntime.Launch;
 internal sealed unsafe class ContainerLaunch : IDisposable
 {
     private readonly LaunchPreparation _preparation;
+    private readonly PreservedFds _preserved;
     private readonly ContainerEntry _entry;
     private readonly Interruption _interruption;
     private readonly Action<string> _debug;
@@ -27,9 +28,10 @@ internal sealed unsafe class ContainerLaunch : IDisposable
     private InitPlan* _native;
     private bool _hooksRan;
 
-    public ContainerLaunch(LaunchPreparation preparation, ContainerEntry entry, Interruption interruption, Action<string> debug)
+    public ContainerLaunch(LaunchPreparation preparation, PreservedFds preserved, ContainerEntry entry, Interruption interruption, Action<string> debug)
     {
         _preparation = preparation;
+        _preserved = preserved;
         _entry = entry;
         _interruption = interruption;
         _debug = debug;
@@ -131,7 +133,7 @@ internal sealed unsafe class ContainerLaunch : IDisposable
     {
         _receivers = PidFdReceiver.Connect(Settings.PidfdSocket, "standard", Spec.Annotations[Annotations.PidFdReceiver]);
         _native = PlanCompiler.Compile(Plan, CountTasks() + Plan.Joins.Count);
-        _native->PreservedFds = _preparation.KeptFds;
+        _preserved.Fill(_native);
         int slot = 0;
         if (Settings.UseCgroups && Scope == null)
         {
