@@ -19,12 +19,19 @@ internal static class RestoreCommand
         ContainerStore store = new(StateRoot.Resolve(g.Root));
         ContainerId.Validate(o.Id);
         LaunchPreparation preparation = LaunchPreparation.Build(Settings(g, o), $"{store.Root.Path}/{o.Id}");
+        RefuseHostMounts(preparation);
         foreach (string warning in preparation.Warnings) Logger.Warn(g, warning);
         using ContainerEntry entry = store.Claim(o.Id, "restore", (left, state) => ContainerTeardown.Undo(left, state, journal => PoststopHooks.Run(g, journal)));
         using ContainerRestore restore = Begin(o, preparation, entry, interruption);
         restore.Run(message => Logger.Warn(g, message));
         if (o.PidFile != null) WritePidFile(g, o.PidFile, restore, entry);
         return o.Detach ? ExitCodes.Success : Wait(g, restore, entry, interruption);
+    }
+
+    /// <summary>criu makes mounts in a mount namespace of its own, and would save or make the host's.</summary>
+    internal static void RefuseHostMounts(LaunchPreparation preparation)
+    {
+        if (preparation.Plan.MountsOnHost) throw new OciException("/linux/namespaces: a container without a mount namespace, whose mounts are the host's, can be neither saved nor restored");
     }
 
     private static LaunchSettings Settings(GlobalOptions g, RestoreOptions o) => new()

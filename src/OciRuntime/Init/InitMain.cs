@@ -82,6 +82,7 @@ internal static unsafe class InitMain
         InitOp.AwaitNetworkDevices => Sync.Ask(ref s, SyncKind.NetworkDevices, 0),
         InitOp.HostPropagation => RootSteps.HostPropagation(ref s, step),
         InitOp.BindRootfs => RootSteps.BindRootfs(ref s, step),
+        InitOp.HostRoot => RootSteps.HostRoot(ref s),
         InitOp.MountFilesystem => MountSteps.Filesystem(ref s, step),
         InitOp.LabelQueues => LabelSteps.Queues(ref s, step),
         InitOp.MountBind => MountSteps.Bind(ref s, step),

@@ -65,6 +65,9 @@ internal enum InitOp
     /// <summary>Clones the rootfs tree onto itself and keeps it as the root of every later look-up. Text1: rootfs.</summary>
     BindRootfs,
 
+    /// <summary>Without a mount namespace: the root of every later look-up is the mount that the parent attached. Text1: rootfs.</summary>
+    HostRoot,
+
     /// <summary>A new file system. Text1: type, Text2: destination, Data: <see cref="TextPair"/>[Count] of fsconfig, A: MOUNT_ATTR_…, B: propagation words, packed (see <see cref="Propagation"/>). C: slot, with <see cref="InitFlags.Detached"/>.</summary>
     MountFilesystem,
 
@@ -128,7 +131,7 @@ internal enum InitOp
     /// <summary>--no-pivot: moves the rootfs over "/".</summary>
     MoveRoot,
 
-    /// <summary>Without a mount namespace: chroot(2) only.</summary>
+    /// <summary>Without a mount namespace: chroot(2). Text1: rootfs, where it is no mount of its own.</summary>
     ChangeRoot,
 
     /// <summary>Detaches a full proc or sysfs of the host that --no-pivot would leave reachable. Text1: path.</summary>
@@ -335,14 +338,15 @@ internal unsafe struct InitPlan
     /// <summary>The child's end of the sync socket, the start socket, the console socket and the memfd with the state for hooks; -1 where there is none.</summary>
     public int SyncFd, StartFd, ConsoleFd, StateFd;
 
+    /// <summary>The container's root where it is a mount of the host's, which the parent made; else -1.</summary>
+    public int RootFd;
+
     /// <summary>Files for the output of hooks, -1 where it is kept for the error report.</summary>
     public int HookStdout, HookStderr;
 
-    /// <summary>Number of descriptors from 3 on that the container keeps.</summary>
+    /// <summary>Number of descriptors from 3 on that are the container's, or keep a place there until execve.</summary>
     public int PreservedFds;
 
-    public byte** Arguments, Environment;
-}
     /// <summary>Those of them that the program gets.</summary>
     public int* OpenFds;
     public int OpenFdCount;
@@ -351,3 +355,5 @@ internal unsafe struct InitPlan
     public int* TakenFds;
     public int TakenFdCount;
 
+    public byte** Arguments, Environment;
+}

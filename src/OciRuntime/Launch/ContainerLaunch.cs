@@ -142,6 +142,7 @@ internal sealed unsafe class ContainerLaunch : IDisposable
         }
         if (_preparation.Rdt != null) Resctrl.Make(_preparation.Rdt);
         foreach (NamespacePath join in Plan.Joins) _native->Fds[slot++] = Open(join).Number;
+        if (Plan.MountsOnHost) AttachRoot();
         if (Settings.WaitForStart) _native->StartFd = Keep(StartSocket.Listen(_entry)).Number;
         if (Settings.ConsoleSocket != null) _native->ConsoleFd = Keep(Sockets.ConnectStream(Settings.ConsoleSocket, $"--console-socket {Settings.ConsoleSocket}")).Number;
         if (Spec.Hooks is { } hooks && hooks.CreateContainer.Length + hooks.StartContainer.Length > 0) PrepareChildHooks();

@@ -64,7 +64,7 @@ internal static unsafe partial class Files
 #endif
     public const int S_IFMT = 0xF000, S_IFSOCK = 0xC000, S_IFLNK = 0xA000, S_IFREG = 0x8000, S_IFBLK = 0x6000, S_IFDIR = 0x4000, S_IFCHR = 0x2000, S_IFIFO = 0x1000;
     public const ulong RESOLVE_NO_XDEV = 1, RESOLVE_NO_MAGICLINKS = 2, RESOLVE_NO_SYMLINKS = 4, RESOLVE_BENEATH = 8, RESOLVE_IN_ROOT = 16;
-    public const int STATX_BASIC_STATS = 0x7ff, STATX_MNT_ID = 0x1000;
+    public const int STATX_BASIC_STATS = 0x7ff, STATX_MNT_ID = 0x1000, STATX_MNT_ID_UNIQUE = 0x4000;
     public const ulong STATX_ATTR_MOUNT_ROOT = 0x2000;
     public const int X_OK = 1, W_OK = 2, R_OK = 4;
     public const long PROC_SUPER_MAGIC = 0x9fa0, TMPFS_MAGIC = 0x01021994, CGROUP_SUPER_MAGIC = 0x27e0eb, CGROUP2_SUPER_MAGIC = 0x63677270,

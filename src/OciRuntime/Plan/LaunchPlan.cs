@@ -18,6 +18,9 @@ internal sealed class LaunchPlan
     /// <summary>The child's steps.</summary>
     public required List<PlanStep> Steps { get; init; }
 
+    /// <summary>There is no mount namespace of the container's: the parent makes one mount of the host's for all of its mounts.</summary>
+    public bool MountsOnHost => Steps.Exists(static step => step.Op == Init.InitOp.HostRoot);
+
     /// <summary>argv of the program.</summary>
     public required string[] Arguments { get; init; }
 

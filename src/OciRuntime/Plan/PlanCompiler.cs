@@ -19,7 +19,7 @@ internal static unsafe class PlanCompiler
         native->Fds = arena.Array<int>(fdSlots);
         native->FdCount = fdSlots;
         native->CloseRanges = arena.Array<uint>(2 * (fdSlots + 8));
-        native->SyncFd = native->StartFd = native->ConsoleFd = native->StateFd = native->HookStdout = native->HookStderr = -1;
+        native->RootFd = native->SyncFd = native->StartFd = native->ConsoleFd = native->StateFd = native->HookStdout = native->HookStderr = -1;
         native->Arguments = arena.Texts(plan.Arguments);
         native->Environment = arena.Texts(plan.Environment, extra: 1);
         for (int i = 0; i < plan.Steps.Count; i++) Compile(plan, plan.Steps[i], native, native->Steps + i, arena);

@@ -42,6 +42,7 @@ internal sealed partial class ContainerState
         w.WriteBoolean("keyring"u8, Keyring);
         w.WriteNumber("ownerUid"u8, OwnerUid);
         if (NotifySocket != null) w.WriteString("notifySocket"u8, NotifySocket);
+        if (HostMount is { } mount) WriteHostMount(w, mount);
         if (Poststart.Length + Poststop.Length > 0)
         {
             w.WriteStartObject("hooks"u8);
@@ -59,6 +60,16 @@ internal sealed partial class ContainerState
         if (Annotations.Count == 0) return;
         w.WriteStartObject("annotations"u8);
         foreach (KeyValuePair<string, string> annotation in Annotations) w.WriteString(annotation.Key, annotation.Value);
+        w.WriteEndObject();
+    }
+
+    private static void WriteHostMount(Utf8JsonWriter w, HostMount mount)
+    {
+        w.WriteStartObject("hostMount"u8);
+        w.WriteNumber("id"u8, mount.Id);
+        w.WriteNumber("uniqueId"u8, mount.UniqueId);
+        w.WriteNumber("parent"u8, mount.Parent);
+        w.WriteNumber("inode"u8, mount.Inode);
         w.WriteEndObject();
     }
 
