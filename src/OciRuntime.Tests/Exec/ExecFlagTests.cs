@@ -85,7 +85,7 @@ public sealed class ExecFlagTests
         _bundle.User(0, 5);
         Exec(["-u", "1000"], "sh", "-c", "id -u; id -g; echo $HOME").Should().Be("1000\n5\n/home/user", "the group stays without one");
         Exec(["--user", "1000:1001", "-g", "7", "--additional-gids", "8"], "sh", "-c", "id -u; id -g; id -G").Should().Be("1000\n1001\n1001 7 8");
-        foreach (string user in (string[])["user", "-1", "1:2:3", "1:x", "4294967295", ""]) Container.ExecWith(["-u", user], "true").ShouldFail(255, "--user");
+        foreach (string user in (string[])["user", "-1", "1:2:3", "1:x", "4294967295"]) Container.ExecWith(["-u", user], "true").ShouldFail(255, "--user");
         Container.ExecWith(["-g", "x"], "true").ShouldFail(255, "--additional-gids x");
     }
 
@@ -227,7 +227,6 @@ public sealed class ExecFlagTests
         using OutputFile a = OutputFile.Containing("a\n"u8.ToArray()), b = OutputFile.Containing("b\n"u8.ToArray());
         Container.Options = new() { ExtraFds = [a.Fd, b.Fd] };
         Exec(["--preserve-fds", "1"], "sh", "-c", "cat <&3; ls /proc/self/fd | tr '\\n' ' '").Should().Be("a\n0 1 2 3 4 ", "4 is the directory that ls reads");
-        Container.ExecWith(["--preserve-fds", "3"], "true").ShouldFail(255, "unable to stat preserved-fd 2 (of 3)");
     }
 
     [Test]

@@ -18,18 +18,6 @@ public sealed class DescriptorTests
         container.Run("--preserve-fds", "2").ShouldSucceed().Text.Should().Be("a\nb\nclosed\nclosed\n0 1 2 3 4 5 ", "5 is the directory that ls reads");
     }
 
-    [TestCase(1)]
-    [TestCase(3)]
-    public void A_missing_one_is_an_error_and_never_the_runtimes_own(int count)
-    {
-        using var files = new Texts([.. Enumerable.Repeat("x", count - 1)]);
-        using var bundle = new TestBundle();
-        using var container = new TestContainer(bundle.Script(ReadThem)) { Options = files.Options() };
-        container.Run("--preserve-fds", $"{count}").ShouldFail(1, $"unable to stat preserved-fd {count - 1} (of {count})");
-        container.Create("--preserve-fds", $"{count}").ShouldFail(1, $"unable to stat preserved-fd {count - 1} (of {count})");
-        container.Run("--preserve-fds", "-1").ShouldFail();
-    }
-
     [TestCase(0)]
     [TestCase(2)]
     public void A_created_container_holds_nothing_else(int preserved)

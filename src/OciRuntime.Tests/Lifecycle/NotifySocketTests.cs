@@ -122,16 +122,45 @@ public sealed class NotifySocketTests
         File.Exists(pidFile).Should().BeFalse();
     }
 
+    private static CommandOptions Stale(string kind)
+    {
+        string path = kind switch
+        {
+            "gone" => "/no/such/socket",
+            "file" => "/etc/passwd",
+            "abstract" => $"@{TestRun.Token}-nobody",
+            "vsock" => "vsock:2:1234",
+            _ => "/" + new string('x', 200),
+        };
+        return new() { Env = new Dictionary<string, string?> { ["NOTIFY_SOCKET"] = path } };
+    }
+
     [Test]
-    public void A_socket_that_nobody_listens_on_is_an_error_before_the_program_runs()
+    public void A_socket_that_nobody_listens_on_is_worth_a_warning([Values("gone", "file", "abstract", "vsock", "long")] string kind, [Values("run", "run --detach", "start")] string verb)
     {
         using var bundle = new TestBundle();
-        using var container = new TestContainer(bundle.Script("sleep 100"))
+        using var container = new TestContainer(bundle.Script(verb == "run" ? "echo runs" : "echo runs; exec sleep 100")) { Options = Stale(kind) };
+        container.GlobalOptions.AddRange(["--log-level", "warning"]);
+        if (verb == "start") container.Create().ShouldSucceed().Stderr.Should().BeEmpty();
+        CommandResult result = verb == "start" ? container.Start() : container.Run(verb.Split(' ')[1..]);
+        result.ShouldSucceed().Stderr.Should().Contain($"NOTIFY_SOCKET {container.Options.Env["NOTIFY_SOCKET"]}: ").And.Contain("nobody will be told when the container is ready");
+        container.WaitOutput("runs");
+        result.Duration.Should().BeLessThan(TimeSpan.FromSeconds(5), "it does not wait for readiness that nobody wants to know of");
+    }
+
+    /// <summary>A socket whose owner has ended: the file is there, and refuses.</summary>
+    [Test]
+    public void A_socket_left_behind_is_as_good_as_none()
+    {
+        using var bundle = new TestBundle();
+        using var container = new TestContainer(bundle.Script("echo runs"));
+        string path = TestRun.NewPath("notify");
+        using (System.Net.Sockets.Socket socket = new(System.Net.Sockets.AddressFamily.Unix, System.Net.Sockets.SocketType.Dgram, System.Net.Sockets.ProtocolType.Unspecified))
         {
-            Options = new() { Env = new Dictionary<string, string?> { ["NOTIFY_SOCKET"] = "/no/such/socket" } },
-        };
-        container.Create().ShouldSucceed();
-        container.Start().ShouldFail(1, "NOTIFY_SOCKET /no/such/socket: no such file or directory (ENOENT)");
-        container.Status.Should().Be("created");
+            socket.Bind(new System.Net.Sockets.UnixDomainSocketEndPoint(path));
+        }
+        container.Options = new() { Env = new Dictionary<string, string?> { ["NOTIFY_SOCKET"] = path } };
+        container.Run().ShouldSucceed().Text.Should().Be("runs");
+        File.Delete(path);
     }
 }

@@ -37,6 +37,29 @@ public sealed class HostileFileTests
         container.Init.Environ.Should().Contain("HOME=/");
     }
 
+    /// <summary>A filter that is loaded early has the look-up come while the runtime has all its rights: nothing of the kernel's is opened with them.</summary>
+    [TestCase("/proc/kmsg")]
+    [TestCase("/proc/sysrq-trigger")]
+    [TestCase("/proc/self/environ")]
+    [TestCase("/sys/kernel/uevent_seqnum")]
+    [TestCase("/sys/fs/cgroup/memory/memory.stat")]
+    public void PasswdIsALinkIntoTheKernel(string target)
+    {
+        using var bundle = new TestBundle().Writable().Args("sleep", "100");
+        File.Delete(bundle.InRootfs("etc/passwd"));
+        File.CreateSymbolicLink(bundle.InRootfs("etc/passwd"), target);
+        bundle.Process["noNewPrivileges"] = false;
+        bundle.Linux["seccomp"] = new System.Text.Json.Nodes.JsonObject { ["defaultAction"] = "SCMP_ACT_ALLOW", ["syscalls"] = new System.Text.Json.Nodes.JsonArray(
+            new System.Text.Json.Nodes.JsonObject { ["names"] = TestBundle.Strings("vhangup"), ["action"] = "SCMP_ACT_ERRNO" }) };
+        // Nothing hides it: what counts is that it is not opened.
+        bundle.Linux["maskedPaths"] = new System.Text.Json.Nodes.JsonArray();
+        using var container = new TestContainer(bundle);
+        bundle.Save();
+        string log = Faults.Strace.Record([Ocirun.Binary.Path, "--root", container.StateRoot, "create", "--bundle", bundle.Directory, container.Id], "openat2");
+        string[] opened = [.. log.Split('\n').Where(line => line.Contains("\"etc/passwd\"", StringComparison.Ordinal))];
+        opened.Should().NotBeEmpty().And.OnlyContain(line => line.Contains("O_PATH", StringComparison.Ordinal) || line.Contains(" = -1 ", StringComparison.Ordinal));
+    }
+
     [Test]
     public void HomeOfALastLineWithoutAnEnd()
     {

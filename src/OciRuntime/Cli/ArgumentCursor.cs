@@ -47,6 +47,20 @@ public ref struct ArgumentCursor(ReadOnlySpan<string> arguments)
         return AtEnd ? throw new UsageException($"flag needs an argument: {Spelling}") : Take();
     }
 
+    /// <summary>
+    /// The value, or null when it is empty: scripts and clients that pass a variable on leave it empty to say nothing, and runc understands it so.
+    /// </summary>
+    public string? Text() => Value() is { Length: > 0 } text ? text : null;
+
+    /// <summary>Adds the value of an option that may be repeated, unless it is empty.</summary>
+    public void AddTo(List<string> values)
+    {
+        if (Text() is { } text)
+        {
+            values.Add(text);
+        }
+    }
+
     /// <summary>A switch: present means true, and <c>=true</c> or <c>=false</c> are understood.</summary>
     public bool Flag()
     {
@@ -66,17 +80,25 @@ public ref struct ArgumentCursor(ReadOnlySpan<string> arguments)
         };
     }
 
-    /// <summary>A whole number that is not negative.</summary>
+    /// <summary>A whole number that is not negative; 0 when it is empty.</summary>
     public int Count()
     {
-        string text = Value();
+        if (Text() is not { } text)
+        {
+            return 0;
+        }
+
         return int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out int number) ? number : throw Invalid(text, "a number of 0 or more");
     }
 
-    /// <summary>A whole number.</summary>
-    public long Number()
+    /// <summary>A whole number, or null when it is empty.</summary>
+    public long? Number()
     {
-        string text = Value();
+        if (Text() is not { } text)
+        {
+            return null;
+        }
+
         return long.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out long number) ? number : throw Invalid(text, "a number");
     }
 

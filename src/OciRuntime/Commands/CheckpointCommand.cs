@@ -24,7 +24,9 @@ internal static class CheckpointCommand
         ContainerStatus status = entry.Probe(state);
         // runc's words.
         if (status is not (ContainerStatus.Running or ContainerStatus.Paused)) throw new OciException($"container cannot be checkpointed in {status.Name()} state");
-        new ContainerDump(settings, Reload(entry, state), state, interruption).Run(status == ContainerStatus.Paused);
+        LaunchPreparation container = Reload(entry, state);
+        RestoreCommand.RefuseHostMounts(container);
+        new ContainerDump(settings, container, state, interruption).Run(status == ContainerStatus.Paused);
         if (!o.LeaveRunning && !o.PreDump) ContainerTeardown.Run(entry, state, journal => PoststopHooks.Run(g, journal));
         return ExitCodes.Success;
     }

@@ -11,9 +11,7 @@ internal static class ExecCommand
 {
     public static int Run(GlobalOptions g, ExecOptions o)
     {
-        PreservedFds.Check(o.PreserveFds);
-        // Before anything else is opened: whatever the caller left open must not reach the container (CVE-2024-21626).
-        OciException.Check(Files.CloseRange(3, uint.MaxValue, Files.CLOSE_RANGE_CLOEXEC), "close_range");
+        PreservedFds preserved = PreservedFds.Claim(o.PreserveFds);
         using Interruption interruption = new();
         ContainerStore store = new(StateRoot.Resolve(g.Root));
         // No lock: others may exec, signal and even delete meanwhile, and the container's first process is held by a pidfd.
@@ -26,7 +24,7 @@ internal static class ExecCommand
         CheckTerminal(spec.Process.Terminal, o);
         ExecSettings settings = new()
         {
-            ConsoleSocket = o.ConsoleSocket, PidfdSocket = o.PidfdSocket, PreserveFds = o.PreserveFds, SubCgroups = o.Cgroups, Paused = status == ContainerStatus.Paused,
+            ConsoleSocket = o.ConsoleSocket, PidfdSocket = o.PidfdSocket, Preserved = preserved, SubCgroups = o.Cgroups, Paused = status == ContainerStatus.Paused,
         };
         using ExecLaunch launch = new(settings, spec, entry, state, interruption);
         launch.Run(message => Report(g, LogLevel.Warning, message), message => Report(g, LogLevel.Debug, message));

@@ -11,14 +11,13 @@ internal sealed class LaunchSession : IDisposable
     private readonly GlobalOptions _globals;
     private readonly LaunchSettings _settings;
     private readonly ContainerStore _store;
+    private readonly PreservedFds _preserved;
     private ContainerEntry? _entry;
     private ContainerLaunch? _launch;
 
     public LaunchSession(GlobalOptions globals, LaunchSettings settings)
     {
-        PreservedFds.Check(settings.PreserveFds);
-        // Before anything else is opened: whatever the caller left open must not reach the container (CVE-2024-21626).
-        OciException.Check(Files.CloseRange(3, uint.MaxValue, Files.CLOSE_RANGE_CLOEXEC), "close_range");
+        _preserved = PreservedFds.Claim(settings.PreserveFds);
         _globals = globals;
         _settings = settings;
         _store = new ContainerStore(StateRoot.Resolve(globals.Root));
@@ -66,7 +65,7 @@ internal sealed class LaunchSession : IDisposable
         _entry = _store.Claim(_settings.Id, _settings.Verb, (entry, state) => ContainerTeardown.Undo(entry, state, RunPoststop));
         try
         {
-            _launch = new ContainerLaunch(preparation, _entry, Interruption, Debug);
+            _launch = new ContainerLaunch(preparation, _preserved, _entry, Interruption, Debug);
         }
         catch
         {

@@ -1,4 +1,3 @@
-using System.Collections;
 using System.Globalization;
 using System.Text;
 using OciRuntime.Cgroups;
@@ -70,7 +69,8 @@ internal static class PsCommand
         string path = ProgramPath.Find("ps") ?? throw new OciException("exec: \"ps\": executable file not found in $PATH", Errno.ENOENT);
         using Fd input = MemoryFile.Create([]);
         using Fd output = MemoryFile.Create([]);
-        HelperResult result = HelperProcess.Run(new HelperProgram { Path = path, Arguments = ["ps", .. arguments], Environment = OwnEnvironment(), Input = input.Number, Stdout = output.Number }, null);
+        // COLUMNS, PS_FORMAT and the locale are the caller's to choose.
+        HelperResult result = HelperProcess.Run(new HelperProgram { Path = path, Arguments = ["ps", .. arguments], Environment = null, Input = input.Number, Stdout = output.Number }, null);
         if (result.Errno != 0) throw OciException.FromResult(-result.Errno, $"execute {path}");
         string text = MemoryFile.Read(output.Number, MaxOutput);
         if (result.Status == 0) return text;
@@ -78,12 +78,4 @@ internal static class PsCommand
     }
 
     private static string HowItEnded(int status) => (status & 0x7f) is var signal and not 0 ? $"signal {signal}" : $"exit status {status >> 8 & 0xff}";
-
-    // COLUMNS, PS_FORMAT and the locale are the caller's to choose.
-    private static string[] OwnEnvironment()
-    {
-        List<string> variables = [];
-        foreach (DictionaryEntry variable in Environment.GetEnvironmentVariables()) variables.Add($"{variable.Key}={variable.Value}");
-        return [.. variables];
-    }
 }

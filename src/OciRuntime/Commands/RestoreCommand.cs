@@ -12,20 +12,26 @@ internal static class RestoreCommand
     public static int Run(GlobalOptions g, RestoreOptions o)
     {
         CheckProfile(o.LsmProfile);
-        // Before anything else is opened: whatever the caller left open must not reach the container (CVE-2024-21626).
-        OciException.Check(Files.CloseRange(3, uint.MaxValue, Files.CLOSE_RANGE_CLOEXEC), "close_range");
+        PreservedFds.Claim(0);
         CriuCommandLine.WarnIfRootless(g, "restore");
         using Interruption interruption = new();
         if (!o.Detach && !o.NoSubreaper) OciException.Check(Processes.Prctl(Processes.PR_SET_CHILD_SUBREAPER, 1), "become child subreaper");
         ContainerStore store = new(StateRoot.Resolve(g.Root));
         ContainerId.Validate(o.Id);
         LaunchPreparation preparation = LaunchPreparation.Build(Settings(g, o), $"{store.Root.Path}/{o.Id}");
+        RefuseHostMounts(preparation);
         foreach (string warning in preparation.Warnings) Logger.Warn(g, warning);
         using ContainerEntry entry = store.Claim(o.Id, "restore", (left, state) => ContainerTeardown.Undo(left, state, journal => PoststopHooks.Run(g, journal)));
         using ContainerRestore restore = Begin(o, preparation, entry, interruption);
         restore.Run(message => Logger.Warn(g, message));
         if (o.PidFile != null) WritePidFile(g, o.PidFile, restore, entry);
         return o.Detach ? ExitCodes.Success : Wait(g, restore, entry, interruption);
+    }
+
+    /// <summary>criu makes mounts in a mount namespace of its own, and would save or make the host's.</summary>
+    internal static void RefuseHostMounts(LaunchPreparation preparation)
+    {
+        if (preparation.Plan.MountsOnHost) throw new OciException("/linux/namespaces: a container without a mount namespace, whose mounts are the host's, can be neither saved nor restored");
     }
 
     private static LaunchSettings Settings(GlobalOptions g, RestoreOptions o) => new()

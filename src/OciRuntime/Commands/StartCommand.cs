@@ -17,7 +17,7 @@ internal static class StartCommand
         ContainerState state = entry.ReadState();
         CheckCreated(entry.Probe(state));
         // As with runc the variable counts that start itself was given: a client that does not want readiness here must not be made to wait for it.
-        using NotifyProxy? notify = state.NotifySocket != null && NotifyProxy.HostSocket is { } host ? NotifyProxy.Open(entry, host) : null;
+        using NotifyProxy? notify = state.NotifySocket != null && NotifyProxy.HostSocket is { } host ? NotifyProxy.Open(entry, host, message => Logger.Warn(g, message)) : null;
         Release(g, entry, state);
         if (state.Poststart.Length > 0) RunPoststart(g, entry, state);
         if (notify != null) AwaitReadiness(notify, entry, state);

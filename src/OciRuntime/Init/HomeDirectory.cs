@@ -4,8 +4,9 @@ namespace OciRuntime.Init;
 
 /// <summary>
 /// HOME from the image's /etc/passwd. The file is the image's: it may be a FIFO, a device, endless or one long line, so it is opened without
-/// blocking, must be a regular file, and only its first mebibyte is read. What is mounted there may be on a file system that answers late or never:
-/// a FUSE server of the container's own, for one.
+/// blocking, must be a regular file, and only its first mebibyte is read. Nor is it opened where files are the kernel's functions: a link to
+/// /proc/kmsg would be followed with all rights of the runtime when a filter is loaded early. What is mounted there may be on a file system that
+/// answers late or never: a FUSE server of the container's own, for one.
 /// </summary>
 internal static unsafe class HomeDirectory
 {
@@ -34,9 +35,15 @@ internal static unsafe class HomeDirectory
     {
         fixed (byte* path = "etc/passwd\0"u8)
         {
-            long fd = RootPath.Open(root, path, Files.O_RDONLY | Files.O_NONBLOCK | Files.O_NOCTTY, resolve);
+            // Looked at before it is opened, and again afterwards: whoever exchanges it between the two gains an open file that nobody reads.
+            long fd = RootPath.Open(root, path, Files.O_PATH, resolve);
             if (fd < 0) return fd;
-            if (Files.Stat((int)fd, out Statx stat) >= 0 && stat.Type == Files.S_IFREG) Scan((int)fd, uid, home, room);
+            bool isFile = IsFile((int)fd, out Statx found);
+            Files.Close((int)fd);
+            fd = isFile ? RootPath.Open(root, path, Files.O_RDONLY | Files.O_NONBLOCK | Files.O_NOCTTY, resolve) : -Errno.EINVAL;
+            if (fd < 0) return fd;
+            bool same = IsFile((int)fd, out Statx opened) && opened.Inode == found.Inode && opened.DevMajor == found.DevMajor && opened.DevMinor == found.DevMinor;
+            if (same) Scan((int)fd, uid, home, room);
             Files.Close((int)fd);
             return 0;
         }
@@ -112,6 +119,9 @@ internal static unsafe class HomeDirectory
         if (high - low > 1) Files.CloseRange(low + 1, high - 1, 0);
         Files.CloseRange(high + 1, uint.MaxValue, 0);
     }
+
+    private static bool IsFile(int fd, out Statx stat) =>
+        Files.Stat(fd, out stat) >= 0 && stat.Type == Files.S_IFREG && Files.StatFs(fd, out Statfs fs) >= 0 && !Files.IsKernelInterface(fs);
 
     private static void Scan(int fd, uint uid, byte* home, int room)
     {

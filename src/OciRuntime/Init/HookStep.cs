@@ -38,6 +38,7 @@ internal static unsafe class HookStep
         long result = Files.Duplicate(s.Plan->StateFd, 0);
         if (result >= 0) result = Files.Duplicate(s.Plan->HookStdout >= 0 ? s.Plan->HookStdout : output, 1);
         if (result >= 0) result = Files.Duplicate(s.Plan->HookStderr >= 0 ? s.Plan->HookStderr : output, 2);
+        Files.SetUmask(s.CallersUmask);
         if (result >= 0 && directory != null) result = Files.ChangeDirectory(directory);
         if (result >= 0 && !s.Filtered) result = Files.CloseRange(3, uint.MaxValue, Files.CLOSE_RANGE_CLOEXEC);
         InitMain.DefaultSignals();

@@ -16,8 +16,7 @@ internal static unsafe class HostFiles
     {
         long result = Files.StatFs(directory, out Statfs fs);
         if (result < 0) return result;
-        bool hosts = fs.Type is Files.CGROUP_SUPER_MAGIC or Files.CGROUP2_SUPER_MAGIC or Files.TRACEFS_MAGIC or Files.DEBUGFS_MAGIC or Files.CONFIGFS_MAGIC
-            or Files.SECURITYFS_MAGIC or Files.EFIVARFS_MAGIC or Files.BINFMTFS_MAGIC or Files.SELINUX_MAGIC or Files.SMACK_MAGIC or Files.PSTOREFS_MAGIC or Files.RDTGROUP_SUPER_MAGIC;
+        bool hosts = Files.IsHostWide(fs);
         if (!hosts && s.HostDevices != 0 && fs.Type is Files.TMPFS_MAGIC or Files.RAMFS_MAGIC) result = AreDevices(ref s, directory, out hosts);
         if (result < 0 || !hosts) return result;
         s.Detail = InitDetail.HostsFileSystem;

@@ -75,8 +75,10 @@ internal static unsafe class InitMain
     private static void Prepare(ref InitState s)
     {
         for (int i = 0; i < s.Plan->CloseRangeCount; i++) Files.CloseRange(s.Plan->CloseRanges[2 * i], s.Plan->CloseRanges[2 * i + 1], 0);
+        // Not closed, as the next thing to be opened would be there. Whoever has the container's rights must not find the host's /dev/urandom.
+        for (int i = 0; i < s.Plan->TakenFdCount; i++) Files.Duplicate(0, s.Plan->TakenFds[i], Files.O_CLOEXEC);
         TieToParent(ref s);
-        Files.SetUmask(0);
+        s.CallersUmask = Files.SetUmask(0);
         fixed (byte* name = "ocirun:[init]\0"u8) Processes.Prctl(Processes.PR_SET_NAME, (nint)name);
         ForgetCaller(s.Plan);
     }
@@ -117,6 +119,7 @@ internal static unsafe class InitMain
         InitOp.AwaitNetworkDevices => Sync.Ask(ref s, SyncKind.NetworkDevices, 0),
         InitOp.HostPropagation => RootSteps.HostPropagation(ref s, step),
         InitOp.BindRootfs => RootSteps.BindRootfs(ref s, step),
+        InitOp.HostRoot => RootSteps.HostRoot(ref s),
         InitOp.MountFilesystem => MountSteps.Filesystem(ref s, step),
         InitOp.LabelQueues => LabelSteps.Queues(ref s, step),
         InitOp.MountBind => MountSteps.Bind(ref s, step),

@@ -68,6 +68,9 @@ internal enum InitOp
     /// <summary>Clones the rootfs tree onto itself and keeps it as the root of every later look-up. Text1: rootfs.</summary>
     BindRootfs,
 
+    /// <summary>Without a mount namespace: the root of every later look-up is the mount that the parent attached. Text1: rootfs.</summary>
+    HostRoot,
+
     /// <summary>A new file system. Text1: type, Text2: destination, Data: <see cref="TextPair"/>[Count] of fsconfig, A: MOUNT_ATTR_…, B: propagation words, packed (see <see cref="Propagation"/>). C: slot, with <see cref="InitFlags.Detached"/>.</summary>
     MountFilesystem,
 
@@ -137,7 +140,7 @@ internal enum InitOp
     /// <summary>--no-pivot: moves the rootfs over "/".</summary>
     MoveRoot,
 
-    /// <summary>Without a mount namespace: chroot(2) only.</summary>
+    /// <summary>Without a mount namespace: chroot(2). Text1: rootfs, where it is no mount of its own.</summary>
     ChangeRoot,
 
     /// <summary>Detaches a full proc or sysfs of the host that --no-pivot would leave reachable. Text1: path.</summary>
@@ -368,11 +371,22 @@ internal unsafe struct InitPlan
     /// <summary>The child's end of the sync socket, the start socket, the console socket and the memfd with the state for hooks; -1 where there is none.</summary>
     public int SyncFd, StartFd, ConsoleFd, StateFd;
 
+    /// <summary>The container's root where it is a mount of the host's, which the parent made; else -1.</summary>
+    public int RootFd;
+
     /// <summary>Files for the output of hooks, -1 where it is kept for the error report.</summary>
     public int HookStdout, HookStderr;
 
-    /// <summary>Number of descriptors from 3 on that the container keeps.</summary>
+    /// <summary>Number of descriptors from 3 on that are the container's, or keep a place there until execve.</summary>
     public int PreservedFds;
+
+    /// <summary>Those of them that the program gets.</summary>
+    public int* OpenFds;
+    public int OpenFdCount;
+
+    /// <summary>Numbers between them that the parent's language runtime has something open at.</summary>
+    public int* TakenFds;
+    public int TakenFdCount;
 
     /// <summary>The arguments and variables that the caller gave the runtime, a copy of which the child has.</summary>
     public byte* CallersWords;

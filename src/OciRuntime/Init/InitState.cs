@@ -32,6 +32,9 @@ internal unsafe struct InitState
     /// <summary>Device number of the host's /dev as far as it is known, see <see cref="HostFiles"/>; 0: not yet.</summary>
     public ulong HostDevices;
 
+    /// <summary>The umask of whoever runs the runtime, for hooks: init's own is 0, and later the program's.</summary>
+    public uint CallersUmask;
+
     /// <summary>The slave of the container's terminal, or -1.</summary>
     public int TerminalFd;
 

@@ -50,7 +50,19 @@ internal static unsafe class MountSteps
         BindAttributes* attributes = (BindAttributes*)step->Data;
         tree = WithAttributes(ref s, (int)tree, attributes->Set | (isFallback ? Mounts.MOUNT_ATTR_RDONLY : 0), attributes->Clear, recursive: false);
         if (tree >= 0) tree = WithAttributes(ref s, (int)tree, attributes->TreeSet, attributes->TreeClear, recursive: true);
+        if (tree >= 0 && s.Plan->RootFd >= 0) tree = Apart(ref s, (int)tree);
         return detached ? Keep(ref s, step, tree) : Attach(ref s, tree, (int)target, attributes->PropagationWords);
+    }
+
+    /// <summary>
+    /// In the host's own mount namespace the copy of a shared mount is shared with it, and what is mounted on it would appear on the host's. As a
+    /// slave it is as in a mount namespace of its own, before the words of its options.
+    /// </summary>
+    private static long Apart(ref InitState s, int tree)
+    {
+        s.Detail = InitDetail.Propagation;
+        long result = Mounts.SetAttributes(tree, new MountAttr { Propagation = Mounts.MS_SLAVE }, recursive: true);
+        return result < 0 ? Dropped(tree, result) : tree;
     }
 
     /// <summary>Keeps a mount for a later step, or passes on its errno.</summary>

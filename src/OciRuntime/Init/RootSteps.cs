@@ -55,6 +55,14 @@ internal static unsafe class RootSteps
         return 0;
     }
 
+    /// <summary>The mount that the parent made over the root file system, in the mount namespace that the container shares with it.</summary>
+    public static long HostRoot(ref InitState s)
+    {
+        s.RootFd = s.Plan->RootFd;
+        s.LeaveHost();
+        return 0;
+    }
+
     /// <summary>pivot_root(".", ".") stacks the old root on the new one, so no directory for it is needed in the image; then it is detached.</summary>
     public static long Pivot(ref InitState s)
     {
@@ -93,10 +101,13 @@ internal static unsafe class RootSteps
     /// <summary>Without a mount namespace there is nothing to move: chroot only.</summary>
     public static long ChangeRoot(ref InitState s, InitStep* step)
     {
-        long fd = Files.OpenAt(Files.AT_FDCWD, step->Text1, Files.O_PATH | Files.O_DIRECTORY);
-        if (fd < 0) return fd;
-        s.RootFd = (int)fd;
-        s.LeaveHost();
+        if (s.RootFd < 0)
+        {
+            long fd = Files.OpenAt(Files.AT_FDCWD, step->Text1, Files.O_PATH | Files.O_DIRECTORY);
+            if (fd < 0) return fd;
+            s.RootFd = (int)fd;
+            s.LeaveHost();
+        }
         fixed (byte* root = "/\0"u8, dot = ".\0"u8)
         {
             long result = Files.ChangeDirectory(s.RootFd);

@@ -108,10 +108,10 @@ internal static unsafe class StartSteps
     {
         if (s.Announced) return 0;
         s.Announced = true;
-        int kept = s.Plan->PreservedFds;
         // Under a filter this was done already, and what was opened since is close-on-exec from birth: a profile may not know close_range.
-        if (!s.Filtered && Files.CloseRange((uint)(3 + kept), uint.MaxValue, Files.CLOSE_RANGE_CLOEXEC) is var result and < 0) return result;
-        for (int fd = 3; fd < 3 + kept; fd++) Files.Fcntl(fd, Files.F_SETFD, 0);
+        if (!s.Filtered && Files.CloseRange(3, uint.MaxValue, Files.CLOSE_RANGE_CLOEXEC) is var result and < 0) return result;
+        // One that cannot be cleared is missing in the program, as one that was never open.
+        for (int i = 0; i < s.Plan->OpenFdCount; i++) Files.Fcntl(s.Plan->OpenFds[i], Files.F_SETFD, 0);
         // Whoever listens may be gone by now; the program runs all the same.
         Sync.Tell(ref s, SyncKind.Executing, 0);
         InitMain.DefaultSignals();

@@ -132,6 +132,7 @@ internal sealed unsafe class ChildProcess : IDisposable
         if (native->StartFd >= 0) kept.Add(native->StartFd);
         if (native->ConsoleFd >= 0) kept.Add(native->ConsoleFd);
         if (native->StateFd >= 0) kept.Add(native->StateFd);
+        if (native->RootFd >= 0) kept.Add(native->RootFd);
         if (native->HookStdout >= 0) kept.Add(native->HookStdout);
         if (native->HookStderr >= 0) kept.Add(native->HookStderr);
         for (int i = 0; i < native->FdCount; i++) kept.Add(native->Fds[i]);

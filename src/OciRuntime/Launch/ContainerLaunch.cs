@@ -15,6 +15,7 @@ namespace OciRuntime.Launch;
 internal sealed unsafe class ContainerLaunch : IDisposable
 {
     private readonly LaunchPreparation _preparation;
+    private readonly PreservedFds _preserved;
     private readonly ContainerEntry _entry;
     private readonly Interruption _interruption;
     private readonly Action<string> _debug;
@@ -28,9 +29,10 @@ internal sealed unsafe class ContainerLaunch : IDisposable
     private InitPlan* _native;
     private bool _hooksRan;
 
-    public ContainerLaunch(LaunchPreparation preparation, ContainerEntry entry, Interruption interruption, Action<string> debug)
+    public ContainerLaunch(LaunchPreparation preparation, PreservedFds preserved, ContainerEntry entry, Interruption interruption, Action<string> debug)
     {
         _preparation = preparation;
+        _preserved = preserved;
         _entry = entry;
         _interruption = interruption;
         _debug = debug;
@@ -52,14 +54,14 @@ internal sealed unsafe class ContainerLaunch : IDisposable
     private ScopePlan? Scope => _preparation.Cgroups.Scope;
 
     /// <summary>Launches; on any failure nothing is left, poststop hooks included.</summary>
-    /// <param name="warn">Takes what goes wrong while undoing.</param>
+    /// <param name="warn">Takes what goes wrong without ending the launch, and while undoing.</param>
     public void Run(Action<string> warn)
     {
         try
         {
             _entry.WriteState(State);
             _entry.WriteConfig(_preparation.Config);
-            Prepare();
+            Prepare(warn);
             Child = ChildProcess.Clone(Plan, _native, _cgroup?.UnifiedFd ?? -1);
             State.Init = new ProcessIdentity(Child.Pid, StartTime(Child.Pid));
             if (_preparation.Rdt != null) Resctrl.Enter(_preparation.Rdt, Child.Pid);
@@ -128,11 +130,11 @@ internal sealed unsafe class ContainerLaunch : IDisposable
     }
 
     /// <summary>Cgroups, sockets and descriptors: what has to exist before the child does.</summary>
-    private void Prepare()
+    private void Prepare(Action<string> warn)
     {
         _receivers = PidFdReceiver.Connect(Settings.PidfdSocket, "standard", Spec.Annotations[Annotations.PidFdReceiver], _interruption);
         _native = PlanCompiler.Compile(Plan, CountTasks() + Plan.Joins.Count);
-        _native->PreservedFds = _preparation.KeptFds;
+        _preserved.Fill(_native);
         int slot = 0;
         if (Settings.UseCgroups && Scope == null)
         {
@@ -141,12 +143,23 @@ internal sealed unsafe class ContainerLaunch : IDisposable
         }
         if (_preparation.Rdt != null) Resctrl.Make(_preparation.Rdt);
         foreach (NamespacePath join in Plan.Joins) _native->Fds[slot++] = Open(join).Number;
+        if (Plan.MountsOnHost) AttachRoot();
         if (Settings.WaitForStart) _native->StartFd = Keep(StartSocket.Listen(_entry)).Number;
         if (Settings.ConsoleSocket != null) _native->ConsoleFd = Keep(Sockets.ConnectStream(Settings.ConsoleSocket, $"--console-socket {Settings.ConsoleSocket}", _interruption.ForPeer)).Number;
         if (Spec.Hooks is { } hooks && hooks.CreateContainer.Length + hooks.StartContainer.Length > 0) PrepareChildHooks();
         if (_preparation.NotifySocket == null) return;
         NotifyProxy.MakeDirectory(_entry);
-        if (!Settings.WaitForStart) Notify = NotifyProxy.Open(_entry, _preparation.NotifySocket);
+        if (!Settings.WaitForStart) Notify = NotifyProxy.Open(_entry, _preparation.NotifySocket, warn);
+    }
+
+    /// <summary>Which mount it is going to be is in the journal before it is one of the host's.</summary>
+    private void AttachRoot()
+    {
+        Fd tree = Keep(HostRoot.Clone(_preparation.Rootfs, out HostMount identity));
+        State.HostMount = identity;
+        _entry.WriteState(State);
+        HostRoot.Attach(tree, _preparation.Rootfs);
+        _native->RootFd = tree.Number;
     }
 
     private void PrepareChildHooks()

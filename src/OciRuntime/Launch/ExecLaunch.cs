@@ -76,7 +76,7 @@ internal sealed unsafe class ExecLaunch(ExecSettings settings, RuntimeSpec spec,
         _receivers = PidFdReceiver.Connect(settings.PidfdSocket, "setns", annotation: null, interruption);
         PlanStep join = _plan.Steps.Find(static s => s.Op == InitOp.JoinContainer)!;
         _native = PlanCompiler.Compile(_plan, (int)Math.Max(join.B, join.C) + 1);
-        _native->PreservedFds = PreservedFds.Listen() + settings.PreserveFds;
+        settings.Preserved.Fill(_native);
         int slot = 0;
         foreach (int fd in _cgroup!.TasksFds) _native->Fds[slot++] = fd;
         _native->Fds[join.B] = init.PidFd.Number;

@@ -7,7 +7,7 @@ internal sealed class ExecSettings
     public string? PidfdSocket { get; init; }
 
     /// <summary>Descriptors from 3 (after LISTEN_FDS ones) that the process keeps.</summary>
-    public int PreserveFds { get; init; }
+    public PreservedFds Preserved { get; init; } = PreservedFds.None;
 
     /// <summary>--cgroup: PATH, or CONTROLLER[,CONTROLLER]:PATH, below the container's cgroups.</summary>
     public IReadOnlyList<string> SubCgroups { get; init; } = [];

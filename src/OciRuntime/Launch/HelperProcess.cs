@@ -1,4 +1,5 @@
 using System.Text;
+using OciRuntime.Host;
 using OciRuntime.Init;
 using OciRuntime.Linux;
 using OciRuntime.Plan;
@@ -11,8 +12,8 @@ internal sealed class HelperProgram
     public required string Path { get; init; }
     public required string[] Arguments { get; init; }
 
-    /// <summary>Exactly this; nothing of the caller's environment (a hook runs with the host's privileges).</summary>
-    public required string[] Environment { get; init; }
+    /// <summary>Exactly this, or null for the caller's.</summary>
+    public required string[]? Environment { get; init; }
 
     /// <summary>What it reads on stdin, as a rewound file.</summary>
     public required int Input { get; init; }
@@ -128,7 +129,7 @@ internal static unsafe class HelperProcess
         SpawnPlan* plan = (SpawnPlan*)arena.Allocate(sizeof(SpawnPlan));
         plan->Path = arena.Text(program.Path);
         plan->Arguments = arena.Texts(program.Arguments);
-        plan->Environment = arena.Texts(CallersEnvironment());
+        plan->Environment = arena.Texts(CallersEnvironment.Block());
         plan->Report = report;
         plan->Attached = true;
         plan->ChannelCount = channels.Count;
@@ -141,20 +142,13 @@ internal static unsafe class HelperProcess
         return plan;
     }
 
-    private static string[] CallersEnvironment()
-    {
-        List<string> variables = [];
-        foreach (System.Collections.DictionaryEntry variable in Environment.GetEnvironmentVariables()) variables.Add($"{variable.Key}={variable.Value}");
-        return [.. variables];
-    }
-
     private static SpawnPlan* Compile(HelperProgram program, int output, int report)
     {
         NativeArena arena = new();
         SpawnPlan* plan = (SpawnPlan*)arena.Allocate(sizeof(SpawnPlan));
         plan->Path = arena.Text(program.Path);
         plan->Arguments = arena.Texts(program.Arguments);
-        plan->Environment = arena.Texts(program.Environment);
+        plan->Environment = program.Environment != null ? arena.Texts(program.Environment) : arena.Texts(CallersEnvironment.Block());
         plan->Input = program.Input;
         plan->Output = program.Stdout >= 0 ? program.Stdout : output;
         plan->ErrorOutput = program.Stderr >= 0 ? program.Stderr : output;

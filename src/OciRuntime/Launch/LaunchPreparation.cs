@@ -23,7 +23,7 @@ internal sealed class LaunchPreparation
     /// <summary>Intel RDT groups, or null.</summary>
     public required ResctrlPlan? Rdt { get; init; }
 
-    /// <summary>Descriptors from 3 on that the container keeps: LISTEN_FDS and --preserve-fds.</summary>
+    /// <summary>Descriptors from 3 on that the container keeps, those of them that are open: LISTEN_FDS and --preserve-fds.</summary>
     public required int KeptFds { get; init; }
 
     /// <summary>Where readiness is to be reported (NOTIFY_SOCKET), or null.</summary>

@@ -40,13 +40,25 @@ internal sealed unsafe class NotifyProxy : IDisposable
     public static void MakeDirectory(ContainerEntry entry) =>
         OciException.Check(Files.MakeDirectoryAt(entry.Directory, DirectoryName, 0x1ed), $"mkdir {entry.Path}/{DirectoryName}");
 
-    /// <summary>Binds the container's socket and connects to the host's, both before the program runs: what cannot work fails while it can be undone.</summary>
-    public static NotifyProxy Open(ContainerEntry entry, string host)
+    /// <summary>
+    /// Connects to the host's socket and binds the container's, both before the program runs: what cannot work fails while it can be undone. Null
+    /// when nobody listens on the host's: a variable that somebody left behind is no reason for the program not to run (runc, crun).
+    /// </summary>
+    /// <param name="entry">The container.</param>
+    /// <param name="host">The caller's $NOTIFY_SOCKET.</param>
+    /// <param name="warn">Is told why there is nobody to pass readiness on to.</param>
+    public static NotifyProxy? Open(ContainerEntry entry, string host, Action<string> warn)
     {
         NotifyProxy proxy = new();
         try
         {
-            OciException.Check(Sockets.Connect(proxy._host.Number, host), $"NOTIFY_SOCKET {host}");
+            long connected = Sockets.Connect(proxy._host.Number, host);
+            if (connected < 0)
+            {
+                warn($"NOTIFY_SOCKET {host}: {ErrnoText.Describe((int)-connected)} ({ErrnoText.Name((int)-connected)}): nobody will be told when the container is ready");
+                proxy.Dispose();
+                return null;
+            }
             using Fd directory = new((int)OciException.Check(
                 Files.OpenAt(entry.Directory, DirectoryName, Files.O_PATH | Files.O_DIRECTORY | Files.O_NOFOLLOW), $"open {entry.Path}/{DirectoryName}"));
             // From an earlier start that was killed.

@@ -1,10 +1,31 @@
+using System.Globalization;
+using System.Runtime.InteropServices;
+using OciRuntime.Init;
 using OciRuntime.Linux;
 
 namespace OciRuntime.Launch;
 
-/// <summary>The caller's descriptors that the container keeps: from 3 on, those of socket activation, then --preserve-fds.</summary>
-internal static class PreservedFds
+/// <summary>
+/// The caller's descriptors that the container keeps: from 3 on, those of socket activation, then --preserve-fds. Some of the numbers may be closed:
+/// Podman's --preserve-fd=9,40 becomes --preserve-fds 38 with two of them open.
+/// </summary>
+internal sealed unsafe class PreservedFds
 {
+    private readonly int[] _open, _taken;
+
+    private PreservedFds(int count, int[] open, int[] taken)
+    {
+        Count = count;
+        _open = open;
+        _taken = taken;
+    }
+
+    /// <summary>Nothing but stdio.</summary>
+    public static PreservedFds None { get; } = new(0, [], []);
+
+    /// <summary>How many numbers from 3 on are not this process's to use: up to the last one that is open.</summary>
+    public int Count { get; }
+
     /// <summary>
     /// Socket activation: the number of descriptors, when the variables are meant for this process (sd_listen_fds(3)). The re-execution from a
     /// sealed copy keeps the pid.
@@ -16,22 +37,73 @@ internal static class PreservedFds
     }
 
     /// <summary>
-    /// Checks that they are open, before this process opens anything: a missing number would be given to a descriptor of the runtime, and the
-    /// container would get, say, the state directory (the escape of CVE-2024-21626).
+    /// Finds out which are open, and takes the numbers between them, before this process opens anything: a number that is free would be given to
+    /// a descriptor of the runtime, and the container would get, say, the state directory (the escape of CVE-2024-21626). From here on
+    /// everything is close-on-exec; whatever else the caller left open is, too.
     /// </summary>
-    public static void Check(int preserve)
+    /// <param name="preserve">--preserve-fds.</param>
+    public static PreservedFds Claim(int preserve)
     {
         if (preserve < 0) throw new OciException($"--preserve-fds {preserve}: must not be negative");
-        int listen = Listen();
-        for (int i = 0; i < listen; i++)
-        {
-            if (!IsOpen(3 + i)) throw new OciException($"LISTEN_FDS={listen}: descriptor {3 + i} is not open");
-        }
-        for (int i = 0; i < preserve; i++)
-        {
-            if (!IsOpen(3 + listen + i)) throw new OciException($"unable to stat preserved-fd {i} (of {preserve}): descriptor {3 + listen + i} is not open");
-        }
+        long wanted = (long)Listen() + preserve;
+        PreservedFds result = wanted == 0 ? None : Claim(wanted);
+        OciException.Check(Files.CloseRange(3, uint.MaxValue, Files.CLOSE_RANGE_CLOEXEC), "close_range");
+        return result;
     }
 
-    private static bool IsOpen(int fd) => Files.Fcntl(fd, Files.F_GETFD) >= 0;
+    private static PreservedFds Claim(long wanted)
+    {
+        List<int> open = [];
+        using Fd directory = new((int)OciException.Check(Files.OpenAt(Files.AT_FDCWD, "/proc/self/fd", Files.O_RDONLY | Files.O_DIRECTORY), "open /proc/self/fd"));
+        List<string> names = Files.ListDirectory(directory.Number, out long error);
+        OciException.Check(error, "read /proc/self/fd");
+        directory.Dispose();
+        foreach (string name in names)
+        {
+            if (int.TryParse(name, NumberStyles.None, CultureInfo.InvariantCulture, out int fd) && fd >= 3 && fd < 3 + wanted && IsCallers(fd)) open.Add(fd);
+        }
+        if (open.Count == 0) return None;
+        open.Sort();
+        List<int> taken = [];
+        int next = 3;
+        foreach (int fd in open)
+        {
+            for (; next < fd; next++) if (!Occupy(next)) taken.Add(next);
+            next = fd + 1;
+        }
+        return new PreservedFds(next - 3, [.. open], [.. taken]);
+    }
+
+    /// <summary>What is close-on-exec did not come with this program: it is the language runtime's, opened before the first line here ran.</summary>
+    private static bool IsCallers(int fd) => Files.Fcntl(fd, Files.F_GETFD) is >= 0 and var flags && (flags & Files.FD_CLOEXEC) == 0;
+
+    /// <summary>By a copy of stdin, which is nothing that the container does not have, and is gone with execve. False for a number that the language runtime has.</summary>
+    private static bool Occupy(int fd)
+    {
+        if (Files.Fcntl(fd, Files.F_GETFD) >= 0) return false;
+        long copy = Files.Fcntl(0, Files.F_DUPFD_CLOEXEC, fd);
+        if (copy == fd) return true;
+        // Words only now: to make them, the language runtime may open something.
+        if (copy < 0) throw OciException.FromResult(copy, $"--preserve-fds: take the place of descriptor {fd}, which is closed");
+        Files.Close((int)copy);
+        return false;
+    }
+
+    /// <summary>Tells init.</summary>
+    public void Fill(InitPlan* native)
+    {
+        native->PreservedFds = Count;
+        native->OpenFds = Copy(_open);
+        native->OpenFdCount = _open.Length;
+        native->TakenFds = Copy(_taken);
+        native->TakenFdCount = _taken.Length;
+    }
+
+    /// <summary>In unmanaged memory, for good, as the plan is.</summary>
+    private static int* Copy(int[] numbers)
+    {
+        int* copy = (int*)NativeMemory.Alloc((nuint)Math.Max(1, numbers.Length), sizeof(int));
+        numbers.CopyTo(new Span<int>(copy, numbers.Length));
+        return copy;
+    }
 }

@@ -64,15 +64,14 @@ internal static unsafe partial class Files
 #endif
     public const int S_IFMT = 0xF000, S_IFSOCK = 0xC000, S_IFLNK = 0xA000, S_IFREG = 0x8000, S_IFBLK = 0x6000, S_IFDIR = 0x4000, S_IFCHR = 0x2000, S_IFIFO = 0x1000;
     public const ulong RESOLVE_NO_XDEV = 1, RESOLVE_NO_MAGICLINKS = 2, RESOLVE_NO_SYMLINKS = 4, RESOLVE_BENEATH = 8, RESOLVE_IN_ROOT = 16;
-    public const int STATX_BASIC_STATS = 0x7ff, STATX_MNT_ID = 0x1000;
+    public const int STATX_BASIC_STATS = 0x7ff, STATX_MNT_ID = 0x1000, STATX_MNT_ID_UNIQUE = 0x4000;
     public const ulong STATX_ATTR_MOUNT_ROOT = 0x2000;
     public const int X_OK = 1, W_OK = 2, R_OK = 4;
     public const long PROC_SUPER_MAGIC = 0x9fa0, TMPFS_MAGIC = 0x01021994, CGROUP_SUPER_MAGIC = 0x27e0eb, CGROUP2_SUPER_MAGIC = 0x63677270,
         DEVPTS_SUPER_MAGIC = 0x1cd1, OVERLAYFS_SUPER_MAGIC = 0x794c7630, MQUEUE_MAGIC = 0x19800202, RAMFS_MAGIC = 0x858458f6;
-
-    // Of these there is one each (include/uapi/linux/magic.h).
-    public const long TRACEFS_MAGIC = 0x74726163, DEBUGFS_MAGIC = 0x64626720, CONFIGFS_MAGIC = 0x62656570, SECURITYFS_MAGIC = 0x73636673, EFIVARFS_MAGIC = 0xde5e81e4,
-        BINFMTFS_MAGIC = 0x42494e4d, SELINUX_MAGIC = 0xf97cff8c, SMACK_MAGIC = 0x43415d53, PSTOREFS_MAGIC = 0x6165676c, RDTGROUP_SUPER_MAGIC = 0x7655821;
+    private const long SYSFS_MAGIC = 0x62656572, DEBUGFS_MAGIC = 0x64626720, TRACEFS_MAGIC = 0x74726163, SECURITYFS_MAGIC = 0x73636673, BPF_FS_MAGIC = 0xcafe4a11,
+        PSTOREFS_MAGIC = 0x6165676c, EFIVARFS_MAGIC = 0xde5e81e4, SELINUX_MAGIC = 0xf97cff8c, SMACK_MAGIC = 0x43415d53, AAFS_MAGIC = 0x5a3c69f0, CONFIGFS_MAGIC = 0x62656570,
+        BINFMTFS_MAGIC = 0x42494e4d, NSFS_MAGIC = 0x6e736673, RDTGROUP_SUPER_MAGIC = 0x7655821, FUSE_CTL_SUPER_MAGIC = 0x65735543, NFSD_MAGIC = 0x6e667364;
     public const int LOCK_SH = 1, LOCK_EX = 2, LOCK_NB = 4, LOCK_UN = 8;
     public const int F_DUPFD = 0, F_GETFD = 1, F_SETFD = 2, F_GETFL = 3, F_SETFL = 4, F_DUPFD_CLOEXEC = 1030, F_ADD_SEALS = 1033, F_GET_SEALS = 1034, FD_CLOEXEC = 1, ALL_SEALS = 15;
     public const uint CLOSE_RANGE_CLOEXEC = 4;
@@ -86,6 +85,17 @@ internal static unsafe partial class Files
         OpenHow how = new() { Flags = (uint)(flags | O_CLOEXEC), Mode = mode, Resolve = resolve };
         return Kernel.Call(SyscallNumber.Openat2, dirfd, (nint)path, (nint)(&how), sizeof(OpenHow));
     }
+
+    /// <summary>Whether there is one file system of the kind, which every mount shows, and what is made in it is an object of the kernel's (linux/magic.h).</summary>
+    public static bool IsHostWide(in Statfs fs) => fs.Type is CGROUP_SUPER_MAGIC or CGROUP2_SUPER_MAGIC or TRACEFS_MAGIC or DEBUGFS_MAGIC or CONFIGFS_MAGIC or SECURITYFS_MAGIC
+        or EFIVARFS_MAGIC or BINFMTFS_MAGIC or SELINUX_MAGIC or SMACK_MAGIC or PSTOREFS_MAGIC or RDTGROUP_SUPER_MAGIC;
+
+    /// <summary>
+    /// Whether the files of a file system are functions of the kernel in disguise: to open or read one can change something, or wait, even though it
+    /// counts as a regular file.
+    /// </summary>
+    public static bool IsKernelInterface(in Statfs fs) => IsHostWide(fs) || fs.Type is PROC_SUPER_MAGIC or SYSFS_MAGIC or BPF_FS_MAGIC or AAFS_MAGIC or NSFS_MAGIC
+        or FUSE_CTL_SUPER_MAGIC or NFSD_MAGIC or MQUEUE_MAGIC;
 
     /// <summary>close(2). EINTR is success: on Linux the descriptor is gone by then.</summary>
     public static long Close(int fd)

@@ -40,7 +40,7 @@ internal sealed class ExecPlanner
     public static LaunchPlan Build(PlanRequest request, ExecTarget target) => new ExecPlanner(request, target).Build();
 
     private bool JoinsUser => (_target.Namespaces & Processes.CLONE_NEWUSER) != 0;
-    private bool KeepsCallersGroups => _spec.Annotations[Annotations.KeepOriginalGroups] is not (null or "0");
+    private bool KeepsCallersGroups => Annotations.IsOn(_spec.Annotations, Annotations.KeepOriginalGroups);
 
     private LaunchPlan Build()
     {

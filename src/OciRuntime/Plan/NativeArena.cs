@@ -44,6 +44,16 @@ internal sealed unsafe class NativeArena
         return bytes;
     }
 
+    /// <summary>A NULL-terminated array of the texts in a block, each of which a NUL ends.</summary>
+    public byte** Texts(ReadOnlySpan<byte> block)
+    {
+        byte* copy = (byte*)Allocate(block.Length);
+        block.CopyTo(new Span<byte>(copy, block.Length));
+        byte** array = (byte**)Allocate((block.Count((byte)0) + 1) * sizeof(byte*));
+        for (int i = 0, at = 0; at < block.Length; i++, at += block[at..].IndexOf((byte)0) + 1) array[i] = copy + at;
+        return array;
+    }
+
     /// <summary>A NULL-terminated array of texts, as execve(2) takes it.</summary>
     public byte** Texts(IReadOnlyList<string> texts, int extra = 0)
     {

@@ -19,7 +19,7 @@ internal static unsafe class PlanCompiler
         native->Fds = arena.Array<int>(fdSlots);
         native->FdCount = fdSlots;
         native->CloseRanges = arena.Array<uint>(2 * (fdSlots + 8));
-        native->SyncFd = native->StartFd = native->ConsoleFd = native->StateFd = native->HookStdout = native->HookStderr = -1;
+        native->RootFd = native->SyncFd = native->StartFd = native->ConsoleFd = native->StateFd = native->HookStdout = native->HookStderr = -1;
         native->Arguments = arena.Texts(plan.Arguments);
         native->Environment = arena.Texts(plan.Environment, extra: 1);
         for (int i = 0; i < plan.Steps.Count; i++) Compile(plan, plan.Steps[i], native, native->Steps + i, arena);
@@ -52,7 +52,7 @@ internal static unsafe class PlanCompiler
             case InitOp.Seccomp: Filter(step, target, arena); break;
             case InitOp.ListenPid: target->Data = native->Environment[step.A] + "LISTEN_PID=".Length; break;
             case InitOp.HomeDirectory: Home(plan, native, target, arena); break;
-            case InitOp.ContainerHook or InitOp.StartHook: Hook(step, target, arena); break;
+            case InitOp.ContainerHook or InitOp.StartHook: Hook(step, native, target, arena); break;
             default: break;
         }
     }
@@ -111,13 +111,14 @@ internal static unsafe class PlanCompiler
         native->Environment[plan.Environment.Count] = entry;
     }
 
-    private static void Hook(PlanStep step, InitStep* target, NativeArena arena)
+    /// <summary>A program of the host gets nothing of the image's (CVE-2025-23266): without an environment of its own, the caller's. One in the container gets its program's.</summary>
+    private static void Hook(PlanStep step, InitPlan* native, InitStep* target, NativeArena arena)
     {
         HookCall* call = (HookCall*)arena.Allocate(sizeof(HookCall));
         Spec.Hook hook = step.Hook!;
         call->Path = arena.Text(hook.Path);
         call->Arguments = arena.Texts(hook.Args.Length > 0 ? hook.Args : [hook.Path]);
-        call->Environment = arena.Texts(hook.Env);
+        call->Environment = hook.Env != null ? arena.Texts(hook.Env) : step.Op == InitOp.StartHook ? native->Environment : arena.Texts(Host.CallersEnvironment.Block());
         call->TimeoutSeconds = hook.Timeout ?? 0;
         call->Index = (int)step.A;
         target->Data = call;

@@ -19,7 +19,7 @@ internal static partial class PlanPrinter
     {
         InitOp.SetMountAttributes or InitOp.Symlink or InitOp.SecurityAttribute => null,
         <= InitOp.LoopbackUp => "Cgroups and namespaces",
-        InitOp.HostPropagation or InitOp.BindRootfs or InitOp.MountFilesystem or InitOp.LabelQueues or InitOp.MountBind => "File systems",
+        InitOp.HostPropagation or InitOp.BindRootfs or InitOp.HostRoot or InitOp.MountFilesystem or InitOp.LabelQueues or InitOp.MountBind => "File systems",
         InitOp.OpenDev or InitOp.DeviceNode or InitOp.DeviceBind or InitOp.DeviceMount => "Devices",
         <= InitOp.RootPropagation => "The root file system",
         <= InitOp.CloseHost => "Kernel settings",

@@ -36,8 +36,7 @@ internal sealed class Planner
     private bool HasMountNamespace => _namespaces.Has(Processes.CLONE_NEWNS);
     private bool HasUserNamespace => _namespaces.Has(Processes.CLONE_NEWUSER);
 
-    // As for crun, any value but "0".
-    private bool KeepsCallersGroups => _spec.Annotations[Annotations.KeepOriginalGroups] is not (null or "0");
+    private bool KeepsCallersGroups => Annotations.IsOn(_spec.Annotations, Annotations.KeepOriginalGroups);
 
     /// <summary>What becomes of the caller's supplementary groups, and what is known about setgroups(2) where the container's process will run.</summary>
     private InitFlags Groups()
@@ -56,7 +55,7 @@ internal sealed class Planner
         AddHostSteps();
         _namespaces.AddSteps(_steps, _linux, groups, _spec.Process!.User);
         AddSessionSteps();
-        if (HasMountNamespace) AddRootSteps();
+        if (HasMountNamespace || MountsOnHost()) AddRootSteps();
         else AddChangeRoot();
         AddKernelSettings();
         _labels.AddExecLabels();
@@ -143,8 +142,25 @@ internal sealed class Planner
         Add(InitOp.AwaitNetworkDevices, new("/linux/netDevices"));
     }
 
-    private void AddRootSteps()
+    /// <summary>
+    /// Without a mount namespace the container has the runtime's (runtime-spec config-linux.md, "Namespaces"), and what it needs is mounted there. A user
+    /// namespace has no rights over it, so then there is nothing that could be, which the validation has seen to.
+    /// </summary>
+    private bool MountsOnHost()
     {
+        bool needed = _spec.Mounts.Length > 0 || _spec.Root!.Readonly || _linux.MaskedPaths.Length + _linux.ReadonlyPaths.Length > 0 || _request.NotifyDirectory != null || _spec.Process!.Terminal;
+        if (HasMountNamespace || HasUserNamespace || !needed) return false;
+        if (_request.Rootfs == "/") throw new OciException("/root/path: \"/\": without a mount namespace in linux.namespaces a mount would cover the host's own root");
+        return true;
+    }
+
+    private void AddHostRoot()
+    {
+        if (!HasMountNamespace)
+        {
+            Add(InitOp.HostRoot, new("/root/path"), _request.Rootfs);
+            return;
+        }
         // pivot_root(2) takes no root that is the current one (EBUSY), and what lies on it already, /proc and /dev, would be the container's.
         if (_request.Rootfs == "/") throw new OciException("/root/path: / is the root directory of the host, which a container with a mount namespace cannot have as its own: bind it elsewhere (mount --rbind / DIR) and name that", Errno.EBUSY);
         ulong propagation = Propagation();
@@ -152,6 +168,11 @@ internal sealed class Planner
         ulong first = propagation == 0 ? Mounts.MS_SLAVE | Mounts.MS_REC : late ? Mounts.MS_PRIVATE | Mounts.MS_REC : propagation;
         _steps.Add(new(InitOp.HostPropagation, propagation == 0 ? Origin.Runtime : new("/linux/rootfsPropagation")) { A = (long)first, Text1 = _request.Rootfs });
         Add(InitOp.BindRootfs, new("/root/path"), _request.Rootfs);
+    }
+
+    private void AddRootSteps()
+    {
+        AddHostRoot();
         MountPlanner mounts = new(_request, _namespaces, _labels, _steps, _warnings);
         mounts.AddMounts();
         if (_request.NotifyDirectory != null)
@@ -173,16 +194,17 @@ internal sealed class Planner
         mounts.AddLateRemounts();
         if (_spec.Root!.Readonly) _steps.Add(new(InitOp.SetMountAttributes, new("/root/readonly")) { Text1 = ".", A = (long)Mounts.MOUNT_ATTR_RDONLY });
         AddSwitch();
+        ulong propagation = Propagation();
         if ((propagation & (Mounts.MS_SHARED | Mounts.MS_UNBINDABLE)) == 0) return;
         // The rootfs alone, unless the word begins with r: other mounts have the propagation that their own options gave them.
         if (!_linux.RootfsPropagation!.StartsWith('r')) propagation &= ~Mounts.MS_REC;
         _steps.Add(new(InitOp.RootPropagation, new("/linux/rootfsPropagation")) { A = (long)propagation });
     }
 
-    /// <summary>Without a mount namespace nothing may be mounted, as it would be the host's: hooks, the working directory, chroot(2).</summary>
+    /// <summary>Without a mount namespace, and with nothing to mount: hooks, the working directory, chroot(2).</summary>
     private void AddChangeRoot()
     {
-        if (_spec.Process!.Terminal) throw new OciException("/process/terminal: true: needs a mount namespace in linux.namespaces");
+        if (_spec.Process!.Terminal) throw new OciException("/process/terminal: true: needs a mount namespace in linux.namespaces, as a user namespace has no rights over the runtime's mounts");
         AddHooks();
         Add(InitOp.ChangeRoot, new("/root/path"), _request.Rootfs);
         Add(InitOp.MakeDirectory, new("/process/cwd"), ContainerPath.Clean(_spec.Process.Cwd));
@@ -190,6 +212,11 @@ internal sealed class Planner
 
     private void AddSwitch()
     {
+        if (!HasMountNamespace)
+        {
+            Add(InitOp.ChangeRoot, new("/root/path"), _request.Rootfs);
+            return;
+        }
         if (!_request.NoPivot)
         {
             Add(InitOp.PivotRoot, new("/root/path"));

@@ -162,6 +162,12 @@ internal sealed class ProcessPlanner(PlanRequest request, bool userNamespace, Li
         LinuxSeccomp? profile = request.Spec.Linux?.Seccomp;
         if (SeccompCompiler.IsEmpty(profile)) return null;
         SeccompProgram program = SeccompCompiler.Compile(profile!, SeccompArchs.Native);
+        if (program.UnknownNames is [var first, ..] && Annotations.IsOn(request.Spec.Annotations, Annotations.SeccompFailUnknownSyscall))
+        {
+            int at = Array.FindIndex(profile!.Syscalls, rule => Array.IndexOf(rule.Names, first) >= 0);
+            throw new OciException(
+                $"/linux/seccomp/syscalls/{at}/names/{Array.IndexOf(profile.Syscalls[at].Names, first)}: unknown system call {SpecText.Quote(first)}, which {Annotations.Pointer(Annotations.SeccompFailUnknownSyscall)} makes an error");
+        }
         if (program.UnknownNames.Count > 0) warnings.Add($"/linux/seccomp/syscalls: unknown names are left out: {string.Join(", ", program.UnknownNames)}");
         return program;
     }

@@ -55,6 +55,7 @@ internal static class StepText
         InitOp.ReadonlyPath => $"make {ContainerPath.Absolute(step.Text1!)} read-only if it exists",
         InitOp.PivotRoot => "make the root file system / with pivot_root, and detach the host's",
         InitOp.MoveRoot => "move the root file system over / and chroot into it (--no-pivot)",
+        InitOp.HostRoot => $"mount what follows on {step.Text1}, in the runtime's own mount namespace (no mount namespace)",
         InitOp.ChangeRoot => $"chroot into {step.Text1} (no mount namespace)",
         InitOp.DetachMount => $"detach the host's {step.Text1}",
         InitOp.RootPropagation => $"make / {PropagationName((ulong)step.A)}",

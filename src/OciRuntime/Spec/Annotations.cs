@@ -21,6 +21,9 @@ public static class Annotations
     /// <summary>Stands for a missing linux.seccomp.listenerPath.</summary>
     public const string SeccompReceiver = "run.oci.seccomp.receiver";
 
+    /// <summary>Any value but "0": a system call in linux.seccomp that no architecture has is an error.</summary>
+    public const string SeccompFailUnknownSyscall = "run.oci.seccomp_fail_unknown_syscall";
+
     /// <summary>Configuration file of criu for checkpoint and restore; empty for none.</summary>
     public const string CriuConfig = "org.criu.config";
 
@@ -31,7 +34,30 @@ public static class Annotations
     private static readonly string[] Paths = [HooksStdout, HooksStderr, PidFdReceiver, SeccompReceiver, CriuConfig];
 
     /// <summary>All of them, a prefix by its dot at the end: they make the runtime do more than the sections of config.json say.</summary>
-    public static string[] Honoured { get; } = [CriuConfig, SystemdPropertyPrefix, HooksStderr, HooksStdout, KeepOriginalGroups, MountContextType, PidFdReceiver, SeccompReceiver];
+    public static string[] Honoured { get; } = [CriuConfig, SystemdPropertyPrefix, HooksStderr, HooksStdout, KeepOriginalGroups, MountContextType, PidFdReceiver, SeccompReceiver, SeccompFailUnknownSyscall];
+
+    /// <summary>
+    /// Those of crun's that would have the container confined in another way, or run by something else. To go on without would give less than was
+    /// asked for, so they are refused; what the reason is.
+    /// </summary>
+    private static readonly (string Key, string Reason)[] Refused =
+    [
+        ("run.oci.seccomp.plugins", "ocirun has no seccomp plugins: an agent at linux.seccomp.listenerPath can decide on system calls"),
+        ("run.oci.seccomp_bpf_data", "ocirun compiles its filters itself, from linux.seccomp"),
+        ("run.oci.handler", "ocirun has no handlers such as krun or wasm"),
+    ];
+
+    /// <summary>Those of crun's that ask for something ocirun does not have, and that a container can do without.</summary>
+    private static readonly (string Key, string Reason)[] WithoutEffect =
+    [
+        ("run.oci.delegate-cgroup", "the container's own cgroup is the one that is delegated"),
+        ("run.oci.systemd.subgroup", "the container's processes are in the scope itself"),
+        ("run.oci.systemd.force_cgroup_v1", "a hierarchy of systemd's own can be given as a mount"),
+        ("module.wasm.image/variant", "ocirun runs no WebAssembly"),
+    ];
+
+    /// <summary>Whether a switch is on: as for crun, any value but "0" turns it on.</summary>
+    public static bool IsOn(SpecMap<string> annotations, string key) => annotations[key] is not (null or "0");
 
     /// <summary>Where in config.json an annotation is.</summary>
     public static string Pointer(string key) => "/annotations/" + JsonPointer.Escape(key);
@@ -49,6 +75,21 @@ public static class Annotations
             // Any annotation may have one, but for the kernel the path would end there.
             else if (path.Contains('\0'))
                 problems.Error(Pointer(key), SpecText.Quote(path), "must not contain a NUL character");
+        }
+        foreach ((string key, string reason) in Refused)
+        {
+            if (annotations[key] is { Length: > 0 } value)
+                problems.Error(Pointer(key), SpecText.Quote(value), $"cannot be honoured: {reason}");
+        }
+        foreach ((string key, string reason) in WithoutEffect)
+        {
+            if (annotations[key] is { Length: > 0 } value)
+                problems.Warn(Pointer(key), SpecText.Quote(value), $"has no effect: {reason}");
+        }
+        foreach (KeyValuePair<string, string> annotation in annotations)
+        {
+            if (annotation.Key.StartsWith("krun.", StringComparison.Ordinal))
+                problems.Warn(Pointer(annotation.Key), SpecText.Quote(annotation.Value), "has no effect: ocirun starts no virtual machines");
         }
         SystemdProperty.Read(annotations, problems);
     }

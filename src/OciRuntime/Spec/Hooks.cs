@@ -31,8 +31,11 @@ public sealed class Hook
     /// <summary>argv, argv[0] included; empty means the path alone.</summary>
     public string[] Args { get; internal set; } = [];
 
-    /// <summary>Environment, NAME=VALUE.</summary>
-    public string[] Env { get; internal set; } = [];
+    /// <summary>
+    /// Environment, NAME=VALUE. Null, as when it is not given, is not the same as an empty list: then it is that of whoever runs the hook, and for
+    /// startContainer that of the container's program.
+    /// </summary>
+    public string[]? Env { get; internal set; }
 
     /// <summary>Seconds until it is killed; null means no limit.</summary>
     public int? Timeout { get; internal set; }

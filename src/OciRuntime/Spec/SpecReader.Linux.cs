@@ -18,7 +18,7 @@ public static partial class SpecReader
             else if (json.Is("cgroupsPath"u8)) linux.CgroupsPath = json.String();
             else if (json.Is("resources"u8)) linux.Resources = ReadResources(ref json);
             else if (json.Is("intelRdt"u8)) linux.IntelRdt = ReadIntelRdt(ref json);
-            else if (json.Is("sysctl"u8)) linux.Sysctl = Map(ref json, StringElement);
+            else if (json.Is("sysctl"u8)) linux.Sysctl = Map(ref json, StringElement, nullIsAbsent: true);
             else if (json.Is("seccomp"u8)) linux.Seccomp = ReadSeccomp(ref json);
             else if (json.Is("rootfsPropagation"u8)) linux.RootfsPropagation = json.String();
             else if (json.Is("maskedPaths"u8)) linux.MaskedPaths = Strings(ref json);

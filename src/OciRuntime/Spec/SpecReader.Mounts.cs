@@ -64,7 +64,7 @@ public static partial class SpecReader
         {
             if (json.Is("path"u8)) hook.Path = json.String() ?? "";
             else if (json.Is("args"u8)) hook.Args = Strings(ref json);
-            else if (json.Is("env"u8)) hook.Env = Strings(ref json);
+            else if (json.Is("env"u8)) hook.Env = json.IsNull ? null : Strings(ref json);
             else if (json.Is("timeout"u8)) hook.Timeout = json.Int32();
             else json.Skip();
         }

@@ -17,7 +17,7 @@ public static partial class SpecReader
             else if (json.Is("hugepageLimits"u8)) resources.HugepageLimits = Array(ref json, ReadHugepageLimit);
             else if (json.Is("network"u8)) resources.Network = ReadNetwork(ref json);
             else if (json.Is("rdma"u8)) resources.Rdma = Map(ref json, ReadRdma);
-            else if (json.Is("unified"u8)) resources.Unified = Map(ref json, StringElement);
+            else if (json.Is("unified"u8)) resources.Unified = Map(ref json, StringElement, nullIsAbsent: true);
             else json.Skip();
         }
         return resources;

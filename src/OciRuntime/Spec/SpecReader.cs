@@ -97,7 +97,7 @@ public static partial class SpecReader
             else if (json.Is("domainname"u8)) spec.Domainname = json.String();
             else if (json.Is("mounts"u8)) spec.Mounts = Array(ref json, ReadMount);
             else if (json.Is("hooks"u8)) spec.Hooks = ReadHooks(ref json);
-            else if (json.Is("annotations"u8)) spec.Annotations = Map(ref json, TextElement, allowNul: true);
+            else if (json.Is("annotations"u8)) spec.Annotations = Map(ref json, TextElement, allowNul: true, nullIsAbsent: true);
             else if (json.Is("linux"u8)) spec.Linux = ReadLinux(ref json);
             else json.Skip();
         }
@@ -135,7 +135,7 @@ public static partial class SpecReader
         return items;
     }
 
-    private static SpecMap<T> Map<T>(ref JsonCursor json, ReadValue<T> readValue, bool allowNul = false)
+    private static SpecMap<T> Map<T>(ref JsonCursor json, ReadValue<T> readValue, bool allowNul = false, bool nullIsAbsent = false)
         where T : class
     {
         var map = SpecMap<T>.Empty;
@@ -143,9 +143,12 @@ public static partial class SpecReader
             return map;
         while (json.NextMember())
         {
+            string key = json.Key(allowNul);
+            if (nullIsAbsent && json.IsNull)
+                continue;
             if (ReferenceEquals(map, SpecMap<T>.Empty))
                 map = new();
-            map.Set(json.Key(allowNul), readValue(ref json));
+            map.Set(key, readValue(ref json));
         }
         return map;
     }

@@ -247,8 +247,8 @@ public static partial class SpecValidator
 
     private static void CheckPaths(string[] paths, string at, in NamespaceFacts namespaces, SpecProblems problems)
     {
-        if (paths.Length > 0 && !namespaces.Has("mount"))
-            problems.Error(at, null, "needs a mount namespace in linux.namespaces");
+        if (paths.Length > 0 && !namespaces.MayMount)
+            problems.Error(at, null, NeedsMountNamespace);
         for (var i = 0; i < paths.Length; i++)
         {
             if (!SpecText.IsAbsolute(paths[i]))
@@ -262,6 +262,6 @@ public static partial class SpecValidator
             return;
         CheckWord(propagation, SpecWords.Propagations, "/linux/rootfsPropagation", problems);
         if (!namespaces.Has("mount"))
-            problems.Error("/linux/rootfsPropagation", SpecText.Quote(propagation), "needs a mount namespace in linux.namespaces");
+            problems.Error("/linux/rootfsPropagation", SpecText.Quote(propagation), "needs a mount namespace in linux.namespaces: without one it is the host's own mounts that would change");
     }
 }

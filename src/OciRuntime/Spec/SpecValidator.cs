@@ -87,8 +87,8 @@ public static partial class SpecValidator
             problems.Error("/root", null, "is required");
         else if (string.IsNullOrEmpty(spec.Root.Path))
             problems.Error("/root/path", spec.Root.Path is null ? null : "\"\"", "must be the path of a directory");
-        if (spec.Root is { Readonly: true } && !namespaces.Has("mount"))
-            problems.Error("/root/readonly", "true", "needs a mount namespace in linux.namespaces");
+        if (spec.Root is { Readonly: true } && !namespaces.MayMount)
+            problems.Error("/root/readonly", "true", NeedsMountNamespace);
     }
 
     private static void CheckUtsName(string? name, string pointer, in NamespaceFacts namespaces, SpecProblems problems)
@@ -103,8 +103,8 @@ public static partial class SpecValidator
 
     private static void CheckMounts(Mount[] mounts, in NamespaceFacts namespaces, SpecProblems problems)
     {
-        if (mounts.Length > 0 && !namespaces.Has("mount"))
-            problems.Error("/mounts", null, "needs a mount namespace in linux.namespaces");
+        if (mounts.Length > 0 && !namespaces.MayMount)
+            problems.Error("/mounts", null, NeedsMountNamespace);
         for (var i = 0; i < mounts.Length; i++)
             CheckMount(mounts[i], "/mounts", i, problems);
     }
@@ -180,7 +180,7 @@ public static partial class SpecValidator
                 problems.Error($"/hooks/{name}/{i}/path", SpecText.Quote(hook.Path), "must be an absolute path");
             if (hook.Timeout is <= 0)
                 problems.Error($"/hooks/{name}/{i}/timeout", SpecText.Show(hook.Timeout.Value), "must be more than 0 seconds");
-            if (hook.Env.Length > 0)
+            if (hook.Env != null)
                 CheckEnv(hook.Env, $"/hooks/{name}/{i}/env", problems);
         }
     }
@@ -220,6 +220,8 @@ public static partial class SpecValidator
         }
     }
 
+    private const string NeedsMountNamespace = "needs a mount namespace in linux.namespaces, as a user namespace has no rights over the runtime's mounts";
+
     /// <summary>Which namespaces the container gets.</summary>
     private readonly struct NamespaceFacts(LinuxConfig? linux)
     {
@@ -228,6 +230,9 @@ public static partial class SpecValidator
 
         /// <summary>Made for this container, so that its properties are ours to set.</summary>
         public bool IsNew(string type) => Find(type) is { } ns && string.IsNullOrEmpty(ns.Path);
+
+        /// <summary>Whether there is a mount namespace to mount in: the container's, or the runtime's, over which a user namespace has no rights.</summary>
+        public bool MayMount => Has("mount") || !Has("user");
 
         private LinuxNamespace? Find(string type)
         {

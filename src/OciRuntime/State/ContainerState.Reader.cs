@@ -68,6 +68,7 @@ internal sealed partial class ContainerState
                 case "keyring": s.Keyring = r.GetBoolean(); break;
                 case "ownerUid": s.OwnerUid = r.GetUInt32(); break;
                 case "notifySocket": s.NotifySocket = r.GetString(); break;
+                case "hostMount": s.HostMount = ReadHostMount(ref r); break;
                 case "hooks": ReadHooks(ref r, s); break;
                 default: r.Skip(); break;
             }
@@ -113,6 +114,24 @@ internal sealed partial class ContainerState
         List<string> items = [];
         while (r.Read() && r.TokenType != JsonTokenType.EndArray) items.Add(Text(ref r));
         return [.. items];
+    }
+
+    private static HostMount ReadHostMount(ref Utf8JsonReader r)
+    {
+        Expect(ref r, JsonTokenType.StartObject);
+        HostMount mount = default;
+        while (NextProperty(ref r, out string name))
+        {
+            switch (name)
+            {
+                case "id": mount = mount with { Id = r.GetUInt64() }; break;
+                case "uniqueId": mount = mount with { UniqueId = r.GetUInt64() }; break;
+                case "parent": mount = mount with { Parent = r.GetUInt64() }; break;
+                case "inode": mount = mount with { Inode = r.GetUInt64() }; break;
+                default: r.Skip(); break;
+            }
+        }
+        return mount;
     }
 
     private static void ReadHooks(ref Utf8JsonReader r, ContainerState s)

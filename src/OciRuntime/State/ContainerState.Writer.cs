@@ -42,6 +42,7 @@ internal sealed partial class ContainerState
         w.WriteBoolean("keyring"u8, Keyring);
         w.WriteNumber("ownerUid"u8, OwnerUid);
         if (NotifySocket != null) w.WriteString("notifySocket"u8, NotifySocket);
+        if (HostMount is { } mount) WriteHostMount(w, mount);
         if (Poststart.Length + Poststop.Length > 0)
         {
             w.WriteStartObject("hooks"u8);
@@ -62,6 +63,16 @@ internal sealed partial class ContainerState
         w.WriteEndObject();
     }
 
+    private static void WriteHostMount(Utf8JsonWriter w, HostMount mount)
+    {
+        w.WriteStartObject("hostMount"u8);
+        w.WriteNumber("id"u8, mount.Id);
+        w.WriteNumber("uniqueId"u8, mount.UniqueId);
+        w.WriteNumber("parent"u8, mount.Parent);
+        w.WriteNumber("inode"u8, mount.Inode);
+        w.WriteEndObject();
+    }
+
     private static void WriteStrings(Utf8JsonWriter w, ReadOnlySpan<byte> name, string[] items)
     {
         w.WriteStartArray(name);
@@ -78,7 +89,7 @@ internal sealed partial class ContainerState
             w.WriteStartObject();
             w.WriteString("path"u8, hook.Path);
             if (hook.Args.Length > 0) WriteStrings(w, "args"u8, hook.Args);
-            if (hook.Env.Length > 0) WriteStrings(w, "env"u8, hook.Env);
+            if (hook.Env != null) WriteStrings(w, "env"u8, hook.Env);
             if (hook.Timeout is { } timeout) w.WriteNumber("timeout"u8, timeout);
             w.WriteEndObject();
         }

@@ -95,6 +95,9 @@ internal sealed partial class ContainerState
     /// <summary>Where systemd's readiness message is to be forwarded to (create's $NOTIFY_SOCKET), or null.</summary>
     public string? NotifySocket { get; set; }
 
+    /// <summary>Without a mount namespace: the mount on the host that holds all of the container's, or null.</summary>
+    public HostMount? HostMount { get; set; }
+
     /// <summary>What <c>start</c> must run after the program has started.</summary>
     public Hook[] Poststart { get; set; } = [];
 

@@ -63,7 +63,6 @@ internal sealed class ContainerStore(StateRoot root)
     public ContainerEntry? TryOpen(string id)
     {
         ContainerId.Validate(id);
-        if (!Root.IsPersonal) return OpenIn(Files.AT_FDCWD, id);
         using Fd? root = Root.TryOpen();
         return root == null ? null : OpenIn(root.Number, id);
     }
@@ -101,7 +100,7 @@ internal sealed class ContainerStore(StateRoot root)
     private ContainerEntry? OpenIn(int root, string id)
     {
         string path = $"{Root.Path}/{id}";
-        long fd = Files.OpenAt(root, root == Files.AT_FDCWD ? path : id, Files.O_PATH | Files.O_DIRECTORY | Files.O_NOFOLLOW);
+        long fd = Files.OpenAt(root, id, Files.O_PATH | Files.O_DIRECTORY | Files.O_NOFOLLOW);
         // ENOTDIR, ELOOP: a file or a link of that name is nothing we made.
         if (fd is -Errno.ENOENT or -Errno.ENOTDIR or -Errno.ELOOP) return null;
         return new ContainerEntry(id, path, new Fd((int)OciException.Check(fd, $"open {path}")));

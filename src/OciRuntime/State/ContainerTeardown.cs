@@ -27,6 +27,7 @@ internal static class ContainerTeardown
     public static void Undo(ContainerEntry entry, ContainerState state, PoststopRunner poststop)
     {
         EndProcesses(state);
+        if (state.HostMount is { } mount) HostRoot.Detach(mount);
         RemoveCgroups(state);
         if (state.ResctrlGroups.Length > 0) Resctrl.Remove(state.ResctrlGroups, state.Id);
         RunPoststop(entry, state, poststop);

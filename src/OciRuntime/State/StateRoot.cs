@@ -65,17 +65,27 @@ internal sealed class StateRoot
         return isOwn ? runtimeDirectory + "/ocirun" : $"/tmp/ocirun-{uid}";
     }
 
-    /// <summary>Opens the root (O_PATH), or gives null when it does not exist.</summary>
+    /// <summary>
+    /// Opens the root (O_PATH), or gives null when it does not exist. All that is done with containers is done below the descriptor: whoever may
+    /// write further up can put another directory in its place, but that one is his, or hides behind a link of his, and so refused.
+    /// </summary>
+    /// <exception cref="OciException">It is not the caller's alone, or the way there leads through somebody else's link.</exception>
     public Fd? TryOpen()
     {
-        long fd = Files.OpenAt(Files.AT_FDCWD, Path, Files.O_PATH | Files.O_DIRECTORY | (IsPersonal ? Files.O_NOFOLLOW : 0));
+        long fd = OpenWithoutLinks();
+        if (fd == -Errno.ELOOP) fd = TrustedPath.Open(Path, lastMayBeLink: !IsPersonal);
         if (fd == -Errno.ENOENT) return null;
         Fd root = new((int)OciException.Check(fd, $"open state directory {Path}"));
-        if (IsPersonal) CheckOwner(root);
+        CheckOwner(root);
         return root;
     }
 
-    /// <summary>In /tmp anybody may have made the directory first, to hand us containers of his. Once it is ours, nobody can exchange it there.</summary>
+    private long OpenWithoutLinks() => Files.OpenAt2(Files.AT_FDCWD, Path, Files.O_PATH | Files.O_DIRECTORY, Files.RESOLVE_NO_SYMLINKS);
+
+    /// <summary>
+    /// In a directory that others may write to, anybody may have made it first, to hand us containers of his, whose hooks would run with our rights.
+    /// The owner of one that belongs to nobody in this user namespace is unknown, and not trusted.
+    /// </summary>
     private void CheckOwner(Fd root)
     {
         OciException.Check(Files.Stat(root.Number, out Statx stat), $"stat {Path}");

@@ -32,9 +32,9 @@ public abstract class BundleOptions : VerbOptions
     {
         switch (name)
         {
-            case "bundle" or "b": Bundle = a.Value(); return true;
-            case "config" or "f": Config = a.Value(); return true;
-            case "console-socket": ConsoleSocket = a.Value(); return true;
+            case "bundle" or "b": Bundle = a.Text(); return true;
+            case "config" or "f": Config = a.Text() ?? Config; return true;
+            case "console-socket": ConsoleSocket = a.Text(); return true;
             case "no-pivot": NoPivot = a.Flag(); return true;
             case "preserve-fds": PreserveFds = a.Count(); return true;
             default: return base.Accept(name, ref a);

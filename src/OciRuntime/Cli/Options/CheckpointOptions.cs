@@ -31,8 +31,8 @@ public sealed class CheckpointOptions : CriuVerbOptions
             case "pre-dump": PreDump = a.Flag(); return true;
             case "tcp-skip-in-flight": TcpSkipInFlight = a.Flag(); return true;
             case "link-remap": LinkRemap = a.Flag(); return true;
-            case "status-fd": StatusFd = (int)a.Number(); return true;
-            case "page-server": PageServer = a.Value(); return true;
+            case "status-fd": StatusFd = (int)(a.Number() ?? -1); return true;
+            case "page-server": PageServer = a.Text(); return true;
             default: return base.Accept(name, ref a);
         }
     }

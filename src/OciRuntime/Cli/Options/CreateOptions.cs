@@ -26,8 +26,8 @@ public class CreateOptions : BundleOptions
     {
         switch (name)
         {
-            case "pid-file": PidFile = a.Value(); return true;
-            case "pidfd-socket": PidfdSocket = a.Value(); return true;
+            case "pid-file": PidFile = a.Text(); return true;
+            case "pidfd-socket": PidfdSocket = a.Text(); return true;
             case "no-new-keyring": NoNewKeyring = a.Flag(); return true;
             case "no-subreaper": NoSubreaper = a.Flag(); return true;
             default: return base.Accept(name, ref a);

@@ -45,9 +45,9 @@ public abstract class CriuVerbOptions : ContainerOptions
     {
         switch (name)
         {
-            case "image-path": ImagePath = a.Value(); return true;
-            case "work-path": WorkPath = a.Value(); return true;
-            case "parent-path": ParentPath = a.Value(); return true;
+            case "image-path": ImagePath = a.Text(); return true;
+            case "work-path": WorkPath = a.Text(); return true;
+            case "parent-path": ParentPath = a.Text(); return true;
             case "tcp-established": TcpEstablished = a.Flag(); return true;
             case "ext-unix-sk": ExtUnixSk = a.Flag(); return true;
             case "shell-job": ShellJob = a.Flag(); return true;
@@ -55,14 +55,15 @@ public abstract class CriuVerbOptions : ContainerOptions
             case "lazy-pages": LazyPages = a.Flag(); return true;
             case "auto-dedup": AutoDedup = a.Flag(); return true;
             case "manage-cgroups-mode": ManageCgroupsMode = ReadMode(ref a); return true;
-            case "empty-ns": EmptyNs.Add(a.Value()); return true;
+            case "empty-ns": a.AddTo(EmptyNs); return true;
             case "network-lock": NetworkLock = ReadMethod(ref a); return true;
             default: return base.Accept(name, ref a);
         }
     }
 
-    private static ManageCgroupsMode ReadMode(ref ArgumentCursor a) => a.Value() switch
+    private static ManageCgroupsMode? ReadMode(ref ArgumentCursor a) => a.Text() switch
     {
+        null => null,
         "soft" => Cli.ManageCgroupsMode.Soft,
         "full" => Cli.ManageCgroupsMode.Full,
         "strict" => Cli.ManageCgroupsMode.Strict,
@@ -70,8 +71,9 @@ public abstract class CriuVerbOptions : ContainerOptions
         var other => throw a.Invalid(other, "soft, full, strict or ignore"),
     };
 
-    private static NetworkLockMethod ReadMethod(ref ArgumentCursor a) => a.Value() switch
+    private static NetworkLockMethod? ReadMethod(ref ArgumentCursor a) => a.Text() switch
     {
+        null => null,
         "iptables" => NetworkLockMethod.Iptables,
         "nftables" => NetworkLockMethod.Nftables,
         "skip" => NetworkLockMethod.Skip,

@@ -5,8 +5,10 @@ namespace OciRuntime.Cli;
 [Verb("events", HelpText = "show what a container uses, and when it runs out of memory")]
 public sealed class EventsOptions : ContainerOptions
 {
-    [Option("interval", MetaValue = "DURATION", Default = "5s", HelpText = "time between two records, such as 500ms, 5s or 1m30s")]
-    public string Interval { get; set; } = "5s";
+    public const string DefaultInterval = "5s";
+
+    [Option("interval", MetaValue = "DURATION", Default = DefaultInterval, HelpText = "time between two records, such as 500ms, 5s or 1m30s")]
+    public string Interval { get; set; } = DefaultInterval;
 
     [Option("stats", HelpText = "print one record and end")]
     public bool Stats { get; set; }
@@ -15,7 +17,7 @@ public sealed class EventsOptions : ContainerOptions
     {
         switch (name)
         {
-            case "interval": Interval = a.Value(); return true;
+            case "interval": Interval = a.Text() ?? Interval; return true;
             case "stats": Stats = a.Flag(); return true;
             default: return base.Accept(name, ref a);
         }

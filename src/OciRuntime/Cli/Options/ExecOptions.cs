@@ -78,22 +78,22 @@ public sealed class ExecOptions : VerbOptions
     {
         switch (name)
         {
-            case "process" or "p": Process = a.Value(); return true;
-            case "cwd": Cwd = a.Value(); return true;
-            case "env" or "e": Env.Add(a.Value()); return true;
+            case "process" or "p": Process = a.Text(); return true;
+            case "cwd": Cwd = a.Text(); return true;
+            case "env" or "e": a.AddTo(Env); return true;
             case "tty" or "t": Tty = a.Flag(); return true;
-            case "user" or "u": User = a.Value(); return true;
-            case "additional-gids" or "g": AdditionalGids.Add(a.Value()); return true;
+            case "user" or "u": User = a.Text(); return true;
+            case "additional-gids" or "g": a.AddTo(AdditionalGids); return true;
             case "detach" or "d": Detach = a.Flag(); return true;
-            case "pid-file": PidFile = a.Value(); return true;
-            case "console-socket": ConsoleSocket = a.Value(); return true;
-            case "pidfd-socket": PidfdSocket = a.Value(); return true;
-            case "process-label": ProcessLabel = a.Value(); return true;
-            case "apparmor": Apparmor = a.Value(); return true;
+            case "pid-file": PidFile = a.Text(); return true;
+            case "console-socket": ConsoleSocket = a.Text(); return true;
+            case "pidfd-socket": PidfdSocket = a.Text(); return true;
+            case "process-label": ProcessLabel = a.Text(); return true;
+            case "apparmor": Apparmor = a.Text(); return true;
             case "no-new-privs": NoNewPrivs = a.Flag(); return true;
-            case "cap" or "c": Capabilities.Add(a.Value()); return true;
+            case "cap" or "c": a.AddTo(Capabilities); return true;
             case "preserve-fds": PreserveFds = a.Count(); return true;
-            case "cgroup": Cgroups.Add(a.Value()); return true;
+            case "cgroup": a.AddTo(Cgroups); return true;
             case "ignore-paused": IgnorePaused = a.Flag(); return true;
             default: return base.Accept(name, ref a);
         }

@@ -36,7 +36,7 @@ public sealed class ExplainOptions : BundleOptions
 
     private static DocumentFormat ReadFormat(ref ArgumentCursor a) => a.Value() switch
     {
-        "text" => DocumentFormat.Text,
+        "text" or "" => DocumentFormat.Text,
         "json" => DocumentFormat.Json,
         var other => throw a.Invalid(other, "text or json"),
     };

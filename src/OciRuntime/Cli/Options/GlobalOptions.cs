@@ -52,14 +52,14 @@ public sealed class GlobalOptions : OptionSet
         switch (name)
         {
             case "root": Root = a.Value(); return true;
-            case "log": Log = a.Value(); return true;
+            case "log": Log = a.Text(); return true;
             case "log-format": LogFormat = ReadLogFormat(ref a); return true;
             case "log-level": LogLevel = ReadLogLevel(ref a); return true;
             case "debug": Debug = a.Flag(); return true;
             case "systemd-cgroup": SystemdCgroup = a.Flag(); return true;
             case "cgroup-manager": CgroupManager = ReadCgroupManager(ref a); return true;
             case "rootless": Rootless = ReadRootless(ref a); return true;
-            case "criu": Criu = a.Value(); return true;
+            case "criu": Criu = a.Text(); return true;
             case "version" or "v": Version = a.Flag(); return true;
             case "V": CapitalVersion = a.Flag(); return true;
             case "help" or "h": Help = a.Flag(); return true;
@@ -70,7 +70,7 @@ public sealed class GlobalOptions : OptionSet
 
     private static LogFormat ReadLogFormat(ref ArgumentCursor a) => a.Value() switch
     {
-        "text" => LogFormat.Text,
+        "text" or "" => LogFormat.Text,
         "json" => LogFormat.Json,
         // runc's words.
         var other => throw new UsageException($"invalid log-format: {other}"),
@@ -78,23 +78,25 @@ public sealed class GlobalOptions : OptionSet
 
     private static LogLevel ReadLogLevel(ref ArgumentCursor a) => a.Value() switch
     {
-        "error" => LogLevel.Error,
+        "error" or "" => LogLevel.Error,
         "warning" or "warn" => LogLevel.Warning,
         "info" => LogLevel.Info,
         "debug" => LogLevel.Debug,
         var other => throw a.Invalid(other, "error, warning, info or debug"),
     };
 
-    private static CgroupManager ReadCgroupManager(ref ArgumentCursor a) => a.Value() switch
+    private static CgroupManager? ReadCgroupManager(ref ArgumentCursor a) => a.Text() switch
     {
+        null => null,
         "cgroupfs" => Cli.CgroupManager.Cgroupfs,
         "systemd" => Cli.CgroupManager.Systemd,
         "disabled" => Cli.CgroupManager.Disabled,
         var other => throw a.Invalid(other, "cgroupfs, systemd or disabled"),
     };
 
-    private static RootlessMode ReadRootless(ref ArgumentCursor a) => a.Value() switch
+    private static RootlessMode? ReadRootless(ref ArgumentCursor a) => a.Text() switch
     {
+        null => null,
         "auto" => RootlessMode.Auto,
         "true" => RootlessMode.True,
         "false" => RootlessMode.False,

@@ -33,7 +33,7 @@ public sealed class ListOptions : VerbOptions
 
     internal static ListFormat ReadFormat(ref ArgumentCursor a) => a.Value() switch
     {
-        "table" => ListFormat.Table,
+        "table" or "" => ListFormat.Table,
         "json" => ListFormat.Json,
         var other => throw a.Invalid(other, "table or json"),
     };

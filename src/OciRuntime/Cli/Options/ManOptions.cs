@@ -19,7 +19,7 @@ public sealed class ManOptions : VerbOptions
     {
         switch (name)
         {
-            case "output" or "o": Output = a.Value(); return true;
+            case "output" or "o": Output = a.Text(); return true;
             default: return base.Accept(name, ref a);
         }
     }

@@ -39,16 +39,16 @@ public sealed class RestoreOptions : CriuVerbOptions
     {
         switch (name)
         {
-            case "bundle" or "b": Bundle = a.Value(); return true;
-            case "config" or "f": Config = a.Value(); return true;
-            case "console-socket": ConsoleSocket = a.Value(); return true;
+            case "bundle" or "b": Bundle = a.Text(); return true;
+            case "config" or "f": Config = a.Text() ?? Config; return true;
+            case "console-socket": ConsoleSocket = a.Text(); return true;
             case "detach" or "d": Detach = a.Flag(); return true;
-            case "pid-file": PidFile = a.Value(); return true;
+            case "pid-file": PidFile = a.Text(); return true;
             case "no-subreaper": NoSubreaper = a.Flag(); return true;
             case "no-pivot": NoPivot = a.Flag(); return true;
             case "tcp-close": TcpClose = a.Flag(); return true;
-            case "lsm-profile": LsmProfile = a.Value(); return true;
-            case "lsm-mount-context": LsmMountContext = a.Value(); return true;
+            case "lsm-profile": LsmProfile = a.Text(); return true;
+            case "lsm-mount-context": LsmMountContext = a.Text(); return true;
             default: return base.Accept(name, ref a);
         }
     }

@@ -46,10 +46,10 @@ public sealed class SetupOptions : VerbOptions
             case "write": Write = a.Flag(); return true;
             case "default": Default = a.Flag(); return true;
             case "remove": Remove = a.Flag(); return true;
-            case "config": Config = a.Value(); return true;
+            case "config": Config = a.Text(); return true;
             case "user": User = a.Flag(); return true;
-            case "binary": Binary = a.Value(); return true;
-            case "name": Name = a.Value(); return true;
+            case "binary": Binary = a.Text(); return true;
+            case "name": Name = a.Text() ?? Name; return true;
             default: return base.Accept(name, ref a);
         }
     }

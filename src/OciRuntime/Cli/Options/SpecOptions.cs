@@ -22,8 +22,8 @@ public sealed class SpecOptions : VerbOptions
     {
         switch (name)
         {
-            case "bundle" or "b": Bundle = a.Value(); return true;
-            case "file" or "f": File = a.Value(); return true;
+            case "bundle" or "b": Bundle = a.Text(); return true;
+            case "file" or "f": File = a.Text() ?? File; return true;
             case "rootless": Rootless = a.Flag(); return true;
             default: return base.Accept(name, ref a);
         }

@@ -33,7 +33,7 @@ public sealed class TopOptions : VerbOptions
     {
         switch (name)
         {
-            case "interval": Interval = a.Value(); return true;
+            case "interval": Interval = a.Text(); return true;
             case "sort": Sort = ReadSort(ref a); return true;
             case "once": Once = a.Flag(); return true;
             case "json": Json = a.Flag(); return true;
@@ -54,7 +54,7 @@ public sealed class TopOptions : VerbOptions
 
     private static TopSort ReadSort(ref ArgumentCursor a) => a.Value() switch
     {
-        "cpu" => TopSort.Cpu,
+        "cpu" or "" => TopSort.Cpu,
         "memory" => TopSort.Memory,
         "pids" => TopSort.Pids,
         "io" => TopSort.Io,

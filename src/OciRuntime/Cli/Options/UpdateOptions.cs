@@ -72,7 +72,7 @@ public sealed class UpdateOptions : ContainerOptions
     {
         switch (name)
         {
-            case "resources" or "r": Resources = OrUnset(a.Value()); return true;
+            case "resources" or "r": Resources = a.Text(); return true;
             case "blkio-weight": BlkioWeight = Unsigned(ref a, ushort.MaxValue); return true;
             case "cpu-period": CpuPeriod = Unsigned(ref a); return true;
             case "cpu-quota": CpuQuota = Signed(ref a); return true;
@@ -81,16 +81,16 @@ public sealed class UpdateOptions : ContainerOptions
             case "cpu-rt-period": CpuRtPeriod = Unsigned(ref a); return true;
             case "cpu-rt-runtime": CpuRtRuntime = Signed(ref a); return true;
             case "cpu-idle": CpuIdle = Signed(ref a); return true;
-            case "cpuset-cpus": CpusetCpus = OrUnset(a.Value()); return true;
-            case "cpuset-mems": CpusetMems = OrUnset(a.Value()); return true;
+            case "cpuset-cpus": CpusetCpus = a.Text(); return true;
+            case "cpuset-mems": CpusetMems = a.Text(); return true;
             case "memory": Memory = Size(ref a); return true;
             case "memory-reservation": MemoryReservation = Size(ref a); return true;
             case "memory-swap": MemorySwap = Size(ref a); return true;
             case "kernel-memory": KernelMemory = Size(ref a); return true;
             case "kernel-memory-tcp": KernelMemoryTcp = Size(ref a); return true;
             case "pids-limit": PidsLimit = Signed(ref a); return true;
-            case "l3-cache-schema": L3CacheSchema = OrUnset(a.Value()); return true;
-            case "mem-bw-schema": MemBwSchema = OrUnset(a.Value()); return true;
+            case "l3-cache-schema": L3CacheSchema = a.Text(); return true;
+            case "mem-bw-schema": MemBwSchema = a.Text(); return true;
             default: return base.Accept(name, ref a);
         }
     }
@@ -106,18 +106,15 @@ public sealed class UpdateOptions : ContainerOptions
             new("From JSON", "echo '{\"memory\":{\"limit\":536870912}}' | ocirun update --resources - web"),
         ]);
 
-    // Clients that pass a variable on leave it empty to say nothing; so does runc understand it.
-    private static string? OrUnset(string text) => text.Length == 0 ? null : text;
-
     private static long? Unsigned(ref ArgumentCursor a, long max = long.MaxValue) =>
-        a.Value() is not { Length: > 0 } text ? null
+        a.Text() is not { } text ? null
         : long.TryParse(text, NumberStyles.None, null, out long number) && number <= max ? number : throw a.Invalid(text, "a number of 0 or more");
 
     private static long? Signed(ref ArgumentCursor a) =>
-        a.Value() is not { Length: > 0 } text ? null
+        a.Text() is not { } text ? null
         : long.TryParse(text, NumberStyles.AllowLeadingSign, null, out long number) ? number : throw a.Invalid(text, "a number");
 
     private static long? Size(ref ArgumentCursor a) =>
-        a.Value() is not { Length: > 0 } text ? null
+        a.Text() is not { } text ? null
         : ByteSize.TryParse(text, out long bytes) ? bytes : throw a.Invalid(text, "a size such as 64m, or -1");
 }

@@ -1,0 +1,117 @@
+using System.Text.Json.Nodes;
+using FluentAssertions;
+using NUnit.Framework;
+using OciRuntime.Tests.Support;
+
+namespace OciRuntime.Tests.Lifecycle;
+
+/// <summary>What hooks inherit: without `env` the environment of whoever runs them, and always his umask.</summary>
+public sealed class HookEnvironmentTests
+{
+    private const string Program = "FROM_PROGRAM=1", Caller = "FROM_CALLER";
+
+    /// <summary>An environment of the verb's own, to tell whose a hook has.</summary>
+    private static CommandOptions CalledAs(string verb) => new() { Env = new Dictionary<string, string?> { [Caller] = verb, ["EMPTY"] = "" } };
+
+    [Test]
+    public void Without_env_it_is_that_of_the_verb_and_in_the_container_that_of_the_program()
+    {
+        using HookBundle hooks = Bundle(env: null);
+        Life(hooks);
+        foreach ((string kind, string verb) in new[] { ("prestart", "create"), ("createRuntime", "create"), ("createContainer", "create"), ("poststart", "start"), ("poststop", "delete") })
+        {
+            string[] variables = Variables(hooks, kind);
+            variables.Should().Contain($"{Caller}={verb}", kind).And.Contain("EMPTY=", kind).And.Contain($"PATH={Environment.GetEnvironmentVariable("PATH")}", kind);
+            variables.Should().NotContain(Program, "{0}: CVE-2025-23266", kind).And.NotContain(variable => variable.StartsWith("_OCIRUN"), kind);
+        }
+        Variables(hooks, "startContainer").Should().Contain(Program).And.Contain("HOME=/root").And.NotContain(variable => variable.StartsWith(Caller));
+    }
+
+    /// <summary>The journal keeps the difference for poststart and poststop.</summary>
+    [Test]
+    public void An_empty_list_is_an_empty_environment()
+    {
+        using HookBundle hooks = Bundle(env: new JsonArray());
+        Life(hooks);
+        foreach (string kind in HookBundle.AllKinds)
+        {
+            // A shell adds these by itself, busybox a PATH, too.
+            Variables(hooks, kind).Should().OnlyContain(v => (v.StartsWith("PATH=") && kind == "startContainer") || v.StartsWith("PWD=") || v.StartsWith("SHLVL=") || v.StartsWith("OLDPWD=") || v.StartsWith("_="), kind);
+        }
+    }
+
+    [Test]
+    public void Null_is_as_absent()
+    {
+        using HookBundle hooks = Bundle(env: null);
+        foreach (string kind in HookBundle.AllKinds)
+        {
+            hooks.Bundle.Config["hooks"]![kind]![0]!["env"] = null;
+        }
+        Life(hooks);
+        Variables(hooks, "poststop").Should().Contain($"{Caller}=delete");
+    }
+
+    /// <summary>What is not UTF-8 arrives as it was.</summary>
+    [Test]
+    public void Variables_are_bytes()
+    {
+        using HookBundle hooks = Bundle(env: null);
+        using var container = new TestContainer(hooks.Bundle);
+        hooks.Bundle.Save();
+        string command = $"X=\"$(printf '\\377\\376')\" exec {Ocirun.Binary.Path} --root {container.StateRoot} create --bundle {hooks.Bundle.Directory} {container.Id}";
+        Command.Run("sh", "-c", command).ShouldSucceed();
+        foreach (string kind in HookBundle.BeforeStart)
+        {
+            File.ReadAllBytes(Path.Combine(hooks.Log, kind)).AsSpan().IndexOf((ReadOnlySpan<byte>)[0, (byte)'X', (byte)'=', 0xff, 0xfe, 0]).Should().BeGreaterThan(0, kind);
+        }
+    }
+
+    [TestCase("0022")]
+    [TestCase("0077")]
+    [TestCase("0000")]
+    public void The_umask_is_the_callers(string umask)
+    {
+        using var hooks = new HookBundle("umask > /log/program; exec sleep 100");
+        hooks.Bundle.Process["user"]!["umask"] = 0b000_010_111;
+        foreach (string kind in HookBundle.AllKinds)
+        {
+            hooks.Add(kind, $"umask > $LOG/{kind}; echo > $LOG/{kind}.file");
+        }
+        using var container = new TestContainer(hooks.Bundle);
+        hooks.Bundle.Save();
+        string runtime = $"{Ocirun.Binary.Path} --root {container.StateRoot}";
+        Command.Run("sh", "-c", $"umask {umask}; {runtime} create --bundle {hooks.Bundle.Directory} {container.Id} >/dev/null && {runtime} start {container.Id} && {runtime} delete -f {container.Id}").ShouldSucceed();
+        foreach (string kind in HookBundle.AllKinds)
+        {
+            hooks.Read(kind).Should().Be(umask + "\n", kind);
+            int mode = (int)File.GetUnixFileMode(Path.Combine(hooks.Log, kind + ".file"));
+            mode.Should().Be(Convert.ToInt32("666", 8) & ~Convert.ToInt32(umask, 8), kind);
+        }
+    }
+
+    private static HookBundle Bundle(JsonArray? env)
+    {
+        var hooks = new HookBundle();
+        hooks.Bundle.Env(Program);
+        foreach (string kind in HookBundle.AllKinds)
+        {
+            hooks.Bundle.AddHook(kind, "/bin/sh", "-c", $"/bin/cat /proc/self/environ > {hooks.LogOf(kind)}/{kind}");
+            if (env != null)
+            {
+                hooks.Bundle.Config["hooks"]![kind]![0]!["env"] = env.DeepClone();
+            }
+        }
+        return hooks;
+    }
+
+    private static void Life(HookBundle hooks)
+    {
+        using var container = new TestContainer(hooks.Bundle) { Options = CalledAs("create") };
+        container.Create().ShouldSucceed();
+        container.Call(["start", container.Id], CalledAs("start")).ShouldSucceed();
+        container.Call(["delete", "--force", container.Id], CalledAs("delete")).ShouldSucceed();
+    }
+
+    private static string[] Variables(HookBundle hooks, string kind) => hooks.Read(kind)!.Split('\0', StringSplitOptions.RemoveEmptyEntries);
+}

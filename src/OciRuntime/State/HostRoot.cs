@@ -1,0 +1,124 @@
+using OciRuntime.Host;
+using OciRuntime.Linux;
+
+namespace OciRuntime.State;
+
+/// <summary>
+/// Which mount on the host is a container's root, so that whoever undoes it takes away this one and no other: where it lies, an engine may have
+/// mounted the root file system itself, and the kernel gives numbers of mounts out again.
+/// </summary>
+/// <param name="Id">Its number (statx(2), STATX_MNT_ID).</param>
+/// <param name="UniqueId">Its number that is never given out again (STATX_MNT_ID_UNIQUE, Linux 6.8), or 0.</param>
+/// <param name="Parent">The number of the mount it is on.</param>
+/// <param name="Inode">The directory that is mounted.</param>
+internal readonly record struct HostMount(ulong Id, ulong UniqueId, ulong Parent, ulong Inode);
+
+/// <summary>
+/// The root of a container without a mount namespace of its own. All that is mounted for it is mounted on one mount, a private copy of the root file
+/// system's over itself: none of the host's mounts is changed, nothing spreads from it to others, and to detach it undoes everything.
+/// </summary>
+internal static class HostRoot
+{
+    /// <summary>Makes the mount; it is attached nowhere yet, and gone with its descriptor.</summary>
+    public static unsafe Fd Clone(string rootfs, out HostMount identity)
+    {
+        using Fd place = OpenPath(rootfs);
+        byte empty = 0;
+        Fd tree = new((int)OciException.Check(Mounts.OpenTree(place.Number, &empty, Mounts.OPEN_TREE_CLONE | Files.AT_EMPTY_PATH), $"/root/path: bind {rootfs}"));
+        try
+        {
+            // A copy of a shared mount is shared with it: what is mounted on the one would appear on the other.
+            MakePrivate(tree.Number, rootfs);
+            identity = Identify(tree.Number, Stat(place.Number, rootfs, Files.STATX_MNT_ID).MountId);
+            return tree;
+        }
+        catch
+        {
+            tree.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>Attaches it over the directory. What is mounted below that, by an engine, is mounted on it again.</summary>
+    public static void Attach(Fd tree, string rootfs)
+    {
+        List<(string Path, Fd Mount)> below = CloneBelow(rootfs);
+        try
+        {
+            using Fd place = OpenPath(rootfs);
+            OciException.Check(Mounts.Move(tree.Number, place.Number), $"/root/path: bind {rootfs} onto itself");
+            // On a mount that is shared it became so; its copies elsewhere have nothing on them and go with it.
+            MakePrivate(tree.Number, rootfs);
+            foreach ((string path, Fd mount) in below)
+            {
+                long target = Files.OpenAt2(tree.Number, path[(rootfs.Length + 1)..], Files.O_PATH, Files.RESOLVE_BENEATH | Files.RESOLVE_NO_SYMLINKS);
+                using Fd directory = new((int)OciException.Check(target, $"/root/path: open {path}"));
+                OciException.Check(Mounts.Move(mount.Number, directory.Number), $"/root/path: bind {path} onto itself");
+            }
+        }
+        finally
+        {
+            foreach ((_, Fd mount) in below) mount.Dispose();
+        }
+    }
+
+    /// <summary>Detaches it with all that is on it. One that is not there, or not there yet, needs nothing.</summary>
+    /// <exception cref="OciException">Somebody has mounted something over it.</exception>
+    public static unsafe void Detach(HostMount mount)
+    {
+        MountEntry entry = MountTable.Read().Find(m => m.Id == mount.Id && m.Parent == mount.Parent);
+        if (entry.Point == null) return;
+        long opened = Files.OpenAt(Files.AT_FDCWD, entry.Point, Files.O_PATH | Files.O_DIRECTORY | Files.O_NOFOLLOW);
+        using Fd root = new((int)OciException.Check(opened, $"open {entry.Point}, the container's root"));
+        HostMount topmost = Identify(root.Number, mount.Parent);
+        if (topmost.Id != mount.Id) throw new OciException($"{entry.Point}, the container's root, cannot be unmounted: something else is mounted over it: unmount that first", Errno.EBUSY);
+        // The number is another's by now: the create was killed before it attached the mount.
+        if (topmost != mount) return;
+        fixed (byte* path = CString.Encode($"/proc/self/fd/{root.Number}", stackalloc byte[Kernel.PathMax]))
+        {
+            OciException.Check(Mounts.Unmount(path, Mounts.MNT_DETACH), $"unmount {entry.Point}, the container's root");
+        }
+    }
+
+    private static HostMount Identify(int fd, ulong parent)
+    {
+        Statx stat = Stat(fd, "the container's root", Files.STATX_BASIC_STATS | Files.STATX_MNT_ID);
+        Statx unique = Stat(fd, "the container's root", Files.STATX_MNT_ID_UNIQUE);
+        return new HostMount(stat.MountId, (unique.Mask & Files.STATX_MNT_ID_UNIQUE) != 0 ? unique.MountId : 0, parent, stat.Inode);
+    }
+
+    private static Statx Stat(int fd, string what, int mask)
+    {
+        OciException.Check(Files.Stat(fd, out Statx stat, mask), $"stat {what}");
+        return stat;
+    }
+
+    /// <summary>The topmost mounts below a directory, each with those below it.</summary>
+    private static List<(string Path, Fd Mount)> CloneBelow(string rootfs)
+    {
+        List<(string Path, Fd Mount)> found = [];
+        foreach (MountEntry entry in MountTable.Read())
+        {
+            if (!entry.Point.StartsWith(rootfs + "/", StringComparison.Ordinal) || found.Exists(one => entry.Point == one.Path || entry.Point.StartsWith(one.Path + "/", StringComparison.Ordinal))) continue;
+            long tree = CloneTree(entry.Point);
+            // Out of sight below another mount.
+            if (tree is -Errno.ENOENT or -Errno.ENOTDIR) continue;
+            found.Add((entry.Point, new Fd((int)OciException.Check(tree, $"/root/path: bind {entry.Point}"))));
+            MakePrivate((int)tree, entry.Point);
+        }
+        return found;
+    }
+
+    private static unsafe long CloneTree(string path)
+    {
+        fixed (byte* p = CString.Encode(path, stackalloc byte[Kernel.PathMax]))
+        {
+            return Mounts.OpenTree(Files.AT_FDCWD, p, Mounts.OPEN_TREE_CLONE | (uint)Files.AT_RECURSIVE | (uint)Files.AT_SYMLINK_NOFOLLOW);
+        }
+    }
+
+    private static void MakePrivate(int mount, string path) =>
+        OciException.Check(Mounts.SetAttributes(mount, new MountAttr { Propagation = Mounts.MS_PRIVATE }, recursive: true), $"make the container's own mount of {path} private");
+
+    private static Fd OpenPath(string path) => new((int)OciException.Check(Files.OpenAt(Files.AT_FDCWD, path, Files.O_PATH | Files.O_DIRECTORY | Files.O_NOFOLLOW), $"/root/path: open {path}"));
+}
