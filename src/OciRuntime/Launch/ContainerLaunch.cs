@@ -25,7 +25,7 @@ internal sealed unsafe class ContainerLaunch : IDisposable
     private List<PidFdReceiver> _receivers = [];
     private HookOutput? _hookOutput;
     private InitPlan* _native;
-    private bool _hooksRan;
+    private bool _hooksRan, _amongOthers;
 
     public ContainerLaunch(LaunchPreparation preparation, ContainerEntry entry, Interruption interruption, Action<string> debug)
     {
@@ -213,6 +213,11 @@ internal sealed unsafe class ContainerLaunch : IDisposable
 
     private void Serve(in SyncMessage message, int passed)
     {
+        // From there on others may, with the right to trace, speak in the child's place: what the set-up asked for is not to be had any more.
+        if (_amongOthers && message.Kind is not (SyncKind.Error or SyncKind.Limits or SyncKind.Listener or SyncKind.Ready or SyncKind.Executing))
+        {
+            throw new OciException($"unexpected message {(int)message.Kind} from init");
+        }
         switch (message.Kind)
         {
             case SyncKind.Error: throw FailureText.Explain(Plan, message);
@@ -310,6 +315,7 @@ internal sealed unsafe class ContainerLaunch : IDisposable
     private void Adopt(int pid, PlanStep fork)
     {
         Child!.Succeed(pid, fork);
+        _amongOthers = Plan.PidNamespace != null;
         State.Init = new ProcessIdentity(pid, StartTime(pid));
         // It may have been cloned before the first process was moved.
         if (_preparation.Rdt != null) Resctrl.Enter(_preparation.Rdt, pid);
