@@ -24,7 +24,7 @@ public sealed class StepOrderTests
             static c =>
             {
                 Everything(c);
-                c["hooks"]!["createContainer"] = Plans.Json("""[{"path":"/c"}]""");
+                c["hooks"]!["createContainer"] = new JsonArray(Plans.Json("""{"path":"/c"}"""));
                 c["linux"]!["namespaces"]!.AsArray().Single(static n => (string?)n!["type"] == "pid")!["path"] = "/ns/pid";
             },
             cgroups: Plans.Hybrid));

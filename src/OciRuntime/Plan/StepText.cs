@@ -93,9 +93,8 @@ internal static class StepText
 
     private static string Join(List<NamespacePath> joins)
     {
-        List<string> now = joins.FindAll(static j => j.Flag != Processes.CLONE_NEWPID).ConvertAll(static j => $"{j.Type} {j.Path}");
-        string pid = joins.Find(static j => j.Flag == Processes.CLONE_NEWPID) is { Path: { } path } ? $"keep the pid namespace {path} at hand" : "";
-        return (now.Count == 0 ? "" : "join namespaces: " + string.Join(", ", now)) + (now.Count > 0 && pid.Length > 0 ? "; " : "") + pid;
+        List<string> words = joins.ConvertAll(static j => j.Flag == Processes.CLONE_NEWPID ? $"later pid {j.Path}" : $"{j.Type} {j.Path}");
+        return "join namespaces: " + string.Join(", ", words);
     }
 
     private static string IfExists(PlanStep step) => (step.Flags & InitFlags.SkipMissing) != 0 ? " if it exists" : "";
