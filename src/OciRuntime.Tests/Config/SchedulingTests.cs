@@ -83,7 +83,7 @@ public sealed class SchedulingTests
         try
         {
             for (int i = 1; i < Environment.ProcessorCount; i++) sleeping.Add(Observe.Sleeping(bundle));
-            Observe.Refused(bundle).Should().Contain("/process/scheduler: schedule as SCHED_DEADLINE, 100000000 ns of every 100000000 ns within 100000000 ns: device or resource busy (EBUSY): other SCHED_DEADLINE processes");
+            Observe.Refused(bundle).Should().Contain("/process/scheduler: schedule as SCHED_DEADLINE, 100000000 ns of every 100000000 ns within 100000000 ns: device or resource busy (EBUSY): the CPUs have not as much left for SCHED_DEADLINE");
         }
         finally
         {
