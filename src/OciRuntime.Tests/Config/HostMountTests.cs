@@ -74,7 +74,7 @@ public sealed class HostMountTests
         string mark = Path.Combine(bundle.Directory, "mark");
         bundle.AddHook("createRuntime", "/bin/sh", "-c", $"touch {mark}; exec sleep 100");
         using var container = new TestContainer(bundle);
-        using (RunningCommand create = Ocirun.Start("--root", container.StateRoot, "create", "--bundle", bundle.Save().Directory, container.Id))
+        using (RunningCommand create = Ocirun.Start(["--root", container.StateRoot, "create", "--bundle", bundle.Save().Directory, container.Id]))
         {
             Eventually.True(() => File.Exists(mark), "the hook runs");
             Own(bundle).Should().NotBeEmpty();

@@ -1,4 +1,5 @@
 using FluentAssertions;
+using Mono.Unix.Native;
 using NUnit.Framework;
 using OciRuntime.Tests.Support;
 
@@ -35,7 +36,7 @@ public sealed unsafe class StandardStreamTests
             }
         }
         Stat($"/proc/self/fd/{write}").Should().Be($"{HostRoot + uid} 600");
-        _ = Libc.close(write);
+        _ = Syscall.close(write);
         using FileStream text = new(new Microsoft.Win32.SafeHandles.SafeFileHandle(read, true), FileAccess.Read);
         new StreamReader(text).ReadToEnd().Should().Be("hi\nthere\n");
     }
@@ -50,14 +51,14 @@ public sealed unsafe class StandardStreamTests
         if (what == "fifo") Command.Run("mkfifo", path).ShouldSucceed();
         if (what == "file") File.WriteAllText(path, "");
         string before = Stat(path);
-        int fd = Libc.Check(Libc.open(path, Libc.O_RDWR | Libc.O_CLOEXEC, 0), path);
+        int fd = Libc.Check(Syscall.open(path, OpenFlags.O_RDWR | OpenFlags.O_CLOEXEC), path);
         using (TestBundle bundle = LiveMount.Own(new TestBundle().WithUserNamespace()).Args("true"))
         using (TestContainer container = new(bundle))
         {
             container.Options = new() { StdoutFd = fd, StderrFd = fd, StdinFd = fd };
             container.Run().ExitCode.Should().Be(0);
         }
-        _ = Libc.close(fd);
+        _ = Syscall.close(fd);
         Stat(path).Should().Be(before);
         if (what != "null") File.Delete(path);
     }

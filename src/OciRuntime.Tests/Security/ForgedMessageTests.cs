@@ -1,4 +1,5 @@
 using FluentAssertions;
+using Mono.Unix.Native;
 using NUnit.Framework;
 using OciRuntime.Init;
 using OciRuntime.Tests.Support;
@@ -43,7 +44,7 @@ public sealed class ForgedMessageTests
     {
         Requires.OcirunItself();
         using TestBundle bundle = new TestBundle().Args("true").Capabilities("CAP_SYS_PTRACE");
-        Libc.Check(Libc.link(Probe.HostPath, bundle.InRootfs("/bin/probe")), "link probe");
+        Libc.Check(Syscall.link(Probe.HostPath, bundle.InRootfs("/bin/probe")), "link probe");
         using TestContainer container = new(bundle);
         container.Create().ShouldSucceed();
         using RunningCommand forger = container.StartExec([], "/bin/probe", "forge-start", $"{length}", "1", $"{(int)InitOp.Execute}");

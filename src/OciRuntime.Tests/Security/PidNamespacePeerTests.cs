@@ -1,5 +1,6 @@
 using System.Text.RegularExpressions;
 using FluentAssertions;
+using Mono.Unix.Native;
 using NUnit.Framework;
 using OciRuntime.Tests.Support;
 
@@ -32,7 +33,7 @@ public sealed class PidNamespacePeerTests
         _secret = Guid.NewGuid().ToString("N");
         _peers = new TestBundle().Capabilities("CAP_SYS_PTRACE");
         if (userNamespace) _peers.WithUserNamespace();
-        Libc.Check(Libc.link(Program.Value, _peers.InRootfs("/bin/peer")), "link peer");
+        Libc.Check(Syscall.link(Program.Value, _peers.InRootfs("/bin/peer")), "link peer");
         _peer = new TestContainer(_peers.Args("/bin/peer", "peer", _canary, _secret)).Started();
         _peer.WaitOutput("ready");
     }
