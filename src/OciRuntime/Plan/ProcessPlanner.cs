@@ -9,6 +9,8 @@ namespace OciRuntime.Plan;
 /// <summary>What the process becomes, from its limits to its program.</summary>
 internal sealed class ProcessPlanner(PlanRequest request, bool userNamespace, List<PlanStep> steps, List<string> warnings)
 {
+    private const int MaxNamed = 100;
+
     private readonly Process _process = request.Spec.Process!;
 
     private readonly SeccompProgram? _filter = Compile(request, warnings);
@@ -122,7 +124,9 @@ internal sealed class ProcessPlanner(PlanRequest request, bool userNamespace, Li
         LinuxSeccomp? profile = request.Spec.Linux?.Seccomp;
         if (SeccompCompiler.IsEmpty(profile)) return null;
         SeccompProgram program = SeccompCompiler.Compile(profile!, SeccompArchs.Native);
-        if (program.UnknownNames.Count > 0) warnings.Add($"/linux/seccomp/syscalls: unknown names are left out: {string.Join(", ", program.UnknownNames)}");
+        List<string> unknown = program.UnknownNames;
+        // Not all of them: an engine that reads stderr only when `create` is over has it wait on a full pipe.
+        if (unknown.Count > 0) warnings.Add($"/linux/seccomp/syscalls: unknown names are left out: {string.Join(", ", unknown[..Math.Min(unknown.Count, MaxNamed)].ConvertAll(SpecText.Quote))}{(unknown.Count > MaxNamed ? $" and {unknown.Count - MaxNamed} more" : "")}");
         return program;
     }
 
