@@ -102,6 +102,22 @@ public sealed class WarningTests
         records[1]["msg"]!.GetValue<string>().Should().Be(message);
     }
 
+    /// <summary>conmon reads the pipe only when `create` is over: what does not fit would have the two wait for each other.</summary>
+    [Test]
+    public void However_many_there_are_a_pipe_holds_them()
+    {
+        string[] names = [.. Enumerable.Range(0, 5000).Select(static i => $"CAP_{i}_{new string('x', 100)}")];
+        _bundle.Capabilities(names).Linux["seccomp"] = new JsonObject
+        {
+            ["defaultAction"] = "SCMP_ACT_ALLOW",
+            ["syscalls"] = new JsonArray(new JsonObject { ["names"] = TestBundle.Strings(names), ["action"] = "SCMP_ACT_ERRNO" }),
+        };
+        using var container = new TestContainer(_bundle);
+        CommandResult result = container.Create().ShouldSucceed();
+        result.Stderr.Split('\n').Should().HaveCount(2 + 1);
+        result.Stderr.Length.Should().BeInRange(2 * 100 * 64, 65536 / 2);
+    }
+
     [Test]
     public void Whoever_wants_errors_only_says_so()
     {

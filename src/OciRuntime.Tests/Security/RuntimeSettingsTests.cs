@@ -55,6 +55,20 @@ public sealed class RuntimeSettingsTests
         container.Output.Should().Contain("PATH=").And.NotContain("DOTNET_").And.NotContain("COMPlus_");
     }
 
+    /// <summary>It is where programs of the host that are to have the caller's environment get it from, in a program that was started twice, too.</summary>
+    [Test]
+    public void The_block_that_execve_brought_stays_whole()
+    {
+        using var bundle = new TestBundle();
+        using var container = new TestContainer(bundle.Script("echo up; exec sleep 1000").WithCgroup()) { Options = new CommandOptions { Env = Environment([.. Deadly[^2..], .. Others]) } };
+        using RunningCommand run = container.StartRun();
+        container.WaitOutput("up");
+        new FileInfo($"/proc/{run.Pid}/exe").LinkTarget.Should().NotBe(Ocirun.Binary.Path, "it is the second start");
+        new ProcessView(run.Pid).Environ.Should().Contain([.. Deadly[^2..], .. Others]);
+        container.Kill("KILL").ShouldSucceed();
+        run.Wait().ExitCode.Should().Be(137);
+    }
+
     /// <summary>What merely begins like one of them is not touched, and neither is anything behind it.</summary>
     [Test]
     public void Other_variables_are_read_as_ever()

@@ -66,6 +66,7 @@ internal static unsafe class HomeDirectory
             Look(root, uid, home, room, 0);
             int length = 0;
             while (home[length] != 0) length++;
+            // What does not arrive is not found.
             Files.Write(pipe[1], home, length);
             Processes.Exit(0);
         }
@@ -112,6 +113,7 @@ internal static unsafe class HomeDirectory
         }
     }
 
+    /// <summary>Nothing to do about a range that cannot be closed: the process is a copy of one that has it open, too.</summary>
     private static void CloseAllBut(int one, int other)
     {
         uint low = (uint)(one < other ? one : other), high = (uint)(one < other ? other : one);

@@ -11,6 +11,7 @@ internal sealed class ProcessPlanner(PlanRequest request, bool userNamespace, Li
 {
     /// <summary>A pid is only known when there is a process that has it: room for it.</summary>
     private const string UnknownPid = "LISTEN_PID=0000000000";
+    private const int MaxNamed = 100;
 
     private readonly Process _process = request.Spec.Process!;
 
@@ -162,13 +163,15 @@ internal sealed class ProcessPlanner(PlanRequest request, bool userNamespace, Li
         LinuxSeccomp? profile = request.Spec.Linux?.Seccomp;
         if (SeccompCompiler.IsEmpty(profile)) return null;
         SeccompProgram program = SeccompCompiler.Compile(profile!, SeccompArchs.Native);
-        if (program.UnknownNames is [var first, ..] && Annotations.IsOn(request.Spec.Annotations, Annotations.SeccompFailUnknownSyscall))
+        List<string> unknown = program.UnknownNames;
+        if (unknown is [var first, ..] && Annotations.IsOn(request.Spec.Annotations, Annotations.SeccompFailUnknownSyscall))
         {
             int at = Array.FindIndex(profile!.Syscalls, rule => Array.IndexOf(rule.Names, first) >= 0);
             throw new OciException(
                 $"/linux/seccomp/syscalls/{at}/names/{Array.IndexOf(profile.Syscalls[at].Names, first)}: unknown system call {SpecText.Quote(first)}, which {Annotations.Pointer(Annotations.SeccompFailUnknownSyscall)} makes an error");
         }
-        if (program.UnknownNames.Count > 0) warnings.Add($"/linux/seccomp/syscalls: unknown names are left out: {string.Join(", ", program.UnknownNames)}");
+        // Not all of them: an engine that reads stderr only when `create` is over has it wait on a full pipe.
+        if (unknown.Count > 0) warnings.Add($"/linux/seccomp/syscalls: unknown names are left out: {string.Join(", ", unknown[..Math.Min(unknown.Count, MaxNamed)].ConvertAll(SpecText.Quote))}{(unknown.Count > MaxNamed ? $" and {unknown.Count - MaxNamed} more" : "")}");
         return program;
     }
 
