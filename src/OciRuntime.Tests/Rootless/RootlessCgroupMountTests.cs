@@ -40,4 +40,18 @@ public sealed class RootlessCgroupMountTests
         container.Invoke("ps", "--format", "json").ShouldSucceed().Json.AsArray().Select(pid => pid!.GetValue<int>()).Should().Equal(everyone);
         container.Invoke("ps").ShouldSucceed().Lines.Should().HaveCount(3);
     }
+
+    /// <summary>What engines write for "not set" is no limit, for which an ordinary user would need a cgroup.</summary>
+    [Test]
+    public void Zeros_are_no_limits()
+    {
+        using OrdinaryUser user = OrdinaryUser.WithoutRanges();
+        using TestBundle bundle = user.Bundle();
+        bundle.Config["ociVersion"] = "1.2.1";
+        bundle.Linux["resources"] = JsonNode.Parse("""{ "pids": { "limit": 0 }, "memory": { "limit": 0, "swap": 0 }, "cpu": { "shares": 0, "quota": 0, "burst": 0, "idle": 0, "cpus": "" }, "blockIO": { "weight": 0 } }""");
+        using (TestContainer container = user.Container(bundle.Script("true & wait; echo fine"))) container.Run().ShouldSucceed().Text.Should().Be("fine");
+        bundle.Config["ociVersion"] = "1.3.0";
+        using TestContainer limited = user.Container(bundle);
+        limited.Run().ShouldFail(1, "rootless needs no limits");
+    }
 }

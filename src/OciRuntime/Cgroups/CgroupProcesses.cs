@@ -83,14 +83,15 @@ internal sealed unsafe class CgroupProcesses : CgroupWalk
         return at >= 0 && Utf8Parser.TryParse(status[(at + key.Length)..], out int pid, out _) ? pid : 0;
     }
 
-    private static long AddNumbers(int directory, string file, HashSet<int> pids)
+    private long AddNumbers(int directory, string file, HashSet<int> pids)
     {
         long fd = CgroupFiles.OpenFile(directory, file, Files.O_RDONLY);
         if (fd < 0) return fd;
         byte* buffer = stackalloc byte[BufferSize];
         int pid = 0;
         long n;
-        while (true)
+        // v2 lists tasks as it finds them: one that forks for ever is found for ever.
+        do
         {
             n = Files.Read((int)fd, buffer, BufferSize);
             if (n == -Errno.EINTR) continue;
@@ -107,6 +108,7 @@ internal sealed unsafe class CgroupProcesses : CgroupWalk
                 pid = 0;
             }
         }
+        while (!IsLate);
         Files.Close((int)fd);
         return n;
     }

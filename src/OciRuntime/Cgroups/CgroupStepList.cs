@@ -66,7 +66,7 @@ internal sealed class CgroupStepList(CgroupDirectory[] directories, bool systemd
                 $"{pointer}: cannot set {controller} limit: container could not join or create cgroup: no cgroup v1 hierarchy with the controller {controller} is mounted",
                 Errno.ENOENT);
         }
-        HasLimits = true;
+        HasLimits |= IsLimit(file, value);
         _steps.Add(new CgroupStep(CgroupStepKind.Write, at, file, value, pointer, tolerance));
     }
 
@@ -75,7 +75,15 @@ internal sealed class CgroupStepList(CgroupDirectory[] directories, bool systemd
     {
         string controller = file[..file.IndexOf('.')];
         if (controller != "cgroup" && !_needed.Contains(controller)) _needed.Add(controller);
-        HasLimits = true;
+        HasLimits |= IsLimit(file, value);
         _steps.Add(new CgroupStep(CgroupStepKind.Write, IndexOfUnified(), file, value, pointer, tolerance));
     }
+
+    /// <summary>Not what a new cgroup has by itself: engines write that for "not set", and who may make no cgroup need not be refused for it.</summary>
+    private static bool IsLimit(string file, string value) => value switch
+    {
+        "max" or "-1" => false,
+        "0" => file is not ("cpu.idle" or "cpu.max.burst" or "cpu.cfs_burst_us"),
+        _ => true,
+    };
 }

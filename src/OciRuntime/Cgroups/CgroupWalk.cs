@@ -35,6 +35,9 @@ internal abstract class CgroupWalk(long deadline)
     /// <summary>The names from below the first cgroup down to the one that is being entered, without NUL.</summary>
     protected IEnumerable<byte[]> Names => _above.Reverse().Select(static level => level.Current.Name);
 
+    /// <summary>The deadline has passed: the walk ends without a result, and whoever is at work within it should.</summary>
+    protected bool IsLate => Environment.TickCount64 > deadline;
+
     /// <summary>Walks.</summary>
     /// <param name="top">Open for reading; its position does not matter and is changed.</param>
     /// <returns>False when time was up before the end.</returns>
@@ -50,7 +53,7 @@ internal abstract class CgroupWalk(long deadline)
             Level level = new(0, List(top));
             while (true)
             {
-                if (Environment.TickCount64 > deadline) return false;
+                if (IsLate) return false;
                 if (level.Next())
                 {
                     if (!Wants(current, level.Current.Name)) continue;
@@ -90,7 +93,7 @@ internal abstract class CgroupWalk(long deadline)
     }
 
     /// <summary>Opens a child, under whatever name it has by now; negative when it is gone.</summary>
-    private long Open(int parent, Child child)
+    private static long Open(int parent, Child child)
     {
         byte[] name = child.Name;
         for (int attempt = 0; attempt < RenamesFollowed; attempt++)
