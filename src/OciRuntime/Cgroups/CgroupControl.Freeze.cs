@@ -94,11 +94,13 @@ internal sealed partial class CgroupControl
     private static void ThawBelow(int directory)
     {
         List<string> children = [];
+        // What has been removed meanwhile is not frozen; so below.
         CgroupFiles.Children(directory, children);
         foreach (string child in children)
         {
             long fd = CgroupFiles.OpenDirectory(directory, child);
-            if (fd < 0) continue; // Removed meanwhile.
+            if (fd < 0) continue;
+            // As above.
             CgroupFiles.Write((int)fd, "freezer.state", "THAWED");
             ThawBelow((int)fd);
             Files.Close((int)fd);
@@ -163,6 +165,7 @@ internal sealed partial class CgroupControl
                 if (error < 0) break;
             }
             if (ok || Environment.TickCount64 > deadline) break;
+            // Only to begin anew: what is wrong with it shows in the next round.
             if (i % 50 == 0) CgroupFiles.WriteTo((int)fd, "THAWED");
             Processes.Sleep(i < 10 ? 1 : 10);
         }
@@ -190,6 +193,7 @@ internal sealed partial class CgroupControl
             long left = deadline - Environment.TickCount64;
             if (reached || error < 0 || left <= 0) break;
             PollFd poll = new() { Fd = (int)fd, Events = Processes.POLLPRI };
+            // However it ends, the file is read again.
             Processes.Poll(&poll, 1, (int)left);
         }
         Files.Close((int)fd);

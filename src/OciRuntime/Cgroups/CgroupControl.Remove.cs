@@ -114,6 +114,7 @@ internal sealed partial class CgroupControl
             {
                 names.Clear();
                 Rewind(current);
+                // One that is gone has none.
                 CgroupFiles.Children(current, names);
                 if (atTop && names.Count == 0) return true;
                 hadChildren = true;

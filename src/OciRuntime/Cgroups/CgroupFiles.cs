@@ -128,7 +128,8 @@ internal static unsafe class CgroupFiles
     {
         AddPids(directory, pids);
         List<string> children = [];
-        Children(directory, children);
+        long listed = Children(directory, children);
+        if (listed is not (-Errno.ENOENT or -Errno.ENODEV)) OciException.Check(listed, "list child cgroups");
         foreach (string child in children)
         {
             long fd = OpenDirectory(directory, child);
@@ -153,6 +154,7 @@ internal static unsafe class CgroupFiles
         // In a threaded cgroup cgroup.procs reads EOPNOTSUPP: the domain above lists its processes, which need not be the container's own.
         if (AddNumbers(directory, "cgroup.procs", pids) != -Errno.EOPNOTSUPP) return;
         HashSet<int> threads = [];
+        // One that is gone meanwhile has none.
         AddNumbers(directory, "cgroup.threads", threads);
         foreach (int thread in threads)
         {

@@ -88,6 +88,7 @@ internal static class DeviceUpdate
     {
         long result = CgroupFiles.Write(directory, file, "a");
         List<string> below = [];
+        // A directory that cannot be listed has none, and is tried a few times more for nothing.
         if (result == -Errno.EINVAL) CgroupFiles.Children(directory, below);
         for (int pause = 1; result == -Errno.EINVAL && below.Count == 0 && pause <= LongestPause; pause *= 2)
         {
@@ -107,6 +108,7 @@ internal static class DeviceUpdate
             if (result >= 0) continue;
             failure ??= CgroupHints.DeviceRule(result, file, rule);
             if (!takeBack) continue;
+            // The failure that led here is the one to tell.
             while (--i >= 0) CgroupFiles.Write(directory, writes[i].File == Allow ? Deny : Allow, writes[i].Rule.KernelText);
             break;
         }

@@ -229,6 +229,7 @@ internal sealed unsafe class CriuService : IDisposable
         _channel.Dispose();
         if (_reaped) return 0;
         PollFd poll = new() { Fd = _pidfd.Number, Events = Processes.POLLIN };
+        // It is a child that nobody else waits for: neither can fail.
         if (Processes.Poll(&poll, 1, EndMilliseconds) == 0) Processes.PidFdSendSignal(_pidfd.Number, Processes.SIGKILL);
         Processes.Wait(Pid, out int status, 0);
         _reaped = true;

@@ -119,7 +119,7 @@ internal sealed class BusConnection : IDisposable
         {
             Fd socket = new((int)OciException.Check(Sockets.Create(Sockets.SOCK_STREAM), "socket"));
             // Connecting waits while too many others do, and sending while the bus does not read; neither for longer than this.
-            Sockets.SetSendTimeout(socket.Number, Math.Max(1, Left));
+            OciException.Check(Sockets.SetSendTimeout(socket.Number, Math.Max(1, Left)), "setsockopt SO_SNDTIMEO");
             result = Sockets.Connect(socket.Number, name);
             if (result >= 0) return socket;
             socket.Dispose();

@@ -59,6 +59,7 @@ internal enum InitDetail
     TargetIsRoot, HookFork, HookExecute, HookStatus, HookSignal, HookTimeout, OldRoot, SendConsole, ControllingTerminal, ConsoleNode, BadProcFile,
     Listener, CopyUp, CopyUpDepth, CopyUpOwner, CopyUpDevice,
     NotMounted, Covering, TakeMode, Detach,
+    Prologue,
 }
 
 /// <summary>The one message format in both directions.</summary>

@@ -129,6 +129,7 @@ internal sealed unsafe class ChildProcess : IDisposable
     /// <summary>Kills the child and takes its wait status.</summary>
     public int Kill()
     {
+        // ESRCH: it has ended by itself.
         Processes.PidFdSendSignal(PidFd.Number, Processes.SIGKILL);
         return Wait();
     }
