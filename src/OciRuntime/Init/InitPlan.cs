@@ -295,6 +295,9 @@ internal unsafe struct TextPair
 internal struct BindAttributes
 {
     public ulong Set, Clear, TreeSet, TreeClear, PropagationWords;
+
+    /// <summary>What the source may have of these goes as well, where a user namespace has not locked it.</summary>
+    public ulong Unnamed;
 }
 
 /// <summary>A namespace to join: a slot of <see cref="InitPlan.Fds"/> and its CLONE_NEW… flag.</summary>

@@ -44,7 +44,7 @@ internal static unsafe class MountSteps
         if (target >= 0 && !detached) target = OpenTarget(ref s, step, stat.IsDirectory);
         if (target < 0) return Dropped(tree, target);
         BindAttributes* attributes = (BindAttributes*)step->Data;
-        tree = WithAttributes(ref s, (int)tree, attributes->Set, attributes->Clear, recursive: false);
+        tree = WithAttributes(ref s, (int)tree, attributes->Set, attributes->Clear, recursive: false, attributes->Unnamed);
         if (tree >= 0) tree = WithAttributes(ref s, (int)tree, attributes->TreeSet, attributes->TreeClear, recursive: true);
         return detached ? Keep(ref s, step, tree) : Attach(ref s, tree, (int)target, attributes->PropagationWords);
     }
@@ -277,13 +277,27 @@ internal static unsafe class MountSteps
     }
 
     /// <summary>Applies attributes and gives the mount back, or closes it and gives the errno.</summary>
-    private static long WithAttributes(ref InitState s, int mount, ulong set, ulong clear, bool recursive)
+    /// <param name="s">The state.</param>
+    /// <param name="mount">The mount.</param>
+    /// <param name="set">Attributes to set.</param>
+    /// <param name="clear">Attributes to clear.</param>
+    /// <param name="recursive">For the tree.</param>
+    /// <param name="unnamed">Attributes to clear if that is possible.</param>
+    private static long WithAttributes(ref InitState s, int mount, ulong set, ulong clear, bool recursive, ulong unnamed = 0)
     {
-        if ((set | clear) == 0) return mount;
+        if ((set | clear | unnamed) == 0) return mount;
         // The kernel takes a new access time mode only when the old one is cleared in the same call (mount_setattr(2)).
         if ((set & Mounts.MOUNT_ATTR__ATIME) != 0) clear |= Mounts.MOUNT_ATTR__ATIME;
         s.Detail = InitDetail.Attributes;
-        long result = Mounts.SetAttributes(mount, new MountAttr { Set = set, Clear = clear }, recursive);
+        long result = Mounts.SetAttributes(mount, new MountAttr { Set = set, Clear = clear | unnamed }, recursive);
+        // Before Linux 5.14 this attribute is not known here.
+        if (result == -Errno.EINVAL && (unnamed & Mounts.MOUNT_ATTR_NOSYMFOLLOW) != 0)
+        {
+            unnamed &= ~Mounts.MOUNT_ATTR_NOSYMFOLLOW;
+            result = Mounts.SetAttributes(mount, new MountAttr { Set = set, Clear = clear | unnamed }, recursive);
+        }
+        // What is locked stays, which is all but this one (mount_namespaces(7)); unless that very thing is to go, which is the error then.
+        if (result == -Errno.EPERM && unnamed != 0) result = Mounts.SetAttributes(mount, new MountAttr { Set = set, Clear = clear | (unnamed & Mounts.MOUNT_ATTR_NOSYMFOLLOW) }, recursive);
         if (result >= 0) return mount;
         // What the mount has tells the parent which of it a user namespace may not change (mount_namespaces(7), locked flags).
         s.Value = result == -Errno.EPERM && Files.StatFs(mount, out Statfs fs) >= 0 ? fs.Flags : 0;

@@ -14,6 +14,22 @@ internal ref struct MountOptions
     /// <summary>Attributes of a new mount: nothing is below it, so both kinds of words mean the same, and those for the tree come last.</summary>
     public readonly ulong NewSet => (Set & ~TreeClear) | TreeSet;
 
+    /// <summary>
+    /// What a bind does not keep of its source's attributes: those that are not named, if any word is about the mount itself, as with runc since 1.2. The access
+    /// time mode and nodiratime are one of them, kept when neither is named.
+    /// </summary>
+    public readonly ulong Unnamed
+    {
+        get
+        {
+            if ((Set | Clear) == 0 && Flags == null) return 0;
+            ulong all = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC | MOUNT_ATTR_NOSYMFOLLOW;
+            if ((Clear & MOUNT_ATTR__ATIME) != 0) all |= MOUNT_ATTR_NODIRATIME;
+            if ((Set & MOUNT_ATTR_NODIRATIME) != 0) all |= MOUNT_ATTR__ATIME;
+            return all & ~(Set | Clear);
+        }
+    }
+
     /// <summary>Packed as <see cref="Init.Propagation"/> says.</summary>
     public ulong Propagation;
 

@@ -73,8 +73,8 @@ internal sealed class MountPlanner(PlanRequest request, NamespacePlan namespaces
             Text1 = source,
             Text2 = target,
             IdMap = ids,
-            Flags = (options.Recursive ? InitFlags.Recursive : 0) | (ids != null ? InitFlags.MapIds : 0) | options.StepFlags | inProc | (target == "proc" ? InitFlags.SourceIsProc : 0),
-            Bind = new() { Set = options.Set, Clear = options.Clear, TreeSet = options.TreeSet, TreeClear = options.TreeClear, PropagationWords = options.Propagation },
+            Flags = (options.Recursive ? InitFlags.Recursive : 0) | (ids != null ? InitFlags.MapIds : 0) | options.StepFlags | inProc,
+            Bind = new() { Set = options.Set, Clear = options.Clear, Unnamed = options.Unnamed, TreeSet = options.TreeSet, TreeClear = options.TreeClear, PropagationWords = options.Propagation },
         });
     }
 
@@ -229,7 +229,7 @@ internal sealed class MountPlanner(PlanRequest request, NamespacePlan namespaces
         if (!ContainerPath.IsBelow(target, "proc")) return InitFlags.None;
         if (target == "proc")
         {
-            return isProc || mount.Type == "bind" || IsBind(mount) ? InitFlags.None : throw Refuse(origin, mount, "only proc, or a bind of it, can be mounted on /proc");
+            return isProc || mount.Type == "bind" || IsBind(mount) ? InitFlags.SourceIsProc : throw Refuse(origin, mount, "only proc, or a bind of it, can be mounted on /proc");
         }
         return target is "proc/cpuinfo" or "proc/diskstats" or "proc/meminfo" or "proc/stat" or "proc/swaps" or "proc/uptime" or "proc/loadavg"
             or "proc/slabinfo" or "proc/sys/kernel/ns_last_pid" or "proc/sys/crypto/fips_enabled"
