@@ -99,6 +99,7 @@ internal static unsafe class MountSteps
         if (target < 0) return target;
         long result = Files.Stat((int)target, out Statx stat);
         if (result >= 0) result = stat.IsDirectory ? EmptyDirectory(ref s, step) : NullFile(ref s);
+        if (result >= 0) result = Note(ref s, result);
         return Attach(ref s, result, (int)target, 0);
     }
 
@@ -111,23 +112,41 @@ internal static unsafe class MountSteps
         byte empty = 0;
         long tree = Mounts.OpenTree((int)target, &empty, Mounts.OPEN_TREE_CLONE | Files.AT_EMPTY_PATH | Files.AT_RECURSIVE);
         if (tree >= 0) tree = WithAttributes(ref s, (int)tree, Mounts.MOUNT_ATTR_RDONLY, 0, recursive: true);
+        if (tree >= 0) tree = Note(ref s, tree);
         return Attach(ref s, tree, (int)target, 0);
     }
 
-    /// <summary>Opens the destination in the image, making it where missing, and refuses to cover a procfs that the plan did not mean.</summary>
+    /// <summary>Notes the number of a mount that protects a path, for <see cref="LiveMountSteps.Remove"/>; gives it back, or closes it and gives the errno.</summary>
+    private static long Note(ref InitState s, long mount)
+    {
+        if (s.Plan->ProtectiveMounts == null) return mount;
+        byte empty = 0;
+        // Nothing but the number: no server of a network or FUSE file system is asked for it.
+        long result = Files.StatAt((int)mount, &empty, Files.AT_EMPTY_PATH | Files.AT_STATX_DONT_SYNC, out Statx stat, Files.STATX_MNT_ID);
+        if (result < 0) return Dropped(mount, result);
+        s.Plan->ProtectiveMounts[s.ProtectiveMounts++] = stat.MountId;
+        return mount;
+    }
+
+    /// <summary>
+    /// Opens the destination in the image, making it where missing, and refuses what is in the container's /proc and not meant to be covered. Other procfs are
+    /// fair game: monitoring agents have the host's at /hostfs/proc, and bind it there a second time.
+    /// </summary>
     public static long OpenTarget(ref InitState s, InitStep* step, bool directory)
     {
         bool strict = (step->Flags & (InitFlags.RealDirectory | InitFlags.InsideProc)) != 0;
         ulong resolve = strict ? Files.RESOLVE_NO_SYMLINKS : 0;
         s.Detail = InitDetail.Target;
         s.TargetWasMissing = false;
+        bool isProc = false;
         long fd = -Errno.ENOENT;
         if ((step->Flags & InitFlags.TargetNoFollow) != 0) fd = RootPath.Open(s.RootFd, step->Text2, Files.O_PATH | Files.O_NOFOLLOW | (directory ? Files.O_DIRECTORY : 0), resolve);
         if (fd == -Errno.ENOENT) fd = directory ? RootPath.OpenDirectory(s.RootFd, step->Text2, resolve, out s.TargetWasMissing) : RootPath.OpenFile(s.RootFd, step->Text2, resolve);
         if (fd == -Errno.ELOOP && strict) s.Detail = InitDetail.TargetIsSymlink;
         if (fd < 0 || (step->Flags & InitFlags.InsideProc) != 0) return fd;
         long result = Files.StatFs((int)fd, out Statfs fs);
-        bool inProc = fs.Type == Files.PROC_SUPER_MAGIC;
+        if (result >= 0) result = fs.Type == Files.PROC_SUPER_MAGIC ? MountTree.IsInProc(ref s, (int)fd, out isProc) : 0;
+        bool inProc = result > 0 && !(isProc && (step->Flags & InitFlags.SourceIsProc) != 0);
         // An image's link to "/" would have the mount cover the root, where nobody can see it.
         bool isRoot = false;
         if (result >= 0 && !inProc && directory) result = IsRoot(ref s, (int)fd, out isRoot);
@@ -149,6 +168,7 @@ internal static unsafe class MountSteps
 
     private static long CreateFilesystem(ref InitState s, InitStep* step, int target)
     {
+        if ((step->Flags & InitFlags.ByMountCall) != 0) return CreateByMountCall(ref s, step, target);
         s.Detail = InitDetail.FilesystemType;
         long context = Mounts.FsOpen(step->Text1);
         if (context < 0) return context;
@@ -161,6 +181,16 @@ internal static unsafe class MountSteps
         if (result < 0) ReadKernelMessage(ref s, (int)context);
         Files.Close((int)context);
         return result;
+    }
+
+    private static long CreateByMountCall(ref InitState s, InitStep* step, int target)
+    {
+        long mount = MountCalls.Make(ref s, step);
+        // What mount(2) has for the superblock the mount has got, too.
+        if (mount >= 0) mount = WithAttributes(ref s, (int)mount, (ulong)step->A, Mounts.MOUNT_ATTR_RDONLY & ~(ulong)step->A, recursive: false);
+        if (mount < 0 || (step->Flags & InitFlags.InheritMode) == 0 || s.TargetWasMissing) return mount;
+        long mode = LiveMountSteps.TakeMode(ref s, (int)mount, target);
+        return mode < 0 ? Dropped(mount, mode) : mount;
     }
 
     private static long Configure(ref InitState s, InitStep* step, int context, int target)

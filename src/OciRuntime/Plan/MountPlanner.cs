@@ -26,7 +26,7 @@ internal sealed class MountPlanner(PlanRequest request, NamespacePlan namespaces
 
     private void Add(Mount mount, Origin origin)
     {
-        MountOptions options = MountOptions.Parse(mount.Options);
+        MountOptions options = MountOptions.Parse(mount.Options, mount.Type);
         string target = ContainerPath.Clean(mount.Destination);
         if (target == ".") throw Refuse(origin, mount, "the root itself cannot be a mount destination");
         bool bind = !options.Remount && (options.Bind || mount.Type == "bind");
@@ -41,6 +41,10 @@ internal sealed class MountPlanner(PlanRequest request, NamespacePlan namespaces
     private void AddRemount(Origin origin, string target, ref MountOptions options)
     {
         List<KeyValuePair<string, string?>> data = [.. options.Flags ?? [], .. options.Data ?? []];
+        if (data.Count > 0 && !options.Bind && data.Find(option => !MountCallPlan.Fits("", option)).Key is { } tooLong)
+        {
+            throw new OciException($"{origin} /{target}: option \"{tooLong}\": a remount takes at most 255 bytes for a value");
+        }
         if (data.Count > 0 && !options.Bind) steps.Add(new(InitOp.ReconfigureFilesystem, origin) { Text1 = target, Options = data });
         if ((options.TreeSet | options.TreeClear) != 0) steps.Add(Attributes(origin, target, options.TreeSet, options.TreeClear, InitFlags.Recursive));
         if ((options.Set | options.Clear | options.Propagation) == 0) return;
@@ -105,10 +109,21 @@ internal sealed class MountPlanner(PlanRequest request, NamespacePlan namespaces
         InitFlags flags = type is "proc" or "sysfs" ? InitFlags.RealDirectory : 0;
         labels.AddTo(type, data);
         if (type == "tmpfs" && !data.Exists(static o => o.Key == "mode")) flags |= InitFlags.InheritMode;
+        MountCallPlan? call;
+        try
+        {
+            call = MountCallPlan.Build(type, data);
+        }
+        catch (FormatException e)
+        {
+            throw Refuse(origin, mount, e.Message);
+        }
+        if (call != null) flags |= InitFlags.ByMountCall;
         steps.Add(new(InitOp.MountFilesystem, origin)
         {
             Text1 = type,
             Text2 = target,
+            Call = call,
             Flags = flags | options.StepFlags | ProcFlags(mount, origin, target, type == "proc"),
             A = (long)(late ? attributes & ~Mounts.MOUNT_ATTR_RDONLY : attributes),
             B = (long)options.Propagation,

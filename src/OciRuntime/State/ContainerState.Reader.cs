@@ -66,6 +66,7 @@ internal sealed partial class ContainerState
                 case "detached": s.Detached = r.GetBoolean(); break;
                 case "keep": s.Keep = r.GetBoolean(); break;
                 case "keyring": s.Keyring = r.GetBoolean(); break;
+                case "protectiveMounts": s.ProtectiveMounts = ReadNumbers(ref r); break;
                 case "ownerUid": s.OwnerUid = r.GetUInt32(); break;
                 case "notifySocket": s.NotifySocket = r.GetString(); break;
                 case "hooks": ReadHooks(ref r, s); break;
@@ -112,6 +113,14 @@ internal sealed partial class ContainerState
         Expect(ref r, JsonTokenType.StartArray);
         List<string> items = [];
         while (r.Read() && r.TokenType != JsonTokenType.EndArray) items.Add(Text(ref r));
+        return [.. items];
+    }
+
+    private static ulong[] ReadNumbers(ref Utf8JsonReader r)
+    {
+        Expect(ref r, JsonTokenType.StartArray);
+        List<ulong> items = [];
+        while (r.Read() && r.TokenType != JsonTokenType.EndArray) items.Add(r.GetUInt64());
         return [.. items];
     }
 
