@@ -13,8 +13,8 @@ namespace OciRuntime.Tests.Architecture;
 /// </summary>
 public sealed partial class DroppedResultTests
 {
-    /// <summary>The first has the reason at its declaration, the second throws.</summary>
-    private static readonly string[] Exempt = ["Files.Close", "OciException.Check"];
+    /// <summary>The first has the reason at its declaration, the second at its class; the third throws.</summary>
+    private static readonly string[] Exempt = ["Files.Close", "ServiceTarget.Send", "OciException.Check"];
 
     [Test]
     public void A_result_that_is_dropped_has_its_reason_in_a_comment()
@@ -50,7 +50,7 @@ public sealed partial class DroppedResultTests
             for (int i = 0; i + 1 < code.Length; i++)
             {
                 if (code[i + 1].Code != OpCodes.Pop || code[i].Operand is not MethodInfo called || called.ReturnType != typeof(long) || called.Module != method.Module) continue;
-                string full = $"{called.DeclaringType!.Name}.{called.Name}", name = called.DeclaringType.IsAssignableFrom(Outermost(method.DeclaringType!)) ? called.Name : full;
+                string full = $"{called.DeclaringType!.Name}.{called.Name}", name = Outermost(method.DeclaringType!) == called.DeclaringType ? called.Name : full;
                 if (!Exempt.Contains(full)) dropped[name] = dropped.GetValueOrDefault(name) + 1;
             }
         }

@@ -44,7 +44,6 @@ internal sealed class JournalTarget(string name, GlobalOptions globals) : Servic
     {
         using Fd file = new((int)Files.CreateMemory("ocirun-log"));
         if (!file.IsOpen || Files.WriteAll(file.Number, entry) < 0) return;
-        // What is lost is lost, see ServiceTarget.
         if (Files.Fcntl(file.Number, Files.F_ADD_SEALS, Files.ALL_SEALS) == 0) Send([], file.Number);
     }
 }

@@ -20,7 +20,6 @@ internal sealed class SyslogTarget(string name, GlobalOptions globals) : Service
         DateTime local = LocalTime.Of(utc);
         string time = string.Create(CultureInfo.InvariantCulture, $"{local:MMM} {local.Day,2} {local:HH:mm:ss}");
         string body = Format == LogFormat.Json ? Body(level, message, utc) : LogRecord.Escape(message);
-        // What is lost is lost, see ServiceTarget.
         Send(Cut(Encoding.UTF8.GetBytes($"<{FacilityUser | Severity(level)}>{time} {_tag}: {body}")));
     }
 
