@@ -121,7 +121,7 @@ public sealed class LockedMountTests
         Mount("-t", "tmpfs", "-o", "nosuid,noexec", "hidden", source);
         try
         {
-            _bundle.AddMount("/a", "bind", source, "bind", "exec");
+            _bundle.AddMount("/a", "bind", source, "bind", "exec", "nosuid");
             using TestContainer container = Observe.Sleeping(_bundle);
             container.Init.MountAt("/a").Options.Should().BeEquivalentTo("rw", "nosuid", "relatime");
         }
@@ -136,7 +136,7 @@ public sealed class LockedMountTests
     {
         _bundle.RemoveNamespace("user").Linux.Remove("uidMappings");
         _bundle.Linux.Remove("gidMappings");
-        _bundle.AddMount("/a", "bind", _source, "rbind", "exec", "suid", "relatime").AddMount("/b", "bind", _source, "rbind", "rrw", "rdev", "rdiratime");
+        _bundle.AddMount("/a", "bind", _source, "rbind", "exec", "suid", "nodev", "relatime").AddMount("/b", "bind", _source, "rbind", "rrw", "rdev", "rdiratime");
         using TestContainer container = Observe.Sleeping(_bundle);
         container.Init.MountAt("/a").Options.Should().BeEquivalentTo("rw", "nodev", "relatime");
         container.Init.MountAt("/b/below").Options.Should().BeEquivalentTo("rw", "relatime");

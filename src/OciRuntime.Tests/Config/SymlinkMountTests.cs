@@ -104,7 +104,7 @@ public sealed class SymlinkMountTests
         Observe.Refused(_bundle).Should().Contain("/mounts/7").And.Contain("ENOTDIR");
         _bundle.RemoveMount("/etc/dir").AddMount("/p/self", "bind", _link, "bind", "dest-nofollow");
         File.CreateSymbolicLink(_bundle.InRootfs("p"), "/proc");
-        Observe.Refused(_bundle).Should().Contain("/mounts/7").And.Contain("destination leads into a procfs");
+        Observe.Refused(_bundle).Should().Contain("/mounts/7").And.Contain("destination leads into the container's /proc");
     }
 
     private void InUserNamespace()

@@ -86,6 +86,14 @@ public sealed class MountOptionsTests
         MountOptions.Parse(["mode=755,size=1k", "nr_inodes=5", "context=\"a:b:c1,c2\"", "flag", "", ",,"]).Data!.ConvertAll(Pair).Should().Equal(
             "mode=755", "size=1k", "nr_inodes=5", "context=a:b:c1,c2", "flag");
 
+    [TestCase("tmpfs", "mpol=bind:0,2,size=1k", "mpol=bind:0,2", "size=1k")]
+    [TestCase("overlay", @"lowerdir=/a\,b:/c\\,userxattr", @"lowerdir=/a\,b:/c\\", "userxattr")]
+    [TestCase("ext4", @"a=b\,c", @"a=b\", "c")]
+    [TestCase("nfs4", "addr=10.0.0.1,vers=4.2,nolock", "addr=10.0.0.1", "vers=4.2", "nolock")]
+    [TestCase("cifs", "username=a b,password=x=y,=z,ip=::1", "username=a b", "password=x=y", "ip=::1")]
+    public void Commas_as_the_file_system_reads_them(string type, string option, params string[] expected) =>
+        MountOptions.Parse([option], type).Data!.ConvertAll(Pair).Should().Equal(expected);
+
     // NUnit cannot take a ref struct as the source itself.
     public static string[] Listed => MountOptions.Words;
 

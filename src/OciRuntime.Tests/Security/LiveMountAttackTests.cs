@@ -41,7 +41,7 @@ public sealed class LiveMountAttackTests
         Directory.GetFileSystemEntries(_outside).Should().BeEmpty("the link leads where it leads inside the container");
         LiveMount.Add(container, LiveMount.Of("/magic", "bind", _source, "bind")).ShouldFail(1, "destination");
         LiveMount.Add(container, LiveMount.Of("/root-link", "bind", _source, "bind")).ShouldFail(1, "destination leads to the container's root");
-        LiveMount.Add(container, LiveMount.Of("/self/attr", "bind", _source, "bind")).ShouldFail(1, "destination leads into a procfs");
+        LiveMount.Add(container, LiveMount.Of("/self/attr", "bind", _source, "bind")).ShouldFail(1, "destination leads into the container's /proc");
         MountInfo.Of().Should().NotContain(mount => mount.MountPoint.StartsWith(_outside, StringComparison.Ordinal) || mount.MountPoint.StartsWith(_bundle.Rootfs, StringComparison.Ordinal));
         LiveMount.Remove(container, LiveMount.At("/link"), LiveMount.At("/up")).ShouldSucceed();
         LiveMount.Remove(container, LiveMount.At("/root-link")).ShouldFail(1, "destination leads to the container's root");

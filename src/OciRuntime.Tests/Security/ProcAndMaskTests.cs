@@ -53,7 +53,7 @@ public sealed class ProcAndMaskTests
         using var bundle = new TestBundle().Writable().AddMount("/data", "tmpfs", "tmpfs");
         File.CreateSymbolicLink(bundle.InRootfs("data"), target);
         using var container = new TestContainer(bundle);
-        container.Run().ShouldFail(1, "destination leads into a procfs");
+        container.Run().ShouldFail(1, "destination leads into the container's /proc");
     }
 
     [TestCase("/proc/cpuinfo")]

@@ -160,6 +160,7 @@ internal sealed partial class CgroupControl
                 if (error < 0) break;
             }
             if (ok || Environment.TickCount64 > deadline) break;
+            // Only to begin anew: what is wrong with it shows in the next round.
             if (i % 50 == 0) CgroupFiles.WriteTo((int)fd, "THAWED");
             Processes.Sleep(i < 10 ? 1 : 10);
         }
@@ -187,6 +188,7 @@ internal sealed partial class CgroupControl
             long left = deadline - Environment.TickCount64;
             if (reached || error < 0 || left <= 0) break;
             PollFd poll = new() { Fd = (int)fd, Events = Processes.POLLPRI };
+            // However it ends, the file is read again.
             Processes.Poll(&poll, 1, (int)left);
         }
         Files.Close((int)fd);

@@ -67,8 +67,10 @@ internal static class DeviceProgram
         if (Processes.GetLimit(0, RLIMIT_MEMLOCK, out ResourceLimit old) < 0) return program;
         if (Processes.SetLimit(0, RLIMIT_MEMLOCK, new ResourceLimit { Soft = ulong.MaxValue, Hard = ulong.MaxValue }) < 0) return program;
         program = Bpf.LoadDeviceProgram(code, default);
-        Processes.SetLimit(0, RLIMIT_MEMLOCK, old);
-        return program;
+        long restored = Processes.SetLimit(0, RLIMIT_MEMLOCK, old);
+        if (restored >= 0) return program;
+        if (program >= 0) Files.Close((int)program);
+        return restored;
     }
 
     // The kernel keeps at most 64 programs per cgroup (runc #2474), and asks all of them. One old program is exchanged atomically;

@@ -109,6 +109,7 @@ internal static class DeviceUpdate
             if (result >= 0) continue;
             failure ??= CgroupHints.DeviceRule(result, file, rule);
             if (!takeBack) continue;
+            // The failure that led here is the one to tell.
             while (--i >= 0) CgroupFiles.Write(directory, writes[i].File == Allow ? Deny : Allow, writes[i].Rule.KernelText);
             break;
         }

@@ -247,6 +247,7 @@ internal sealed unsafe class ContainerRestore : IDisposable
     /// <summary>Kills the first process and takes its status.</summary>
     public void End()
     {
+        // ESRCH, or ECHILD below: it has ended and been waited for.
         Processes.PidFdSendSignal(FirstProcess!.Number, Processes.SIGKILL);
         // What cannot be killed, or has a tracer that takes its status first, is not waited for.
         if (ContainerTeardown.WaitForEnd(FirstProcess.Number, EndMilliseconds)) Processes.Wait(State.Init.Pid, out _, Processes.WNOHANG);

@@ -49,6 +49,7 @@ internal sealed class CriuLog(string directory, string name)
         if (fd < 0) return "";
         using Fd log = new((int)fd);
         if (Files.Stat(log.Number, out Statx stat) < 0 || stat.Type != Files.S_IFREG) return "";
+        // Failing that it is read from the beginning, as far as the limit goes.
         Files.Seek(log.Number, Math.Max(0, (long)stat.Size - TailBytes), 0);
         return Encoding.UTF8.GetString(Files.ReadToEnd(log.Number, 2 * TailBytes, out _) ?? []);
     }

@@ -237,6 +237,7 @@ internal sealed unsafe class CriuService : IDisposable
         _channel.Dispose();
         if (_reaped) return 0;
         PollFd poll = new() { Fd = _pidfd.Number, Events = Processes.POLLIN };
+        // It is a child that nobody else waits for: neither can fail.
         if (Processes.Poll(&poll, 1, EndMilliseconds) == 0) Processes.PidFdSendSignal(_pidfd.Number, Processes.SIGKILL);
         _reaped = true;
         // Even killed it may wait in the kernel, for a file system that the container serves.

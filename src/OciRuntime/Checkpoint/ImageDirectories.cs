@@ -29,6 +29,7 @@ internal sealed class ImageDirectories : IDisposable
     public static ImageDirectories Make(CriuSettings settings)
     {
         string path = settings.ImagePath;
+        // What cannot be made, or is there already, shows when it is opened; so below.
         for (int slash = path.IndexOf('/', 1); slash > 0; slash = path.IndexOf('/', slash + 1)) Files.MakeDirectoryAt(Files.AT_FDCWD, path[..slash], FileModes.PublicDirectory);
         Files.MakeDirectoryAt(Files.AT_FDCWD, path, FileModes.PassableDirectory);
         return Open(settings);
@@ -79,6 +80,7 @@ internal sealed class ImageDirectories : IDisposable
 
     private static Fd OpenWork(string path)
     {
+        // See Make.
         Files.MakeDirectoryAt(Files.AT_FDCWD, path, FileModes.PrivateDirectory);
         return OpenDirectory(path, "--work-path");
     }

@@ -22,11 +22,13 @@ internal sealed unsafe class UnifiedMountOptions : IDisposable
         if (picked < 0) return;
         using Fd context = new((int)picked);
         foreach (string option in _before.FileSystemOptions.Split(',')) if (option is not ("rw" or "ro")) Set(context.Number, option);
+        // See the summary; so in Set.
         Mounts.FsConfig(context.Number, Mounts.FSCONFIG_CMD_RECONFIGURE, null, null);
     }
 
     private static void Set(int context, string option)
     {
+        // See Dispose.
         fixed (byte* key = CString.Encode(option, stackalloc byte[256])) Mounts.FsConfig(context, Mounts.FSCONFIG_SET_FLAG, key, null);
     }
 

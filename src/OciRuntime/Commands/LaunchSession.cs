@@ -88,6 +88,7 @@ internal sealed class LaunchSession : IDisposable
         }
         catch when (_settings.PidFile != null)
         {
+            // The failure that led here is the one to tell.
             Files.UnlinkAt(Files.AT_FDCWD, _settings.PidFile);
             throw;
         }

@@ -75,6 +75,7 @@ internal static class StartCommand
 
     private static void RemoveSocket(ContainerEntry entry)
     {
+        // Only one of the two is there. What is left says that the container is created, which the next look at its init corrects.
         Files.UnlinkAt(entry.Directory, ContainerEntry.StartSocketName);
         Files.UnlinkAt(entry.Directory, ContainerEntry.StartingSocketName);
     }

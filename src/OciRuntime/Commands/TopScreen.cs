@@ -64,6 +64,7 @@ internal sealed unsafe class TopScreen : IDisposable
     public void Suspend()
     {
         Dispose();
+        // One may always send a signal to oneself.
         Processes.Kill(Processes.Pid(), Processes.SIGSTOP);
         Enter();
     }
@@ -78,6 +79,7 @@ internal sealed unsafe class TopScreen : IDisposable
                 byte* changed = stackalloc byte[TermiosSize];
                 new ReadOnlySpan<byte>(modes, TermiosSize).CopyTo(new Span<byte>(changed, TermiosSize));
                 ((uint*)changed)[LocalFlags] &= ~(ICANON | ECHO);
+                // Failing that the keys take effect with the next line end.
                 Files.Ioctl(0, TCSETS, (nint)changed);
             }
             _restores = _hasKeys;
@@ -90,6 +92,7 @@ internal sealed unsafe class TopScreen : IDisposable
     {
         fixed (byte* modes = _modes)
         {
+            // A terminal that is gone needs nothing back.
             if (_restores) Files.Ioctl(0, TCSETS, (nint)modes);
         }
         // The last table stays, the prompt comes below it. Where the terminal is gone there is nobody to tell.

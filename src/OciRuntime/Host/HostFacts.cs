@@ -45,6 +45,7 @@ internal sealed class HostFacts
     /// <summary>Asks the kernel; a handful of system calls.</summary>
     public static HostFacts Probe()
     {
+        // Failing that there are none: nothing is tried that takes some.
         Credentials.GetPermitted(out ulong permitted);
         return new HostFacts
         {

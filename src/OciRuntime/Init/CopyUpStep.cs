@@ -128,9 +128,9 @@ internal static unsafe class CopyUpStep
             if (begin == -Errno.ENXIO) return 0;
             at = begin < 0 ? begin : Files.Seek(from, begin, Files.SEEK_HOLE);
             if (at < 0) return at;
-            Files.Seek(from, begin, Files.SEEK_SET);
-            Files.Seek(to, begin, Files.SEEK_SET);
-            result = Range(from, to, at - begin);
+            result = Files.Seek(from, begin, Files.SEEK_SET);
+            if (result >= 0) result = Files.Seek(to, begin, Files.SEEK_SET);
+            if (result >= 0) result = Range(from, to, at - begin);
         }
         return result;
     }

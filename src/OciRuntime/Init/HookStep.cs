@@ -32,10 +32,11 @@ internal static unsafe class HookStep
     private static void Become(ref InitState s, HookCall* hook, byte* directory, int output)
     {
         // A hook must not outlive an init that is killed, and a session of its own makes it the leader of the group that a time-out kills.
-        Processes.Prctl(Processes.PR_SET_PDEATHSIG, Processes.SIGKILL);
-        Processes.SetSession();
-        Kernel.Call(SyscallNumber.Lseek, s.Plan->StateFd, 0, 0);
-        long result = Files.Duplicate(s.Plan->StateFd, 0);
+        long result = Processes.Prctl(Processes.PR_SET_PDEATHSIG, Processes.SIGKILL);
+        if (result >= 0 || s.Filtered) result = Processes.SetSession();
+        // A seccomp profile for the program may deny either: no reason not to run its hook.
+        if (result >= 0 || s.Filtered) result = Kernel.Call(SyscallNumber.Lseek, s.Plan->StateFd, 0, 0);
+        if (result >= 0) result = Files.Duplicate(s.Plan->StateFd, 0);
         if (result >= 0) result = Files.Duplicate(s.Plan->HookStdout >= 0 ? s.Plan->HookStdout : output, 1);
         if (result >= 0) result = Files.Duplicate(s.Plan->HookStderr >= 0 ? s.Plan->HookStderr : output, 2);
         Files.SetUmask(s.CallersUmask);
@@ -52,6 +53,7 @@ internal static unsafe class HookStep
         bool inTime = Watch(ref s, pidfd, output, hook->TimeoutSeconds);
         if (!inTime)
         {
+            // It may have ended by now, or not have become the leader of its group yet.
             Processes.Kill(-pid, Processes.SIGKILL);
             Processes.PidFdSendSignal(pidfd, Processes.SIGKILL);
         }

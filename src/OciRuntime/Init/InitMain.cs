@@ -13,7 +13,12 @@ internal static unsafe class InitMain
     public static void Run(InitPlan* plan)
     {
         InitState s = new(plan) { AllocatedAtStart = GC.GetAllocatedBytesForCurrentThread() };
-        Prepare(ref s);
+        long prepared = Prepare(ref s);
+        if (prepared < 0)
+        {
+            s.Detail = InitDetail.Prologue;
+            Sync.Fail(ref s, prepared);
+        }
         for (int i = 0; i < plan->StepCount; i++)
         {
             s.StepIndex = i;
@@ -45,8 +50,10 @@ internal static unsafe class InitMain
     {
         for (int signal = 1; signal <= Processes.SignalCount; signal++)
         {
+            // Both calls fail only under a seccomp profile that denies them, where the program could not have changed its signals, either.
             if (signal is not (Processes.SIGKILL or Processes.SIGSTOP) && signal != except) Processes.ResetSignal(signal);
         }
+        // As above.
         Processes.SetSignalMask(Processes.SIG_SETMASK, 0, out _);
     }
 
@@ -72,15 +79,19 @@ internal static unsafe class InitMain
         Processes.SetSignalMask(Processes.SIG_SETMASK, 0, out _);
     }
 
-    private static void Prepare(ref InitState s)
+    private static long Prepare(ref InitState s)
     {
-        for (int i = 0; i < s.Plan->CloseRangeCount; i++) Files.CloseRange(s.Plan->CloseRanges[2 * i], s.Plan->CloseRanges[2 * i + 1], 0);
+        long result = 0;
+        for (int i = 0; i < s.Plan->CloseRangeCount && result >= 0; i++) result = Files.CloseRange(s.Plan->CloseRanges[2 * i], s.Plan->CloseRanges[2 * i + 1], 0);
         // Not closed, as the next thing to be opened would be there. Whoever has the container's rights must not find the host's /dev/urandom.
-        for (int i = 0; i < s.Plan->TakenFdCount; i++) Files.Duplicate(0, s.Plan->TakenFds[i], Files.O_CLOEXEC);
-        TieToParent(ref s);
+        for (int i = 0; i < s.Plan->TakenFdCount && result >= 0; i++) result = Files.Duplicate(0, s.Plan->TakenFds[i], Files.O_CLOEXEC);
+        if (result >= 0) result = TieToParent(ref s);
+        // The old mask; the call cannot fail.
         s.CallersUmask = Files.SetUmask(0);
+        // Only ps(1) shows it.
         fixed (byte* name = "ocirun:[init]\0"u8) Processes.Prctl(Processes.PR_SET_NAME, (nint)name);
         ForgetCaller(s.Plan);
+        return result;
     }
 
     /// <summary>

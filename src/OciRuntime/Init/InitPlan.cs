@@ -71,7 +71,7 @@ internal enum InitOp
     /// <summary>Without a mount namespace: the root of every later look-up is the mount that the parent attached. Text1: rootfs.</summary>
     HostRoot,
 
-    /// <summary>A new file system. Text1: type, Text2: destination, Data: <see cref="TextPair"/>[Count] of fsconfig, A: MOUNT_ATTR_…, B: propagation words, packed (see <see cref="Propagation"/>). C: slot, with <see cref="InitFlags.Detached"/>.</summary>
+    /// <summary>A new file system. Text1: type, Text2: destination, Data: <see cref="TextPair"/>[Count] of fsconfig, or <see cref="MountCall"/> with <see cref="InitFlags.ByMountCall"/>, A: MOUNT_ATTR_…, B: propagation words, packed (see <see cref="Propagation"/>). C: slot, with <see cref="InitFlags.Detached"/>.</summary>
     MountFilesystem,
 
     /// <summary>Labels the root directory of the mqueue mounted at Text1, which SELinux allows no mount option for. Text2: label.</summary>
@@ -83,7 +83,7 @@ internal enum InitOp
     /// <summary>Attaches a mount that was made before its destination was in reach. Text1: what it is, Text2: destination, A: slot of it, B: propagation words, C: MOUNT_ATTR_… to set last. Flags: those of a destination, <see cref="InitFlags.InheritMode"/>.</summary>
     AttachMount,
 
-    /// <summary>Detaches what is mounted on Text2. A: 1, or 0 to look whether it could be. Data: byte*[Count] of paths that stay covered.</summary>
+    /// <summary>Detaches what is mounted on Text2. A: 1, or 0 to look whether it could be. Data: ulong[Count], numbers of mounts that must stay.</summary>
     RemoveMount,
 
     /// <summary>Waits for the parent's word, and from here on outlives it: what follows is done as a whole or not at all.</summary>
@@ -237,7 +237,7 @@ internal enum InitFlags
     /// <summary>The destination is one of the few below /proc that may be covered.</summary>
     InsideProc = 2,
 
-    /// <summary>A bind on /proc must itself be procfs (CVE-2019-19921).</summary>
+    /// <summary>On /proc: what is mounted there must itself be procfs (CVE-2019-19921), and may cover one.</summary>
     SourceIsProc = 4,
 
     /// <summary>tmpfs: takes the mode of the directory it covers, as no mode= was given. Where there was none it keeps its own, 1777.</summary>
@@ -302,6 +302,9 @@ internal enum InitFlags
 
     /// <summary>The parent makes the file system where this process may not open the device it is on.</summary>
     OnDevice = 16777216,
+
+    /// <summary>The file system is made by mount(2), see <see cref="MountCalls"/>.</summary>
+    ByMountCall = 33554432,
 }
 
 /// <summary>One step, in unmanaged memory: the child reads nothing else.</summary>
@@ -328,6 +331,9 @@ internal unsafe struct TextPair
 internal struct BindAttributes
 {
     public ulong Set, Clear, TreeSet, TreeClear, PropagationWords;
+
+    /// <summary>What the source may have of these goes as well, where a user namespace has not locked it.</summary>
+    public ulong Unnamed;
 }
 
 /// <summary>A namespace to join: a slot of <see cref="InitPlan.Fds"/> and its CLONE_NEW… flag.</summary>
@@ -376,6 +382,9 @@ internal unsafe struct InitPlan
 
     /// <summary>Files for the output of hooks, -1 where it is kept for the error report.</summary>
     public int HookStdout, HookStderr;
+
+    /// <summary>Memory shared with the parent, or null: the child notes the numbers of the mounts here that hide paths or make them read-only, see <see cref="MountSteps.Note"/>.</summary>
+    public ulong* ProtectiveMounts;
 
     /// <summary>Number of descriptors from 3 on that are the container's, or keep a place there until execve.</summary>
     public int PreservedFds;

@@ -44,6 +44,9 @@ internal unsafe struct InitState
     /// <summary>The last destination of a mount that was looked up had to be made.</summary>
     public bool TargetWasMissing;
 
+    /// <summary>How many of <see cref="InitPlan.ProtectiveMounts"/> there are.</summary>
+    public int ProtectiveMounts;
+
     public bool InWorkingDirectory;
 
     /// <summary>The seccomp filter is loaded, and every descriptor from 3 on was made close-on-exec before it.</summary>
@@ -86,6 +89,7 @@ internal unsafe struct InitState
     /// </summary>
     public void LeaveHost()
     {
+        // See above.
         HostProc();
         _leftHost = true;
         Detail = InitDetail.None;

@@ -92,47 +92,34 @@ internal static unsafe class LiveMountSteps
         for (int i = s.StepIndex; i >= 0; i--)
         {
             InitStep* step = s.Plan->Steps + i;
+            // The error to tell is the one that led here.
             if (step->Op == InitOp.AttachMount) Unmount(ref s, s.Plan->Fds[step->A]);
         }
     }
 
     /// <summary>
     /// The container may have moved another of its mount points to the path by renaming a directory above it, or have put a link there. That must not
-    /// uncover what the configuration hides or makes read-only, of which the kernel says where it really is.
+    /// uncover what the configuration hides or makes read-only: neither those mounts go, whose numbers the plan has, nor one that they are on, nor one in /proc.
     /// </summary>
     private static long CheckMountPoint(ref InitState s, InitStep* step, int fd)
     {
-        long result = Files.Stat(fd, out Statx stat);
+        long result = Files.Stat(fd, out Statx stat, Files.STATX_BASIC_STATS | Files.STATX_MNT_ID);
         if (result < 0) return result;
         bool isRoot = false;
         if (stat.IsDirectory) result = MountSteps.IsRoot(ref s, fd, out isRoot);
         if (result < 0) return result;
         s.Detail = isRoot ? InitDetail.TargetIsRoot : (stat.Attributes & Files.STATX_ATTR_MOUNT_ROOT) == 0 ? InitDetail.NotMounted : InitDetail.None;
         if (s.Detail != InitDetail.None) return -Errno.EINVAL;
-        byte* link = stackalloc byte[40];
-        byte* path = stackalloc byte[Kernel.PathMax];
-        InitState.FdPath(link, fd);
-        long length = Files.ReadLinkAt(s.ProcFd, link, path, Kernel.PathMax - 1);
-        if (length < 0) return length;
-        path[length] = 0;
-        bool covers;
-        fixed (byte* proc = "/proc/\0"u8) covers = (step->Flags & InitFlags.InsideProc) == 0 && Begins(path, proc) >= 0;
-        for (int i = 0; i < step->Count && !covers; i++)
+        for (int i = 0; i < step->Count && result == 0; i++) result = MountTree.IsOn(ref s, ((ulong*)step->Data)[i], stat.MountId);
+        if (result == 0 && (step->Flags & InitFlags.InsideProc) == 0)
         {
-            int end = Begins(path, ((byte**)step->Data)[i]);
-            covers = end >= 0 && path[end] == 0;
+            result = MountTree.IsInProc(ref s, fd, out bool isProc);
+            // Whoever names it means it.
+            if (result > 0 && isProc && (step->Flags & InitFlags.SourceIsProc) != 0) result = 0;
         }
-        if (!covers) return 0;
+        if (result <= 0) return result;
         s.Detail = InitDetail.Covering;
         return -Errno.EPERM;
-    }
-
-    /// <summary>The length of the prefix if the text begins with it, else -1.</summary>
-    private static int Begins(byte* text, byte* prefix)
-    {
-        int i = 0;
-        while (prefix[i] != 0 && text[i] == prefix[i]) i++;
-        return prefix[i] == 0 ? i : -1;
     }
 
     /// <summary>
@@ -148,12 +135,14 @@ internal static unsafe class LiveMountSteps
     }
 
     /// <summary>Gives a new tmpfs the mode of the directory that it is about to cover; by its link, as the mount's descriptor only stands for it.</summary>
-    private static long TakeMode(ref InitState s, int mount, int target)
+    public static long TakeMode(ref InitState s, int mount, int target)
     {
         s.Detail = InitDetail.TakeMode;
         byte* path = stackalloc byte[40];
         InitState.FdPath(path, mount);
+        long proc = s.HostProc();
+        if (proc < 0) return proc;
         long result = Files.Stat(target, out Statx stat);
-        return result < 0 ? result : Files.ChmodAt(s.ProcFd, path, stat.Mode & 0xfffu);
+        return result < 0 ? result : Files.ChmodAt((int)proc, path, stat.Mode & 0xfffu);
     }
 }

@@ -48,7 +48,7 @@ internal static unsafe class MountSteps
         if (target >= 0 && !detached) target = OpenTarget(ref s, step, stat.IsDirectory);
         if (target < 0) return Dropped(tree, target);
         BindAttributes* attributes = (BindAttributes*)step->Data;
-        tree = WithAttributes(ref s, (int)tree, attributes->Set | (isFallback ? Mounts.MOUNT_ATTR_RDONLY : 0), attributes->Clear, recursive: false);
+        tree = WithAttributes(ref s, (int)tree, attributes->Set | (isFallback ? Mounts.MOUNT_ATTR_RDONLY : 0), attributes->Clear, recursive: false, attributes->Unnamed);
         if (tree >= 0) tree = WithAttributes(ref s, (int)tree, attributes->TreeSet, attributes->TreeClear, recursive: true);
         if (tree >= 0 && s.Plan->RootFd >= 0) tree = Apart(ref s, (int)tree);
         return detached ? Keep(ref s, step, tree) : Attach(ref s, tree, (int)target, attributes->PropagationWords);
@@ -117,6 +117,7 @@ internal static unsafe class MountSteps
         if (target < 0) return target;
         long result = Files.Stat((int)target, out Statx stat);
         if (result >= 0) result = stat.IsDirectory ? EmptyDirectory(ref s, step) : NullFile(ref s);
+        if (result >= 0) result = Note(ref s, result);
         return Attach(ref s, result, (int)target, 0);
     }
 
@@ -129,23 +130,41 @@ internal static unsafe class MountSteps
         byte empty = 0;
         long tree = Mounts.OpenTree((int)target, &empty, Mounts.OPEN_TREE_CLONE | Files.AT_EMPTY_PATH | Files.AT_RECURSIVE);
         if (tree >= 0) tree = WithAttributes(ref s, (int)tree, Mounts.MOUNT_ATTR_RDONLY, 0, recursive: true);
+        if (tree >= 0) tree = Note(ref s, tree);
         return Attach(ref s, tree, (int)target, 0);
     }
 
-    /// <summary>Opens the destination in the image, making it where missing, and refuses to cover a procfs that the plan did not mean.</summary>
+    /// <summary>Notes the number of a mount that protects a path, for <see cref="LiveMountSteps.Remove"/>; gives it back, or closes it and gives the errno.</summary>
+    private static long Note(ref InitState s, long mount)
+    {
+        if (s.Plan->ProtectiveMounts == null) return mount;
+        byte empty = 0;
+        // Nothing but the number: no server of a network or FUSE file system is asked for it.
+        long result = Files.StatAt((int)mount, &empty, Files.AT_EMPTY_PATH | Files.AT_STATX_DONT_SYNC, out Statx stat, Files.STATX_MNT_ID);
+        if (result < 0) return Dropped(mount, result);
+        s.Plan->ProtectiveMounts[s.ProtectiveMounts++] = stat.MountId;
+        return mount;
+    }
+
+    /// <summary>
+    /// Opens the destination in the image, making it where missing, and refuses what is in the container's /proc and not meant to be covered. Other procfs are
+    /// fair game: monitoring agents have the host's at /hostfs/proc, and bind it there a second time.
+    /// </summary>
     public static long OpenTarget(ref InitState s, InitStep* step, bool directory)
     {
         bool strict = (step->Flags & (InitFlags.RealDirectory | InitFlags.InsideProc)) != 0;
         ulong resolve = strict ? Files.RESOLVE_NO_SYMLINKS : 0;
         s.Detail = InitDetail.Target;
         s.TargetWasMissing = false;
+        bool isProc = false;
         long fd = -Errno.ENOENT;
         if ((step->Flags & InitFlags.TargetNoFollow) != 0) fd = RootPath.Open(s.RootFd, step->Text2, Files.O_PATH | Files.O_NOFOLLOW | (directory ? Files.O_DIRECTORY : 0), resolve);
         if (fd == -Errno.ENOENT) fd = directory ? RootPath.OpenDirectory(ref s, step->Text2, resolve, out s.TargetWasMissing) : RootPath.OpenFile(ref s, step->Text2, resolve);
         if (fd == -Errno.ELOOP && strict) s.Detail = InitDetail.TargetIsSymlink;
         if (fd < 0 || (step->Flags & InitFlags.InsideProc) != 0) return fd;
         long result = Files.StatFs((int)fd, out Statfs fs);
-        bool inProc = fs.Type == Files.PROC_SUPER_MAGIC;
+        if (result >= 0) result = fs.Type == Files.PROC_SUPER_MAGIC ? MountTree.IsInProc(ref s, (int)fd, out isProc) : 0;
+        bool inProc = result > 0 && !(isProc && (step->Flags & InitFlags.SourceIsProc) != 0);
         // An image's link to "/" would have the mount cover the root, where nobody can see it.
         bool isRoot = false;
         if (result >= 0 && !inProc && directory) result = IsRoot(ref s, (int)fd, out isRoot);
@@ -168,6 +187,7 @@ internal static unsafe class MountSteps
     /// <summary>A new file system that is attached nowhere; the descriptor of its mount. The target is what a tmpfs takes its mode from.</summary>
     public static long CreateFilesystem(ref InitState s, InitStep* step, int target)
     {
+        if ((step->Flags & InitFlags.ByMountCall) != 0) return CreateByMountCall(ref s, step, target);
         s.Detail = InitDetail.FilesystemType;
         bool foreignProc = s.PidNamespace >= 0 && CString.Is(step->Text1, "proc"u8);
         long context = foreignProc ? ProcContext.Open(ref s) : Mounts.FsOpen(step->Text1);
@@ -183,6 +203,16 @@ internal static unsafe class MountSteps
         if (result < 0) ReadKernelMessage(ref s, (int)context);
         Files.Close((int)context);
         return result;
+    }
+
+    private static long CreateByMountCall(ref InitState s, InitStep* step, int target)
+    {
+        long mount = MountCalls.Make(ref s, step);
+        // What mount(2) has for the superblock the mount has got, too.
+        if (mount >= 0) mount = WithAttributes(ref s, (int)mount, (ulong)step->A, Mounts.MOUNT_ATTR_RDONLY & ~(ulong)step->A, recursive: false);
+        if (mount < 0 || (step->Flags & InitFlags.InheritMode) == 0 || s.TargetWasMissing) return mount;
+        long mode = LiveMountSteps.TakeMode(ref s, (int)mount, target);
+        return mode < 0 ? Dropped(mount, mode) : mount;
     }
 
     private static long Configure(ref InitState s, InitStep* step, int context, int target)
@@ -299,13 +329,27 @@ internal static unsafe class MountSteps
     }
 
     /// <summary>Applies attributes and gives the mount back, or closes it and gives the errno.</summary>
-    private static long WithAttributes(ref InitState s, int mount, ulong set, ulong clear, bool recursive)
+    /// <param name="s">The state.</param>
+    /// <param name="mount">The mount.</param>
+    /// <param name="set">Attributes to set.</param>
+    /// <param name="clear">Attributes to clear.</param>
+    /// <param name="recursive">For the tree.</param>
+    /// <param name="unnamed">Attributes to clear if that is possible.</param>
+    private static long WithAttributes(ref InitState s, int mount, ulong set, ulong clear, bool recursive, ulong unnamed = 0)
     {
-        if ((set | clear) == 0) return mount;
+        if ((set | clear | unnamed) == 0) return mount;
         // The kernel takes a new access time mode only when the old one is cleared in the same call (mount_setattr(2)).
         if ((set & Mounts.MOUNT_ATTR__ATIME) != 0) clear |= Mounts.MOUNT_ATTR__ATIME;
         s.Detail = InitDetail.Attributes;
-        long result = Mounts.SetAttributes(mount, new MountAttr { Set = set, Clear = clear }, recursive);
+        long result = Mounts.SetAttributes(mount, new MountAttr { Set = set, Clear = clear | unnamed }, recursive);
+        // Before Linux 5.14 this attribute is not known here.
+        if (result == -Errno.EINVAL && (unnamed & Mounts.MOUNT_ATTR_NOSYMFOLLOW) != 0)
+        {
+            unnamed &= ~Mounts.MOUNT_ATTR_NOSYMFOLLOW;
+            result = Mounts.SetAttributes(mount, new MountAttr { Set = set, Clear = clear | unnamed }, recursive);
+        }
+        // What is locked stays, which is all but this one (mount_namespaces(7)); unless that very thing is to go, which is the error then.
+        if (result == -Errno.EPERM && unnamed != 0) result = Mounts.SetAttributes(mount, new MountAttr { Set = set, Clear = clear | (unnamed & Mounts.MOUNT_ATTR_NOSYMFOLLOW) }, recursive);
         if (result >= 0) return mount;
         // What the mount has tells the parent which of it a user namespace may not change (mount_namespaces(7), locked flags).
         s.Value = result == -Errno.EPERM && Files.StatFs(mount, out Statfs fs) >= 0 ? fs.Flags : 0;

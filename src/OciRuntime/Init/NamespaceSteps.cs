@@ -147,12 +147,15 @@ internal static unsafe class NamespaceSteps
         if (pid < 0) return pid;
         if (pid > 0)
         {
-            Sync.Tell(ref s, SyncKind.Forked, pid);
-            Processes.Exit(0);
+            byte told = 1;
+            long result = Sync.Tell(ref s, SyncKind.Forked, pid);
+            if (result >= 0) result = Files.Write(pipe[1], &told, 1);
+            Processes.Exit(result < 0 ? 1 : 0);
         }
-        byte none;
+        byte go;
         Files.Close(pipe[1]);
-        Files.Read(pipe[0], &none, 1);
+        // Of a process that the runtime has not been told of nobody would know.
+        if (Files.Read(pipe[0], &go, 1) != 1) Processes.Exit(1);
         Files.Close(pipe[0]);
         return InitMain.TieToParent(ref s);
     }

@@ -11,6 +11,7 @@ internal static unsafe class SchedulingSteps
     /// </summary>
     public static long ResetAffinity()
     {
+        // See above.
         Scheduling.ResetAffinity();
         return 0;
     }

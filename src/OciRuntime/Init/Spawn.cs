@@ -50,6 +50,7 @@ internal static unsafe class Spawn
         InitMain.DefaultSignals();
         if (result >= 0) result = Processes.Execute(plan->Path, plan->Arguments, plan->Environment);
         int errno = (int)-result;
+        // The exit status says it, too, only not why.
         Files.Write(plan->Report, (byte*)&errno, sizeof(int));
         Processes.Exit(127);
     }

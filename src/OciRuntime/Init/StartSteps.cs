@@ -12,8 +12,8 @@ internal static unsafe class StartSteps
     public static long Ready(ref InitState s)
     {
         long allocated = GC.GetAllocatedBytesForCurrentThread() - s.AllocatedAtStart;
-        CloseSetUp(ref s);
-        long result = Sync.Ask(ref s, SyncKind.Ready, allocated);
+        long result = CloseSetUp(ref s);
+        if (result >= 0) result = Sync.Ask(ref s, SyncKind.Ready, allocated);
         return result < 0 ? result : Processes.Prctl(Processes.PR_SET_PDEATHSIG, 0);
     }
 
@@ -21,8 +21,9 @@ internal static unsafe class StartSteps
     /// Closes all that the set-up opened: a container may stay "created" for long, and whoever may look into init's /proc/PID/fd would find
     /// the way to a joined namespace or a detached mount there.
     /// </summary>
-    private static void CloseSetUp(ref InitState s)
+    private static long CloseSetUp(ref InitState s)
     {
+        long result = 0;
         uint first = (uint)(3 + s.Plan->PreservedFds);
         while (true)
         {
@@ -32,11 +33,16 @@ internal static unsafe class StartSteps
             Lower(ref kept, s.Plan->StateFd, first);
             Lower(ref kept, s.Plan->HookStdout, first);
             Lower(ref kept, s.Plan->HookStderr, first);
-            if (kept > first) Files.CloseRange(first, kept == uint.MaxValue ? kept : kept - 1, 0);
-            if (kept == uint.MaxValue) break;
+            if (kept > first) result = Files.CloseRange(first, kept == uint.MaxValue ? kept : kept - 1, 0);
+            if (result < 0 || kept == uint.MaxValue) break;
             first = kept + 1;
         }
+        if (result < 0 && !s.Filtered) return result;
+        // A seccomp profile may not know close_range; the others are closed already, and all of them on execve.
+        if (result < 0) result = s.CloseHost();
+        if (s.RootFd >= 0) Files.Close(s.RootFd);
         s.RootFd = s.ProcFd = s.EmptyFd = s.NullFd = -1;
+        return result;
     }
 
     private static void Lower(ref uint kept, int fd, uint first)

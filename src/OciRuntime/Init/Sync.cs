@@ -49,6 +49,7 @@ internal static unsafe class Sync
         message.Value = s.Value;
         message.TextLength = s.TextLength;
         for (int i = 0; i < s.TextLength; i++) message.Text[i] = s.Text[i];
+        // Where nobody listens there is nobody to tell.
         Files.Write(s.ReportFd, (byte*)&message, sizeof(SyncMessage));
         Processes.Exit(1);
     }

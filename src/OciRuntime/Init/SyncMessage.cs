@@ -70,6 +70,7 @@ internal enum InitDetail
     TargetIsRoot, HookFork, HookExecute, HookStatus, HookSignal, HookTimeout, OldRoot, SendConsole, ControllingTerminal, ConsoleNode, BadProcFile,
     Listener, CopyUp, CopyUpDepth, CopyUpOwner, CopyUpDevice,
     NotMounted, Covering, TakeMode, Detach, HostsFileSystem, OtherOwner,
+    Prologue,
 }
 
 /// <summary>The one message format in both directions.</summary>

@@ -22,6 +22,7 @@ internal sealed unsafe class AffinityScope : IDisposable
     public void Dispose()
     {
         if (_before == null) return;
+        // What it had before is not refused; else the runtime has fewer CPUs for what is left to do.
         fixed (ulong* before = _before) Scheduling.SetAffinity(before, _before.Length);
     }
 }

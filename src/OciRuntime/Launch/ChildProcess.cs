@@ -97,6 +97,7 @@ internal sealed unsafe class ChildProcess : IDisposable
     /// <summary>Kills the child. False when it has not ended after a while: there is no more that anybody could do about it.</summary>
     public bool Kill()
     {
+        // ESRCH: it has ended by itself.
         Processes.PidFdSendSignal(PidFd.Number, Processes.SIGKILL);
         return End(EndMilliseconds) != null;
     }

@@ -133,8 +133,10 @@ internal sealed unsafe class ContainerLaunch : IDisposable
     private void Prepare(Action<string> warn)
     {
         _receivers = PidFdReceiver.Connect(Settings.PidfdSocket, "standard", Spec.Annotations[Annotations.PidFdReceiver], _interruption);
-        _native = PlanCompiler.Compile(Plan, CountTasks() + Plan.Joins.Count);
+        _native = PlanCompiler.Compile(Plan, Count(InitOp.EnterCgroup) + Plan.Joins.Count);
         _preserved.Fill(_native);
+        int protective = Count(InitOp.MaskPath) + Count(InitOp.ReadonlyPath);
+        if (protective > 0) _native->ProtectiveMounts = SharedMemory.Allocate(protective);
         int slot = 0;
         if (Settings.UseCgroups && Scope == null)
         {
@@ -170,10 +172,10 @@ internal sealed unsafe class ContainerLaunch : IDisposable
         _native->HookStderr = _hookOutput.Stderr;
     }
 
-    private int CountTasks()
+    private int Count(InitOp op)
     {
         int count = 0;
-        foreach (PlanStep step in Plan.Steps) if (step.Op == InitOp.EnterCgroup) count++;
+        foreach (PlanStep step in Plan.Steps) if (step.Op == op) count++;
         return count;
     }
 
@@ -320,9 +322,19 @@ internal sealed unsafe class ContainerLaunch : IDisposable
         // startContainer hooks come next: from here on there is something for poststop hooks to undo.
         _hooksRan = true;
         WriteStateForChild(ContainerStatus.Created);
+        State.ProtectiveMounts = NotedMounts();
         State.Phase = ContainerPhase.Created;
         if (_preparation.Rdt != null) State.ResctrlGroups = _preparation.Rdt.ToRemove(State.ResctrlGroups);
         _entry.WriteState(State);
+    }
+
+    /// <summary>What the child noted; a path that is not there is not protected by any.</summary>
+    private ulong[] NotedMounts()
+    {
+        if (_native->ProtectiveMounts == null) return [];
+        ReadOnlySpan<ulong> noted = new(_native->ProtectiveMounts, Count(InitOp.MaskPath) + Count(InitOp.ReadonlyPath));
+        int end = noted.IndexOf(0UL);
+        return noted[..(end < 0 ? noted.Length : end)].ToArray();
     }
 
     private OciException DiedInSetUp(int? status)

@@ -153,7 +153,7 @@ internal sealed unsafe class ExecLaunch(ExecSettings settings, RuntimeSpec spec,
 
     private void Undo()
     {
-        // First, so that it ends as soon as it can: let out of a freezer alive, it would go on.
+        // ESRCH: it has ended. First, so that it ends as soon as it can: let out of a freezer alive, it would go on.
         Processes.PidFdSendSignal(Child!.PidFd.Number, Processes.SIGKILL);
         // A v1 freezer holds even the killed, so the process has to leave the container's.
         if (settings.Paused && CgroupHost.Probe() is { } host && host.Find("freezer") is { } freezer)

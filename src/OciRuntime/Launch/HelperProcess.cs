@@ -68,7 +68,7 @@ internal static unsafe class HelperProcess
         OciException.Check(Files.Pipe(pipes, 0), "pipe");
         using Fd outputRead = new(pipes[0]), outputWrite = new(pipes[1]);
         // Our end only: the hook's must block, or a chatty one would meet EAGAIN.
-        Files.Fcntl(outputRead.Number, Files.F_SETFL, Files.O_NONBLOCK);
+        OciException.Check(Files.Fcntl(outputRead.Number, Files.F_SETFL, Files.O_NONBLOCK), "fcntl");
         OciException.Check(Files.Pipe(pipes + 2, 0), "pipe");
         using Fd reportRead = new(pipes[2]), reportWrite = new(pipes[3]);
         SpawnPlan* plan = Compile(program, outputWrite.Number, reportWrite.Number);
@@ -78,7 +78,8 @@ internal static unsafe class HelperProcess
         reportWrite.Dispose();
         int errno = 0;
         // The write end is close-on-exec: end of file means that the program runs.
-        Files.Read(reportRead.Number, (byte*)&errno, sizeof(int));
+        long told = Files.Read(reportRead.Number, (byte*)&errno, sizeof(int));
+        if (told < 0) errno = (int)-told;
         List<byte> output = [];
         bool timedOut;
         try
@@ -207,6 +208,7 @@ internal static unsafe class HelperProcess
     {
         if (kill)
         {
+            // ESRCH, for both: it has ended by itself, or has not become the leader of a group yet.
             Processes.Kill(-pid, Processes.SIGKILL);
             Processes.PidFdSendSignal(pidfd, Processes.SIGKILL);
         }

@@ -44,7 +44,7 @@ internal sealed class HookOutput : IDisposable
         };
         Fd file = new((int)OciException.Check(fd, $"{Annotations.Pointer(key)}: open {path}"));
         // Hooks write as programs do; a duplicate shares its mode with the caller's descriptor.
-        if (path is not ("/dev/stdout" or "/dev/stderr")) Files.Fcntl(file.Number, Files.F_SETFL, Files.O_APPEND);
+        if (path is not ("/dev/stdout" or "/dev/stderr")) OciException.Check(Files.Fcntl(file.Number, Files.F_SETFL, Files.O_APPEND), $"{Annotations.Pointer(key)}: fcntl");
         return file;
     }
 

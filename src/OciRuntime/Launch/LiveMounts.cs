@@ -22,7 +22,15 @@ internal sealed unsafe class LiveMounts(RuntimeSpec spec, ContainerEntry entry, 
     public void Add() => Run(LiveMountPlanner.BuildAdd);
 
     /// <summary>Detaches what is mounted at their destinations.</summary>
-    public void Remove() => Run(LiveMountPlanner.BuildRemove);
+    /// <exception cref="OciException">Among others: nobody knows which of the container's mounts have to stay.</exception>
+    public void Remove()
+    {
+        if (state.ProtectiveMounts == null && spec.Linux is { } linux && linux.MaskedPaths.Length + linux.ReadonlyPaths.Length > 0)
+        {
+            throw new OciException("which mounts of the container hide paths or make them read-only is known neither after a restore nor of one made by an earlier version: none can be removed");
+        }
+        Run(LiveMountPlanner.BuildRemove);
+    }
 
     private void Run(Func<PlanRequest, List<NamespacePath>, InitFlags, LaunchPlan> build)
     {
@@ -33,7 +41,7 @@ internal sealed unsafe class LiveMounts(RuntimeSpec spec, ContainerEntry entry, 
         HostFacts host = HostFacts.Probe();
         List<NamespacePath> joins = joinsUser ? [new("user", Processes.CLONE_NEWUSER, $"/proc/{init.Pid}/ns/user", -1)] : [];
         InitFlags groups = init.DeniesSetgroups() || host.DeniesSetgroups ? InitFlags.KeepGroups : InitFlags.None;
-        LaunchPlan plan = build(new PlanRequest { Spec = spec, Host = host, Id = state.Id, Bundle = state.Bundle, Rootfs = state.Rootfs, IsLive = true }, joins, groups);
+        LaunchPlan plan = build(new PlanRequest { Spec = spec, Host = host, Id = state.Id, Bundle = state.Bundle, Rootfs = state.Rootfs, IsLive = true, ProtectiveMounts = state.ProtectiveMounts ?? [] }, joins, groups);
         foreach (string warning in plan.Warnings) warn(warning);
         using Fd? user = joinsUser ? init.OpenUserNamespace() : null;
         Run(plan, init, user);

@@ -17,17 +17,19 @@ internal static unsafe class MemoryFile
     /// <summary>Replaces the content and rewinds.</summary>
     public static void Write(int fd, ReadOnlySpan<byte> content)
     {
-        Kernel.Call(SyscallNumber.Ftruncate, fd, 0);
-        Kernel.Call(SyscallNumber.Lseek, fd, 0, 0);
+        OciException.Check(Kernel.Call(SyscallNumber.Ftruncate, fd, 0), "truncate the state for hooks");
+        Rewind(fd);
         OciException.Check(Files.WriteAll(fd, content), "write state for hooks");
-        Kernel.Call(SyscallNumber.Lseek, fd, 0, 0);
+        Rewind(fd);
     }
+
+    private static void Rewind(int fd) => OciException.Check(Files.Seek(fd, 0, Files.SEEK_SET), "rewind an anonymous file");
 
     /// <summary>All of it, from the beginning.</summary>
     /// <exception cref="OciException">It is longer than <paramref name="limit"/> bytes.</exception>
     public static string Read(int fd, int limit)
     {
-        Kernel.Call(SyscallNumber.Lseek, fd, 0, 0);
+        Rewind(fd);
         byte[] content = Files.ReadToEnd(fd, limit, out long error) ?? throw OciException.FromResult(error, "read a helper's output");
         return System.Text.Encoding.UTF8.GetString(content);
     }

@@ -8,13 +8,15 @@ namespace OciRuntime.Launch;
 internal static unsafe class MountSource
 {
     /// <summary>Answers init's request.</summary>
+    /// <exception cref="OciException">The copy cannot be cut off from the host's.</exception>
     public static void Provide(Conversation init, PlanStep step)
     {
         long tree;
         fixed (byte* path = CString.Encode(step.Text1!, stackalloc byte[Kernel.PathMax])) tree = Mounts.OpenTree(Files.AT_FDCWD, path, MountSteps.CloneFlags(step.Flags));
         using Fd fd = new((int)tree);
         // A mount that stays a peer of the host's would carry the container's mounts back.
-        if (tree >= 0) Mounts.SetAttributes((int)tree, new MountAttr { Propagation = Mounts.MS_SLAVE }, recursive: true);
+        long cut = tree < 0 ? 0 : Mounts.SetAttributes((int)tree, new MountAttr { Propagation = Mounts.MS_SLAVE }, recursive: true);
+        if (cut < 0) throw OciException.FromResult(cut, $"{step.Origin}: {StepText.Describe(step)}: make the copy of the source a slave of the host's mounts");
         // Without privilege nobody can clone a mount for another user namespace: what the child met is the reason to tell.
         if (tree == -Errno.EPERM) tree = -Errno.EACCES;
         init.Answer(tree < 0 ? (int)-tree : 0, (int)tree);

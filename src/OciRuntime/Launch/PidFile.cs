@@ -42,6 +42,7 @@ internal static class PidFile
         long closed = Files.Close(fd);
         if (result >= 0) result = closed;
         if (result >= 0) result = Files.RenameAt(Files.AT_FDCWD, temporary, Files.AT_FDCWD, path);
+        // The error to tell is the one that led here.
         if (result < 0) Files.UnlinkAt(Files.AT_FDCWD, temporary);
         return result;
     }

@@ -32,7 +32,7 @@ internal static unsafe class StartSocket
         try
         {
             // Behind others that a paused container keeps waiting there is no end to it.
-            Sockets.SetSendTimeout(socket.Number, LookMilliseconds);
+            OciException.Check(Sockets.SetSendTimeout(socket.Number, LookMilliseconds), "setsockopt SO_SNDTIMEO");
             long connected = Sockets.Connect(socket.Number, entry.StartSocketPath);
             SyncMessage message = new() { Kind = SyncKind.Look };
             if (connected >= 0) connected = Sockets.Send(socket.Number, &message, sizeof(SyncMessage));
@@ -40,7 +40,8 @@ internal static unsafe class StartSocket
             {
                 // Another one may be looking, and a paused container answers when it is resumed.
                 interruption.WaitFor(socket.Number);
-                connected = Sockets.Receive(socket.Number, &message, sizeof(SyncMessage), out _);
+                // Not recvmsg(2), which would take a descriptor in that whoever traces init sends along.
+                connected = Files.Read(socket.Number, (byte*)&message, sizeof(SyncMessage));
             }
             if (connected == sizeof(SyncMessage) && message.Errno == 0) return socket;
             socket.Dispose();
@@ -62,10 +63,11 @@ internal static unsafe class StartSocket
         Fd socket = new((int)OciException.Check(Sockets.Create(Sockets.SOCK_SEQPACKET), "socket"));
         using Conversation init = new(socket, plan: null);
         // Its queue is full for as long as another start, which is the only one to connect, has not been heard.
-        Sockets.SetSendTimeout(socket.Number, Patience.PeerMilliseconds);
+        OciException.Check(Sockets.SetSendTimeout(socket.Number, Patience.PeerMilliseconds), "setsockopt SO_SNDTIMEO");
         long connected = Sockets.Connect(socket.Number, entry.StartSocketPath);
         // An earlier start was killed after it had renamed the socket and before it said "go".
         if (connected == -Errno.ENOENT) connected = Sockets.Connect(socket.Number, entry.StartingSocketPath);
+        // Failing that the state stays "created" for this moment.
         else Files.RenameAt(entry.Directory, ContainerEntry.StartSocketName, entry.Directory, ContainerEntry.StartingSocketName);
         OciException.Check(connected, "connect to the container's init");
         SyncMessage message = default;

@@ -28,6 +28,7 @@ internal sealed unsafe class TerminalRelay : IDisposable
     {
         _master = master;
         // The description is ours alone: the child has closed its copy.
+        // Never refused for a pty (fcntl(2)), nor below: what fails is only how the terminal looks.
         Files.Fcntl(master, Files.F_SETFL, Files.O_RDWR | Files.O_NONBLOCK);
         _savedModes = MakeRaw();
         // What the caller's window became while the container was made.
@@ -95,6 +96,7 @@ internal sealed unsafe class TerminalRelay : IDisposable
     private static void Resize(int master)
     {
         long size = 0;
+        // The container's terminal keeps the size it has.
         if (Files.Ioctl(0, TIOCGWINSZ, (nint)(&size)) >= 0) Files.Ioctl(master, TIOCSWINSZ, (nint)(&size));
     }
 
@@ -153,6 +155,7 @@ internal sealed unsafe class TerminalRelay : IDisposable
             flags[3] &= ~0x804Bu; // c_lflag: ECHO ECHONL ICANON ISIG IEXTEN
             raw[17 + 6] = 1; // c_cc[VMIN]
             raw[17 + 5] = 0; // c_cc[VTIME]
+            // A caller in the background may not (SIGTTOU is ignored); he sees his line editing.
             Files.Ioctl(0, TCSETS, (nint)raw);
         }
         return saved;
@@ -164,6 +167,7 @@ internal sealed unsafe class TerminalRelay : IDisposable
         byte* modes = stackalloc byte[TermiosSize];
         if (Files.Ioctl(master, TCGETS, (nint)modes) < 0) return;
         ((uint*)modes)[1] &= ~ONLCR;
+        // Line ends stay \r\n.
         Files.Ioctl(master, TCSETS, (nint)modes);
     }
 
@@ -171,6 +175,7 @@ internal sealed unsafe class TerminalRelay : IDisposable
     public void Dispose()
     {
         if (_savedModes == null) return;
+        // A terminal that is gone needs nothing back.
         fixed (byte* p = _savedModes) Files.Ioctl(0, TCSETS, (nint)p);
     }
 }

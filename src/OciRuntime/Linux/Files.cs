@@ -54,7 +54,7 @@ internal unsafe struct Statfs
 internal static unsafe partial class Files
 {
     public const int AT_FDCWD = -100, AT_SYMLINK_NOFOLLOW = 0x100, AT_REMOVEDIR = 0x200, AT_EACCESS = 0x200, AT_SYMLINK_FOLLOW = 0x400,
-        AT_EMPTY_PATH = 0x1000, AT_RECURSIVE = 0x8000;
+        AT_EMPTY_PATH = 0x1000, AT_STATX_DONT_SYNC = 0x4000, AT_RECURSIVE = 0x8000;
     public const int O_RDONLY = 0, O_WRONLY = 1, O_RDWR = 2, O_CREAT = 0x40, O_EXCL = 0x80, O_NOCTTY = 0x100, O_TRUNC = 0x200,
         O_APPEND = 0x400, O_NONBLOCK = 0x800, O_CLOEXEC = 0x80000, O_PATH = 0x200000;
 #if ARM64
@@ -97,7 +97,10 @@ internal static unsafe partial class Files
     public static bool IsKernelInterface(in Statfs fs) => IsHostWide(fs) || fs.Type is PROC_SUPER_MAGIC or SYSFS_MAGIC or BPF_FS_MAGIC or AAFS_MAGIC or NSFS_MAGIC
         or FUSE_CTL_SUPER_MAGIC or NFSD_MAGIC or MQUEUE_MAGIC;
 
-    /// <summary>close(2). EINTR is success: on Linux the descriptor is gone by then.</summary>
+    /// <summary>
+    /// close(2). EINTR is success: on Linux the descriptor is gone by then. The result is of interest only where something was written that the file system may
+    /// still lose (a quota, NFS): what was only read, looked up or sent is closed without a look at it.
+    /// </summary>
     public static long Close(int fd)
     {
         long result = Kernel.CallOnce(SyscallNumber.Close, fd);

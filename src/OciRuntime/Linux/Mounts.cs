@@ -12,6 +12,7 @@ internal struct MountAttr
 /// <summary>Mounts, by the calls of Linux 5.2 and later (mount_setattr(2): 5.12) that name things by descriptor.</summary>
 internal static unsafe class Mounts
 {
+    public const ulong MS_RDONLY = 1, MS_SYNCHRONOUS = 16, MS_MANDLOCK = 64, MS_DIRSYNC = 128, MS_LAZYTIME = 1 << 25;
     public const ulong MS_REC = 16384, MS_UNBINDABLE = 1 << 17, MS_PRIVATE = 1 << 18, MS_SLAVE = 1 << 19, MS_SHARED = 1 << 20;
     public const ulong MOUNT_ATTR_RDONLY = 1, MOUNT_ATTR_NOSUID = 2, MOUNT_ATTR_NODEV = 4, MOUNT_ATTR_NOEXEC = 8, MOUNT_ATTR__ATIME = 0x70,
         MOUNT_ATTR_RELATIME = 0, MOUNT_ATTR_NOATIME = 0x10, MOUNT_ATTR_STRICTATIME = 0x20, MOUNT_ATTR_NODIRATIME = 0x80, MOUNT_ATTR_IDMAP = 0x100000,
@@ -63,6 +64,10 @@ internal static unsafe class Mounts
         int recursive = (flags & MS_REC) != 0 ? Files.AT_RECURSIVE : 0;
         return Kernel.Call(SyscallNumber.MountSetattr, Files.AT_FDCWD, (nint)path, recursive, (nint)(&attributes), sizeof(MountAttr));
     }
+
+    /// <summary>mount(2): a new file system at a path. Source and options may be null.</summary>
+    public static long Mount(byte* source, byte* target, byte* type, ulong flags, byte* options) =>
+        Kernel.Call(SyscallNumber.Mount, (nint)source, (nint)target, (nint)type, (nint)flags, (nint)options);
 
     public static long Unmount(byte* target, int flags) => Kernel.Call(SyscallNumber.Umount2, (nint)target, flags);
 

@@ -122,7 +122,7 @@ internal sealed unsafe class NetlinkSocket : IDisposable
     {
         Fd fd = new((int)OciException.Check(Kernel.Call(SyscallNumber.Socket, AF_NETLINK, SOCK_RAW | Sockets.SOCK_CLOEXEC, NETLINK_ROUTE), "netlink socket"));
         int on = 1;
-        // Older kernels (before 4.12) know neither: then there are no words.
+        // Older kernels (before 4.12) know neither of the two: then there are no words.
         Kernel.Call(SyscallNumber.Setsockopt, fd.Number, SOL_NETLINK, NETLINK_EXT_ACK, (nint)(&on), sizeof(int));
         Kernel.Call(SyscallNumber.Setsockopt, fd.Number, SOL_NETLINK, NETLINK_CAP_ACK, (nint)(&on), sizeof(int));
         return new NetlinkSocket(fd);

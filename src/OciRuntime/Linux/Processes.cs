@@ -107,6 +107,7 @@ internal static unsafe class Processes
     /// <summary>Does not return, not even when a seccomp filter denies exit_group: init must not go on after a failed step.</summary>
     public static void Exit(int status)
     {
+        // If it returns, see below.
         Kernel.Call(SyscallNumber.ExitGroup, status);
         // A fault needs no system call; init has given SIGSEGV its default action before it loaded a filter.
         *(int*)8 = status;
@@ -146,6 +147,7 @@ internal static unsafe class Processes
     public static long Milliseconds()
     {
         TimeSpec now = default;
+        // Every kernel has this clock; a profile that denies the call makes it stand still, at 0.
         Kernel.Call(SyscallNumber.ClockGettime, CLOCK_MONOTONIC, (nint)(&now));
         return now.Seconds * 1000 + now.Nanoseconds / 1_000_000;
     }
@@ -160,6 +162,7 @@ internal static unsafe class Processes
     public static void Sleep(int milliseconds)
     {
         TimeSpec wait = new() { Seconds = milliseconds / 1000, Nanoseconds = milliseconds % 1000 * 1_000_000L };
+        // Whoever waits looks again afterwards, and has a deadline.
         Kernel.CallBlocking(SyscallNumber.ClockNanosleep, CLOCK_MONOTONIC, 0, (nint)(&wait), 0);
     }
 

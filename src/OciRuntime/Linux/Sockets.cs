@@ -107,11 +107,11 @@ internal static unsafe class Sockets
     }
 
     /// <summary>For how long connect(2) and sending may wait (socket(7)), whatever signals come; then they fail with EAGAIN.</summary>
-    public static void SetSendTimeout(int fd, int milliseconds)
+    public static long SetSendTimeout(int fd, int milliseconds)
     {
         // struct timeval has the same layout, with microseconds.
         TimeSpec time = new() { Seconds = milliseconds / 1000, Nanoseconds = milliseconds % 1000 * 1000 };
-        Kernel.Call(SyscallNumber.Setsockopt, fd, SOL_SOCKET, SO_SNDTIMEO, (nint)(&time), sizeof(TimeSpec));
+        return Kernel.Call(SyscallNumber.Setsockopt, fd, SOL_SOCKET, SO_SNDTIMEO, (nint)(&time), sizeof(TimeSpec));
     }
 
     public static long Bind(int fd, string path) => WithAddress(SyscallNumber.Bind, fd, path);

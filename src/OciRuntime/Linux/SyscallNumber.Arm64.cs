@@ -14,7 +14,7 @@ internal static partial class SyscallNumber
         Accept4 = 242, Signalfd4 = 74, Eventfd2 = 19, Dup3 = 24, Pipe2 = 59, Prlimit64 = 261, Setns = 268, Renameat2 = 276, MemfdCreate = 279,
         Bpf = 280, Seccomp = 277, Clone = 220, Faccessat = 48, Execveat = 281, Statx = 291,
         Fsetxattr = 7, Fgetxattr = 10, Flistxattr = 13, Utimensat = 88,
-        SchedGetaffinity = 123, Waitid = 95, SchedSetattr = 274, IoprioSet = 30, SetMempolicy = 237;
+        Mmap = 222, Mount = 40, SchedGetaffinity = 123, Waitid = 95, SchedSetattr = 274, IoprioSet = 30, SetMempolicy = 237;
 
     /// <summary>What seccomp filters see as the architecture (include/uapi/linux/audit.h).</summary>
     public const uint AuditArch = 0xc00000b7;

@@ -14,7 +14,7 @@ internal static partial class SyscallNumber
         Accept4 = 288, Signalfd4 = 289, Eventfd2 = 290, Dup3 = 292, Pipe2 = 293, Prlimit64 = 302, Setns = 308, Renameat2 = 316, MemfdCreate = 319,
         Bpf = 321, Seccomp = 317, Clone = 56, Faccessat = 269, Execveat = 322, Statx = 332,
         Fsetxattr = 190, Fgetxattr = 193, Flistxattr = 196, Utimensat = 280,
-        SchedGetaffinity = 204, Waitid = 247, SchedSetattr = 314, IoprioSet = 251, SetMempolicy = 238;
+        Mmap = 9, Mount = 165, SchedGetaffinity = 204, Waitid = 247, SchedSetattr = 314, IoprioSet = 251, SetMempolicy = 238;
 
     /// <summary>What seccomp filters see as the architecture (include/uapi/linux/audit.h).</summary>
     public const uint AuditArch = 0xc000003e;

@@ -50,9 +50,8 @@ internal sealed class LiveMountPlanner
         planner.AddJoins(joins, groups);
         planner.AddEntry();
         Mount[] mounts = request.Spec.Mounts;
-        string[] covered = Covered(request.Spec.Linux);
-        for (int i = 0; i < mounts.Length; i++) planner.Add(Removal(mounts[i], i, covered, remove: false));
-        for (int i = mounts.Length - 1; i >= 0; i--) planner.Add(Removal(mounts[i], i, covered, remove: true));
+        for (int i = 0; i < mounts.Length; i++) planner.Add(planner.Removal(mounts[i], i, remove: false));
+        for (int i = mounts.Length - 1; i >= 0; i--) planner.Add(planner.Removal(mounts[i], i, remove: true));
         return planner.Plan();
     }
 
@@ -84,7 +83,7 @@ internal sealed class LiveMountPlanner
     // A tmpfs is writable until it has the mode of what it covers.
     private static PlanStep Detached(PlanStep mount, int slot) => new(mount.Op, mount.Origin)
     {
-        Text1 = mount.Text1, Text2 = mount.Text2, A = mount.A & ~Late(mount), B = mount.B, C = slot, Bind = mount.Bind, IdMap = mount.IdMap, Options = mount.Options,
+        Text1 = mount.Text1, Text2 = mount.Text2, A = mount.A & ~Late(mount), B = mount.B, C = slot, Bind = mount.Bind, IdMap = mount.IdMap, Options = mount.Options, Call = mount.Call,
         Flags = (mount.Flags & ~InitFlags.InheritMode) | InitFlags.Detached,
     };
 
@@ -96,19 +95,16 @@ internal sealed class LiveMountPlanner
 
     private static long Late(PlanStep mount) => (mount.Flags & InitFlags.InheritMode) == 0 ? 0 : mount.A & (long)Linux.Mounts.MOUNT_ATTR_RDONLY;
 
-    private static PlanStep Removal(Mount mount, int index, string[] covered, bool remove)
+    private PlanStep Removal(Mount mount, int index, bool remove)
     {
         string target = ContainerPath.Clean(mount.Destination);
         Origin origin = new("", index);
         return new(InitOp.RemoveMount, origin)
         {
-            Text2 = target, A = remove ? 1 : 0, Candidates = covered,
+            Text2 = target, A = remove ? 1 : 0, ProtectiveMounts = _request.ProtectiveMounts,
             Flags = MountPlanner.ProcFlags(mount, origin, target, isProc: true) | (MountOptions.Parse(mount.Options).StepFlags & InitFlags.TargetNoFollow),
         };
     }
-
-    private static string[] Covered(LinuxConfig? linux) =>
-        Array.ConvertAll([.. linux?.MaskedPaths ?? [], .. linux?.ReadonlyPaths ?? []], static path => ContainerPath.Absolute(ContainerPath.Clean(path)));
 
     private void Add(PlanStep step) => _steps.Add(step);
 

@@ -14,6 +14,22 @@ internal ref struct MountOptions
     /// <summary>Attributes of a new mount: nothing is below it, so both kinds of words mean the same, and those for the tree come last.</summary>
     public readonly ulong NewSet => (Set & ~TreeClear) | TreeSet;
 
+    /// <summary>
+    /// What a bind does not keep of its source's attributes: those that are not named, if any word is about the mount itself, as with runc since 1.2. The access
+    /// time mode and nodiratime are one of them, kept when neither is named.
+    /// </summary>
+    public readonly ulong Unnamed
+    {
+        get
+        {
+            if ((Set | Clear) == 0 && Flags == null) return 0;
+            ulong all = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC | MOUNT_ATTR_NOSYMFOLLOW;
+            if ((Clear & MOUNT_ATTR__ATIME) != 0) all |= MOUNT_ATTR_NODIRATIME;
+            if ((Set & MOUNT_ATTR_NODIRATIME) != 0) all |= MOUNT_ATTR__ATIME;
+            return all & ~(Set | Clear);
+        }
+    }
+
     /// <summary>Packed as <see cref="Init.Propagation"/> says.</summary>
     public ulong Propagation;
 
@@ -37,12 +53,14 @@ internal ref struct MountOptions
     public string? IdMap;
 
     /// <summary>Sorts all options.</summary>
-    public static MountOptions Parse(string[] options)
+    /// <param name="options">The words.</param>
+    /// <param name="type">The file system, whose own options may have commas in their values.</param>
+    public static MountOptions Parse(string[] options, string? type = null)
     {
         MountOptions result = default;
         foreach (string option in options)
         {
-            if (!result.Word(option)) result.AddData(option);
+            if (!result.Word(option)) result.AddData(option, type);
         }
         return result;
     }
@@ -149,15 +167,19 @@ internal ref struct MountOptions
         return true;
     }
 
-    /// <summary>Splits at commas as mount(2) does for its data string, but not inside quotes (SELinux contexts have commas).</summary>
-    private void AddData(string option)
+    /// <summary>
+    /// Splits at commas as file systems do with the text that mount(2) gives them: not inside quotes (SELinux contexts have commas), nor behind a backslash for overlay,
+    /// nor before a digit for tmpfs (mpol=bind:0,2).
+    /// </summary>
+    private void AddData(string option, string? type)
     {
         int start = 0;
         bool quoted = false;
         for (int i = 0; i <= option.Length; i++)
         {
             if (i < option.Length && option[i] == '"') quoted = !quoted;
-            if (i < option.Length && (option[i] != ',' || quoted)) continue;
+            if (i < option.Length && option[i] == '\\' && type == "overlay" && ++i < option.Length) continue;
+            if (i < option.Length && (option[i] != ',' || quoted || (type == "tmpfs" && i + 1 < option.Length && char.IsAsciiDigit(option[i + 1])))) continue;
             if (i > start) AddPair(option[start..i]);
             start = i + 1;
         }
@@ -167,7 +189,8 @@ internal ref struct MountOptions
     {
         Data ??= [];
         int equals = text.IndexOf('=');
-        Data.Add(equals < 0 ? new(text, null) : new(text[..equals], text[(equals + 1)..].Trim('"')));
+        // Without a name: nobody's option for mount(2), either.
+        if (equals != 0) Data.Add(equals < 0 ? new(text, null) : new(text[..equals], text[(equals + 1)..].Trim('"')));
     }
 
     /// <summary>Every word with a meaning of its own, sorted, for `features`.</summary>

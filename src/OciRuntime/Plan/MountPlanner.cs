@@ -29,7 +29,7 @@ internal sealed class MountPlanner(PlanRequest request, NamespacePlan namespaces
 
     private void Add(Mount mount, Origin origin)
     {
-        MountOptions options = MountOptions.Parse(mount.Options);
+        MountOptions options = MountOptions.Parse(mount.Options, mount.Type);
         string target = ContainerPath.Clean(mount.Destination);
         if (target == ".") throw Refuse(origin, mount, "the root itself cannot be a mount destination");
         bool bind = !options.Remount && (options.Bind || mount.Type == "bind");
@@ -46,6 +46,10 @@ internal sealed class MountPlanner(PlanRequest request, NamespacePlan namespaces
     private void AddRemount(Origin origin, string target, ref MountOptions options)
     {
         List<KeyValuePair<string, string?>> data = [.. options.Flags ?? [], .. options.Data ?? []];
+        if (data.Count > 0 && !options.Bind && data.Find(option => !MountCallPlan.Fits("", option)).Key is { } tooLong)
+        {
+            throw new OciException($"{origin} /{target}: option \"{tooLong}\": a remount takes at most 255 bytes for a value");
+        }
         if (data.Count > 0 && !options.Bind) steps.Add(new(InitOp.ReconfigureFilesystem, origin) { Text1 = target, Options = data });
         if ((options.TreeSet | options.TreeClear) != 0) steps.Add(Attributes(origin, target, options.TreeSet, options.TreeClear, InitFlags.Recursive));
         if ((options.Set | options.Clear | options.Propagation) == 0) return;
@@ -78,8 +82,8 @@ internal sealed class MountPlanner(PlanRequest request, NamespacePlan namespaces
             Text1 = source,
             Text2 = target,
             IdMap = ids,
-            Flags = (options.Recursive ? InitFlags.Recursive : 0) | (ids != null ? InitFlags.MapIds : 0) | options.StepFlags | inProc | (target == "proc" ? InitFlags.SourceIsProc : 0),
-            Bind = new() { Set = options.Set, Clear = options.Clear, TreeSet = options.TreeSet, TreeClear = options.TreeClear, PropagationWords = options.Propagation },
+            Flags = (options.Recursive ? InitFlags.Recursive : 0) | (ids != null ? InitFlags.MapIds : 0) | options.StepFlags | inProc,
+            Bind = new() { Set = options.Set, Clear = options.Clear, Unnamed = options.Unnamed, TreeSet = options.TreeSet, TreeClear = options.TreeClear, PropagationWords = options.Propagation },
         });
     }
 
@@ -111,10 +115,21 @@ internal sealed class MountPlanner(PlanRequest request, NamespacePlan namespaces
         InitFlags flags = type is "proc" or "sysfs" ? InitFlags.RealDirectory : type == "devtmpfs" ? InitFlags.HostDevices : IsOnDevice(mount, type) ? InitFlags.OnDevice : 0;
         if (!ExistsOnce(type)) labels.AddTo(type, data);
         if (type == "tmpfs" && !data.Exists(static o => o.Key == "mode")) flags |= InitFlags.InheritMode;
+        MountCallPlan? call;
+        try
+        {
+            call = MountCallPlan.Build(type, data);
+        }
+        catch (FormatException e)
+        {
+            throw Refuse(origin, mount, e.Message);
+        }
+        if (call != null) flags |= InitFlags.ByMountCall;
         steps.Add(new(InitOp.MountFilesystem, origin)
         {
             Text1 = type,
             Text2 = target,
+            Call = call,
             Flags = flags | options.StepFlags | ProcFlags(mount, origin, target, type == "proc"),
             A = (long)(late ? attributes & ~Mounts.MOUNT_ATTR_RDONLY : attributes),
             B = (long)options.Propagation,
@@ -259,7 +274,7 @@ internal sealed class MountPlanner(PlanRequest request, NamespacePlan namespaces
         if (!ContainerPath.IsBelow(target, "proc")) return InitFlags.None;
         if (target == "proc")
         {
-            return isProc || mount.Type == "bind" || IsBind(mount) ? InitFlags.None : throw Refuse(origin, mount, "only proc, or a bind of it, can be mounted on /proc");
+            return isProc || mount.Type == "bind" || IsBind(mount) ? InitFlags.SourceIsProc : throw Refuse(origin, mount, "only proc, or a bind of it, can be mounted on /proc");
         }
         return target is "proc/cpuinfo" or "proc/diskstats" or "proc/meminfo" or "proc/stat" or "proc/swaps" or "proc/uptime" or "proc/loadavg"
             or "proc/slabinfo" or "proc/sys/kernel/ns_last_pid" or "proc/sys/crypto/fips_enabled"

@@ -38,14 +38,16 @@ internal static unsafe class PlanCompiler
         target->Fallback = arena.Text(step.Fallback);
         switch (step.Op)
         {
+            case InitOp.MountFilesystem when step.Call != null: Call(step.Call, target, arena); break;
             case InitOp.MountFilesystem or InitOp.ReconfigureFilesystem or InitOp.MaskPath or InitOp.DeviceMount: Options(step, target, arena); break;
             case InitOp.MountBind: *(BindAttributes*)(target->Data = arena.Allocate(sizeof(BindAttributes))) = step.Bind; break;
             case InitOp.Capabilities: *(ulong*)(target->Data = arena.Allocate(sizeof(ulong))) = step.Bind.Set; break;
             case InitOp.Scheduler: *(Linux.SchedAttr*)(target->Data = arena.Allocate(sizeof(Linux.SchedAttr))) = step.Schedule; break;
-            case InitOp.MemoryPolicy or InitOp.Affinity: Nodes(step, target, arena); break;
+            case InitOp.MemoryPolicy or InitOp.Affinity: Numbers(step.Nodes!, target, arena); break;
+            case InitOp.RemoveMount: Numbers(step.ProtectiveMounts!, target, arena); break;
             case InitOp.JoinNamespaces: Joins(step, plan, target, arena); break;
             case InitOp.SetUser: Groups(step, target, arena); break;
-            case InitOp.FindExecutable or InitOp.RemoveMount:
+            case InitOp.FindExecutable:
                 target->Data = arena.Texts(step.Candidates!);
                 target->Count = step.Candidates!.Length;
                 break;
@@ -85,12 +87,23 @@ internal static unsafe class PlanCompiler
         target->Data = program;
     }
 
-    private static void Nodes(PlanStep step, InitStep* target, NativeArena arena)
+    private static void Numbers(ulong[] numbers, InitStep* target, NativeArena arena)
     {
-        ulong* nodes = arena.Array<ulong>(step.Nodes!.Length);
-        step.Nodes.CopyTo(new Span<ulong>(nodes, step.Nodes.Length));
-        target->Data = nodes;
-        target->Count = step.Nodes.Length;
+        ulong* native = arena.Array<ulong>(numbers.Length);
+        numbers.CopyTo(new Span<ulong>(native, numbers.Length));
+        target->Data = native;
+        target->Count = numbers.Length;
+    }
+
+    private static void Call(MountCallPlan call, InitStep* target, NativeArena arena)
+    {
+        MountCall* native = (MountCall*)arena.Allocate(sizeof(MountCall));
+        native->Source = arena.Text(call.Source);
+        native->Flags = call.Flags;
+        native->Pieces = arena.Texts(call.Pieces);
+        native->Directories = arena.Texts(call.Directories);
+        native->DirectoryCount = call.Directories.Length;
+        target->Data = native;
     }
 
     private static void Groups(PlanStep step, InitStep* target, NativeArena arena)

@@ -25,6 +25,9 @@ internal sealed class PlanRequest
     /// <summary>mounts add: nothing comes after a mount that would have to be made inside of it.</summary>
     public bool IsLive { get; init; }
 
+    /// <summary>mounts remove: numbers of the mounts that hide paths of the container or make them read-only.</summary>
+    public ulong[] ProtectiveMounts { get; init; } = [];
+
     public bool NoPivot { get; init; }
     public bool NewKeyring { get; init; } = true;
 

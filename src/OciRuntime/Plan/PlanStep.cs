@@ -33,7 +33,10 @@ internal sealed class PlanStep(InitOp op, Origin origin)
     /// <summary>Supplementary groups.</summary>
     public uint[]? Groups { get; init; }
 
-    /// <summary>Candidate paths of the program; paths that a removal must leave alone.</summary>
+    /// <summary>The options of a new file system, where they are for mount(2).</summary>
+    public MountCallPlan? Call { get; init; }
+
+    /// <summary>Candidate paths of the program.</summary>
     public string[]? Candidates { get; init; }
 
     /// <summary>The seccomp filter.</summary>
@@ -44,6 +47,9 @@ internal sealed class PlanStep(InitOp op, Origin origin)
 
     /// <summary>NUMA nodes or CPUs, bit n for number n.</summary>
     public ulong[]? Nodes { get; init; }
+
+    /// <summary>Numbers of mounts that a removal must leave alone.</summary>
+    public ulong[]? ProtectiveMounts { get; init; }
 
     /// <summary>The hook.</summary>
     public Spec.Hook? Hook { get; init; }

@@ -47,6 +47,7 @@ internal static class Resctrl
             foreach (SchemaLine line in lines[..written])
             {
                 string resource = line.Text[..(line.Text.IndexOf(':') + 1)];
+                // The failure that led here is the one to tell.
                 if (Array.Find(old, text => text.StartsWith(resource, StringComparison.Ordinal)) is { } before) Files.WriteFileAt(Files.AT_FDCWD, $"{group}/schemata", before + "\n");
             }
             throw;

@@ -79,6 +79,7 @@ internal sealed class ConfigurationFile
         }
         catch
         {
+            // The failure that led here is the one to tell.
             Files.UnlinkAt(directory.Number, temporary);
             if (backup is not null) Files.UnlinkAt(directory.Number, backup);
             throw;

@@ -97,6 +97,7 @@ internal sealed class ContainerEntry : IDisposable
         long result = written < 0 ? written : closed;
         if (result >= 0) result = Files.RenameAt(Directory, TemporaryJournalName, Directory, JournalName);
         if (result >= 0) return;
+        // The next attempt truncates what is left of this one.
         Files.UnlinkAt(Directory, TemporaryJournalName);
         throw OciException.FromResult(result, $"write {Path}/{JournalName}");
     }

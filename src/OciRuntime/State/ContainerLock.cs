@@ -89,6 +89,7 @@ internal sealed class ContainerLock : IDisposable
         line.Fill((byte)' ');
         Utf8.TryWrite(line, $"{Processes.Pid()} {verb}", out _);
         line[^1] = (byte)'\n';
+        // See above.
         Files.WriteAll(Number, line);
     }
 

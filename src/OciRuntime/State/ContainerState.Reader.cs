@@ -66,6 +66,7 @@ internal sealed partial class ContainerState
                 case "detached": s.Detached = r.GetBoolean(); break;
                 case "keep": s.Keep = r.GetBoolean(); break;
                 case "keyring": s.Keyring = r.GetBoolean(); break;
+                case "protectiveMounts": s.ProtectiveMounts = ReadNumbers(ref r); break;
                 case "ownerUid": s.OwnerUid = r.GetUInt32(); break;
                 case "notifySocket": s.NotifySocket = r.GetString(); break;
                 case "hostMount": s.HostMount = ReadHostMount(ref r); break;
@@ -132,6 +133,14 @@ internal sealed partial class ContainerState
             }
         }
         return mount;
+    }
+
+    private static ulong[] ReadNumbers(ref Utf8JsonReader r)
+    {
+        Expect(ref r, JsonTokenType.StartArray);
+        List<ulong> items = [];
+        while (r.Read() && r.TokenType != JsonTokenType.EndArray) items.Add(r.GetUInt64());
+        return [.. items];
     }
 
     private static void ReadHooks(ref Utf8JsonReader r, ContainerState s)

@@ -40,6 +40,12 @@ internal sealed partial class ContainerState
         w.WriteBoolean("detached"u8, Detached);
         w.WriteBoolean("keep"u8, Keep);
         w.WriteBoolean("keyring"u8, Keyring);
+        if (ProtectiveMounts != null)
+        {
+            w.WriteStartArray("protectiveMounts"u8);
+            foreach (ulong number in ProtectiveMounts) w.WriteNumberValue(number);
+            w.WriteEndArray();
+        }
         w.WriteNumber("ownerUid"u8, OwnerUid);
         if (NotifySocket != null) w.WriteString("notifySocket"u8, NotifySocket);
         if (HostMount is { } mount) WriteHostMount(w, mount);

@@ -89,6 +89,12 @@ internal sealed partial class ContainerState
     /// <summary>The container has a session keyring of its own, which exec joins by its name.</summary>
     public bool Keyring { get; set; }
 
+    /// <summary>
+    /// Numbers (statx(2), STATX_MNT_ID) of the mounts that hide paths or make them read-only. Null where they are not known: before <see cref="ContainerPhase.Created"/>, and
+    /// after a restore.
+    /// </summary>
+    public ulong[]? ProtectiveMounts { get; set; }
+
     /// <summary>Effective user of create.</summary>
     public uint OwnerUid { get; set; }
 

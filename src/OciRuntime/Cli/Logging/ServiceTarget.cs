@@ -14,8 +14,7 @@ internal abstract class ServiceTarget : LogTarget
         _socket = new((int)Sockets.Create(Sockets.SOCK_DGRAM));
         if (!_socket.IsOpen) return;
         // A daemon that hangs must not hang a container.
-        Sockets.SetSendTimeout(_socket.Number, milliseconds: 1000);
-        if (Sockets.Connect(_socket.Number, path) < 0) _socket.Dispose();
+        if (Sockets.SetSendTimeout(_socket.Number, milliseconds: 1000) < 0 || Sockets.Connect(_socket.Number, path) < 0) _socket.Dispose();
     }
 
     protected LogFormat Format { get; }
