@@ -309,18 +309,22 @@ static int forge_exec(void)
 {
     setvbuf(stdout, NULL, _IOLBF, 0);
     printf("ready\n");
-    for (int next = getpid() + 1;; next++) {
-        while (kill(next, 0) < 0 && errno == ESRCH)
-            ;
-        int status, sent = 0;
-        if (ptrace(PTRACE_SEIZE, next, 0, 0) < 0)
+    for (int next = getpid() + 1;; ) {
+        int born = 0, status, sent = 0;
+        for (int pid = next; pid < next + 64 && !born; pid++)
+            if (kill(pid, 0) == 0 || errno == EPERM)
+                born = pid;
+        if (!born)
             continue;
-        ptrace(PTRACE_INTERRUPT, next, 0, 0);
-        if (waitpid(next, &status, __WALL) == next && WIFSTOPPED(status)) {
-            int copy = is_runtime(next) ? socket_of(next) : -1;
+        next = born + 1;
+        if (ptrace(PTRACE_SEIZE, born, 0, 0) < 0)
+            continue;
+        ptrace(PTRACE_INTERRUPT, born, 0, 0);
+        if (waitpid(born, &status, __WALL) == born && WIFSTOPPED(status)) {
+            int copy = is_runtime(born) ? socket_of(born) : -1;
             sent = copy >= 0 && forge(copy);
             close(copy);
-            ptrace(PTRACE_DETACH, next, 0, 0);
+            ptrace(PTRACE_DETACH, born, 0, 0);
         }
         printf("%s\n", sent ? "forged" : "late");
     }

@@ -68,7 +68,7 @@ internal sealed unsafe class ChildProcess : IDisposable
         // of a child stays its own until it has been waited for.
         if (pid == Pid || !Processes.IsChild(pid)) throw new OciException($"pid {pid}, which init says it has cloned, is not a child of this process");
         interruption.WaitFor(PidFd.Number);
-        End(EndMilliseconds);
+        Processes.Wait(Pid, out _, Processes.WNOHANG);
         PidFd.Dispose();
         Pid = pid;
         long pidFd = Processes.PidFdOpen(pid);

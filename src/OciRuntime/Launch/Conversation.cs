@@ -90,7 +90,7 @@ internal sealed unsafe class Conversation : IDisposable
         SyncMessage message = default;
         long length = Sockets.Receive(Descriptor, &message, sizeof(SyncMessage), out int passed, out int flags);
         using Fd descriptor = new(passed);
-        if (length == -Errno.ECONNRESET || (length == 0 && IsClosed())) return null;
+        if (length == -Errno.ECONNRESET || (length == 0 && (IsAtEnd || IsClosed()))) return null;
         OciException.Check(length, "receive from init");
         if (length != sizeof(SyncMessage) || (flags & Sockets.MSG_TRUNC) != 0) throw Nonsense($"a message of {length} bytes{((flags & Sockets.MSG_TRUNC) != 0 ? " and more" : "")}");
         if ((flags & Sockets.MSG_CTRUNC) != 0) throw Nonsense("more than one descriptor");

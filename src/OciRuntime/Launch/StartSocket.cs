@@ -60,14 +60,13 @@ internal static unsafe class StartSocket
     /// <exception cref="OciException">Nobody waits on the socket: ECONNREFUSED in its errno. Or init does not get on (ETIMEDOUT).</exception>
     public static InitMessage? Start(ContainerEntry entry, Func<Hook[]> hooks)
     {
-        Fd socket = new((int)OciException.Check(Sockets.Create(Sockets.SOCK_SEQPACKET), "socket"));
+        Fd socket = new((int)OciException.Check(Sockets.Create(Sockets.SOCK_SEQPACKET | Sockets.SOCK_NONBLOCK), "socket"));
         using Conversation init = new(socket, plan: null);
-        // Its queue is full for as long as another start, which is the only one to connect, has not been heard.
-        OciException.Check(Sockets.SetSendTimeout(socket.Number, Patience.PeerMilliseconds), "setsockopt SO_SNDTIMEO");
-        long connected = Sockets.Connect(socket.Number, entry.StartSocketPath);
+        // Its queue may be full of others that have not been heard (EAGAIN).
+        Patience patience = Patience.Of(Patience.PeerMilliseconds);
+        long connected = patience.Retry(() => Sockets.Connect(socket.Number, entry.StartSocketPath));
         // An earlier start was killed after it had renamed the socket and before it said "go".
-        if (connected == -Errno.ENOENT) connected = Sockets.Connect(socket.Number, entry.StartingSocketPath);
-        // Failing that the state stays "created" for this moment.
+        if (connected == -Errno.ENOENT) connected = patience.Retry(() => Sockets.Connect(socket.Number, entry.StartingSocketPath));
         else Files.RenameAt(entry.Directory, ContainerEntry.StartSocketName, entry.Directory, ContainerEntry.StartingSocketName);
         OciException.Check(connected, "connect to the container's init");
         SyncMessage message = default;
