@@ -29,7 +29,7 @@ public sealed class HostMountTests
         using (TestContainer container = Observe.Sleeping(bundle))
         {
             container.NamespaceInode("mnt").Should().Be(ProcessView.HostNamespaceInode("mnt"));
-            string see(string script) => container.Exec("sh", "-c", script + " 2>&1; true").ShouldSucceed().Text;
+            string see(string script) => container.Exec("sh", "-c", $"({script}) 2>&1; true").ShouldSucceed().Text;
             see("touch /new").Should().Contain("Read-only file system");
             see("echo x > /proc/sys/kernel/core_pattern").Should().Contain("Read-only file system");
             see("ls /sys/firmware; cat /proc/timer_list").Should().BeEmpty();
@@ -74,7 +74,7 @@ public sealed class HostMountTests
         string mark = Path.Combine(bundle.Directory, "mark");
         bundle.AddHook("createRuntime", "/bin/sh", "-c", $"touch {mark}; exec sleep 100");
         using var container = new TestContainer(bundle);
-        using (RunningCommand create = Ocirun.Start("--root", container.StateRoot, "create", "--bundle", bundle.Save().Directory, container.Id))
+        using (RunningCommand create = Ocirun.Start(["--root", container.StateRoot, "create", "--bundle", bundle.Save().Directory, container.Id]))
         {
             Eventually.True(() => File.Exists(mark), "the hook runs");
             Own(bundle).Should().NotBeEmpty();
