@@ -29,7 +29,7 @@ public sealed class HostMountTests
         using (TestContainer container = Observe.Sleeping(bundle))
         {
             container.NamespaceInode("mnt").Should().Be(ProcessView.HostNamespaceInode("mnt"));
-            string see(string script) => container.Exec("sh", "-c", script + " 2>&1; true").ShouldSucceed().Text;
+            string see(string script) => container.Exec("sh", "-c", $"({script}) 2>&1; true").ShouldSucceed().Text;
             see("touch /new").Should().Contain("Read-only file system");
             see("echo x > /proc/sys/kernel/core_pattern").Should().Contain("Read-only file system");
             see("ls /sys/firmware; cat /proc/timer_list").Should().BeEmpty();
