@@ -80,6 +80,7 @@ package_architecture() {
 
 package_documents() {
   gzip -9nc "$repo/CHANGELOG.md" >"$1/changelog.gz"
+  install -m 644 "$repo/THIRD-PARTY-NOTICES" "$1/"
   {
     printf 'Format: https://www.debian.org/doc/packaging-manuals/copyright-format/1.0/\nUpstream-Name: ocirun\n\n'
     printf 'Files: *\nCopyright: The ocirun authors\nLicense: Apache-2.0\n'

@@ -27,6 +27,7 @@ public sealed class ContainerdConfigTests
         $"version = 2\n[{Cri}]\n  snapshotter = \"native\"\n  default_runtime_name = \"runc\" # mine\n  [{Cri}.runtimes.runc]\n    runtime_type = \"io.containerd.runc.v2\"\n    [{Cri}.runtimes.runc.options]\n      SystemdCgroup = true\n",
         $"version = 2\n[ plugins . 'io.containerd.grpc.v1.cri' . \"containerd\" ]   # spaces\ndefault_runtime_name='kata'\n[{Cri}.runtimes]\n[{Cri}.runtimes.kata]\nruntime_type = \"io.containerd.kata.v2\"\n",
         $"imports = [ # a list\n  \"/nonexistent/*.toml\", # [{Cri}]\n]\nversion = 2\n[proxy_plugins]\n[grpc]\naddress = '''/run/a\n'''\n[{Cri}.runtimes.runc]\nruntime_type = \"io.containerd.runc.v2\"\n",
+        $"# 𝄞, two in UTF-16\r\nversion = 2 # two\r\n\r\n[plugins]\r\n\t[{Cri}] #𝄞\r\n\tdefault_runtime_name = \"runc\"\t# 𝄞\r\n# end",
         $"version = 2\n[plugins.\"io.containerd.grpc.v1.cri\"]\nsandbox_image = \"\"\"\\\n  [{Cri}]\"\"\"\n",
     ];
 
@@ -87,6 +88,9 @@ public sealed class ContainerdConfigTests
     [TestCase("version = 2\n[plugins\n", "is not TOML: line 2")]
     [TestCase("version = 2\nx = \"\n", "is not TOML: line 2")]
     [TestCase("version = 2\nx = [1,\n", "is not TOML: line")]
+    [TestCase("version = 2\nx = \"\\", "is not TOML")]
+    [TestCase("version = 2\nx = 1\nx = 2\n", "is not TOML: line 3")]
+    [TestCase("version = 2\nx = treu\n", "is not TOML: line 2")]
     [TestCase("version = 2\nplugins = { }\n", "has plugins in a form")]
     [TestCase("version = 2\n[plugins.\"io.containerd.grpc.v1.cri\"]\ncontainerd.snapshotter = \"native\"\n", "in a form that nothing can be added to")]
     [TestCase("version = 2\n[plugins.\"io.containerd.grpc.v1.cri\".containerd]\nruntimes = { runc = { } }\n", "in a form that nothing can be added to")]
@@ -94,6 +98,10 @@ public sealed class ContainerdConfigTests
     [TestCase("version = 2\n# begin ocirun setup: ocirun\n", "has no line \"# end ocirun setup: ocirun\"")]
     public void What_cannot_be_changed_safely_is_refused(string text, string message) =>
         FluentActions.Invoking(() => new ContainerdConfig().With(text, Default, [])).Should().Throw<OciException>().WithMessage($"*{message}*");
+
+    [Test]
+    public void Nesting_has_a_limit() => FluentActions.Invoking(() => new ContainerdConfig().With($"version = 2\nx = {new string('[', 100_000)}", Default, []))
+        .Should().Throw<OciException>().WithMessage("has values that are nested more than 64 deep");
 
     private static string Dump(string config)
     {

@@ -56,7 +56,7 @@ public sealed class PackageTests
         Command.Run("chroot", root, "/usr/bin/ocirun", "--version").ShouldSucceed().Stdout.Should().Be(Ocirun.Run("--version").Stdout);
         Command.Run("zcat", $"{root}/usr/share/man/man8/ocirun-setup.8.gz").ShouldSucceed().Stdout.Should().Be(Ocirun.Run("man", "setup").Stdout);
         Command.Run("zcat", $"{root}/usr/share/doc/ocirun/changelog.gz").ShouldSucceed().Stdout.Should().StartWith("# Changelog");
-        foreach (string path in (string[])["bash-completion/completions/ocirun", "zsh/vendor-completions/_ocirun", "fish/vendor_completions.d/ocirun.fish", "doc/ocirun/copyright"])
+        foreach (string path in (string[])["bash-completion/completions/ocirun", "zsh/vendor-completions/_ocirun", "fish/vendor_completions.d/ocirun.fish", "doc/ocirun/copyright", "doc/ocirun/THIRD-PARTY-NOTICES"])
         {
             new FileInfo($"{root}/usr/share/{path}").Length.Should().BePositive();
         }

@@ -1,4 +1,7 @@
 using OciRuntime.Linux;
+using Tomlyn;
+using Tomlyn.Parsing;
+using Tomlyn.Syntax;
 
 namespace OciRuntime.Setup;
 
@@ -17,157 +20,57 @@ internal sealed record TomlStatement(string[] Table, string[] Key, string Value,
     public string[] Path => [.. Table, .. Key];
 }
 
-/// <summary>
-/// Finds the statements of a TOML document, as much as is needed to put others between them: strings and brackets of all kinds, so that nothing in a
-/// value is mistaken for a header. What a value means is its reader's business.
-/// </summary>
-internal sealed class TomlText
+/// <summary>The statements of a TOML document, by their places: what is put between them leaves every other byte as it is.</summary>
+internal static class TomlText
 {
-    private readonly string _text;
-    private int _at;
-
-    private TomlText(string text) => _text = text;
-
-    public static List<TomlStatement> Statements(string text) => new TomlText(text).Read();
-
-    private char Current => _at < _text.Length ? _text[_at] : '\0';
-
-    private List<TomlStatement> Read()
+    /// <exception cref="OciException">It is no TOML, or says something twice.</exception>
+    public static List<TomlStatement> Statements(string text)
     {
+        DocumentSyntax document = Parse(text);
         List<TomlStatement> statements = [];
-        string[] table = [];
-        while (SkipToStatement() is >= 0 and var start)
+        Add(document.KeyValues, []);
+        foreach (TableSyntaxBase table in document.Tables)
         {
-            if (Current == '[')
-            {
-                bool array = Looking("[[");
-                _at += array ? 2 : 1;
-                table = ReadKey();
-                Expect(array ? "]]" : "]");
-                EndLine();
-                statements.Add(new(table, [], "", start, _at, array));
-            }
-            else
-            {
-                string[] key = ReadKey();
-                Expect("=");
-                SkipBlanks();
-                int value = _at;
-                SkipValue();
-                string written = _text[value.._at].TrimEnd();
-                EndLine();
-                statements.Add(new(table, key, written, start, _at, false));
-            }
+            string[] name = Keys(table.Name!);
+            statements.Add(new(name, [], "", StartOfLine(table), EndOfLine(table.CloseBracket!), table is TableArraySyntax));
+            Add(table.Items, name);
         }
         return statements;
-    }
 
-    /// <summary>Over empty lines and comments; the beginning of the line that the next statement is on, or -1.</summary>
-    private int SkipToStatement()
-    {
-        while (_at < _text.Length)
+        void Add(SyntaxList<KeyValueSyntax> pairs, string[] table)
         {
-            int start = _at;
-            SkipBlanks();
-            if (Current is not ('\n' or '#') && _at < _text.Length) return start;
-            EndLine();
-        }
-        return -1;
-    }
-
-    private string[] ReadKey()
-    {
-        List<string> parts = [];
-        do
-        {
-            SkipBlanks();
-            parts.Add(Current is '"' or '\'' ? QuotedKey() : BareKey());
-            SkipBlanks();
-        }
-        while (Take('.'));
-        return [.. parts];
-    }
-
-    private string BareKey()
-    {
-        int start = _at;
-        while (Toml.IsBare(Current)) _at++;
-        return _at > start ? _text[start.._at] : throw Bad();
-    }
-
-    // An escape in a key is left as it is: no name that is looked for has one.
-    private string QuotedKey()
-    {
-        int start = _at;
-        SkipString();
-        return _text[(start + 1)..(_at - 1)];
-    }
-
-    /// <summary>A value reaches to the end of the line, or to that on which its last bracket is closed.</summary>
-    private void SkipValue()
-    {
-        int depth = 0, start = _at;
-        for (; _at < _text.Length; _at++)
-        {
-            switch (Current)
+            foreach (KeyValueSyntax pair in pairs)
             {
-                case '"' or '\'': SkipString(); _at--; break;
-                case '[' or '{': depth++; break;
-                case ']' or '}': depth--; break;
-                case '#' when depth > 0: SkipComment(); _at--; break;
-                case '#' or '\n' when depth == 0: goto end;
+                SourceSpan value = pair.Value!.Span;
+                statements.Add(new(table, Keys(pair.Key!), text.Substring(value.Offset, value.Length), StartOfLine(pair), EndOfLine(pair.Value), false));
             }
         }
-    end:
-        if (depth != 0 || _at == start) throw Bad();
+
+        int StartOfLine(SyntaxNode node) => text.AsSpan(0, node.Span.Offset).LastIndexOf('\n') + 1;
+
+        int EndOfLine(SyntaxNode node) => text.IndexOf('\n', node.Span.Offset + node.Span.Length) is >= 0 and int end ? end + 1 : text.Length;
     }
 
-    private void SkipString()
+    private static DocumentSyntax Parse(string text)
     {
-        char quote = Current;
-        string mark = Looking(new string(quote, 3)) ? new string(quote, 3) : quote.ToString();
-        _at += mark.Length;
-        while (!Looking(mark))
+        try
         {
-            if (_at >= _text.Length || (mark.Length == 1 && Current == '\n')) throw Bad();
-            _at += Current == '\\' && quote == '"' ? 2 : 1;
+            DocumentSyntax document = SyntaxParser.Parse(text);
+            if (document.Diagnostics.FirstOrDefault(static d => d.Kind == DiagnosticMessageKind.Error) is { } first) throw new OciException($"is not TOML: line {first.Span.Start.Line + 1}: {first.Message}");
+            return document;
         }
-        _at += mark.Length;
-        // A string in three quotes may end with one or two more.
-        for (int i = 0; mark.Length == 3 && i < 2 && Current == quote; i++) _at++;
+        catch (TomlException)
+        {
+            throw new OciException("has values that are nested more than 64 deep");
+        }
+        catch (ArgumentOutOfRangeException)
+        {
+            // Tomlyn 2.10.2 stumbles over a backslash in a string as the last of all characters.
+            throw new OciException("is not TOML: a string without end");
+        }
     }
 
-    private void EndLine()
-    {
-        SkipBlanks();
-        if (Current == '#') SkipComment();
-        if (!Take('\n') && _at < _text.Length) throw Bad();
-    }
+    private static string[] Keys(KeySyntax key) => [Name(key.Key!), .. key.DotKeys.Select(static item => Name(item.Key!))];
 
-    private void SkipComment()
-    {
-        while (_at < _text.Length && Current != '\n') _at++;
-    }
-
-    private void SkipBlanks()
-    {
-        while (Current is ' ' or '\t' or '\r') _at++;
-    }
-
-    private void Expect(string word)
-    {
-        if (!Looking(word)) throw Bad();
-        _at += word.Length;
-    }
-
-    private bool Take(char c)
-    {
-        if (Current != c || _at >= _text.Length) return false;
-        _at++;
-        return true;
-    }
-
-    private bool Looking(string word) => string.CompareOrdinal(_text, _at, word, 0, word.Length) == 0;
-
-    private OciException Bad() => new($"is not TOML: line {_text.AsSpan(0, Math.Min(_at, _text.Length)).Count('\n') + 1}");
+    private static string Name(BareKeyOrStringValueSyntax key) => key is StringValueSyntax quoted ? quoted.Value! : ((BareKeySyntax)key).Key!.Text!;
 }
