@@ -62,7 +62,7 @@ public sealed class LogServiceTests
         text.Should().BeEmpty();
         fd.Should().BePositive();
         using FileStream file = new(new Microsoft.Win32.SafeHandles.SafeFileHandle(fd, true), FileAccess.Read);
-        (Libc.fcntl(fd, 1034, 0) & 15).Should().Be(15, "journald takes only what nobody can change any more (F_GET_SEALS)");
+        (Libc.fcntl(fd, Libc.F_GET_SEALS, 0) & 15).Should().Be(15, "journald takes only what nobody can change any more (F_GET_SEALS)");
         file.Position = 0;
         string entry = new StreamReader(file).ReadToEnd();
         entry.Should().StartWith("MESSAGE={\"level\":\"error\",\"msg\":\"unknown command").And.EndWith("\nPRIORITY=3\nSYSLOG_IDENTIFIER=x\n");

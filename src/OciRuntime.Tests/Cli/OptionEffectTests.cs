@@ -1,4 +1,5 @@
 using FluentAssertions;
+using Mono.Unix.Native;
 using NUnit.Framework;
 using OciRuntime.Cli;
 using OciRuntime.Tests.Config;
@@ -113,14 +114,14 @@ public sealed class OptionEffectTests
 
     private string Explain(params string[] options)
     {
-        int[] descriptors = [Libc.open("/dev/null", Libc.O_RDWR | Libc.O_CLOEXEC, 0), Libc.open("/dev/null", Libc.O_RDWR | Libc.O_CLOEXEC, 0)];
+        int[] descriptors = [Syscall.open("/dev/null", OpenFlags.O_RDWR | OpenFlags.O_CLOEXEC), Syscall.open("/dev/null", OpenFlags.O_RDWR | OpenFlags.O_CLOEXEC)];
         try
         {
             return Ocirun.Run(["explain", "--bundle", _bundle.Directory, .. options], new CommandOptions { ExtraFds = descriptors }).ShouldSucceed().Stdout;
         }
         finally
         {
-            foreach (int fd in descriptors) _ = Libc.close(fd);
+            foreach (int fd in descriptors) _ = Syscall.close(fd);
         }
     }
 }

@@ -1,3 +1,4 @@
+using Mono.Unix.Native;
 using OciRuntime.Tests.Support;
 
 namespace OciRuntime.Tests.Clients;
@@ -40,7 +41,7 @@ internal sealed class Server : IDisposable
     {
         if (_command.IsRunning)
         {
-            _ = Libc.kill(_command.Pid, 15);
+            _ = Syscall.kill(_command.Pid, Signum.SIGTERM);
             WaitForEnd();
         }
         _command.Dispose();

@@ -1,6 +1,7 @@
 using System.Net.Sockets;
 using System.Security.Cryptography;
 using FluentAssertions;
+using Mono.Unix.Native;
 using NUnit.Framework;
 using OciRuntime.Tests.Support;
 
@@ -31,7 +32,7 @@ public sealed class CopyUpTests
         Write("a/deep/empty", "", UnixFileMode.None);
         Write(new string('n', 255), "long name", UnixFileMode.UserRead);
         Write("big", new string('x', 100_000), UnixFileMode.UserRead);
-        Libc.Check(Libc.link(In("big"), In("hard")), "link");
+        Libc.Check(Syscall.link(In("big"), In("hard")), "link");
         File.CreateSymbolicLink(In("link"), "a/file");
         File.CreateSymbolicLink(In("a/absolute"), "/etc/shadow");
         File.CreateSymbolicLink(In("loop"), "loop");
@@ -174,14 +175,11 @@ public sealed class CopyUpTests
     private static string[] Listing(string directory) =>
         [.. Command.Run("find", directory, "-mindepth", "1", "(", "-type", "d", "-printf", "%P %y %m %U:%G %T@\n", ")", "-o", "-printf", "%P %y %m %U:%G %T@ %s %l\n").ShouldSucceed().Lines.Order(StringComparer.Ordinal)];
 
-    private static unsafe void SetXattr(string path, string name, byte[] value)
-    {
-        fixed (byte* bytes = value) Libc.Check(Libc.setxattr(path, name, bytes, (nuint)value.Length, 0), $"setxattr {name}");
-    }
+    private static void SetXattr(string path, string name, byte[] value) => Libc.Check(Syscall.setxattr(path, name, value), $"setxattr {name}");
 
-    private static unsafe byte[] GetXattr(string path, string name)
+    private static byte[] GetXattr(string path, string name)
     {
-        byte* value = stackalloc byte[256];
-        return new Span<byte>(value, Libc.Check(Libc.getxattr(path, name, value, 256), $"getxattr {name}")).ToArray();
+        Libc.Check(Syscall.getxattr(path, name, out byte[] value), $"getxattr {name}");
+        return value;
     }
 }

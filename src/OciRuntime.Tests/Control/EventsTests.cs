@@ -1,10 +1,10 @@
 using System.Text.Json.Nodes;
 using FluentAssertions;
+using Mono.Unix.Native;
 using NUnit.Framework;
 using OciRuntime.Cgroups;
 using OciRuntime.Cli;
 using OciRuntime.Tests.Config;
-using OciRuntime.Tests.Security;
 using OciRuntime.Tests.Support;
 
 namespace OciRuntime.Tests.Control;
@@ -104,7 +104,7 @@ public sealed class EventsTests
         using var bundle = new TestBundle();
         bundle.WithCgroup().Resources["memory"] = JsonNode.Parse("""{ "limit": 33554432, "swap": 33554432 }""");
         bundle.Script("echo ready; read x </tmp/go; tail -c 100000000 /dev/zero >/dev/null; echo survived; exec sleep 1000").Writable();
-        Libc.Check(Posix.mkfifo(bundle.InRootfs("/tmp/go"), 0x180), "mkfifo");
+        Libc.Check(Syscall.mkfifo(bundle.InRootfs("/tmp/go"), FilePermissions.S_IRUSR | FilePermissions.S_IWUSR), "mkfifo");
         bundle.RemoveMount("/tmp");
         using TestContainer container = new TestContainer(bundle).Started();
         container.WaitOutput("ready");
@@ -198,9 +198,9 @@ public sealed class EventsTests
         };
         foreach ((string name, string text) in files) File.WriteAllText(Path.Combine(directory, name), text);
         CgroupStats stats = new();
-        int fd = Libc.Check(Posix.open(directory, Posix.O_RDONLY | Posix.O_CLOEXEC, 0), directory);
+        int fd = Libc.Check(Syscall.open(directory, OpenFlags.O_RDONLY | OpenFlags.O_CLOEXEC), directory);
         StatsV2.Add(stats, fd);
-        _ = Libc.close(fd);
+        _ = Syscall.close(fd);
         stats.Cpu.Should().BeEquivalentTo(new { Total = 3_000_000ul, User = 1_000_000ul, Kernel = 2_000_000ul, Periods = 4ul, ThrottledPeriods = 3ul, ThrottledTime = 7000ul });
         stats.Cpu.Pressure!.Value.Some.Should().Be(new PressureLine(1.5, 0.25, 0, 99));
         stats.Memory.Usage.Should().Be(new MemoryUse(5000, 1000, 2000, 0));

@@ -1,4 +1,5 @@
 using FluentAssertions;
+using Mono.Unix.Native;
 using NUnit.Framework;
 using OciRuntime.Tests.Config;
 using OciRuntime.Tests.Rootless;
@@ -103,7 +104,7 @@ public sealed class ExecNamespaceTests
             int pid = int.Parse(File.ReadAllText(pidFile));
             string path = new ProcessView(pid).Cgroups.First(c => c.Controllers.Contains("pids")).Path;
             new ProcessView(pid).Cgroups.First(c => c.Controllers.Contains("memory")).Path.Should().NotEndWith("/sub");
-            _ = Libc.kill(pid, Libc.SIGKILL);
+            _ = Syscall.kill(pid, Signum.SIGKILL);
             Children.Wait(pid, TimeSpan.FromSeconds(5));
             File.Delete(pidFile);
             return path;

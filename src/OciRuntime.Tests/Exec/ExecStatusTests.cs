@@ -1,4 +1,5 @@
 using FluentAssertions;
+using Mono.Unix.Native;
 using NUnit.Framework;
 using OciRuntime.Tests.Config;
 using OciRuntime.Tests.Support;
@@ -180,12 +181,12 @@ public sealed class ExecStatusTests
         (int fd, string text) = socket.Receive();
         text.Should().Be("setns");
         File.ReadAllText($"/proc/self/fdinfo/{fd}").Should().Contain($"Pid:\t{pid}\n");
-        _ = Libc.close(fd);
+        _ = Syscall.close(fd);
         ProcessView process = new(pid);
         Eventually.True(() => process.CommandLine[0] == "sleep", "the program runs");
         process.Status("PPid").Should().Be($"{Environment.ProcessId}", "a subreaper gets it, and no process is in the middle");
         Members(container).Should().BeEquivalentTo([container.InitPid, pid]);
-        Libc.Check(Libc.kill(pid, Libc.SIGKILL), "kill");
+        Libc.Check(Syscall.kill(pid, Signum.SIGKILL), "kill");
         Children.Wait(pid, TimeSpan.FromSeconds(5)).Should().NotBeNull();
         File.Delete(pidFile);
         container.ExecWith(["--pid-file", "/nowhere/p", "-d"], "sleep", "100").ShouldFail(255, "--pid-file /nowhere/p");

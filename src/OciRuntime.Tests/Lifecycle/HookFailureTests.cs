@@ -1,4 +1,5 @@
 using FluentAssertions;
+using Mono.Unix.Native;
 using NUnit.Framework;
 using OciRuntime.Tests.Support;
 
@@ -126,7 +127,7 @@ public sealed class HookFailureTests
         int init = container.InitPid;
         using RunningCommand start = Ocirun.Start(["--root", container.StateRoot, "start", container.Id]);
         Eventually.True(() => hooks.Read("hook") is not null, "the hook runs");
-        _ = Libc.kill(init, Libc.SIGKILL);
+        _ = Syscall.kill(init, Signum.SIGKILL);
         start.Wait().ShouldFail(1, "container init was killed before its program ran");
     }
 

@@ -1,5 +1,6 @@
 using System.Text.Json.Nodes;
 using FluentAssertions;
+using Mono.Unix.Native;
 using NUnit.Framework;
 using OciRuntime.Tests.Support;
 
@@ -186,7 +187,7 @@ public sealed class HookTests
         if (kind is "createRuntime" or "poststart")
         {
             ProcessTree.IsAlive(daemon).Should().BeTrue();
-            _ = Libc.kill(daemon, Libc.SIGKILL);
+            _ = Syscall.kill(daemon, Signum.SIGKILL);
         }
     }
 

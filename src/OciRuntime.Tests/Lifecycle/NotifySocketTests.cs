@@ -1,4 +1,5 @@
 using FluentAssertions;
+using Mono.Unix.Native;
 using NUnit.Framework;
 using OciRuntime.Tests.Support;
 
@@ -23,7 +24,7 @@ public sealed class NotifySocketTests
         (string barrier, int fd) = manager.Receive();
         barrier.Should().Be("BARRIER=1");
         start.IsRunning.Should().BeTrue("it waits for the barrier");
-        _ = Libc.close(fd);
+        _ = Syscall.close(fd);
         start.Wait().ShouldSucceed();
         container.Init.Environ.Should().Contain("NOTIFY_SOCKET=/run/notify/notify.sock").And.NotContain("NOTIFY_SOCKET=/something/else");
         File.GetUnixFileMode(container.Init.InRoot("/run/notify/notify.sock")).Should().Be((UnixFileMode)0b111_111_111);
@@ -40,7 +41,7 @@ public sealed class NotifySocketTests
         using RunningCommand run = container.StartRun("--detach");
         manager.Receive().Text.Should().Be("READY=1\n");
         manager.Receive().Text.Should().StartWith("MAINPID=");
-        _ = Libc.close(manager.Receive().Fd);
+        _ = Syscall.close(manager.Receive().Fd);
         run.Wait().ShouldSucceed();
     }
 
@@ -78,7 +79,7 @@ public sealed class NotifySocketTests
         using RunningCommand start = Ocirun.Start(["--root", container.StateRoot, "start", container.Id], manager.Options);
         manager.Receive().Text.Should().Be("READY=1\n");
         manager.Receive();
-        _ = Libc.close(manager.Receive().Fd);
+        _ = Syscall.close(manager.Receive().Fd);
         start.Wait().ShouldSucceed();
     }
 

@@ -1,4 +1,5 @@
 using FluentAssertions;
+using Mono.Unix.Native;
 using NUnit.Framework;
 using OciRuntime.Tests.Support;
 
@@ -66,7 +67,7 @@ public sealed class PidFdTests
     {
         // proc_pid_fdinfo(5): the pid that a pidfd stands for, as seen from here.
         string info = File.ReadAllText($"/proc/self/fdinfo/{fd}");
-        _ = Libc.close(fd);
+        _ = Syscall.close(fd);
         info.Should().Contain($"Pid:\t{container.InitPid}\n");
     }
 }

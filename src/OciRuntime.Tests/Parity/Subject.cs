@@ -1,5 +1,6 @@
 using System.Text.Json.Nodes;
 using System.Text.RegularExpressions;
+using Mono.Unix.Native;
 using OciRuntime.Tests.Support;
 
 namespace OciRuntime.Tests.Parity;
@@ -57,7 +58,7 @@ internal sealed partial class Subject : IDisposable
     {
         row.Before?.Invoke(this);
         string[] words = [.. Words().Matches(row.Command).Select(static match => match.Value.Trim('\'')).Select(Fill)];
-        int[] descriptors = [.. Enumerable.Range(0, row.Descriptors).Select(static _ => Libc.open("/dev/null", Libc.O_RDWR | Libc.O_CLOEXEC, 0))];
+        int[] descriptors = [.. Enumerable.Range(0, row.Descriptors).Select(static _ => Syscall.open("/dev/null", OpenFlags.O_RDWR | OpenFlags.O_CLOEXEC))];
         try
         {
             CommandOptions options = new()
@@ -73,7 +74,7 @@ internal sealed partial class Subject : IDisposable
         }
         finally
         {
-            foreach (int fd in descriptors) _ = Libc.close(fd);
+            foreach (int fd in descriptors) _ = Syscall.close(fd);
         }
     }
 
@@ -95,7 +96,7 @@ internal sealed partial class Subject : IDisposable
         foreach (string id in Call("list", "-q").Lines) Call("delete", "--force", id);
         _container.Dispose();
         // Only now: a program whose terminal is hung up ends.
-        _received.ForEach(static fd => _ = Libc.close(fd));
+        _received.ForEach(static fd => _ = Syscall.close(fd));
         if (_socket.IsValueCreated) _socket.Value.Dispose();
         _bundle.Dispose();
         Cleaner.UnmountBelow(Directory);

@@ -1,5 +1,6 @@
 using System.Text.Json.Nodes;
 using FluentAssertions;
+using Mono.Unix.Native;
 using NUnit.Framework;
 using OciRuntime.Tests.Support;
 
@@ -166,7 +167,7 @@ public sealed class RootlessTests
         using RunningCommand run = container.StartRun("--detach");
         manager.Receive().Text.Should().Be("READY=1\n");
         manager.Receive().Text.Should().Be($"MAINPID={container.InitPid}\n");
-        _ = Libc.close(manager.Receive().Fd);
+        _ = Syscall.close(manager.Receive().Fd);
         run.Wait().ShouldSucceed();
     }
 

@@ -3,6 +3,7 @@ using System.Net.Sockets;
 using System.Runtime.InteropServices;
 using System.Text;
 using System.Text.Json.Nodes;
+using Mono.Unix.Native;
 using OciRuntime.Tests.Support;
 
 namespace OciRuntime.Tests.Seccomp;
@@ -49,12 +50,12 @@ internal sealed unsafe partial class AgentSocket : IDisposable
         while (!_listener.Poll(50_000, SelectMode.SelectRead)) if (_ends) return;
         using Socket connection = _listener.Accept();
         int fd = TakeDescriptor((int)connection.Handle);
-        Libc.PollFd poll = new() { Fd = fd, Events = Libc.POLLIN };
-        while (!_ends && (poll.Revents & ~Libc.POLLIN) == 0)
+        Pollfd[] poll = [new() { fd = fd, events = PollEvents.POLLIN }];
+        while (!_ends && (poll[0].revents & ~PollEvents.POLLIN) == 0)
         {
-            if (Libc.poll(&poll, 1, 50) > 0 && (poll.Revents & Libc.POLLIN) != 0) AnswerOne(fd);
+            if (Syscall.poll(poll, 50) > 0 && (poll[0].revents & PollEvents.POLLIN) != 0) AnswerOne(fd);
         }
-        _ = Libc.close(fd);
+        _ = Syscall.close(fd);
     }
 
     private int TakeDescriptor(int socket)

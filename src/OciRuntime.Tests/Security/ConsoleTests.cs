@@ -1,4 +1,5 @@
 using FluentAssertions;
+using Mono.Unix.Native;
 using NUnit.Framework;
 using OciRuntime.Tests.Support;
 
@@ -59,9 +60,9 @@ public sealed class ConsoleTests
         string ptmx = bundle.InRootfs("dev/pts/ptmx");
         switch (kind)
         {
-            case "fifo": Libc.Check(Posix.mkfifo(ptmx, 0x1b6), "mkfifo"); break;
+            case "fifo": Libc.Check(Syscall.mkfifo(ptmx, FilePermissions.DEFFILEMODE), "mkfifo"); break;
             case "file": File.WriteAllText(ptmx, ""); break;
-            case "zero": Libc.Check(Posix.mknod(ptmx, 0x21b6, 0x105), "mknod"); break;
+            case "zero": Libc.Check(Syscall.mknod(ptmx, FilePermissions.S_IFCHR | FilePermissions.DEFFILEMODE, 0x105), "mknod"); break;
             default: File.CreateSymbolicLink(ptmx, canary["ptmx"]); break;
         }
         using var socket = new ConsoleSocket();

@@ -1,4 +1,5 @@
 using FluentAssertions;
+using Mono.Unix.Native;
 using NUnit.Framework;
 using OciRuntime.Tests.Support;
 
@@ -116,7 +117,7 @@ public sealed class DescriptorTests
             File.WriteAllText(Path.Combine(Directory, Marker), "");
             string program = Path.Combine(Directory, "program");
             File.Copy("/bin/busybox", program);
-            Fd = Libc.Check(Posix.open(Directory, Posix.O_RDONLY | Posix.O_DIRECTORY | Posix.O_CLOEXEC, 0), Directory);
+            Fd = Libc.Check(Syscall.open(Directory, OpenFlags.O_RDONLY | OpenFlags.O_DIRECTORY | OpenFlags.O_CLOEXEC), Directory);
         }
 
         internal string Directory { get; }
@@ -125,7 +126,7 @@ public sealed class DescriptorTests
 
         public void Dispose()
         {
-            _ = Posix.close(Fd);
+            _ = Syscall.close(Fd);
             Cleaner.DeleteTree(Directory);
         }
     }

@@ -1,5 +1,6 @@
 using System.Globalization;
 using FluentAssertions;
+using Mono.Unix.Native;
 using NUnit.Framework;
 using OciRuntime.Tests.Support;
 
@@ -46,7 +47,7 @@ public sealed class HostileFileTests
     {
         using var bundle = new TestBundle().Writable().Args("true");
         File.Delete(bundle.InRootfs("etc/group"));
-        Libc.Check(Posix.mkfifo(bundle.InRootfs("etc/group"), 0x1b6), "mkfifo");
+        Libc.Check(Syscall.mkfifo(bundle.InRootfs("etc/group"), FilePermissions.DEFFILEMODE), "mkfifo");
         using var container = new TestContainer(bundle);
         container.Run().ShouldSucceed().Duration.Should().BeLessThan(Limit);
     }
@@ -59,7 +60,7 @@ public sealed class HostileFileTests
         using var bundle = new TestBundle().Writable().Args("/program");
         if (kind == "fifo")
         {
-            Libc.Check(Posix.mkfifo(bundle.InRootfs("program"), 0x1ff), "mkfifo");
+            Libc.Check(Syscall.mkfifo(bundle.InRootfs("program"), FilePermissions.ACCESSPERMS), "mkfifo");
         }
         else
         {
@@ -74,8 +75,8 @@ public sealed class HostileFileTests
         File.Delete(passwd);
         switch (kind)
         {
-            case "fifo": Libc.Check(Posix.mkfifo(passwd, 0x1b6), "mkfifo"); break;
-            case "zero": Libc.Check(Posix.mknod(passwd, 0x21b6, 0x105), "mknod"); break;
+            case "fifo": Libc.Check(Syscall.mkfifo(passwd, FilePermissions.DEFFILEMODE), "mkfifo"); break;
+            case "zero": Libc.Check(Syscall.mknod(passwd, FilePermissions.S_IFCHR | FilePermissions.DEFFILEMODE, 0x105), "mknod"); break;
             case "sparse":
                 using (FileStream file = File.Create(passwd))
                 {

@@ -1,5 +1,6 @@
 using System.Text.Json.Nodes;
 using FluentAssertions;
+using Mono.Unix.Native;
 using NUnit.Framework;
 using OciRuntime.Tests.Support;
 
@@ -27,9 +28,10 @@ public sealed class PrivilegeTests
                 : new JsonArray(new JsonObject { ["allow"] = true, ["type"] = "c", ["major"] = 1, ["minor"] = 11, ["access"] = "rwm" });
         }
         // Made on the host, as an image may ship them: a disk, the memory, fuse. (tun is among the defaults, as with runc.)
-        foreach ((string name, uint mode, ulong device) in (ReadOnlySpan<(string, uint, ulong)>)[("disk", 0x61b6, 0xfe00), ("mem", 0x21b6, 0x101), ("fuse", 0x21b6, 0xae5)])
+        foreach ((string name, FilePermissions type, ulong device) in (ReadOnlySpan<(string, FilePermissions, ulong)>)
+                 [("disk", FilePermissions.S_IFBLK, 0xfe00), ("mem", FilePermissions.S_IFCHR, 0x101), ("fuse", FilePermissions.S_IFCHR, 0xae5)])
         {
-            Libc.Check(Posix.mknod(bundle.InRootfs(name), mode, device), "mknod");
+            Libc.Check(Syscall.mknod(bundle.InRootfs(name), type | FilePermissions.DEFFILEMODE, device), "mknod");
         }
         bundle.Script("for d in disk mem fuse; do head -c1 /$d >/dev/null 2>/tmp/e && echo read $d; cat /tmp/e; done; "
             + "mknod /tmp/d b 254 0 && head -c 1 /tmp/d > /dev/null 2>&1 && echo read made; head -c1 /dev/zero | wc -c");

@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using FluentAssertions;
+using Mono.Unix.Native;
 using NUnit.Framework;
 using OciRuntime.Tests.Support;
 
@@ -76,7 +77,7 @@ public sealed class RaceTests
     {
         string volume = TestRun.NewDirectory("volume");
         string node = Path.Combine(volume, "null"), link = Path.Combine(volume, "null.sym");
-        Libc.Check(Posix.mknod(node, 0x21b6, 0x103), "mknod");
+        Libc.Check(Syscall.mknod(node, FilePermissions.S_IFCHR | FilePermissions.DEFFILEMODE, 0x103), "mknod");
         string[] masked = ["/proc/keys", "/proc/timer_list", "/proc/cpuinfo", "/proc/meminfo", "/proc/version", "/proc/vmstat", "/proc/stat", "/proc/uptime", "/proc/modules", "/proc/swaps"];
         string[] present = [.. masked.Where(File.Exists)];
         using var bundle = new TestBundle().Script($"stat -c %t:%T {string.Join(' ', present)}; cat /proc/sys/kernel/hostname");

@@ -1,5 +1,6 @@
 using System.Security.Cryptography;
 using FluentAssertions;
+using Mono.Unix.Native;
 using NUnit.Framework;
 using OciRuntime.Tests.Support;
 
@@ -54,7 +55,7 @@ public sealed class SelfProtectionTests
     {
         string copy = TestRun.NewPath("binary", "-ocirun");
         File.Copy(Ocirun.Binary.Path, copy);
-        int fd = Libc.Check(Posix.open(copy, Posix.O_PATH | Posix.O_CLOEXEC, 0), copy);
+        int fd = Libc.Check(Syscall.open(copy, OpenFlags.O_RDONLY | OpenFlags.O_CLOEXEC), copy);
         File.Delete(copy);
         try
         {
@@ -62,15 +63,15 @@ public sealed class SelfProtectionTests
             using var container = new TestContainer(bundle, new RuntimeBinary($"/proc/{Environment.ProcessId}/fd/{fd}"));
             container.Create().ShouldSucceed();
             new FileInfo($"/proc/{container.InitPid}/exe").LinkTarget.Should().StartWith("/memfd:ocirun");
-            int exe = Libc.Check(Posix.open($"/proc/{container.InitPid}/exe", Posix.O_RDONLY | Posix.O_CLOEXEC, 0), "exe");
-            int seals = Posix.fcntl(exe, Posix.F_GET_SEALS, 0);
-            _ = Posix.close(exe);
+            int exe = Libc.Check(Syscall.open($"/proc/{container.InitPid}/exe", OpenFlags.O_RDONLY | OpenFlags.O_CLOEXEC), "exe");
+            int seals = Libc.fcntl(exe, Libc.F_GET_SEALS, 0);
+            _ = Syscall.close(exe);
             (seals & (F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE)).Should().Be(F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE);
             ShouldNotBecomeWritable(container);
         }
         finally
         {
-            _ = Posix.close(fd);
+            _ = Syscall.close(fd);
         }
     }
 
@@ -105,34 +106,34 @@ public sealed class SelfProtectionTests
     /// </summary>
     private static void ShouldNotBecomeWritable(TestContainer container)
     {
-        int held = Libc.Check(Posix.open($"/proc/{container.InitPid}/exe", Posix.O_RDONLY | Posix.O_CLOEXEC, 0), "open exe");
+        int held = Libc.Check(Syscall.open($"/proc/{container.InitPid}/exe", OpenFlags.O_RDONLY | OpenFlags.O_CLOEXEC), "open exe");
         try
         {
             container.Delete("--force").ShouldSucceed();
-            int writable = Posix.open($"/proc/self/fd/{held}", Posix.O_WRONLY | Posix.O_CLOEXEC, 0);
-            int errno = Posix.Errno;
+            int writable = Syscall.open($"/proc/self/fd/{held}", OpenFlags.O_WRONLY | OpenFlags.O_CLOEXEC);
+            int errno = Libc.LastErrno;
             if (writable < 0)
             {
-                errno.Should().BeOneOf(Posix.EROFS, Posix.EPERM);
+                errno.Should().BeOneOf(Libc.EROFS, Libc.EPERM);
                 return;
             }
             // A memfd opens, but its seals refuse every change.
             byte one = 0;
-            nint written;
+            long written;
             unsafe
             {
-                written = Libc.write(writable, &one, 1);
+                written = Syscall.write(writable, &one, 1);
             }
-            errno = Posix.Errno;
-            int truncated = Posix.ftruncate(writable, 0);
-            _ = Posix.close(writable);
-            ((long)written).Should().Be(-1);
-            errno.Should().Be(Posix.EPERM);
+            errno = Libc.LastErrno;
+            int truncated = Syscall.ftruncate(writable, 0);
+            _ = Syscall.close(writable);
+            written.Should().Be(-1);
+            errno.Should().Be(Libc.EPERM);
             truncated.Should().Be(-1);
         }
         finally
         {
-            _ = Posix.close(held);
+            _ = Syscall.close(held);
         }
     }
 

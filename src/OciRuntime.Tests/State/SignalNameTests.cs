@@ -21,6 +21,10 @@ public sealed class SignalNameTests
     [TestCase("SIGCHLD", 17)]
     [TestCase("WINCH", 28)]
     [TestCase("SYS", 31)]
+    [TestCase("UNUSED", 31)]
+    [TestCase("IOT", 6)]
+    [TestCase("cld", 17)]
+    [TestCase("SIGPOLL", 29)]
     public void Understands(string text, int number) => SignalName.Parse(text).Should().Be(number);
 
     [TestCase("")]
@@ -35,6 +39,9 @@ public sealed class SignalNameTests
     [TestCase("RTMIN-1")]
     [TestCase("RTMIN+")]
     [TestCase("RTMAX-31")]
+    [TestCase("KILL,SIGTERM")]
+    [TestCase("KILL ")]
+    [TestCase("SIG9")]
     public void Refuses(string text) =>
         FluentActions.Invoking(() => SignalName.Parse(text)).Should().Throw<OciException>().WithMessage($"unknown signal \"{text}\"");
 }

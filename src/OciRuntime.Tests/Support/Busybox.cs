@@ -1,3 +1,5 @@
+using Mono.Unix.Native;
+
 namespace OciRuntime.Tests.Support;
 
 /// <summary>
@@ -28,7 +30,7 @@ public static class Busybox
         File.SetUnixFileMode(tmp, Mode1777);
         foreach (string applet in Applets.Append("busybox"))
         {
-            Libc.Check(Libc.link(Shared.Value.Binary, Path.Combine(directory, "bin", applet)), $"link {applet}");
+            Libc.Check(Syscall.link(Shared.Value.Binary, Path.Combine(directory, "bin", applet)), $"link {applet}");
         }
         File.WriteAllText(Path.Combine(directory, "etc/passwd"), "root:x:0:0:root:/root:/bin/sh\nuser:x:1000:1000:user:/home/user:/bin/sh\n");
         File.WriteAllText(Path.Combine(directory, "etc/group"), "root:x:0:\ntty:x:5:\nuser:x:1000:\n");

@@ -1,3 +1,5 @@
+using Mono.Unix.Native;
+
 namespace OciRuntime.Tests.Support;
 
 /// <summary>How a process ended.</summary>
@@ -52,7 +54,7 @@ public static class Children
             if (pidfd >= 0)
             {
                 Libc.WaitReadable(pidfd, TimeSpan.FromMilliseconds(Math.Max(0, end - Environment.TickCount64)));
-                _ = Libc.close(pidfd);
+                _ = Syscall.close(pidfd);
             }
             if (TryReap(pid, out bool isChild) is { } status)
             {
@@ -74,7 +76,7 @@ public static class Children
         lock (Gate)
         {
             // The kernel is asked first: what is remembered may be about an earlier process with the same pid.
-            int result = Libc.waitpid(pid, out int status, Libc.WNOHANG);
+            int result = Syscall.waitpid(pid, out int status, WaitOptions.WNOHANG);
             isChild = result >= 0;
             if (result == pid)
             {

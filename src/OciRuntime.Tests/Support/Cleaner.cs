@@ -1,3 +1,5 @@
+using Mono.Unix.Native;
+
 namespace OciRuntime.Tests.Support;
 
 /// <summary>Takes away what a failed test or a killed run left, so that the next one starts clean.</summary>
@@ -27,7 +29,7 @@ internal static class Cleaner
     /// <summary>Removes what <see cref="HostSnapshot.Diff"/> calls new, as far as it is this run's: processes, mounts, cgroups, then files.</summary>
     internal static void Remove(IReadOnlyList<string> difference)
     {
-        foreach (string process in OfKind(difference, "process")) _ = Libc.kill(int.Parse(process.Split('@')[0]), Libc.SIGKILL);
+        foreach (string process in OfKind(difference, "process")) _ = Syscall.kill(int.Parse(process.Split('@')[0]), Signum.SIGKILL);
         foreach (string mount in OfKind(difference, "mount").Select(line => line.Split(' ')[0]).Where(IsOurs).Reverse()) _ = Libc.umount2(mount, Libc.MNT_DETACH);
         foreach (string cgroup in OfKind(difference, "cgroup").Reverse()) RemoveCgroup(cgroup);
         foreach (string path in OfKind(difference, "file").Where(IsOurs))
@@ -63,7 +65,7 @@ internal static class Cleaner
     {
         foreach (int pid in ProcessTree.DescendantsOf(Environment.ProcessId))
         {
-            _ = Libc.kill(pid, Libc.SIGKILL);
+            _ = Syscall.kill(pid, Signum.SIGKILL);
         }
     }
 
@@ -102,7 +104,7 @@ internal static class Cleaner
     {
         foreach (string pid in ProcessTree.ReadOrEmpty($"{cgroup}/cgroup.procs").Split('\n', StringSplitOptions.RemoveEmptyEntries))
         {
-            _ = Libc.kill(int.Parse(pid), Libc.SIGKILL);
+            _ = Syscall.kill(int.Parse(pid), Signum.SIGKILL);
         }
         // A frozen process on v1 does not die until it is thawed.
         string freezer = $"{cgroup}/freezer.state";

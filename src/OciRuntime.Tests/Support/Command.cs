@@ -1,6 +1,7 @@
 using System.Collections;
 using System.Diagnostics;
 using System.Runtime.InteropServices;
+using Mono.Unix.Native;
 
 namespace OciRuntime.Tests.Support;
 
@@ -37,7 +38,7 @@ public static unsafe class Command
     private static int SpawnWithStdio(string[] argv, CommandOptions options, int stdout, int stderr)
     {
         using OutputFile? text = options.Stdin is { } stdin ? OutputFile.Containing(System.Text.Encoding.UTF8.GetBytes(stdin)) : null;
-        int devNull = Libc.Check(Libc.open("/dev/null", Libc.O_RDWR | Libc.O_CLOEXEC, 0), "/dev/null");
+        int devNull = Libc.Check(Syscall.open("/dev/null", OpenFlags.O_RDWR | OpenFlags.O_CLOEXEC), "/dev/null");
         List<int> high = [];
         try
         {
@@ -51,8 +52,8 @@ public static unsafe class Command
         }
         finally
         {
-            high.ForEach(fd => _ = Libc.close(fd));
-            _ = Libc.close(devNull);
+            high.ForEach(fd => _ = Syscall.close(fd));
+            _ = Syscall.close(devNull);
         }
     }
 

@@ -1,4 +1,5 @@
 using System.Text;
+using Mono.Unix.Native;
 
 namespace OciRuntime.Tests.Support;
 
@@ -47,27 +48,26 @@ public sealed unsafe class OutputFile : IDisposable
         var file = new OutputFile("stdin");
         fixed (byte* bytes = content)
         {
-            nint done = 0;
+            long done = 0;
             while (done < content.Length)
             {
-                done += Libc.Check(Libc.write(file._fd, bytes + done, (nuint)(content.Length - done)), "write stdin");
+                done += Libc.Check(Syscall.write(file._fd, bytes + done, (ulong)(content.Length - done)), "write stdin");
             }
         }
-        Libc.Check(Libc.lseek(file._fd, 0, 0), "lseek stdin");
+        Libc.Check(Syscall.lseek(file._fd, 0, SeekFlags.SEEK_SET), "lseek stdin");
         return file;
     }
 
     private static byte[] ReadAll(int fd)
     {
-        const int SEEK_END = 2;
         // O_APPEND makes the shared offset irrelevant to writers, so it may be moved to learn the size.
-        byte[] content = new byte[Libc.lseek(fd, 0, SEEK_END)];
+        byte[] content = new byte[Syscall.lseek(fd, 0, SeekFlags.SEEK_END)];
         fixed (byte* bytes = content)
         {
             int done = 0;
             while (done < content.Length)
             {
-                int got = Libc.Check(Libc.pread(fd, bytes + done, (nuint)(content.Length - done), done), "pread");
+                int got = Libc.Check(Syscall.pread(fd, bytes + done, (ulong)(content.Length - done), done), "pread");
                 if (got == 0)
                 {
                     break;
@@ -85,7 +85,7 @@ public sealed unsafe class OutputFile : IDisposable
         {
             if (_fd >= 0)
             {
-                _ = Libc.close(_fd);
+                _ = Syscall.close(_fd);
                 _fd = -1;
             }
         }

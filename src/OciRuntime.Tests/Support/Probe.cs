@@ -1,3 +1,5 @@
+using Mono.Unix.Native;
+
 namespace OciRuntime.Tests.Support;
 
 /// <summary>
@@ -14,7 +16,7 @@ public static class Probe
     /// <summary>Puts it into the bundle as /bin/probe and makes it the program.</summary>
     public static TestBundle RunProbe(this TestBundle bundle, params string[] args)
     {
-        Libc.Check(Libc.link(HostPath, bundle.InRootfs("/bin/probe")), "link probe");
+        Libc.Check(Syscall.link(HostPath, bundle.InRootfs("/bin/probe")), "link probe");
         return bundle.Args(["/bin/probe", .. args]);
     }
 

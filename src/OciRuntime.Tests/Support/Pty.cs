@@ -1,19 +1,20 @@
+using Mono.Unix.Native;
+
 namespace OciRuntime.Tests.Support;
 
 /// <summary>A terminal of the host's, as a user at a shell has one: to run commands on its slave side.</summary>
 public sealed unsafe class Pty : IDisposable
 {
     private const ulong TIOCSPTLCK = 0x40045431, TIOCGPTPEER = 0x5441;
-    private const int O_NOCTTY = 0x100;
 
     /// <summary>Opens a new one.</summary>
     public Pty()
     {
-        int master = Libc.Check(Libc.open("/dev/ptmx", Libc.O_RDWR | O_NOCTTY | Libc.O_CLOEXEC, 0), "/dev/ptmx");
+        int master = Libc.Check(Syscall.open("/dev/ptmx", OpenFlags.O_RDWR | OpenFlags.O_NOCTTY | OpenFlags.O_CLOEXEC), "/dev/ptmx");
         Master = new PtyMaster(master, "");
         int locked = 0;
         Libc.Check(Libc.ioctl(master, TIOCSPTLCK, (Libc.WinSize*)&locked), "TIOCSPTLCK");
-        Slave = Libc.Check(Libc.ioctl(master, TIOCGPTPEER, (Libc.WinSize*)(nint)(Libc.O_RDWR | O_NOCTTY | Libc.O_CLOEXEC)), "TIOCGPTPEER");
+        Slave = Libc.Check(Libc.ioctl(master, TIOCGPTPEER, (Libc.WinSize*)(nint)(OpenFlags.O_RDWR | OpenFlags.O_NOCTTY | OpenFlags.O_CLOEXEC)), "TIOCGPTPEER");
     }
 
     /// <summary>What the user sees and types on.</summary>
@@ -31,7 +32,7 @@ public sealed unsafe class Pty : IDisposable
     /// <inheritdoc/>
     public void Dispose()
     {
-        _ = Libc.close(Slave);
+        _ = Syscall.close(Slave);
         Master.Dispose();
     }
 }

@@ -1,4 +1,5 @@
 using System.Text;
+using Mono.Unix.Native;
 
 namespace OciRuntime.Tests.Support;
 
@@ -29,7 +30,7 @@ public sealed unsafe class PtyMaster : IDisposable
         byte[] content = Encoding.UTF8.GetBytes(text);
         fixed (byte* bytes = content)
         {
-            Libc.Check(Libc.write(_fd, bytes, (nuint)content.Length), "write to the terminal");
+            Libc.Check(Syscall.write(_fd, bytes, (ulong)content.Length), "write to the terminal");
         }
     }
 
@@ -68,7 +69,7 @@ public sealed unsafe class PtyMaster : IDisposable
     {
         if (_fd >= 0)
         {
-            _ = Libc.close(_fd);
+            _ = Syscall.close(_fd);
             _fd = -1;
         }
     }
@@ -91,7 +92,7 @@ public sealed unsafe class PtyMaster : IDisposable
     private bool ReadOnce()
     {
         byte* buffer = stackalloc byte[4096];
-        nint got = Libc.read(_fd, buffer, 4096);
+        long got = Syscall.read(_fd, buffer, 4096);
         if (got < 0 && Libc.LastErrno != Libc.EIO)
         {
             throw new IOException($"read from the terminal: errno {Libc.LastErrno}");

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using Mono.Unix.Native;
 
 namespace OciRuntime.Tests.Support;
 
@@ -54,7 +55,7 @@ public sealed class RunningCommand : IDisposable
     /// <summary>Kills and reaps the command itself; its children live on.</summary>
     public void Kill()
     {
-        if (_result is null && Libc.kill(Pid, Libc.SIGKILL) == 0)
+        if (_result is null && Syscall.kill(Pid, Signum.SIGKILL) == 0)
         {
             // Reaped here, so the pid cannot meanwhile belong to another process.
             ExitStatus status = Children.Wait(Pid, TimeSpan.FromSeconds(10)) ?? default;

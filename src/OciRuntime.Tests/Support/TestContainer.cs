@@ -1,4 +1,5 @@
 using System.Text.Json.Nodes;
+using Mono.Unix.Native;
 
 namespace OciRuntime.Tests.Support;
 
@@ -210,7 +211,7 @@ public sealed class TestContainer : IDisposable, IAsyncDisposable
         if (_initPid != 0 && !Eventually.Becomes(() => !ProcessTree.IsAlive(_initPid), TimeSpan.FromSeconds(2)))
         {
             Leaks.Report($"init {_initPid} of {Id} lives on: {ProcessTree.CommandLine(_initPid)}");
-            _ = Libc.kill(_initPid, Libc.SIGKILL);
+            _ = Syscall.kill(_initPid, Signum.SIGKILL);
         }
     }
 

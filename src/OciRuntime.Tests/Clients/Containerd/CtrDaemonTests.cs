@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using FluentAssertions;
+using Mono.Unix.Native;
 using NUnit.Framework;
 using OciRuntime.Tests.Support;
 
@@ -14,7 +15,7 @@ public sealed class CtrDaemonTests : CtrFixture
         string id = Detached();
         int shim = ProcessTree.DescendantsOf(Environment.ProcessId).Single(pid => ProcessTree.CommandLine(pid) is var line && line.Contains("containerd-shim") && line.Contains(Ctr.Directory));
         int init = ProcessTree.ChildrenOf(shim).Single();
-        _ = Libc.kill(shim, Libc.SIGKILL);
+        _ = Syscall.kill(shim, Signum.SIGKILL);
         Eventually.True(() => !ProcessTree.IsAlive(init) && StateLeft().Length == 0, "the end of the container");
         Eventually.True(() => Ctr.Run("container", "rm", id).Succeeded, "removal of the container's record");
         // A killed shim cannot remove its socket, and containerd does not either (SocketAddress() in its runtime/v2/shim).
@@ -28,7 +29,7 @@ public sealed class CtrDaemonTests : CtrFixture
         string running = Detached(), ended = Detached(), paused = Detached();
         Ctr.Run("task", "pause", paused).ShouldSucceed();
         int pid = Init(running).Pid, other = Init(ended).Pid;
-        ContainerdHost.Restart(() => _ = Libc.kill(other, Libc.SIGKILL));
+        ContainerdHost.Restart(() => _ = Syscall.kill(other, Signum.SIGKILL));
         Tasks().Should().BeEquivalentTo($"{running} RUNNING", $"{ended} STOPPED", $"{paused} PAUSED");
         Init(running).Pid.Should().Be(pid);
         Ctr.Run(["task", "exec", .. Pipes, "--exec-id", "one", running, "echo", "hi"]).ShouldSucceed().Stdout.Should().Be("hi\n");

@@ -1,4 +1,5 @@
 using System.Text.Json.Nodes;
+using Mono.Unix.Native;
 using OciRuntime.Tests.Support;
 
 namespace OciRuntime.Tests.Clients.Docker;
@@ -51,7 +52,7 @@ internal sealed class DockerHost : IDisposable
     /// <summary>Ends the daemon without giving it a chance to do anything.</summary>
     public void Kill()
     {
-        _ = Libc.kill(DaemonPid, Libc.SIGKILL);
+        _ = Syscall.kill(DaemonPid, Signum.SIGKILL);
         _dockerd?.WaitForEnd();
     }
 

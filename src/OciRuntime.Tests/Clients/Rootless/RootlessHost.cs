@@ -1,3 +1,4 @@
+using Mono.Unix.Native;
 using OciRuntime.Tests.Rootless;
 using OciRuntime.Tests.Support;
 
@@ -114,7 +115,7 @@ internal sealed class RootlessHost : IDisposable
     /// <inheritdoc/>
     public void Dispose()
     {
-        foreach (int pid in Processes()) _ = Libc.kill(pid, Libc.SIGKILL);
+        foreach (int pid in Processes()) _ = Syscall.kill(pid, Signum.SIGKILL);
         Eventually.True(() => !Processes().Any(), "the end of the user's processes");
         _holder.Dispose();
         User.Dispose();

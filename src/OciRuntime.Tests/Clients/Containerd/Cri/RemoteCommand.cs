@@ -4,6 +4,7 @@ using System.Net.WebSockets;
 using System.Text;
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using Mono.Unix.Native;
 using OciRuntime.Tests.Support;
 
 namespace OciRuntime.Tests.Clients.Containerd.Cri;
@@ -75,9 +76,9 @@ internal sealed class RemoteCommand : IDisposable
         var socket = default(Socket);
         var thread = new Thread(() =>
         {
-            int network = Libc.Check(Libc.open($"/proc/{ContainerdHost.NetworkPid}/ns/net", Libc.O_CLOEXEC, 0), "open");
+            int network = Libc.Check(Syscall.open($"/proc/{ContainerdHost.NetworkPid}/ns/net", OpenFlags.O_CLOEXEC), "open");
             Libc.Check(Libc.setns(network, 0), "setns");
-            _ = Libc.close(network);
+            _ = Syscall.close(network);
             socket = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
         });
         thread.Start();
