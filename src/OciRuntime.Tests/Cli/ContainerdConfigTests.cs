@@ -28,7 +28,6 @@ public sealed class ContainerdConfigTests
         $"version = 2\n[ plugins . 'io.containerd.grpc.v1.cri' . \"containerd\" ]   # spaces\ndefault_runtime_name='kata'\n[{Cri}.runtimes]\n[{Cri}.runtimes.kata]\nruntime_type = \"io.containerd.kata.v2\"\n",
         $"imports = [ # a list\n  \"/nonexistent/*.toml\", # [{Cri}]\n]\nversion = 2\n[proxy_plugins]\n[grpc]\naddress = '''/run/a\n'''\n[{Cri}.runtimes.runc]\nruntime_type = \"io.containerd.runc.v2\"\n",
         $"# 𝄞, two in UTF-16\r\nversion = 2 # two\r\n\r\n[plugins]\r\n\t[{Cri}] #𝄞\r\n\tdefault_runtime_name = \"runc\"\t# 𝄞\r\n# end",
-        $"version = 2\n[plugins.\"io.containerd.grpc.v1\\u002ecri\".containerd]\ndefault_runtime_name = \"runc\"\n",
         $"version = 2\n[plugins.\"io.containerd.grpc.v1.cri\"]\nsandbox_image = \"\"\"\\\n  [{Cri}]\"\"\"\n",
     ];
 
