@@ -37,6 +37,11 @@ public sealed class BlockFilesystemTests
         Observe.Run(_bundle, "grep ' /disk ' /proc/mounts | cut -d ' ' -f 3,4; ls /disk; head -c 1 /dev/disk 2>&1 >/dev/null || true").Should().Equal("ext4 ro,relatime", "lost+found", "head: /dev/disk: Operation not permitted");
     }
 
+    /// <summary>The runtime's own failure is told, not what the process in the cgroup has met before.</summary>
+    [Test]
+    public void A_failure_has_no_words_about_the_device_that_was_denied() =>
+        Observe.Refused(_bundle.AddMount("/disk", "ext4", _loop, "ro", "sb=2048")).Should().Contain("create file system: invalid argument (EINVAL)").And.NotContain("blockdev");
+
     /// <summary>A user namespace has no right to it, whatever the device cgroup says.</summary>
     [Test]
     public void In_a_user_namespace_it_is_refused()

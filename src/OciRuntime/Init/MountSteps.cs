@@ -12,7 +12,12 @@ internal static unsafe class MountSteps
         long target = OpenTarget(ref s, step, directory: true);
         if (target < 0) return target;
         long mount = CreateFilesystem(ref s, step, (int)target);
-        if (mount == -Errno.EPERM && s.Detail == InitDetail.Superblock && (step->Flags & InitFlags.OnDevice) != 0) mount = Sync.Ask(ref s, SyncKind.Filesystem, 0);
+        if (mount == -Errno.EPERM && s.Detail == InitDetail.Superblock && (step->Flags & InitFlags.OnDevice) != 0)
+        {
+            // The kernel's words were about this try.
+            s.TextLength = 0;
+            mount = Sync.Ask(ref s, SyncKind.Filesystem, 0);
+        }
         if (mount < 0 && step->Fallback != null && (mount == -Errno.EPERM || mount == -Errno.EBUSY))
         {
             mount = Mounts.OpenTree(Files.AT_FDCWD, step->Fallback, Mounts.OPEN_TREE_CLONE | Files.AT_RECURSIVE);
