@@ -17,11 +17,9 @@ public sealed class StalledFileSystemTests
     {
         Requires.OcirunItself();
         Requires.PathExists("/dev/fuse", "FUSE");
-        _bundle = new TestBundle().RunProbe("fuse", "/tmp").Capabilities("CAP_SYS_ADMIN", "CAP_DAC_OVERRIDE").Writable();
-        _bundle.Linux["devices"] = new System.Text.Json.Nodes.JsonArray(new System.Text.Json.Nodes.JsonObject { ["path"] = "/dev/fuse", ["type"] = "c", ["major"] = 10, ["minor"] = 229 });
-        _bundle.Resources["devices"]!.AsArray().Add(new System.Text.Json.Nodes.JsonObject { ["allow"] = true, ["type"] = "c", ["major"] = 10, ["minor"] = 229, ["access"] = "rwm" });
+        _bundle = new TestBundle().RunStalled("/tmp", "lookup").Capabilities("CAP_SYS_ADMIN", "CAP_DAC_OVERRIDE").Writable();
         _container = new TestContainer(_bundle).Started();
-        _container.WaitOutput("ready");
+        _container.WaitOutput("mounted");
     }
 
     [TearDown]
@@ -37,7 +35,7 @@ public sealed class StalledFileSystemTests
     public void Mounts_end_and_let_the_lock_go(bool bySignal)
     {
         using RunningCommand add = Mounts("add", LiveMount.Of("/before", "tmpfs", null), LiveMount.Of("/tmp/x", "tmpfs", null));
-        _container.WaitOutput("asked");
+        _container.WaitOutput("stalled");
         if (bySignal) add.Signal(SIGTERM);
         CommandResult result = add.Wait(TimeSpan.FromSeconds(12));
         if (bySignal) result.ShouldFail(128 + SIGTERM, "interrupted by signal 15; undone");
@@ -51,7 +49,7 @@ public sealed class StalledFileSystemTests
     public void Removing_mounts_ends_and_lets_the_lock_go()
     {
         using RunningCommand remove = Mounts("remove", LiveMount.At("/tmp/x"));
-        _container.WaitOutput("asked");
+        _container.WaitOutput("stalled");
         remove.Signal(SIGTERM);
         remove.Wait(TimeSpan.FromSeconds(12)).ShouldFail(128 + SIGTERM, "interrupted by signal 15; some of the mounts may be gone");
         LiveMount.Add(_container, LiveMount.Of("/after", "tmpfs", null)).ShouldSucceed();
@@ -61,7 +59,7 @@ public sealed class StalledFileSystemTests
     public void Exec_ends_by_a_signal()
     {
         using RunningCommand exec = _container.StartExec([], "/tmp/program");
-        _container.WaitOutput("asked");
+        _container.WaitOutput("stalled");
         exec.Signal(SIGTERM);
         exec.Wait(TimeSpan.FromSeconds(12)).ExitCode.Should().Be(128 + SIGTERM);
     }

@@ -1,4 +1,3 @@
-using System.Text.Json.Nodes;
 using FluentAssertions;
 using NUnit.Framework;
 using OciRuntime.Tests.Support;
@@ -54,9 +53,7 @@ public sealed class StalledFileTests
     [TestCase("/etc", "lookup")]
     public void An_exec_goes_on_without(string path, string request)
     {
-        using var bundle = new TestBundle().Capabilities("CAP_SYS_ADMIN", "CAP_KILL").RunProbe("stalled", path, request).WithCgroup();
-        bundle.Linux["devices"] = new JsonArray(new JsonObject { ["path"] = "/dev/fuse", ["type"] = "c", ["major"] = 10, ["minor"] = 229 });
-        bundle.Resources["devices"]!.AsArray().Add(new JsonObject { ["allow"] = true, ["type"] = "c", ["major"] = 10, ["minor"] = 229, ["access"] = "rwm" });
+        using var bundle = new TestBundle().Capabilities("CAP_SYS_ADMIN", "CAP_KILL").RunStalled(path, request).WithCgroup();
         using TestContainer container = new TestContainer(bundle).Started();
         container.WaitOutput("mounted\n");
         CommandResult exec = container.Exec("sh", "-c", "echo $HOME; tr '\\0' '\\n' </proc/1/cmdline | head -1").ShouldSucceed();

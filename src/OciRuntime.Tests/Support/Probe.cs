@@ -1,3 +1,4 @@
+using System.Text.Json.Nodes;
 using Mono.Unix.Native;
 
 namespace OciRuntime.Tests.Support;
@@ -18,6 +19,17 @@ public static class Probe
     {
         Libc.Check(Syscall.link(HostPath, bundle.InRootfs("/bin/probe")), "link probe");
         return bundle.Args(["/bin/probe", .. args]);
+    }
+
+    /// <summary>Has the container serve a file system (FUSE) that takes a request and never answers it; needs CAP_SYS_ADMIN.</summary>
+    /// <param name="bundle">The bundle.</param>
+    /// <param name="path">Where it is mounted, in the container.</param>
+    /// <param name="request">lookup, open or read.</param>
+    public static TestBundle RunStalled(this TestBundle bundle, string path, string request)
+    {
+        bundle.Linux["devices"] = new JsonArray(new JsonObject { ["path"] = "/dev/fuse", ["type"] = "c", ["major"] = 10, ["minor"] = 229 });
+        bundle.Resources["devices"]!.AsArray().Add(new JsonObject { ["allow"] = true, ["type"] = "c", ["major"] = 10, ["minor"] = 229, ["access"] = "rwm" });
+        return bundle.RunProbe("stalled", path, request);
     }
 
     /// <summary>Compiles a program of the tests, without any library that an image would need. Returns its path.</summary>

@@ -346,35 +346,6 @@ static int forge_start(void)
     return !done;
 }
 
-/* probe fuse DIRECTORY: mounts a file system there that answers nothing, once it is there. */
-static int fuse(const char *directory)
-{
-    static char request[1 << 18];
-    char options[128];
-    int device = open("/dev/fuse", O_RDWR);
-    snprintf(options, sizeof options, "fd=%d,rootmode=40000,user_id=0,group_id=0,allow_other", device);
-    if (device < 0 || mount("stalled", directory, "fuse", 0, options) < 0) {
-        perror(directory);
-        return 2;
-    }
-    struct {
-        struct fuse_out_header header;
-        struct fuse_init_out init;
-    } answer = { { sizeof answer, 0, 0 }, { .major = 7, .minor = 31, .max_write = 4096 } };
-    if (read(device, request, sizeof request) < (ssize_t)sizeof(struct fuse_in_header))
-        return 3;
-    answer.header.unique = ((struct fuse_in_header *)request)->unique;
-    if (write(device, &answer, sizeof answer) < 0)
-        return 4;
-    printf("ready\n");
-    fflush(stdout);
-    while (read(device, request, sizeof request) > 0) {
-        printf("asked\n");
-        fflush(stdout);
-    }
-    return 0;
-}
-
 /* probe console PATH: takes a terminal's master on a unix socket and copies what it says. */
 static int console(const char *path)
 {
@@ -470,8 +441,6 @@ int main(int argc, char **argv)
         return forge_exec();
     if (argc > 4 && !strcmp(argv[1], "forge-start"))
         return forge_start();
-    if (argc > 2 && !strcmp(argv[1], "fuse"))
-        return fuse(argv[2]);
     if (argc > 1 && !strcmp(argv[1], "spy"))
         return spy();
     if (argc > 1 && !strcmp(argv[1], "notify"))
