@@ -65,7 +65,7 @@ public sealed class OptionEffectTests
     public void Explain_shows_the_descriptors_that_are_handed_on()
     {
         _bundle.Save();
-        Explain("--preserve-fds", "2").Should().Contain("keep the descriptors 3 to 4 open for the program");
+        Explain("--preserve-fds", "2").Should().Contain("keep those of the descriptors 3 to 4 open for the program that are open");
     }
 
     [Test]

@@ -11,6 +11,8 @@ namespace OciRuntime.Launch;
 /// <summary>What <see cref="ContainerLaunch"/> would do, in words and in its order. Whoever changes one changes the other.</summary>
 internal static class LaunchExplanation
 {
+    private const string Recorded = "record the container as created";
+
     /// <param name="preparation">The launch.</param>
     /// <param name="directory">The container's directory below the state root.</param>
     public static Explanation Build(LaunchPreparation preparation, string directory) => new()
@@ -45,6 +47,7 @@ internal static class LaunchExplanation
         AddCgroups(p, actions);
         AddRdt(p.Rdt, actions);
         foreach (NamespacePath join in p.Plan.Joins) actions.Add(new($"open the {join.Type} namespace {join.Path}", join.Origin.ToString()));
+        if (p.Plan.MountsOnHost) actions.Add(new($"bind {p.Rootfs} over itself on the host, as one private mount for all of the container's", "/root/path"));
         if (p.Settings.WaitForStart) actions.Add(new($"listen on {directory}/{ContainerEntry.StartSocketName}, where the container will wait for \"ocirun start\""));
         if (p.Settings.ConsoleSocket != null) actions.Add(new($"connect to {p.Settings.ConsoleSocket}, which gets the terminal", "/process/terminal"));
         AddAnnotation(p, actions, Annotations.PidFdReceiver, static path => $"connect to {path}, which gets a pidfd of the container's first process");
@@ -52,7 +55,7 @@ internal static class LaunchExplanation
         AddAnnotation(p, actions, Annotations.HooksStderr, static path => $"append what hooks write to stderr to {path}");
         if (p.Spec.Hooks is { StartContainer.Length: > 0 }) actions.Add(new("make a memory file with the state document for startContainer hooks", "/hooks/startContainer"));
         if (p.NotifySocket != null) actions.Add(new($"make {directory}/notify, through which the program can report to NOTIFY_SOCKET {p.NotifySocket}"));
-        if (p.KeptFds > 0) actions.Add(new($"keep the descriptors 3 to {p.KeptFds + 2} open for the program"));
+        if (p.KeptFds > 0) actions.Add(new($"keep those of the descriptors 3 to {p.KeptFds + 2} open for the program that are open"));
         return actions;
     }
 
@@ -111,8 +114,10 @@ internal static class LaunchExplanation
         InitOp.AwaitHooks => Hooks(p.Spec.Hooks!),
         InitOp.AwaitLimits => Limits(p.Spec.Process!.Rlimits),
         InitOp.MountBind when step.IdMap is { } map => [new(map.IsContainers ? "map the ids of the mount" : "make a user namespace with these maps and map the ids of the mount with it", step.Origin.ToString())],
+        InitOp.MountFilesystem when (step.Flags & InitFlags.OnDevice) != 0 => [new("make it and pass it on, if the container's device cgroup denies it the device", step.Origin.ToString())],
         InitOp.DeviceMount => [new("make it in a tmpfs that is mounted nowhere, and pass a mount of it on", step.Origin.ToString())],
-        InitOp.Ready => [new("record the container as created")],
+        InitOp.Ready when StandardStreamOwner.IsNeeded(p.Plan) => [new("give the pipes and sockets among the standard streams to the program's user"), new(Recorded)],
+        InitOp.Ready => [new(Recorded)],
         _ => null,
     };
 
@@ -169,6 +174,7 @@ internal static class LaunchExplanation
     private static List<RuntimeAction> Delete(LaunchPreparation p, string directory)
     {
         List<RuntimeAction> actions = [];
+        if (p.Plan.MountsOnHost) actions.Add(new($"detach what was mounted over {p.Rootfs}", "/root/path"));
         if (p.Cgroups.Directories.Length > 0) actions.Add(new("remove the cgroups that were made"));
         if (p.Cgroups.Scope is { } scope) actions.Add(new($"stop the systemd unit {scope.Unit.Name}, and reset it if it failed"));
         foreach (string path in p.Rdt?.ToRemove(p.Rdt.ToMake()) ?? []) actions.Add(new($"remove {path}", "/linux/intelRdt"));

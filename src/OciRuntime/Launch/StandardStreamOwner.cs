@@ -13,13 +13,15 @@ internal static class StandardStreamOwner
     // Pipes and sockets that have no name anywhere (include/uapi/linux/magic.h): whoever may open a file on disk, a named pipe among them, is not for the runtime to change.
     private const long PIPEFS_MAGIC = 0x50495045, SOCKFS_MAGIC = 0x534F434B;
 
+    /// <summary>Init cannot: it is in a user namespace. A terminal of its own is of its own devpts, and so init's to give.</summary>
+    public static bool IsNeeded(LaunchPlan plan) => plan.Steps.Exists(static step => step.Op == InitOp.BecomeRoot) && !plan.Steps.Exists(static step => step.Op == InitOp.Console);
+
     /// <summary>Gives them to the user of a process that is set up. Where the runtime may not (rootless), they stay as they are: nothing is lost but reopening.</summary>
     /// <param name="plan">What the process has walked.</param>
     /// <param name="child">The process.</param>
     public static void Give(LaunchPlan plan, ChildProcess child)
     {
-        // A terminal of its own is of its own devpts, and so init's to give.
-        if (!plan.Steps.Exists(static step => step.Op == InitOp.BecomeRoot) || plan.Steps.Exists(static step => step.Op == InitOp.Console)) return;
+        if (!IsNeeded(plan)) return;
         uint? owner = null;
         for (int fd = 0; fd <= 2; fd++)
         {
