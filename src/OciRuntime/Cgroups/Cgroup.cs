@@ -82,7 +82,7 @@ internal static class Cgroup
         if (mount < 0) throw OciException.FromResult(mount, $"open cgroup mount {directory.Hierarchy.MountPoint}");
         try
         {
-            long made = Files.MakeDirectoryAt((int)mount, directory.Relative, 0x1ed);
+            long made = Files.MakeDirectoryAt((int)mount, directory.Relative, FileModes.PublicDirectory);
             for (int attempt = 0; made == -Errno.ENOENT && attempt < MakeAttempts; attempt++) made = MakeParents((int)mount, directory, entry);
             if (made == 0) entry.AddCreated(directory.Path);
             else if (made != -Errno.EEXIST)
@@ -105,11 +105,11 @@ internal static class Cgroup
         string relative = directory.Relative;
         for (int slash = relative.IndexOf('/'); slash >= 0; slash = relative.IndexOf('/', slash + 1))
         {
-            long made = Files.MakeDirectoryAt(mount, relative[..slash], 0x1ed);
+            long made = Files.MakeDirectoryAt(mount, relative[..slash], FileModes.PublicDirectory);
             if (made == 0) entry.AddCreated(directory.Hierarchy.MountPoint + "/" + relative[..slash]);
             else if (made != -Errno.EEXIST) return made;
         }
-        return Files.MakeDirectoryAt(mount, relative, 0x1ed);
+        return Files.MakeDirectoryAt(mount, relative, FileModes.PublicDirectory);
     }
 
     // Hardening rule H32: limits must not fall on processes that are there already, and a process that enters a frozen cgroup

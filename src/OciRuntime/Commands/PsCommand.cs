@@ -74,8 +74,6 @@ internal static class PsCommand
         if (result.Errno != 0) throw OciException.FromResult(-result.Errno, $"execute {path}");
         string text = MemoryFile.Read(output.Number, MaxOutput);
         if (result.Status == 0) return text;
-        throw new OciException($"ps {string.Join(' ', arguments)}: {HowItEnded(result.Status)}: {(result.Output + text).Trim()}");
+        throw new OciException($"ps {string.Join(' ', arguments)}: {ChildProcess.Describe(result.Status)}: {(result.Output + text).Trim()}");
     }
-
-    private static string HowItEnded(int status) => (status & 0x7f) is var signal and not 0 ? $"signal {signal}" : $"exit status {status >> 8 & 0xff}";
 }

@@ -5,9 +5,6 @@ namespace OciRuntime.Host;
 /// <summary>What this process may do on this machine, as far as a plan depends on it.</summary>
 internal sealed class HostFacts
 {
-    /// <summary>Numbers of capabilities that decide how something is done (include/uapi/linux/capability.h).</summary>
-    public const int CAP_SETGID = 6, CAP_SETUID = 7, CAP_NET_ADMIN = 12, CAP_SYS_ADMIN = 21, CAP_MKNOD = 27, CAP_SETFCAP = 31;
-
     /// <summary>The kernel's highest capability.</summary>
     public int LastCapability { get; init; }
 
@@ -40,7 +37,7 @@ internal sealed class HostFacts
     /// The runtime can make device nodes that work: the kernel wants CAP_MKNOD outside of any user namespace for a node, and CAP_SYS_ADMIN there for a file
     /// system on which it can be opened (mknod(2); user_namespaces(7)).
     /// </summary>
-    public bool CanMakeNodes => !InUserNamespace && Has(CAP_MKNOD) && Has(CAP_SYS_ADMIN);
+    public bool CanMakeNodes => !InUserNamespace && Has(Credentials.CAP_MKNOD) && Has(Credentials.CAP_SYS_ADMIN);
 
     /// <summary>Asks the kernel; a handful of system calls.</summary>
     public static HostFacts Probe()

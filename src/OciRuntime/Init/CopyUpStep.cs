@@ -82,7 +82,7 @@ internal static unsafe class CopyUpStep
         long from = Files.OpenAt(source, name, flags);
         if (from < 0) return from;
         long result = Files.Stat((int)from, out Statx stat);
-        if (result >= 0) result = Files.MakeDirectoryAt(target, name, 0x1c0);
+        if (result >= 0) result = Files.MakeDirectoryAt(target, name, FileModes.PrivateDirectory);
         if (result >= 0) result = Files.OpenAt(target, name, flags);
         if (result >= 0)
         {
@@ -102,7 +102,7 @@ internal static unsafe class CopyUpStep
         if (from < 0) return from;
         long result = Files.Stat((int)from, out Statx stat);
         if (result >= 0 && stat.Type != Files.S_IFREG) result = -Errno.EAGAIN;
-        if (result >= 0) result = Files.OpenAt(target, name, Files.O_WRONLY | Files.O_CREAT | Files.O_EXCL | Files.O_NOFOLLOW, 0x180);
+        if (result >= 0) result = Files.OpenAt(target, name, Files.O_WRONLY | Files.O_CREAT | Files.O_EXCL | Files.O_NOFOLLOW, FileModes.PrivateFile);
         if (result >= 0)
         {
             int to = (int)result;
@@ -192,7 +192,7 @@ internal static unsafe class CopyUpStep
             s.Detail = InitDetail.CopyUpOwner;
             return result;
         }
-        result = Files.Chmod(to, stat.Mode & 0xfffu);
+        result = Files.Chmod(to, stat.Mode & FileModes.All);
         if (result >= 0 && Files.ListXattr(from, null, 0) > 0) result = ExtendedAttributes(from, to);
         return result < 0 ? result : Files.SetTimes(to, null, stat);
     }

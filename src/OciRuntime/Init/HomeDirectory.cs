@@ -91,7 +91,6 @@ internal static unsafe class HomeDirectory
         while (Await(pipe, deadline))
         {
             long n = Files.Read(pipe, home + length, room - 1 - length);
-            if (n == -Errno.EINTR) continue;
             if (n > 0) length += (int)n;
             if (n > 0 && length < room - 1) continue;
             if (n < 0 || length == 0) break;
@@ -104,13 +103,9 @@ internal static unsafe class HomeDirectory
     /// <summary>Waits until there is something to read, or the end; false when the time is over.</summary>
     private static bool Await(int fd, long deadline)
     {
-        while (true)
-        {
-            PollFd poll = new() { Fd = fd, Events = Processes.POLLIN };
-            long left = deadline - Processes.Milliseconds();
-            long ready = Processes.Poll(&poll, 1, left > 0 ? (int)left : 0);
-            if (ready != -Errno.EINTR) return ready > 0;
-        }
+        PollFd poll = new() { Fd = fd, Events = Processes.POLLIN };
+        long left = deadline - Processes.Milliseconds();
+        return Processes.Poll(&poll, 1, left > 0 ? (int)left : 0) > 0;
     }
 
     /// <summary>Nothing to do about a range that cannot be closed: the process is a copy of one that has it open, too.</summary>

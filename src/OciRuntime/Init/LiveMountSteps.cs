@@ -143,6 +143,6 @@ internal static unsafe class LiveMountSteps
         long proc = s.HostProc();
         if (proc < 0) return proc;
         long result = Files.Stat(target, out Statx stat);
-        return result < 0 ? result : Files.ChmodAt((int)proc, path, stat.Mode & 0xfffu);
+        return result < 0 ? result : Files.ChmodAt((int)proc, path, stat.Mode & FileModes.All);
     }
 }

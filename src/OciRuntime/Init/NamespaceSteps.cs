@@ -64,21 +64,7 @@ internal static unsafe class NamespaceSteps
     }
 
     /// <summary>Whether a namespace belongs to a user namespace or one below it (ioctl_ns(2)).</summary>
-    private static bool HasPowerOver(int user, int owned)
-    {
-        // The kernel allows 32 levels of user namespaces (user_namespaces(7)).
-        long owner = Files.Ioctl(owned, Files.NS_GET_USERNS, 0);
-        for (int level = 0; level <= 32 && owner >= 0; level++)
-        {
-            bool same = Files.Stat(user, out Statx wanted) >= 0 && Files.Stat((int)owner, out Statx found) >= 0 && wanted.Inode == found.Inode && wanted.DevMinor == found.DevMinor;
-            // EPERM: it is above one's own, so none of those that one could look at is above it.
-            long parent = same ? 0 : Files.Ioctl((int)owner, Files.NS_GET_PARENT, 0);
-            Files.Close((int)owner);
-            if (same) return true;
-            owner = parent;
-        }
-        return false;
-    }
+    private static bool HasPowerOver(int user, int owned) => Files.Stat(user, out Statx stat) >= 0 && Files.IsWithin(Files.Ioctl(owned, Files.NS_GET_USERNS, 0), stat);
 
     /// <summary>From here on clones are born in the joined pid namespace; nothing but the container is there to be seen, and no hook of the host's side comes any more.</summary>
     public static long JoinPid(ref InitState s, InitStep* step)

@@ -12,7 +12,6 @@ internal static unsafe class ProcContext
 {
     // For a scheduler under load; what is waited for takes a millisecond.
     private const int TimeoutMilliseconds = 10_000;
-    private const int CAP_SYS_ADMIN = 21;
 
     /// <summary>A new context, or a negated errno.</summary>
     public static long Open(ref InitState s)
@@ -80,7 +79,7 @@ internal static unsafe class ProcContext
         if (result >= 0) result = LeaveEverything(ref s);
         if (result >= 0) result = Files.CloseRange(0, (uint)socket - 1, 0);
         if (result >= 0) result = Files.CloseRange((uint)socket + 1, uint.MaxValue, 0);
-        if (result >= 0) result = Credentials.SetCapabilities(1UL << CAP_SYS_ADMIN, 1UL << CAP_SYS_ADMIN, 0);
+        if (result >= 0) result = Credentials.SetCapabilities(1UL << Credentials.CAP_SYS_ADMIN, 1UL << Credentials.CAP_SYS_ADMIN, 0);
         if (result >= 0) result = LoadFilter();
         if (result >= 0) result = Processes.ForkSimply();
         if (result == 0) SendContext(socket);

@@ -132,14 +132,14 @@ internal static unsafe class RootPath
 
     private static long CreateDirectory(int parent, byte* name)
     {
-        long made = Files.MakeDirectoryAt(parent, name, 0x1ed);
+        long made = Files.MakeDirectoryAt(parent, name, FileModes.PublicDirectory);
         if (made < 0 && made != -Errno.EEXIST) return made;
         return Files.OpenAt(parent, name, Files.O_PATH | Files.O_DIRECTORY | Files.O_NOFOLLOW);
     }
 
     private static long CreateFile(int parent, byte* name)
     {
-        long fd = Files.OpenAt(parent, name, Files.O_WRONLY | Files.O_CREAT | Files.O_EXCL | Files.O_NOFOLLOW, 0x1a4);
+        long fd = Files.OpenAt(parent, name, Files.O_WRONLY | Files.O_CREAT | Files.O_EXCL | Files.O_NOFOLLOW, FileModes.PublicFile);
         return fd == -Errno.EEXIST ? Files.OpenAt(parent, name, Files.O_PATH | Files.O_NOFOLLOW) : fd;
     }
 

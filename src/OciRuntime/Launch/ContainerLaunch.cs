@@ -210,11 +210,11 @@ internal sealed unsafe class ContainerLaunch : IDisposable
     /// <summary>Serves the child's requests until it closes the socket: waiting for `start`, or by execve.</summary>
     private void Converse()
     {
-        if (!Child!.Conversation.Serve(_interruption, Patience, Serve)) throw DiedInSetUp(Child.End());
+        if (!Child!.Conversation.Serve(_interruption, SilenceAllowed, Serve)) throw DiedInSetUp(Child.End());
     }
 
     // Network file systems, and much to copy (tmpcopyup), take their time.
-    private int Patience() =>
+    private int SilenceAllowed() =>
         Conversation.PatienceWith(5 * Conversation.PatienceMilliseconds, [.. Spec.Hooks?.CreateContainer ?? [], .. Settings.WaitForStart ? [] : Spec.Hooks?.StartContainer ?? []]);
 
     private void Serve(InitMessage message)

@@ -181,10 +181,7 @@ internal sealed unsafe class Conversation : IDisposable
     /// <summary>The words of an error. A hook's output has lines; nothing of it may speak to the terminal that it ends up on.</summary>
     private static string Words(in SyncMessage message)
     {
-        if (message.TextLength == 0) return "";
-        string text;
-        fixed (byte* bytes = message.Text) text = Encoding.UTF8.GetString(bytes, message.TextLength).TrimEnd();
-        return string.Join('\n', Array.ConvertAll(text.Split('\n'), StepText.OneLine));
+        fixed (byte* bytes = message.Text) return VisibleText.Lines(Encoding.UTF8.GetString(bytes, message.TextLength).TrimEnd());
     }
 
     private static OciException Nonsense(string what) => new($"init, or another process in its place, sent what it cannot mean: {what}", Errno.EPROTO);

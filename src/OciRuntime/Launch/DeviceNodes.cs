@@ -1,7 +1,7 @@
-using System.Text;
 using OciRuntime.Init;
 using OciRuntime.Linux;
 using OciRuntime.Plan;
+using OciRuntime.Spec;
 
 namespace OciRuntime.Launch;
 
@@ -28,7 +28,7 @@ internal sealed unsafe class DeviceNodes : IDisposable
             Check(Files.MakeNodeAt(directory, name, (uint)step.A, (ulong)step.B), step, "mknod");
             Check(Files.ChownAt(directory, name, uid, gid, Files.AT_SYMLINK_NOFOLLOW), step, "chown");
             // The umask has taken its part, and chown set-id bits.
-            Check(Files.ChmodAt(directory, name, (uint)step.A & 0xfff), step, "chmod");
+            Check(Files.ChmodAt(directory, name, (uint)step.A & FileModes.All), step, "chmod");
             using Fd mount = new((int)Check(Mounts.OpenTree(directory, name, Mounts.OPEN_TREE_CLONE | Files.AT_SYMLINK_NOFOLLOW), step, "open_tree"));
             child.Conversation.Answer(passed: mount.Number);
         }
@@ -49,14 +49,9 @@ internal sealed unsafe class DeviceNodes : IDisposable
     /// <summary>What an id of the container is here (user_namespaces(7), "uid_map": as whoever reads it sees it).</summary>
     private static uint HostId(int pid, string kind, uint id, Origin origin)
     {
-        string path = $"/proc/{pid}/{kind}_map";
-        byte[] map = Files.ReadFileAt(Files.AT_FDCWD, path, 1 << 16, out long error) ?? throw OciException.FromResult(error, $"{origin}: read {path}");
-        foreach (string line in Encoding.ASCII.GetString(map).Split('\n'))
-        {
-            string[] fields = line.Split(' ', StringSplitOptions.RemoveEmptyEntries);
-            if (fields.Length == 3 && id - uint.Parse(fields[0]) is var offset && offset < uint.Parse(fields[2])) return uint.Parse(fields[1]) + offset;
-        }
-        throw new OciException($"{origin}/{kind}: {id}: is not mapped in the container's user namespace");
+        string file = $"{kind}_map";
+        List<IdMapping> map = IdMapper.Read($"{pid}", file, out long error) ?? throw OciException.FromResult(error, $"{origin}: read /proc/{pid}/{file}");
+        return map.Find(range => range.Maps(id)) is { } found ? found.HostID + (id - found.ContainerID) : throw new OciException($"{origin}/{kind}: {id}: is not mapped in the container's user namespace");
     }
 
     private static long Check(long result, PlanStep step, string call) => OciException.Check(result, $"{step.Origin}: {StepText.Describe(step)}: {call}");

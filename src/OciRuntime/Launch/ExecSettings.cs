@@ -6,7 +6,7 @@ internal sealed class ExecSettings
     public string? ConsoleSocket { get; init; }
     public string? PidfdSocket { get; init; }
 
-    /// <summary>Descriptors from 3 (after LISTEN_FDS ones) that the process keeps.</summary>
+    /// <summary>Descriptors from 3 on that the process keeps: those of socket activation, then --preserve-fds.</summary>
     public PreservedFds Preserved { get; init; } = PreservedFds.None;
 
     /// <summary>--cgroup: PATH, or CONTROLLER[,CONTROLLER]:PATH, below the container's cgroups.</summary>

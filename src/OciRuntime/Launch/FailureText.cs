@@ -1,4 +1,3 @@
-using System.Text;
 using OciRuntime.Init;
 using OciRuntime.Linux;
 using OciRuntime.Plan;
@@ -48,16 +47,13 @@ internal static class FailureText
     {
         string text = $"{origin}: set {type} soft {Number(soft)} hard {Number(hard)}: {ErrnoText.Describe(errno)} ({ErrnoText.Name(errno)})";
         // The kernel's own limit comes first, and no privilege helps against it (do_prlimit()).
-        if (errno == Linux.Errno.EPERM && type == "RLIMIT_NOFILE" && MostFiles() is { } most && hard > most) text += $": the kernel allows at most {most} (/proc/sys/fs/nr_open)";
+        if (errno == Linux.Errno.EPERM && type == "RLIMIT_NOFILE" && Files.ReadNumber("/proc/sys/fs/nr_open") is { } most && hard > (ulong)most) text += $": the kernel allows at most {most} (/proc/sys/fs/nr_open)";
         else if (errno == Linux.Errno.EPERM && Processes.GetLimit(0, ResourceNames.Number(type), out ResourceLimit own) >= 0 && hard > own.Hard)
         {
             text += $": the hard limit of the runtime is {Number(own.Hard)}, raising it needs CAP_SYS_RESOURCE";
         }
         return new OciException(text, errno);
     }
-
-    private static ulong? MostFiles() =>
-        Files.ReadFileAt(Files.AT_FDCWD, "/proc/sys/fs/nr_open", 32, out _) is { } text && ulong.TryParse(Encoding.ASCII.GetString(text).Trim(), out ulong most) ? most : null;
 
     // Docker, Podman and CRI-O choose their exit codes 126 and 127 by these words (Go's os/exec).
     private static string Executable(string name, int errno)
@@ -178,8 +174,7 @@ internal static class FailureText
     private static bool IsMountPoint(string path) => Files.StatAt(Files.AT_FDCWD, path, 0, out Statx stat) >= 0 && (stat.Attributes & Files.STATX_ATTR_MOUNT_ROOT) != 0;
 
     /// <summary>The runtime's own, with which the child began; where it cannot be read, so low that nothing is below it.</summary>
-    private static int OwnOomScore() =>
-        Files.ReadFileAt(Files.AT_FDCWD, "/proc/self/oom_score_adj", 16, out _) is { } text && int.TryParse(Encoding.ASCII.GetString(text).Trim(), out int score) ? score : int.MinValue;
+    private static long OwnOomScore() => Files.ReadNumber("/proc/self/oom_score_adj") ?? long.MinValue;
 
     /// <summary>A node is bound only where none can be made: the default ones in any user namespace, those of the configuration where the runtime has not the right either.</summary>
     private static string DeviceHint(PlanStep step, InitMessage message)

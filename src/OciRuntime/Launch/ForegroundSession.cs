@@ -48,7 +48,7 @@ internal sealed unsafe class ForegroundSession(int pid, Fd pidfd, Interruption s
                 case Processes.SIGWINCH: terminal?.Resize(); break;
                 case Processes.SIGURG: break;
                 // ESRCH: it has just ended, and its status is on the way.
-                default: Processes.PidFdSendSignal(pidfd.Number, signal); break; // ESRCH: it has ended, and the wait for it will tell.
+                default: Processes.PidFdSendSignal(pidfd.Number, signal); break;
             }
         }
     }

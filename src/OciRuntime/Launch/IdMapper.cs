@@ -2,6 +2,7 @@ using System.Text;
 using OciRuntime.Host;
 using OciRuntime.Linux;
 using OciRuntime.Plan;
+using OciRuntime.Spec;
 
 namespace OciRuntime.Launch;
 
@@ -10,6 +11,9 @@ internal static class IdMapper
 {
     // newuidmap may ask a directory service who the user is.
     private const int HelperSeconds = 10;
+
+    // 340 lines at most.
+    private const int MaxMap = 1 << 16;
 
     /// <summary>Both maps. The process is the caller's own child and not reaped yet: its number cannot become another's while a helper looks at it.</summary>
     public static void Write(int pid, IdMapPlan plan, Interruption interruption)
@@ -41,24 +45,29 @@ internal static class IdMapper
     /// <summary>Which of the rules of user_namespaces(7) is broken, as the end of a message; "" where none that can be looked at is.</summary>
     private static string Obstacle(string file, string text)
     {
-        List<(uint First, uint Count)> own = Ranges(Files.ReadFileAt(Files.AT_FDCWD, $"/proc/self/{file}", 1 << 16, out _), column: 0), wanted = Ranges(Encoding.ASCII.GetBytes(text), column: 1);
-        foreach ((uint first, uint count) in wanted)
+        List<IdMapping> own = Read("self", file, out _) ?? [], wanted = Parse(text);
+        foreach (IdMapping range in wanted)
         {
-            if (!own.Exists(range => first >= range.First && first - range.First < range.Count)) return $": id {first} is not mapped in the runtime's own user namespace (/proc/self/{file})";
+            if (!own.Exists(one => one.Maps(range.HostID))) return $": id {range.HostID} is not mapped in the runtime's own user namespace (/proc/self/{file})";
         }
-        Credentials.GetPermitted(out ulong permitted);
-        bool mapsRoot = file == "uid_map" && wanted.Exists(static range => range.First == 0);
-        return mapsRoot && (permitted >> HostFacts.CAP_SETFCAP & 1) == 0 ? ": mapping uid 0 takes CAP_SETFCAP" : "";
+        bool mapsRoot = file == "uid_map" && wanted.Exists(static range => range.HostID == 0);
+        return mapsRoot && !HostFacts.Probe().Has(Credentials.CAP_SETFCAP) ? ": mapping uid 0 takes CAP_SETFCAP" : "";
     }
 
-    /// <summary>Ranges of a map: those inside (column 0) or those outside (column 1).</summary>
-    private static List<(uint First, uint Count)> Ranges(byte[]? map, int column)
+    /// <summary>The map of a process, its ids outside as whoever reads it has them (user_namespaces(7)); null with the negated errno.</summary>
+    /// <param name="process">Its pid, or "self".</param>
+    /// <param name="file">uid_map or gid_map.</param>
+    /// <param name="error">The errno.</param>
+    public static List<IdMapping>? Read(string process, string file, out long error) =>
+        Files.ReadFileAt(Files.AT_FDCWD, $"/proc/{process}/{file}", MaxMap, out error) is { } map ? Parse(Encoding.ASCII.GetString(map)) : null;
+
+    private static List<IdMapping> Parse(string map)
     {
-        List<(uint, uint)> ranges = [];
-        foreach (string line in Encoding.ASCII.GetString(map ?? []).Split('\n'))
+        List<IdMapping> ranges = [];
+        foreach (string line in map.Split('\n'))
         {
             string[] fields = line.Split(' ', StringSplitOptions.RemoveEmptyEntries);
-            if (fields.Length == 3) ranges.Add((uint.Parse(fields[column]), uint.Parse(fields[2])));
+            if (fields.Length == 3) ranges.Add(new() { ContainerID = uint.Parse(fields[0]), HostID = uint.Parse(fields[1]), Size = uint.Parse(fields[2]) });
         }
         return ranges;
     }
@@ -79,7 +88,7 @@ internal static class IdMapper
         string end = (result.Status & 0x7f) != 0 ? $"killed by signal {result.Status & 0x7f}" : $"exit status {result.Status >> 8 & 0xff}";
         uint user = Processes.EffectiveUid();
         string file = $"/etc/sub{map.Kind}", ranges = SubordinateIds.Of(user, file);
-        return $"{end}{(result.Output.Length == 0 ? "" : $": {StepText.OneLine(result.Output)}")}: besides his own, user {user} may map "
+        return $"{end}{(result.Output.Length == 0 ? "" : $": {VisibleText.Line(result.Output)}")}: besides his own, user {user} may map "
             + (ranges.Length == 0 ? $"nothing: {file} has no line for him (as root: usermod --add-sub{map.Kind}s 100000-165535 NAME)" : $"only his ranges in {file}: {ranges}");
     }
 }

@@ -27,7 +27,7 @@ internal sealed class InitMessage : IDisposable
     /// <summary>A number that goes with the kind or the detail (see <see cref="SyncMessage.Value"/>).</summary>
     public required long Value { get; init; }
 
-    /// <summary>Of an error: words, control characters other than line ends and tabs replaced.</summary>
+    /// <summary>Of an error: words, in which all but line ends is visible text.</summary>
     public required string Text { get; init; }
 
     /// <summary>The descriptor; not open where the kind has none.</summary>

@@ -126,7 +126,7 @@ internal sealed class NetworkDevices : IDisposable
         return words.Length == 0 && hint.Length == 0 ? plain : new OciException($"{plain.Message}{(words.Length == 0 ? "" : ": " + words)}{hint}", plain.Errno);
     }
 
-    private static string Hint(long result) => result == -Errno.EPERM && (!Host.HostFacts.Probe().Has(Host.HostFacts.CAP_NET_ADMIN) || Host.UserNamespace.IsNested()) ? ": it takes CAP_NET_ADMIN over the network namespace the device is in" : "";
+    private static string Hint(long result) => result == -Errno.EPERM && (!Host.HostFacts.Probe().Has(Credentials.CAP_NET_ADMIN) || Host.UserNamespace.IsNested()) ? ": it takes CAP_NET_ADMIN over the network namespace the device is in" : "";
 
     public void Dispose()
     {

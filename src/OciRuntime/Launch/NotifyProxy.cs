@@ -38,7 +38,7 @@ internal sealed unsafe class NotifyProxy : IDisposable
 
     /// <summary>Makes the directory that the container sees at /run/notify. The socket comes later, with whoever listens on it.</summary>
     public static void MakeDirectory(ContainerEntry entry) =>
-        OciException.Check(Files.MakeDirectoryAt(entry.Directory, DirectoryName, 0x1ed), $"mkdir {entry.Path}/{DirectoryName}");
+        OciException.Check(Files.MakeDirectoryAt(entry.Directory, DirectoryName, FileModes.PublicDirectory), $"mkdir {entry.Path}/{DirectoryName}");
 
     /// <summary>
     /// Connects to the host's socket and binds the container's, both before the program runs: what cannot work fails while it can be undone. Null
@@ -66,7 +66,7 @@ internal sealed unsafe class NotifyProxy : IDisposable
             string path = $"/proc/self/fd/{directory.Number}/{SocketName}";
             OciException.Check(Sockets.Bind(proxy._socket.Number, path), $"bind {entry.Path}/{DirectoryName}/{SocketName}");
             // Whatever user the program runs as may write to it; others cannot reach it.
-            OciException.Check(Chmod(path, 0x1ff), $"chmod {entry.Path}/{DirectoryName}/{SocketName}");
+            OciException.Check(Chmod(path, FileModes.AllAccess), $"chmod {entry.Path}/{DirectoryName}/{SocketName}");
             return proxy;
         }
         catch

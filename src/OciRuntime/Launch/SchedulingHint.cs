@@ -1,4 +1,3 @@
-using System.Text;
 using OciRuntime.Linux;
 using OciRuntime.Spec;
 
@@ -24,10 +23,9 @@ internal static class SchedulingHint
     /// <summary>The bounds that an administrator sets for the period, where it is outside of them.</summary>
     private static string Period(ulong nanoseconds)
     {
-        ulong? least = Setting("min"), most = Setting("max");
+        ulong? least = (ulong?)Setting("min"), most = (ulong?)Setting("max");
         return nanoseconds < least * 1000 || nanoseconds > most * 1000 ? $": the period must be from {least} to {most} us (/proc/sys/kernel/sched_deadline_period_min_us, …_max_us)" : "";
     }
 
-    private static ulong? Setting(string end) =>
-        Files.ReadFileAt(Files.AT_FDCWD, $"/proc/sys/kernel/sched_deadline_period_{end}_us", 32, out _) is { } text && ulong.TryParse(Encoding.ASCII.GetString(text).Trim(), out ulong value) ? value : null;
+    private static long? Setting(string end) => Files.ReadNumber($"/proc/sys/kernel/sched_deadline_period_{end}_us");
 }

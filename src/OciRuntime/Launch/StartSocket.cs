@@ -11,8 +11,6 @@ namespace OciRuntime.Launch;
 /// </summary>
 internal static unsafe class StartSocket
 {
-    private const int LookMilliseconds = 10_000;
-
     /// <summary>Makes the listening socket that the child inherits.</summary>
     public static Fd Listen(ContainerEntry entry)
     {
@@ -28,12 +26,11 @@ internal static unsafe class StartSocket
     /// </summary>
     public static Fd? Look(ContainerEntry entry, Interruption interruption)
     {
-        Fd socket = new((int)OciException.Check(Sockets.Create(Sockets.SOCK_SEQPACKET), "socket"));
+        Fd socket = new((int)OciException.Check(Sockets.Create(Sockets.SOCK_SEQPACKET | Sockets.SOCK_NONBLOCK), "socket"));
         try
         {
             // Behind others that a paused container keeps waiting there is no end to it.
-            OciException.Check(Sockets.SetSendTimeout(socket.Number, LookMilliseconds), "setsockopt SO_SNDTIMEO");
-            long connected = Sockets.Connect(socket.Number, entry.StartSocketPath);
+            long connected = interruption.ForPeer.Retry(() => Sockets.Connect(socket.Number, entry.StartSocketPath));
             SyncMessage message = new() { Kind = SyncKind.Look };
             if (connected >= 0) connected = Sockets.Send(socket.Number, &message, sizeof(SyncMessage));
             if (connected >= 0)

@@ -20,6 +20,9 @@ internal struct CapabilityData
 /// <summary>Users, groups, capabilities and keyrings of the calling thread (raw calls: glibc would broadcast them to threads that do not exist in the child).</summary>
 internal static unsafe class Credentials
 {
+    /// <summary>Numbers of capabilities that decide how something is done (include/uapi/linux/capability.h).</summary>
+    public const int CAP_SETGID = 6, CAP_SETUID = 7, CAP_NET_ADMIN = 12, CAP_SYS_ADMIN = 21, CAP_MKNOD = 27, CAP_SETFCAP = 31;
+
     private const uint CapabilityVersion3 = 0x20080522;
     private const int KEYCTL_JOIN_SESSION_KEYRING = 1, KEYCTL_SETPERM = 5, KEYCTL_DESCRIBE = 6;
 

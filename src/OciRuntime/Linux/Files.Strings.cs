@@ -125,6 +125,9 @@ internal static unsafe partial class Files
         return data;
     }
 
+    /// <summary>The number that a file of procfs holds; null where there is none, or no such file.</summary>
+    public static long? ReadNumber(string path) => ReadFileAt(AT_FDCWD, path, 32, out _) is { } text && long.TryParse(Encoding.ASCII.GetString(text), out long number) ? number : null;
+
     /// <summary>Reads an fd to its end; limits and errors as <see cref="ReadFileAt"/>.</summary>
     public static byte[]? ReadToEnd(int fd, int limit, out long error)
     {

@@ -198,8 +198,27 @@ internal static unsafe partial class Files
 
     public static long GetDents(int fd, byte* buffer, int size) => Kernel.Call(SyscallNumber.Getdents64, fd, (nint)buffer, size);
 
-    /// <summary>ioctl_ns(2): the user namespace that a namespace belongs to, the one above a user namespace, and the CLONE_NEW… flag of a namespace's kind.</summary>
+    /// <summary>ioctl_ns(2): the user namespace that a namespace belongs to, the one above a pid or user namespace, and the CLONE_NEW… flag of a namespace's kind.</summary>
     public const uint NS_GET_USERNS = 0xb701, NS_GET_PARENT = 0xb702, NS_GET_NSTYPE = 0xb703;
+
+    /// <summary>Whether a pid or user namespace is another one, or is below it.</summary>
+    /// <param name="namespaceFd">Its descriptor, which is closed; or a negated errno.</param>
+    /// <param name="top">What the other one's descriptor shows.</param>
+    public static bool IsWithin(long namespaceFd, in Statx top)
+    {
+        // The kernel has 32 levels of either kind (user_namespaces(7), pid_namespaces(7)).
+        bool found = false;
+        for (int level = 0; level <= 32 && namespaceFd >= 0; level++)
+        {
+            int current = (int)namespaceFd;
+            found = Stat(current, out Statx stat) >= 0 && stat.Inode == top.Inode && stat.DevMajor == top.DevMajor && stat.DevMinor == top.DevMinor;
+            // EPERM: it is above one's own, so none of those that one could look at is above it.
+            namespaceFd = found ? -1 : Ioctl(current, NS_GET_PARENT, 0);
+            Close(current);
+        }
+        if (namespaceFd >= 0) Close((int)namespaceFd);
+        return found;
+    }
 
     public static long Ioctl(int fd, uint request, nint argument) => Kernel.Call(SyscallNumber.Ioctl, fd, (nint)request, argument);
 

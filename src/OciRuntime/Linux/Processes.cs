@@ -152,7 +152,7 @@ internal static unsafe class Processes
         return now.Seconds * 1000 + now.Nanoseconds / 1_000_000;
     }
 
-    /// <summary>Waits for events; a negative timeout in milliseconds waits for ever. EINTR is returned to the caller.</summary>
+    /// <summary>Waits for events; a negative timeout in milliseconds waits for ever. It is that of the whole, whatever signals come: ppoll(2) leaves what is left of it.</summary>
     public static long Poll(PollFd* fds, int count, int timeoutMilliseconds)
     {
         TimeSpec wait = new() { Seconds = timeoutMilliseconds / 1000, Nanoseconds = timeoutMilliseconds % 1000 * 1_000_000L };

@@ -11,7 +11,7 @@ namespace OciRuntime.Plan;
 /// <param name="steps">Takes the steps.</param>
 internal sealed class DevicePlanner(PlanRequest request, NamespacePlan namespaces, LabelPlanner labels, List<PlanStep> steps)
 {
-    private const int DefaultMode = 0x1b6;
+    private const int DefaultMode = (int)FileModes.UsersFile;
 
     private static readonly (string Path, uint Major, uint Minor)[] Defaults =
         [("dev/null", 1, 3), ("dev/zero", 1, 5), ("dev/full", 1, 7), ("dev/random", 1, 8), ("dev/urandom", 1, 9), ("dev/tty", 5, 0)];
@@ -69,7 +69,7 @@ internal sealed class DevicePlanner(PlanRequest request, NamespacePlan namespace
         uint gid = Owner(device.Gid, "gid", request.Spec.Linux.GidMappings, request.Spec.Process.User.Gid, origin);
         steps.Add(new(bind ? InitOp.DeviceMount : InitOp.DeviceNode, origin)
         {
-            Text1 = path, Text2 = path, A = type | (int)((device.FileMode ?? DefaultMode) & 0xfff), B = Number(device), C = uid | ((long)gid << 32),
+            Text1 = path, Text2 = path, A = type | (int)((device.FileMode ?? DefaultMode) & FileModes.All), B = Number(device), C = uid | ((long)gid << 32),
             Options = bind && labels.MountOption is { } label ? [label] : [],
         });
     }
@@ -78,7 +78,7 @@ internal sealed class DevicePlanner(PlanRequest request, NamespacePlan namespace
     private static PlanStep BindNode(LinuxDevice device, Origin origin, string path, int type) => new(InitOp.DeviceBind, origin)
     {
         Text1 = "/" + path, Text2 = path, B = Number(device), C = (device.Uid ?? InitPlan.AnyId) | ((long)(device.Gid ?? InitPlan.AnyId) << 32),
-        A = type | (int)((device.FileMode ?? 0) & 0xfff), Flags = device.FileMode == null ? InitFlags.None : InitFlags.SameMode,
+        A = type | (int)((device.FileMode ?? 0) & FileModes.All), Flags = device.FileMode == null ? InitFlags.None : InitFlags.SameMode,
     };
 
     private static long Number(LinuxDevice device) => (long)Files.MakeDevice((uint)(device.Major ?? 0), (uint)(device.Minor ?? 0));

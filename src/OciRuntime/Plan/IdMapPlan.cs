@@ -23,11 +23,11 @@ internal sealed class IdMapPlan
     /// <exception cref="OciException">A helper is needed and not there.</exception>
     public static IdMapPlan Build(LinuxConfig linux, HostFacts host)
     {
-        bool ownGid = !host.Has(HostFacts.CAP_SETGID) && IsOwn(linux.GidMappings, host.Gid);
+        bool ownGid = !host.Has(Credentials.CAP_SETGID) && IsOwn(linux.GidMappings, host.Gid);
         return new IdMapPlan
         {
-            Uids = new("uid", linux.UidMappings, host.Has(HostFacts.CAP_SETUID) || IsOwn(linux.UidMappings, host.Uid) ? null : Helper("newuidmap", "uid", host.Uid)),
-            Gids = new("gid", linux.GidMappings, host.Has(HostFacts.CAP_SETGID) || ownGid ? null : Helper("newgidmap", "gid", host.Gid)),
+            Uids = new("uid", linux.UidMappings, host.Has(Credentials.CAP_SETUID) || IsOwn(linux.UidMappings, host.Uid) ? null : Helper("newuidmap", "uid", host.Uid)),
+            Gids = new("gid", linux.GidMappings, host.Has(Credentials.CAP_SETGID) || ownGid ? null : Helper("newgidmap", "gid", host.Gid)),
             DenySetgroups = ownGid,
         };
     }

@@ -24,7 +24,7 @@ internal sealed class LaunchPlan
     public bool InUserNamespace => Steps.Exists(static step => step.Op == InitOp.BecomeRoot) || Host.UserNamespace.IsNested();
 
     /// <summary>There is no mount namespace of the container's: the parent makes one mount of the host's for all of its mounts.</summary>
-    public bool MountsOnHost => Steps.Exists(static step => step.Op == Init.InitOp.HostRoot);
+    public bool MountsOnHost => Steps.Exists(static step => step.Op == InitOp.HostRoot);
 
     /// <summary>argv of the program.</summary>
     public required string[] Arguments { get; init; }

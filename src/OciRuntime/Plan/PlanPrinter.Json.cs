@@ -2,6 +2,7 @@ using System.Buffers;
 using System.Text.Encodings.Web;
 using System.Text.Json;
 using OciRuntime.Init;
+using OciRuntime.Linux;
 
 namespace OciRuntime.Plan;
 
@@ -83,7 +84,7 @@ internal static partial class PlanPrinter
         foreach (RuntimeAction action in actions)
         {
             w.WriteStartObject();
-            WriteAction(w, StepText.OneLine(action.Text), action.Pointer);
+            WriteAction(w, VisibleText.Line(action.Text), action.Pointer);
             w.WriteEndObject();
         }
         w.WriteEndArray();

@@ -1,4 +1,5 @@
 using System.Text;
+using OciRuntime.Linux;
 
 namespace OciRuntime.Plan;
 
@@ -38,7 +39,7 @@ internal static partial class PlanPrinter
         text.Append("Plan for container ").Append(e.Id).Append("; nothing of it has been done.\n\n");
         foreach ((string name, string value) in (ReadOnlySpan<(string, string)>)[("bundle", e.Bundle), ("config", e.Config), ("rootfs", e.Rootfs)])
         {
-            text.Append("  ").Append(name.PadRight(8)).Append(StepText.OneLine(value)).Append('\n');
+            text.Append("  ").Append(name.PadRight(8)).Append(VisibleText.Line(value)).Append('\n');
         }
     }
 
@@ -80,8 +81,8 @@ internal static partial class PlanPrinter
 
     private static void Process(StringBuilder text, LaunchPlan plan)
     {
-        Lines(text, "Arguments", Array.ConvertAll(plan.Arguments, StepText.OneLine));
-        List<string> environment = plan.Environment.ConvertAll(StepText.OneLine);
+        Lines(text, "Arguments", Array.ConvertAll(plan.Arguments, VisibleText.Line));
+        List<string> environment = plan.Environment.ConvertAll(VisibleText.Line);
         if (plan.HomeFromImage) environment.Add("HOME=<from /etc/passwd of the image>");
         Lines(text, "Environment", environment);
     }
@@ -90,7 +91,7 @@ internal static partial class PlanPrinter
     private static void Row(StringBuilder text, string number, string words, string pointer)
     {
         int width = pointer.Length > 0 ? TextWidth : FullWidth;
-        string rest = StepText.OneLine(words);
+        string rest = VisibleText.Line(words);
         // A continuation is indented as deep as what it continues, and two more.
         int indent = rest.Length - rest.TrimStart(' ').Length + 2;
         for (bool first = true; first || rest.Length > 0; first = false)
@@ -100,7 +101,7 @@ internal static partial class PlanPrinter
             string line = rest[..cut].TrimEnd();
             rest = rest[cut..].TrimStart();
             text.Append((first ? number : "").PadLeft(NumberWidth)).Append(' ', first ? Gap : Gap + indent).Append(line);
-            if (first && pointer.Length > 0) text.Append(' ', Math.Max(width - line.Length, 0) + Gap).Append(StepText.OneLine(pointer));
+            if (first && pointer.Length > 0) text.Append(' ', Math.Max(width - line.Length, 0) + Gap).Append(VisibleText.Line(pointer));
             text.Append('\n');
         }
     }

@@ -45,7 +45,7 @@ internal sealed class Planner
         if (KeepsCallersGroups || host.DeniesSetgroups || _idMaps is { DenySetgroups: true }) return InitFlags.KeepGroups;
         // A joined namespace may deny it or not. Whoever has the privilege to give his groups up keeps none of them by accident.
         bool joined = HasUserNamespace && !_namespaces.NewUser;
-        return joined && !host.Has(Host.HostFacts.CAP_SETGID) ? InitFlags.GroupsMayBeDenied : InitFlags.None;
+        return joined && !host.Has(Credentials.CAP_SETGID) ? InitFlags.GroupsMayBeDenied : InitFlags.None;
     }
 
     private LaunchPlan Build()
@@ -87,7 +87,7 @@ internal sealed class Planner
     /// </summary>
     private void RefuseWithoutPrivilege()
     {
-        if (HasUserNamespace || _request.Host.Uid == 0 || _request.Host.Has(Host.HostFacts.CAP_SYS_ADMIN)) return;
+        if (HasUserNamespace || _request.Host.Uid == 0 || _request.Host.Has(Credentials.CAP_SYS_ADMIN)) return;
         throw new OciException(
             "/linux/namespaces: rootless container requires user namespaces: add {\"type\": \"user\"}, /linux/uidMappings and /linux/gidMappings; \"ocirun spec --rootless\" writes such a configuration",
             Errno.EPERM);

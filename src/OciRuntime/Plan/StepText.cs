@@ -7,7 +7,7 @@ namespace OciRuntime.Plan;
 internal static class StepText
 {
     /// <summary>What the step does, without where it comes from.</summary>
-    public static string Describe(PlanStep step) => OneLine(Words(step));
+    public static string Describe(PlanStep step) => VisibleText.Line(Words(step));
 
     private static string Words(PlanStep step) => step.Op switch
     {
@@ -87,9 +87,6 @@ internal static class StepText
         InitOp.GuardMounts => "go on in a clone; take back what it has attached if it fails",
         _ => step.Op.ToString(),
     };
-
-    /// <summary>Text from a configuration, without what would break the line or speak to a terminal.</summary>
-    public static string OneLine(string text) => VisibleText.Line(text);
 
     private static string Join(List<NamespacePath> joins)
     {

@@ -1,4 +1,3 @@
-using Mono.Unix.Native;
 using OciRuntime.Linux;
 
 namespace OciRuntime.Spec;
@@ -40,7 +39,7 @@ public static partial class SpecValidator
         // NGROUPS_MAX, credentials(7).
         if (user.AdditionalGids.Length > 65536)
             problems.Error($"{at}/user/additionalGids", null, "must not have more than 65536 entries");
-        if (user.Umask is > (uint)FilePermissions.ACCESSPERMS)
+        if (user.Umask is > FileModes.AllAccess)
             problems.Error($"{at}/user/umask", SpecText.Show(user.Umask.Value), "must be from 0 to 511 (0777 octal)");
     }
 
