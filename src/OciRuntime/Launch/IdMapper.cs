@@ -46,6 +46,7 @@ internal static class IdMapper
         {
             if (!own.Exists(range => first >= range.First && first - range.First < range.Count)) return $": id {first} is not mapped in the runtime's own user namespace (/proc/self/{file})";
         }
+        // It fails for another process only (capget(2)).
         Credentials.GetPermitted(out ulong permitted);
         bool mapsRoot = file == "uid_map" && wanted.Exists(static range => range.First == 0);
         return mapsRoot && (permitted >> HostFacts.CAP_SETFCAP & 1) == 0 ? ": mapping uid 0 takes CAP_SETFCAP" : "";

@@ -166,6 +166,7 @@ internal sealed unsafe class NotifyProxy : IDisposable
         else
         {
             PollFd poll = new() { Fd = read.Number, Events = Processes.POLLIN };
+            // Answered or not, it goes on.
             Processes.Poll(&poll, 1, BarrierMilliseconds);
         }
     }
