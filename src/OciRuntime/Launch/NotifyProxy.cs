@@ -150,8 +150,9 @@ internal sealed unsafe class NotifyProxy : IDisposable
         fixed (byte* p = bytes)
         {
             byte* text = p;
+            Patience patience = Patience.Of(TellMilliseconds);
             // A host that is gone has no use for it, and the container runs all the same.
-            Patience.Of(TellMilliseconds).Retry(() => Sockets.Send(_host.Number, text, bytes.Length, passed, Sockets.MSG_DONTWAIT));
+            patience.Retry(() => Sockets.Send(_host.Number, text, bytes.Length, passed, Sockets.MSG_DONTWAIT));
         }
     }
 

@@ -78,8 +78,8 @@ public sealed class GlobalOptions : OptionSet
 
     private static LogLevel ReadLogLevel(ref ArgumentCursor a) => a.Value() switch
     {
-        "error" or "" => LogLevel.Error,
-        "warning" or "warn" => LogLevel.Warning,
+        "error" => LogLevel.Error,
+        "warning" or "warn" or "" => LogLevel.Warning,
         "info" => LogLevel.Info,
         "debug" => LogLevel.Debug,
         var other => throw a.Invalid(other, "error, warning, info or debug"),
