@@ -37,7 +37,7 @@ public sealed partial class DroppedResultTests
             }
         }
         bare.Should().BeEmpty();
-        found.Keys.Should().BeEquivalentTo(dropped.Keys, "each method that the compiled code calls like this is found in the source");
+        dropped.Keys.Except(found.Keys).Should().BeEmpty("each method that the compiled code calls like this is found in the source");
     }
 
     /// <summary>How often the result of which method is dropped. Methods are named as calls name them, those of one's own class without it.</summary>
@@ -57,10 +57,10 @@ public sealed partial class DroppedResultTests
         return dropped;
     }
 
-    /// <summary>The line has a call of it that is a whole statement, perhaps behind an if, for or fixed.</summary>
+    /// <summary>The line has a call of it that is a whole statement, perhaps behind an if, for or fixed. A variable goes by the name of its type.</summary>
     private static bool IsStatement(string[] lines, int i, string name)
     {
-        int at = lines[i].IndexOf(name + "(", StringComparison.Ordinal);
+        int at = lines[i].IndexOf(name + "(", StringComparison.OrdinalIgnoreCase);
         if (at < 0 || !Before().IsMatch(lines[i][..at]) || (lines[i][..at].Trim().Length == 0 && !Begins().IsMatch(lines[i - 1].Trim()))) return false;
         int depth = 0;
         for (int end = at + name.Length; end < lines[i].Length; end++)

@@ -58,10 +58,10 @@ public sealed class CommandLineReaderTests
     public void Crun_options(string line) => CommandLineReader.Parse(line.Split(' ')).Request.Should().Be(Request.RunVerb);
 
     [Test]
-    public void A_value_may_look_like_an_option_or_be_empty()
+    public void A_value_may_look_like_an_option_and_an_empty_one_is_none()
     {
         Verb<CreateOptions>("create --bundle --pid-file x").Bundle.Should().Be("--pid-file");
-        Verb<CreateOptions>("create --bundle= x").Bundle.Should().BeEmpty();
+        Verb<CreateOptions>("create --bundle= x").Bundle.Should().BeNull();
     }
 
     [Test]

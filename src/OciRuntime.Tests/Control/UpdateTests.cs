@@ -129,7 +129,7 @@ public sealed class UpdateTests
         Read("pids.max").Should().Be("7");
         string file = Path.Combine(_bundle.Directory, "resources.json");
         File.WriteAllText(file, """{"pids":{"limit":9}}""");
-        Update($"--resources={file}", "--pids-limit", "11");
+        _container.Invoke("update", $"--resources={file}", "--pids-limit", "11").ShouldSucceed().Stderr.Should().Contain("those of other options are ignored");
         Read("pids.max").Should().Be("9", "other limits do not count beside --resources");
     }
 

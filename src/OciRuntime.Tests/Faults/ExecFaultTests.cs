@@ -53,7 +53,7 @@ public sealed class ExecFaultTests
         int tolerated = 0;
         foreach ((string calls, string errno) in Table)
         {
-            foreach ((string call, int when) in SweepPoints.Choose(counts, calls.Split(' '), Full ? 40 : 2))
+            foreach ((string call, int when) in SweepPoints.Choose(counts, calls.Split(' '), Full ? 40 : 3))
             {
                 FaultRun run = Strace.Run(Exec, call, $"error={errno}", $"{when}", marker: "state.json");
                 bool hit = run.Place == FaultPlace.Runtime;

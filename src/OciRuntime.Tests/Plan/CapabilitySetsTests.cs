@@ -16,7 +16,7 @@ public sealed class CapabilitySetsTests
     public void None_means_none()
     {
         List<string> warnings = [];
-        CapabilitySets sets = CapabilitySets.Build(null, All, warnings);
+        CapabilitySets sets = CapabilitySets.Build(null, isRoot: false, All, warnings);
         (sets.Bounding | sets.Effective | sets.Permitted | sets.Inheritable | sets.Ambient).Should().Be(0UL);
         warnings.Should().BeEmpty();
     }
@@ -26,7 +26,7 @@ public sealed class CapabilitySetsTests
     {
         List<string> warnings = [];
         CapabilitySets sets = CapabilitySets.Build(
-            new ProcessCapabilities { Bounding = [Raw], Permitted = [Kill, Chown], Effective = [Kill], Inheritable = [Chown], Ambient = [Chown] }, All, warnings);
+            new ProcessCapabilities { Bounding = [Raw], Permitted = [Kill, Chown], Effective = [Kill], Inheritable = [Chown], Ambient = [Chown] }, isRoot: false, All, warnings);
         (sets.Bounding, sets.Permitted, sets.Effective, sets.Inheritable, sets.Ambient).Should().Be((Bit(Raw), KillBit | ChownBit, KillBit, ChownBit, ChownBit));
         warnings.Should().BeEmpty();
     }
@@ -37,7 +37,7 @@ public sealed class CapabilitySetsTests
     {
         List<string> warnings = [];
         CapabilitySets sets = CapabilitySets.Build(
-            new ProcessCapabilities { Bounding = [Kill, "CAP_FUTURE", "CAP_SYS_ADMIN"], Permitted = ["CAP_FUTURE", "kill"], Inheritable = ["CAP_SYS_ADMIN"] }, All, warnings);
+            new ProcessCapabilities { Bounding = [Kill, "CAP_FUTURE", "CAP_SYS_ADMIN"], Permitted = ["CAP_FUTURE", "kill"], Inheritable = ["CAP_SYS_ADMIN"] }, isRoot: false, All, warnings);
         sets.Bounding.Should().Be(KillBit);
         warnings.Should().Equal(
             "/process/capabilities: left out: \"CAP_FUTURE\" (not a known capability), \"CAP_SYS_ADMIN\" (not available to the runtime), \"kill\" (not a known capability)");
@@ -49,17 +49,25 @@ public sealed class CapabilitySetsTests
     {
         List<string> warnings = [];
         CapabilitySets sets = CapabilitySets.Build(
-            new ProcessCapabilities { Permitted = [Kill], Effective = [Kill, Raw], Inheritable = [Chown], Ambient = [Kill, Chown] }, All, warnings);
+            new ProcessCapabilities { Permitted = [Kill], Effective = [Kill, Raw], Inheritable = [Chown], Ambient = [Kill, Chown] }, isRoot: false, All, warnings);
         (sets.Effective, sets.Ambient).Should().Be((KillBit, 0UL));
         warnings.Should().Equal("/process/capabilities: left out: \"CAP_NET_RAW\" (effective, but not permitted), "
             + "\"CAP_CHOWN\" (ambient, but not permitted and inheritable), \"CAP_KILL\" (ambient, but not permitted and inheritable)");
     }
 
     [Test]
+    public void Root_misses_no_ambient_ones()
+    {
+        List<string> warnings = [];
+        CapabilitySets.Build(new ProcessCapabilities { Permitted = [Kill], Ambient = [Kill, "CAP_FUTURE"] }, isRoot: true, All, warnings).Ambient.Should().Be(0UL);
+        warnings.Should().Equal("/process/capabilities: left out: \"CAP_FUTURE\" (not a known capability)");
+    }
+
+    [Test]
     public void Hostile_lists_do_not_fill_the_log()
     {
         List<string> warnings = [];
-        CapabilitySets.Build(new ProcessCapabilities { Bounding = [.. Enumerable.Range(0, 5000).Select(i => $"X{i}{new string('x', 5000)}")] }, All, warnings);
+        CapabilitySets.Build(new ProcessCapabilities { Bounding = [.. Enumerable.Range(0, 5000).Select(i => $"X{i}{new string('x', 5000)}")] }, isRoot: false, All, warnings);
         warnings.Should().ContainSingle().Which.Should().EndWith(" and others").And.Subject.Length.Should().BeLessThan(SpecProblems.MaxKept * 200);
     }
 

@@ -87,5 +87,18 @@ public sealed class MountPlannerTests
             .Should().Contain("mount cgroup2 on /sys/fs/cgroup (ro,nosuid,nodev,noexec), else bind /sys/fs/cgroup/c");
     }
 
+    /// <summary>Without a linux section there is no namespace, and no map that an option could be relative to.</summary>
+    [TestCase("ridmap=uids=0-1000-1", "needs both uids= and gids=")]
+    [TestCase("idmap=uids=@0-0-1;gids=@0-0-1", "idmap=uids=@0-0-1;gids=@0-0-1")]
+    [TestCase("idmap", "idmap")]
+    public void Maps_without_any_namespace(string option, string because)
+    {
+        Action plan = () => Plans.Of(Plans.Json($$$"""
+            {"ociVersion":"1.3.0","process":{"cwd":"/","args":["true"],"user":{"uid":0,"gid":0}},"root":{"path":"rootfs"},
+            "mounts":[{"destination":"/x","type":"bind","source":"/d","options":["bind","{{{option}}}"]}]}
+            """));
+        plan.Should().Throw<OciException>().WithMessage($"/mounts/0 /x: *{because}*");
+    }
+
     private static LaunchPlan With(string mount) => Plans.Default(c => c["mounts"]!.AsArray().Add(Plans.Json(mount)));
 }

@@ -66,6 +66,7 @@ internal sealed unsafe class CgroupProcesses : CgroupWalk
         // In a threaded cgroup cgroup.procs reads EOPNOTSUPP: the domain above lists its processes, which need not be the container's own.
         if (AddNumbers(directory, "cgroup.procs", _pids) != -Errno.EOPNOTSUPP) return;
         HashSet<int> threads = [];
+        // One that is gone meanwhile has none.
         AddNumbers(directory, "cgroup.threads", threads);
         foreach (int thread in threads)
         {

@@ -242,6 +242,7 @@ internal sealed unsafe class CriuService : IDisposable
         _reaped = true;
         // Even killed it may wait in the kernel, for a file system that the container serves.
         if (Processes.Poll(&poll, 1, EndMilliseconds) == 0) return Processes.SIGKILL;
+        // It has ended, and nobody else waits for it.
         Processes.Wait(Pid, out int status, 0);
         return status;
     }

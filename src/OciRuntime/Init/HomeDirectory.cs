@@ -63,6 +63,7 @@ internal static unsafe class HomeDirectory
         {
             // Whoever waits for the end of a stream, or of the conversation with the runtime, must not wait for this process.
             CloseAllBut(root, pipe[1]);
+            // What cannot be looked at is not found.
             Look(root, uid, home, room, 0);
             int length = 0;
             while (home[length] != 0) length++;
@@ -76,6 +77,7 @@ internal static unsafe class HomeDirectory
         {
             long deadline = Processes.Milliseconds() + Patience;
             Take(pipe[0], home, room, deadline);
+            // ESRCH: it has ended.
             Processes.PidFdSendSignal(pidfd, Processes.SIGKILL);
             // Nothing to do about one that cannot be reaped: stuck, or traced by a process of the container.
             if (Await(pidfd, deadline)) Processes.Wait((int)pid, out _, Processes.WNOHANG);
@@ -112,6 +114,7 @@ internal static unsafe class HomeDirectory
     private static void CloseAllBut(int one, int other)
     {
         uint low = (uint)(one < other ? one : other), high = (uint)(one < other ? other : one);
+        // It fails for a range that is none only (close_range(2)).
         if (low > 0) Files.CloseRange(0, low - 1, 0);
         if (high - low > 1) Files.CloseRange(low + 1, high - 1, 0);
         Files.CloseRange(high + 1, uint.MaxValue, 0);

@@ -72,10 +72,12 @@ internal static unsafe class InitMain
         {
             ulong bit = 1UL << (signal - 1);
             if (signal is Processes.SIGKILL or Processes.SIGSTOP || signal == except) continue;
+            // Only SIGKILL and SIGSTOP are refused (sigaction(2)).
             if ((bit & Ending) != 0) Processes.EndAt(signal);
             else if ((bit & Default) != 0) Processes.ResetSignal(signal);
             else Processes.IgnoreSignal(signal);
         }
+        // It cannot fail with these arguments.
         Processes.SetSignalMask(Processes.SIG_SETMASK, 0, out _);
     }
 

@@ -37,10 +37,12 @@ internal static unsafe class LiveMountSteps
         Processes.Poll(fds, 2, -1);
         if (fds[0].Returned == 0)
         {
+            // ESRCH: it has ended just now. Whether it ends in time is seen below.
             Processes.PidFdSendSignal(pidfd, Processes.SIGKILL);
             Processes.Poll(fds, 1, ClonesEndMilliseconds);
         }
         int status = 1;
+        // What cannot be reaped has not succeeded.
         if (fds[0].Returned != 0) Processes.Wait((int)pid, out status, 0);
         if (status == 0) Processes.Exit(0);
         s.StepIndex = s.Plan->StepCount - 1;

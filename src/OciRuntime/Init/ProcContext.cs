@@ -84,6 +84,7 @@ internal static unsafe class ProcContext
         if (result >= 0) result = Processes.ForkSimply();
         if (result == 0) SendContext(socket);
         if (result < 0) Send(socket, result, -1);
+        // Whatever it ended with, the message it sent, or did not send, is the result.
         else Processes.Wait((int)result, out _, 0);
         Processes.Exit(0);
     }
@@ -145,6 +146,7 @@ internal static unsafe class ProcContext
     private static void Send(int socket, long result, int passed)
     {
         int errno = result < 0 ? (int)-result : 0;
+        // See above.
         Sockets.Send(socket, &errno, sizeof(int), passed);
     }
 }

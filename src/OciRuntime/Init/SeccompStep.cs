@@ -22,6 +22,7 @@ internal static unsafe class SeccompStep
         else
         {
             InitMain.CreatedSignals(Processes.SIGSYS);
+            // It fails for SIGKILL and SIGSTOP only (sigaction(2)).
             Processes.ResetSignal(Processes.SIGSYS);
         }
         return Files.CloseRange(3, uint.MaxValue, Files.CLOSE_RANGE_CLOEXEC);

@@ -68,6 +68,7 @@ internal sealed unsafe class ChildProcess : IDisposable
         // of a child stays its own until it has been waited for.
         if (pid == Pid || !Processes.IsChild(pid)) throw new OciException($"pid {pid}, which init says it has cloned, is not a child of this process");
         interruption.WaitFor(PidFd.Number);
+        // A tracer in the container may keep its status; then whoever adopts this process reaps it.
         Processes.Wait(Pid, out _, Processes.WNOHANG);
         PidFd.Dispose();
         Pid = pid;

@@ -29,7 +29,7 @@ internal sealed unsafe class DeviceNodes : IDisposable
             Check(Files.ChownAt(directory, name, uid, gid, Files.AT_SYMLINK_NOFOLLOW), step, "chown");
             // The umask has taken its part, and chown set-id bits.
             Check(Files.ChmodAt(directory, name, (uint)step.A & FileModes.All), step, "chmod");
-            using Fd mount = new((int)Check(Mounts.OpenTree(directory, name, Mounts.OPEN_TREE_CLONE | Files.AT_SYMLINK_NOFOLLOW), step, "open_tree"));
+            using Fd mount = Opened(Mounts.OpenTree(directory, name, Mounts.OPEN_TREE_CLONE | Files.AT_SYMLINK_NOFOLLOW), step, "open_tree");
             child.Conversation.Answer(passed: mount.Number);
         }
     }
@@ -42,7 +42,7 @@ internal sealed unsafe class DeviceNodes : IDisposable
             InitStep tmpfs = *native;
             tmpfs.Text1 = type;
             tmpfs.A = (long)(Mounts.MOUNT_ATTR_NOSUID | Mounts.MOUNT_ATTR_NOEXEC);
-            return new((int)Check(MountSteps.CreateFilesystem(ref s, &tmpfs, -1), step, "make a tmpfs for it"));
+            return Opened(MountSteps.CreateFilesystem(ref s, &tmpfs, -1), step, "make a tmpfs for it");
         }
     }
 
@@ -54,7 +54,13 @@ internal sealed unsafe class DeviceNodes : IDisposable
         return map.Find(range => range.Maps(id)) is { } found ? found.HostID + (id - found.ContainerID) : throw new OciException($"{origin}/{kind}: {id}: is not mapped in the container's user namespace");
     }
 
-    private static long Check(long result, PlanStep step, string call) => OciException.Check(result, $"{step.Origin}: {StepText.Describe(step)}: {call}");
+    private static Fd Opened(long result, PlanStep step, string call)
+    {
+        Check(result, step, call);
+        return new Fd((int)result);
+    }
+
+    private static void Check(long result, PlanStep step, string call) => OciException.Check(result, $"{step.Origin}: {StepText.Describe(step)}: {call}");
 
     public void Dispose() => _directory?.Dispose();
 }

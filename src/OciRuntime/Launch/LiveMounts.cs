@@ -107,6 +107,7 @@ internal sealed unsafe class LiveMounts(RuntimeSpec spec, ContainerEntry entry, 
             child.Kill();
             return "some of the mounts may be gone";
         }
+        // ESRCH: it has ended.
         Processes.PidFdSendSignal(child.PidFd.Number, Processes.SIGTERM);
         return child.End() == TakenBack ? "undone" : "some of the mounts may have been made";
     }

@@ -150,8 +150,9 @@ internal sealed unsafe class NotifyProxy : IDisposable
         fixed (byte* p = bytes)
         {
             byte* text = p;
+            Patience patience = Patience.Of(TellMilliseconds);
             // A host that is gone has no use for it, and the container runs all the same.
-            Patience.Of(TellMilliseconds).Retry(() => Sockets.Send(_host.Number, text, bytes.Length, passed, Sockets.MSG_DONTWAIT));
+            patience.Retry(() => Sockets.Send(_host.Number, text, bytes.Length, passed, Sockets.MSG_DONTWAIT));
         }
     }
 
@@ -166,6 +167,7 @@ internal sealed unsafe class NotifyProxy : IDisposable
         else
         {
             PollFd poll = new() { Fd = read.Number, Events = Processes.POLLIN };
+            // Answered or not, it goes on.
             Processes.Poll(&poll, 1, BarrierMilliseconds);
         }
     }

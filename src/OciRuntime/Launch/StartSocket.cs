@@ -64,6 +64,7 @@ internal static unsafe class StartSocket
         long connected = patience.Retry(() => Sockets.Connect(socket.Number, entry.StartSocketPath));
         // An earlier start was killed after it had renamed the socket and before it said "go".
         if (connected == -Errno.ENOENT) connected = patience.Retry(() => Sockets.Connect(socket.Number, entry.StartingSocketPath));
+        // Failing that the state stays "created" for this moment.
         else Files.RenameAt(entry.Directory, ContainerEntry.StartSocketName, entry.Directory, ContainerEntry.StartingSocketName);
         OciException.Check(connected, "connect to the container's init");
         SyncMessage message = default;

@@ -16,7 +16,11 @@ internal readonly struct CapabilitySets
     public ulong Inheritable { get; private init; }
     public ulong Ambient { get; private init; }
 
-    public static CapabilitySets Build(ProcessCapabilities? capabilities, ulong available, List<string> warnings)
+    /// <param name="capabilities">What the configuration asks for; null for none.</param>
+    /// <param name="isRoot">The program runs as uid 0, which is given all that is in the bounding set by execve: ambient ones make no difference. Buildah lists them although none is inheritable.</param>
+    /// <param name="available">What the runtime has to give.</param>
+    /// <param name="warnings">Takes what is left out.</param>
+    public static CapabilitySets Build(ProcessCapabilities? capabilities, bool isRoot, ulong available, List<string> warnings)
     {
         if (capabilities == null) return default;
         LeftOut leftOut = new(available);
@@ -30,7 +34,7 @@ internal readonly struct CapabilitySets
             Inheritable = inheritable,
             Effective = leftOut.Within(leftOut.Mask(capabilities.Effective), permitted, "effective, but not permitted"),
             // The kernel raises an ambient capability only when it is permitted and inheritable (capabilities(7)).
-            Ambient = leftOut.Within(leftOut.Mask(capabilities.Ambient), permitted & inheritable, "ambient, but not permitted and inheritable"),
+            Ambient = leftOut.Within(leftOut.Mask(capabilities.Ambient), permitted & inheritable, isRoot ? null : "ambient, but not permitted and inheritable"),
         };
         leftOut.Report(warnings);
         return sets;
@@ -54,9 +58,9 @@ internal readonly struct CapabilitySets
             return mask;
         }
 
-        public ulong Within(ulong mask, ulong of, string why)
+        public ulong Within(ulong mask, ulong of, string? why)
         {
-            for (ulong rest = mask & ~of; rest != 0; rest &= rest - 1) Add(SpecText.Quote(CapabilityNames.All[BitOperations.TrailingZeroCount(rest)]), why);
+            for (ulong rest = why == null ? 0 : mask & ~of; rest != 0; rest &= rest - 1) Add(SpecText.Quote(CapabilityNames.All[BitOperations.TrailingZeroCount(rest)]), why!);
             return mask & of;
         }
 

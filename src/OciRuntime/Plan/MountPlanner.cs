@@ -7,6 +7,9 @@ namespace OciRuntime.Plan;
 /// <summary>The mounts of config.json as steps.</summary>
 internal sealed class MountPlanner(PlanRequest request, NamespacePlan namespaces, LabelPlanner labels, List<PlanStep> steps, List<string> warnings)
 {
+    // A container without namespaces need not have the section.
+    private readonly LinuxConfig _linux = request.Spec.Linux ?? new LinuxConfig();
+
     /// <summary>Read-only remounts that come last, because something has still to be made inside.</summary>
     private readonly List<PlanStep> _late = [];
 
@@ -91,7 +94,7 @@ internal sealed class MountPlanner(PlanRequest request, NamespacePlan namespaces
     {
         try
         {
-            return MountIdMap.Build(mount, option, request.Spec.Linux!, namespaces);
+            return MountIdMap.Build(mount, option, _linux, namespaces);
         }
         catch (FormatException e)
         {
@@ -147,7 +150,7 @@ internal sealed class MountPlanner(PlanRequest request, NamespacePlan namespaces
         foreach ((string key, string? value) in data)
         {
             if (key is not ("uid" or "gid") || !uint.TryParse(value, out uint id)) continue;
-            IdMapping[] mappings = key == "uid" ? request.Spec.Linux!.UidMappings : request.Spec.Linux!.GidMappings;
+            IdMapping[] mappings = key == "uid" ? _linux.UidMappings : _linux.GidMappings;
             if (!Array.Exists(mappings, m => m.Maps(id))) throw Refuse(origin, mount, $"option \"{key}={value}\": the id is not mapped by /linux/{key}Mappings");
         }
     }

@@ -67,7 +67,7 @@ internal sealed class ProcessPlanner(PlanRequest request, bool userNamespace, Li
         if (keptOnRequest && user.AdditionalGids.Length > 0) warnings.Add($"/process/user/additionalGids: left out, as {Annotations.Pointer(Annotations.KeepOriginalGroups)} keeps the caller's groups");
         else if ((groups & InitFlags.KeepGroups) != 0 && user.AdditionalGids.Length > 0) throw GroupsDenied(user);
         ulong available = userNamespace ? ulong.MaxValue >> (63 - request.Host.LastCapability) : request.Host.Permitted;
-        CapabilitySets sets = CapabilitySets.Build(_process.Capabilities, available, warnings);
+        CapabilitySets sets = CapabilitySets.Build(_process.Capabilities, user.Uid == 0, available, warnings);
         if (_process.NoNewPrivileges) steps.Add(new(InitOp.NoNewPrivileges, new("/process/noNewPrivileges")));
         AddLimits();
         SchedulingPlanner.AddSteps(_process, request.Spec.Linux, steps);
