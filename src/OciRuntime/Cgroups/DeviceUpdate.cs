@@ -90,7 +90,7 @@ internal static class DeviceUpdate
         bool any = false;
         // Unreadable counts as none: then the kernel's answer stands, after the pauses.
         if (result == -Errno.EINVAL) CgroupFiles.Rewind(directory);
-        if (result == -Errno.EINVAL) CgroupFiles.Children(directory, (_, _) => any = true);
+        if (result == -Errno.EINVAL) CgroupFiles.Children(directory, (_, _) => !(any = true));
         for (int pause = 1; result == -Errno.EINVAL && !any && pause <= LongestPause; pause *= 2)
         {
             Processes.Sleep(pause);
