@@ -29,6 +29,26 @@ public sealed class CgroupMountTests
         container.Init.MountAt("/x").Type.Should().Be("cgroup2");
     }
 
+    /// <summary>They show the caller's, which a container without a cgroup is in, and without a namespace the v1 ones are not for it to write to.</summary>
+    [Test]
+    public void Types_mean_the_same_without_a_cgroup_of_the_containers([Values] bool cgroupNamespace)
+    {
+        if (CgroupHost.Mode != CgroupMode.Hybrid) Assert.Ignore("missing: cgroup v2 beside v1");
+        using TestBundle bundle = With(cgroupNamespace).RemoveMount("/sys/fs/cgroup").AddMount("/sys/fs/cgroup", "cgroup", "cgroup", "rw");
+        using TestContainer container = new(bundle.Args("sleep", "1000"));
+        container.GlobalOptions.AddRange(["--cgroup-manager", "disabled"]);
+        container.Started();
+        container.Init.MountAt("/x").Type.Should().Be("cgroup2");
+        container.Init.MountAt("/sys/fs/cgroup").Type.Should().Be("tmpfs");
+        foreach (MountInfo host in CgroupHost.Mounts.Where(mount => mount.Type == "cgroup"))
+        {
+            MountInfo mount = container.Init.MountAt($"/sys/fs/cgroup/{Path.GetFileName(host.MountPoint)}");
+            mount.Type.Should().Be("cgroup");
+            mount.Root.Should().Be(container.Init.Cgroups.Single(entry => entry.Controllers.Intersect(host.SuperOptions).Any()).Path);
+            mount.Options.Should().Contain(cgroupNamespace ? "rw" : "ro");
+        }
+    }
+
     /// <summary>The kernel's word for no source is "none"; programs that read mount tables know the one of runc and crun.</summary>
     [TestCase("cgroup", "cgroup", "cgroup")]
     [TestCase("cgroup2", "mine", "mine")]

@@ -32,6 +32,25 @@ public sealed class NamespacePsTests
         container.Invoke("ps", "--format", "json").ShouldSucceed().Stdout.Should().Be("null\n");
     }
 
+    /// <summary>And `kill --all`: each is told, those of namespaces below, too, and nobody else.</summary>
+    [Test]
+    public void All_that_are_listed_are_signalled()
+    {
+        using var bundle = new TestBundle();
+        string log = TestRun.NewDirectory("heard");
+        bundle.Capabilities("CAP_SYS_ADMIN").AddMount("/log", null, log, "bind").Env("LISTEN=trap 'echo $0 >>/log/heard' USR1; touch /log/$0; while :; do sleep 0.1; done");
+        bundle.Script("""sh -c "$LISTEN" child & unshare -p -f sh -c "$LISTEN" below & exec sh -c "$LISTEN" init""");
+        using var container = new TestContainer(bundle);
+        container.GlobalOptions.AddRange(Disabled);
+        container.Started();
+        string[] everyone = ["below", "child", "init"];
+        Eventually.True(() => everyone.All(name => File.Exists($"{log}/{name}")), "all listen");
+        container.Kill("USR1", "--all").ShouldSucceed();
+        Eventually.True(() => File.Exists($"{log}/heard") && File.ReadAllLines($"{log}/heard").Order().SequenceEqual(everyone), "each of them has heard it");
+        container.Delete("--force").ShouldSucceed();
+        Cleaner.DeleteTree(log);
+    }
+
     [Test]
     public void With_others_in_the_pid_namespace_it_says_why_not()
     {

@@ -52,6 +52,18 @@ public sealed class HookEnvironmentTests
         Variables(hooks, "poststop").Should().Contain($"{Caller}=delete");
     }
 
+    /// <summary>`delete` is not executed again from a sealed copy, which would leave a variable.</summary>
+    [Test]
+    public void A_caller_without_any_variable_has_his_hooks_run_without()
+    {
+        using HookBundle hooks = Bundle(env: null);
+        using var container = new TestContainer(hooks.Bundle, Ocirun.Binary with { Launcher = ["env", "-i"] });
+        container.Create().ShouldSucceed();
+        container.Call("start", container.Id).ShouldSucceed();
+        container.Call("delete", "--force", container.Id).ShouldSucceed().Stderr.Should().BeEmpty();
+        Variables(hooks, "poststop").Should().OnlyContain(v => v.StartsWith("PWD=") || v.StartsWith("SHLVL=") || v.StartsWith("OLDPWD=") || v.StartsWith("_="));
+    }
+
     /// <summary>What is not UTF-8 arrives as it was.</summary>
     [Test]
     public void Variables_are_bytes()

@@ -8,6 +8,9 @@ internal sealed partial class CgroupControl
 {
     private const int LongestPause = 64;
 
+    // Milliseconds that the removal of what is there may take beyond the timeout, which is for those who are going: the kernel removes some ten thousand cgroups a second.
+    private const int WorkPatience = 60_000;
+
     /// <summary>Removes the cgroups and all below them, waiting for processes that are going.</summary>
     /// <exception cref="OciException">Something still holds one after <paramref name="timeout"/>; the message names the pids. May be repeated.</exception>
     public void Remove(TimeSpan timeout)
@@ -15,7 +18,7 @@ internal sealed partial class CgroupControl
         long deadline = Environment.TickCount64 + (long)timeout.TotalMilliseconds;
         // v2 comes first: it can be waited for, and a task leaves all hierarchies at the same moment (cgroup_exit()), so that v1
         // then needs no waiting.
-        for (int i = 0; i < Paths.Count; i++) RemoveOne(Paths[i], deadline);
+        for (int i = 0; i < Paths.Count; i++) RemoveOne(Paths[i], deadline, deadline + WorkPatience);
     }
 
     /// <summary>One attempt at an empty cgroup without children.</summary>
@@ -37,7 +40,7 @@ internal sealed partial class CgroupControl
         return CgroupFiles.OpenPath(path[..slash], Files.O_PATH, out _);
     }
 
-    private static void RemoveOne(string path, long deadline)
+    private void RemoveOne(string path, long deadline, long last)
     {
         // A journal names cgroups before they are made. What was never made is not to fail for the reason that kept it from being made,
         // such as a kernel or seccomp profile without openat2.
@@ -49,6 +52,7 @@ internal sealed partial class CgroupControl
         {
             byte[] bytes = Encoding.UTF8.GetBytes(name);
             int pause = 1;
+            bool isLate = false;
             long result;
             while ((result = CgroupFiles.RemoveChild((int)parent, bytes)) < 0 && !CgroupFiles.IsGone(result))
             {
@@ -58,11 +62,12 @@ internal sealed partial class CgroupControl
                 OciException.Check(fd, $"open cgroup {path}");
                 try
                 {
-                    RemovalWalk below = new(path, deadline);
-                    below.Run((int)fd);
-                    // Before progress counts: whoever makes new ones all the time is not to be waited for.
-                    if (Environment.TickCount64 >= deadline) throw Busy(path, (int)fd);
-                    if (below.Progress) continue;
+                    if (isLate) throw Busy(path, (int)fd);
+                    RemovalWalk below = new(path, last, room);
+                    bool all = below.Run((int)fd);
+                    // Before progress counts: what there was may be much, but whoever makes new ones all the time is not to be waited for.
+                    isLate = Environment.TickCount64 >= (all ? deadline : last);
+                    if (isLate || below.Progress) continue;
                     if (!WaitUntilEmpty((int)fd, deadline))
                     {
                         Processes.Sleep(pause);
@@ -95,17 +100,28 @@ internal sealed partial class CgroupControl
     private static OciException Busy(string path, int fd)
     {
         HashSet<int> pids = [];
-        CgroupProcesses.Collect(fd, pids);
+        bool hasChildren = false;
+        CgroupFiles.Rewind(fd);
+        // Unreadable counts as none.
+        CgroupFiles.Children(fd, (_, _) => !(hasChildren = true));
+        try
+        {
+            CgroupProcesses.Collect(fd, pids);
+        }
+        catch (OciException)
+        {
+            // More cgroups than can be looked through: those are then what there is to tell.
+        }
         int[] sorted = Sorted(pids);
         string who = sorted.Length == 0
-            ? "held by something that is not a process of this pid namespace"
+            ? hasChildren ? "there are cgroups below it, which are too many or made all the time" : "held by something that is not a process of this pid namespace"
             : $"held by process{(sorted.Length == 1 ? "" : "es")} {string.Join(", ", sorted.AsSpan(0, Math.Min(20, sorted.Length)).ToArray())}{(sorted.Length > 20 ? ", ..." : "")}";
         OciException plain = OciException.FromResult(-Errno.EBUSY, $"remove cgroup {path}");
         return new OciException($"{plain.Message}: {who}", Errno.EBUSY);
     }
 
     /// <summary>One pass from the leaves up. What has processes stays, and all above it.</summary>
-    private sealed class RemovalWalk(string path, long deadline) : CgroupWalk(deadline)
+    private sealed class RemovalWalk(string path, long deadline, int room) : CgroupWalk(deadline, room)
     {
         /// <summary>Whether anything was removed.</summary>
         public bool Progress { get; private set; }

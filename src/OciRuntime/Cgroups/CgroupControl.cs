@@ -4,7 +4,9 @@ namespace OciRuntime.Cgroups;
 
 /// <summary>Rules over existing cgroups, known by the paths in the state file. Missing directories count as empty.</summary>
 /// <remarks>The v2 path, where there is one, comes first, as in <see cref="CgroupPlan.Paths"/>: it alone knows an atomic kill and events to wait for.</remarks>
-internal sealed partial class CgroupControl(IReadOnlyList<string> paths)
+/// <param name="paths">The directories.</param>
+/// <param name="room">For names when they are looked through, see <see cref="CgroupWalk"/>.</param>
+internal sealed partial class CgroupControl(IReadOnlyList<string> paths, int room = CgroupWalk.Room)
 {
     private const int SIGKILL = Processes.SIGKILL;
 
@@ -120,12 +122,12 @@ internal sealed partial class CgroupControl(IReadOnlyList<string> paths)
         return pids.Length > 0;
     }
 
-    private static void Collect(string path, HashSet<int> pids)
+    private void Collect(string path, HashSet<int> pids)
     {
         long fd = CgroupFiles.OpenPath(path, Files.O_RDONLY, out _);
         if (CgroupFiles.IsGone(fd)) return;
         OciException.Check(fd, $"open cgroup {path}");
-        CgroupProcesses.Collect((int)fd, pids);
+        CgroupProcesses.Collect((int)fd, pids, room);
         Files.Close((int)fd);
     }
 
@@ -134,7 +136,7 @@ internal sealed partial class CgroupControl(IReadOnlyList<string> paths)
     {
         long fd = OpenFreezer();
         if (fd < 0) return;
-        CgroupProcesses.Collect((int)fd, pids);
+        CgroupProcesses.Collect((int)fd, pids, room);
         Files.Close((int)fd);
     }
 

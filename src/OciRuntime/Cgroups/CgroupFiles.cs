@@ -110,9 +110,9 @@ internal static unsafe class CgroupFiles
 
     /// <summary>Calls back with inode and name of each child cgroup; the names are bytes, without NUL.</summary>
     /// <param name="directory">Open for reading; read from where it is: see <see cref="Rewind"/>.</param>
-    /// <param name="add">Takes them.</param>
+    /// <param name="add">Takes them; false to end.</param>
     /// <returns>0 or a negated errno; see <see cref="IsGone"/>.</returns>
-    public static long Children(int directory, Action<ulong, byte[]> add)
+    public static long Children(int directory, Func<ulong, byte[], bool> add)
     {
         const byte DT_DIR = 4;
         byte* buffer = stackalloc byte[8192];
@@ -124,7 +124,7 @@ internal static unsafe class CgroupFiles
             {
                 if (buffer[at + 18] != DT_DIR) continue;
                 ReadOnlySpan<byte> name = new(buffer + at + 19, CString.Length(buffer + at + 19));
-                if (!name.SequenceEqual("."u8) && !name.SequenceEqual(".."u8)) add(*(ulong*)(buffer + at), name.ToArray());
+                if (!name.SequenceEqual("."u8) && !name.SequenceEqual(".."u8) && !add(*(ulong*)(buffer + at), name.ToArray())) return 0;
             }
         }
         return n;

@@ -16,17 +16,20 @@ internal sealed unsafe class CgroupProcesses : CgroupWalk
     private int _found = -1;
     private byte[] _path = [];
 
-    private CgroupProcesses(HashSet<int> pids, int wanted = 0) : base(Environment.TickCount64 + Patience)
+    private CgroupProcesses(HashSet<int> pids, int wanted, int room) : base(Environment.TickCount64 + Patience, room)
     {
         _pids = pids;
         _wanted = wanted;
     }
 
     /// <summary>Adds the pids in cgroup.procs of a directory and of all below it.</summary>
+    /// <param name="directory">Where to begin.</param>
+    /// <param name="pids">Takes them.</param>
+    /// <param name="room">See <see cref="CgroupWalk"/>.</param>
     /// <exception cref="OciException">A cgroup cannot be looked into, or there are more than can be looked through.</exception>
-    public static void Collect(int directory, HashSet<int> pids)
+    public static void Collect(int directory, HashSet<int> pids, int room = Room)
     {
-        if (!new CgroupProcesses(pids).Run(directory)) throw TooMany();
+        if (!new CgroupProcesses(pids, 0, room).Run(directory)) throw TooMany();
     }
 
     /// <summary>Opens the cgroup below a directory, or this itself, that a process is in.</summary>
@@ -38,7 +41,7 @@ internal sealed unsafe class CgroupProcesses : CgroupWalk
     /// <exception cref="OciException">See <see cref="Collect"/>.</exception>
     public static long Find(int directory, int pid, out byte[] path)
     {
-        CgroupProcesses walk = new([], pid);
+        CgroupProcesses walk = new([], pid, Room);
         if (!walk.Run(directory)) throw TooMany();
         path = walk._path;
         return walk._found < 0 ? -Errno.ENOENT : walk._found;
@@ -52,19 +55,19 @@ internal sealed unsafe class CgroupProcesses : CgroupWalk
             return true;
         }
         _pids.Clear();
-        if (AddNumbers(directory, "cgroup.procs", _pids) == -Errno.EOPNOTSUPP) AddNumbers(directory, "cgroup.threads", _pids);
+        if (!AddNumbers(directory, "cgroup.procs", _pids)) AddNumbers(directory, "cgroup.threads", _pids);
         if (!_pids.Contains(_wanted)) return true;
         _found = (int)OciException.Check(Files.Fcntl(directory, Files.F_DUPFD_CLOEXEC, 3), "keep a cgroup open");
         _path = [.. Names.SelectMany(static name => (byte[])[(byte)'/', .. name])];
         return false;
     }
 
-    private static OciException TooMany() => new($"there are more cgroups below than can be looked through in {Patience / 1000} s", Errno.ETIMEDOUT);
+    private static OciException TooMany() => new("there are more cgroups below than can be looked through", Errno.ETIMEDOUT);
 
     private void AddPids(int directory)
     {
         // In a threaded cgroup cgroup.procs reads EOPNOTSUPP: the domain above lists its processes, which need not be the container's own.
-        if (AddNumbers(directory, "cgroup.procs", _pids) != -Errno.EOPNOTSUPP) return;
+        if (AddNumbers(directory, "cgroup.procs", _pids)) return;
         HashSet<int> threads = [];
         // One that is gone meanwhile has none.
         AddNumbers(directory, "cgroup.threads", threads);
@@ -84,17 +87,27 @@ internal sealed unsafe class CgroupProcesses : CgroupWalk
         return at >= 0 && Utf8Parser.TryParse(status[(at + key.Length)..], out int pid, out _) ? pid : 0;
     }
 
-    private long AddNumbers(int directory, string file, HashSet<int> pids)
+    /// <summary>Adds the numbers in a file; there are none in that of a cgroup that is gone. False where the kernel does not give them (EOPNOTSUPP).</summary>
+    /// <exception cref="OciException">It cannot be read: an owner may take that right from others, and what is not seen is not to pass for nothing.</exception>
+    private bool AddNumbers(int directory, string file, HashSet<int> pids)
     {
         long fd = CgroupFiles.OpenFile(directory, file, Files.O_RDONLY);
-        if (fd < 0) return fd;
+        long n = fd < 0 ? fd : ReadNumbers((int)fd, pids);
+        if (fd >= 0) Files.Close((int)fd);
+        if (n == -Errno.EOPNOTSUPP) return false;
+        if (!CgroupFiles.IsGone(n)) OciException.Check(n, $"read {file} of a cgroup");
+        return true;
+    }
+
+    private long ReadNumbers(int fd, HashSet<int> pids)
+    {
         byte* buffer = stackalloc byte[BufferSize];
         int pid = 0;
         long n;
         // v2 lists tasks as it finds them: one that forks for ever is found for ever.
         do
         {
-            n = Files.Read((int)fd, buffer, BufferSize);
+            n = Files.Read(fd, buffer, BufferSize);
             if (n == -Errno.EINTR) continue;
             if (n <= 0) break;
             for (int i = 0; i < (int)n; i++)
@@ -110,7 +123,6 @@ internal sealed unsafe class CgroupProcesses : CgroupWalk
             }
         }
         while (!IsLate);
-        Files.Close((int)fd);
         return n;
     }
 }

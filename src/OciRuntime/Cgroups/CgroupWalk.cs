@@ -6,18 +6,27 @@ namespace OciRuntime.Cgroups;
 /// <summary>
 /// Goes through a cgroup and all below it. A container makes that tree, at will and at the same time: names are bytes, depth and length of paths
 /// have no bound (PATH_MAX is one of paths, not of trees), and it may grow faster than anybody can walk. So there is one descriptor however deep
-/// it gets, a number of system calls that grows with the number of cgroups and nothing else, and a deadline.
+/// it gets, a number of system calls that grows with the number of cgroups and nothing else, a deadline, and a limit for the names that are kept.
 /// </summary>
 /// <param name="deadline">When to give up, as <see cref="Environment.TickCount64"/>.</param>
-internal abstract class CgroupWalk(long deadline)
+/// <param name="room">For the names of cgroups that are yet to be entered, in bytes. Of each cgroup at least one child is looked at.</param>
+internal abstract class CgroupWalk(long deadline, int room = CgroupWalk.Room)
 {
     /// <summary>Time for looking at a tree in milliseconds: more than ten thousand cgroups take on a slow machine.</summary>
     public const int Patience = 10_000;
+
+    /// <summary>Half of the heap (System.GC.HeapHardLimit): 150,000 cgroups beside each other, if their names are as long as can be.</summary>
+    public const int Room = 48 << 20;
+
+    // Of a name beside its bytes: the array's header, and twice its place in the list, which grows by doubling.
+    private const int NameCost = 64;
 
     // On v1 a cgroup can be renamed within its parent (cgroup1_rename() in the kernel), also by the container, as fast as it can.
     private const int RenamesFollowed = 100;
 
     private readonly Stack<Level> _above = [];
+    private int _room = room;
+    private bool _isCut;
 
     /// <summary>A cgroup that is entered, the first one included.</summary>
     /// <param name="directory">Open for reading.</param>
@@ -40,7 +49,7 @@ internal abstract class CgroupWalk(long deadline)
 
     /// <summary>Walks.</summary>
     /// <param name="top">Open for reading; its position does not matter and is changed.</param>
-    /// <returns>False when time was up before the end.</returns>
+    /// <returns>False when not all was seen: time was up, or there was no room for more names.</returns>
     /// <exception cref="OciException">A cgroup cannot be opened or read, for another reason than that it is gone.</exception>
     public bool Run(int top)
     {
@@ -50,7 +59,7 @@ internal abstract class CgroupWalk(long deadline)
             if (!Enter(top)) return true;
             CgroupFiles.Rewind(top);
             // The inode is for coming back, and to the first one the walk comes back by its own descriptor.
-            Level level = new(0, List(top));
+            Level level = List(0, top);
             while (true)
             {
                 if (IsLate) return false;
@@ -63,15 +72,16 @@ internal abstract class CgroupWalk(long deadline)
                     if (current != top) Files.Close(current);
                     current = (int)inner;
                     if (!Enter(current)) return true;
-                    level = new(level.Current.Inode, List(current));
+                    level = List(level.Current.Inode, current);
                 }
                 else if (_above.TryPop(out Level? parent))
                 {
-                    current = Up(current, top, parent);
+                    Up(ref current, top, parent);
+                    _room += level.Cost;
                     level = parent;
                     Leave(current, level.Current.Name);
                 }
-                else return true;
+                else return !_isCut;
             }
         }
         finally
@@ -82,14 +92,13 @@ internal abstract class CgroupWalk(long deadline)
     }
 
     // A cgroup never changes its parent, so ".." is where the walk came from. That this is so is checked all the same: what follows may be rmdir(2).
-    private int Up(int current, int top, Level parent)
+    private void Up(ref int current, int top, Level parent)
     {
         long above = _above.Count == 0 ? top : CgroupFiles.OpenParent(current);
-        if (current != top) Files.Close(current);
+        Files.Close(current);
+        current = above < 0 ? top : (int)above;
         OciException.Check(above, "go up from a child cgroup");
-        if (above == top || InodeOf((int)above) == parent.Inode) return (int)above;
-        Files.Close((int)above);
-        throw new OciException("a cgroup has moved while it was looked through", Errno.EXDEV);
+        if (current != top && InodeOf(current) != parent.Inode) throw new OciException("a cgroup has moved while it was looked through", Errno.EXDEV);
     }
 
     /// <summary>Opens a child, under whatever name it has by now; negative when it is gone.</summary>
@@ -100,11 +109,16 @@ internal abstract class CgroupWalk(long deadline)
         {
             long fd = CgroupFiles.OpenDirectory(parent, name);
             if (!CgroupFiles.IsGone(fd)) return OciException.Check(fd, $"open child cgroup {Encoding.UTF8.GetString(name)}");
+            byte[]? renamed = null;
             CgroupFiles.Rewind(parent);
-            List<Child> present = List(parent);
-            int renamed = present.FindIndex(other => other.Inode == child.Inode);
-            if (renamed < 0) return fd;
-            name = present[renamed].Name;
+            long result = CgroupFiles.Children(parent, (inode, present) =>
+            {
+                if (inode == child.Inode) renamed = present;
+                return renamed == null;
+            });
+            if (!CgroupFiles.IsGone(result)) OciException.Check(result, "read a cgroup");
+            if (renamed == null) return fd;
+            name = renamed;
         }
         throw new OciException($"open child cgroup {Encoding.UTF8.GetString(name)}: it is renamed again and again", Errno.EAGAIN);
     }
@@ -115,21 +129,36 @@ internal abstract class CgroupWalk(long deadline)
         return stat.Inode;
     }
 
-    private static List<Child> List(int directory)
+    private Level List(ulong inode, int directory)
     {
         List<Child> children = [];
-        long result = CgroupFiles.Children(directory, (inode, name) => children.Add(new(inode, name)));
+        int cost = 0;
+        long result = CgroupFiles.Children(directory, (number, name) =>
+        {
+            // One there is always room for: then each pass of a removal gets on.
+            if (_room - cost < 0 && children.Count > 0)
+            {
+                _isCut = true;
+                return false;
+            }
+            children.Add(new(number, name));
+            cost += name.Length + NameCost;
+            return true;
+        });
         if (!CgroupFiles.IsGone(result)) OciException.Check(result, "read a cgroup");
-        return children;
+        _room -= cost;
+        return new(inode, children, cost);
     }
 
     /// <param name="Inode">In kernfs the number in a directory entry is that of the inode, and none is used twice.</param>
     /// <param name="Name">Without NUL.</param>
     private readonly record struct Child(ulong Inode, byte[] Name);
 
-    private sealed class Level(ulong inode, List<Child> children)
+    private sealed class Level(ulong inode, List<Child> children, int cost)
     {
         private int _next;
+
+        public int Cost => cost;
 
         public ulong Inode => inode;
 

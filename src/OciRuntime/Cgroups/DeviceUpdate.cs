@@ -92,7 +92,7 @@ internal static class DeviceUpdate
         {
             CgroupFiles.Rewind(directory);
             // Unreadable counts as none: then the kernel's answer stands, after the pauses.
-            CgroupFiles.Children(directory, (_, _) => any = true);
+            CgroupFiles.Children(directory, (_, _) => !(any = true));
         }
         for (int pause = 1; result == -Errno.EINVAL && !any && pause <= LongestPause; pause *= 2)
         {

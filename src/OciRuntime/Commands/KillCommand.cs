@@ -45,6 +45,8 @@ internal static class KillCommand
         // In a shared pid namespace the other processes do not die with the first, nor before it; whoever sends SIGKILL means all of them (runc does the same).
         bool everything = all || (signal == Processes.SIGKILL && !state.PrivatePidNamespace);
         bool any = everything && HasOwnCgroup(state) && cgroup.KillAll(signal);
+        // Without a cgroup, which an ordinary user may not be able to make. SIGKILL of the first is enough there (pid_namespaces(7)).
+        if (all && !any && signal != Processes.SIGKILL && state.PrivatePidNamespace && status != ContainerStatus.Stopped) any = NamespaceProcesses.Signal(state.Init, signal);
         if (status == ContainerStatus.Stopped)
         {
             // podman and CRI-O send --all to what has ended, to be sure. The words of the error are matched by both.

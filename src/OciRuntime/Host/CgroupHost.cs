@@ -47,7 +47,7 @@ internal sealed partial class CgroupHost
         return null;
     }
 
-    // 16 MiB is beyond any table the kernel allows: fs.mount-max is 100,000 mounts by default.
+    // Beyond the usual table by far: fs.mount-max is 100,000 mounts by default.
     private static byte[] ReadProc(string name)
     {
         byte[]? data = Files.ReadFileAt(Files.AT_FDCWD, "/proc/self/" + name, 64 << 20, out long error);

@@ -28,7 +28,8 @@ internal readonly record struct NetworkCounters(string Name, ulong RxBytes, ulon
             // Names have no colon (dev_valid_name()).
             int colon = line.IndexOf(':');
             if (colon < 0) continue;
-            string name = line[..colon].Trim();
+            // Padded with blanks on the left. All else belongs to the name, whatever it is.
+            string name = line[..colon].TrimStart(' ');
             string[] words = line[(colon + 1)..].Split(' ', StringSplitOptions.RemoveEmptyEntries);
             if (name == "lo" || words.Length < 16) continue;
             ulong[] n = Array.ConvertAll(words, static word => ulong.TryParse(word, NumberStyles.None, null, out ulong value) ? value : 0);

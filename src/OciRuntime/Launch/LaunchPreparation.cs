@@ -52,7 +52,8 @@ internal sealed class LaunchPreparation
         HostFacts host = HostFacts.Probe();
         CgroupHost? cgroups = settings.UseCgroups ? CgroupHost.Probe() : null;
         SystemdUnit? unit = settings.Systemd ? Scopes.Find(settings, spec, host, cgroups!) : null;
-        LaunchPreparation preparation = Decide(settings, containerDirectory, spec, bundle, rootfs, host, cgroups, warnings, refusals, unit);
+        CgroupHost? shown = cgroups == null && Array.Exists(spec.Mounts, static m => m.Type is "cgroup" or "cgroup2") ? CgroupHost.Probe() : null;
+        LaunchPreparation preparation = Decide(settings, containerDirectory, spec, bundle, rootfs, host, cgroups, warnings, refusals, unit, shown);
         preparation.Config = config;
         return preparation;
     }
@@ -68,9 +69,10 @@ internal sealed class LaunchPreparation
     /// <param name="warnings">What is known to be worth a line so far.</param>
     /// <param name="refusals">See <see cref="Refusals"/>.</param>
     /// <param name="unit">The scope, where systemd makes the cgroups.</param>
+    /// <param name="shown">What mounts show of a container that stays in the caller's cgroups; null where there are none.</param>
     internal static LaunchPreparation Decide(
         LaunchSettings settings, string containerDirectory, RuntimeSpec spec, string bundle, string rootfs, HostFacts host, CgroupHost? cgroupHost,
-        List<string> warnings, List<string> refusals, SystemdUnit? unit = null)
+        List<string> warnings, List<string> refusals, SystemdUnit? unit = null, CgroupHost? shown = null)
     {
         CgroupPlan cgroups = cgroupHost != null ? PlanCgroups(settings, spec, host, cgroupHost, unit) : CgroupPlan.Disabled;
         int listen = PreservedFds.Listen();
@@ -90,6 +92,7 @@ internal sealed class LaunchPreparation
             Cgroups = Views(cgroups, cgroupHost),
             AwaitsCgroup = cgroups.Scope != null,
             CgroupsOptional = cgroups.Optional,
+            CallersCgroups = shown == null ? [] : [.. Array.ConvertAll(shown.Hierarchies, h => new CgroupView(h, CallersPath(shown, h)))],
         });
         refusals.AddRange(plan.Refusals);
         ResctrlPlan? rdt = PlanRdt(settings.Id, spec, refusals);
@@ -155,11 +158,12 @@ internal sealed class LaunchPreparation
         List<CgroupView> views = new(cgroups.Directories.Length);
         foreach (CgroupDirectory directory in cgroups.Directories)
         {
-            string? callers = !cgroups.Optional ? null : host!.OwnPath(directory.Hierarchy) is "/" ? directory.Hierarchy.MountPoint : directory.Hierarchy.MountPoint + host.OwnPath(directory.Hierarchy);
-            views.Add(new(directory.Hierarchy, directory.Path) { CallersPath = callers });
+            views.Add(new(directory.Hierarchy, directory.Path) { CallersPath = cgroups.Optional ? CallersPath(host!, directory.Hierarchy) : null });
         }
         return views;
     }
+
+    private static string CallersPath(CgroupHost host, CgroupHierarchy hierarchy) => hierarchy.MountPoint + (host.OwnPath(hierarchy) is var own and not "/" ? own : "");
 
     private static string? TerminalMistake(LaunchSettings settings, bool terminal)
     {

@@ -198,7 +198,7 @@ internal static unsafe partial class Files
 
     public static long GetDents(int fd, byte* buffer, int size) => Kernel.Call(SyscallNumber.Getdents64, fd, (nint)buffer, size);
 
-    /// <summary>ioctl_ns(2): the user namespace that a namespace belongs to, the one above a pid or user namespace, and the CLONE_NEW… flag of a namespace's kind.</summary>
+    /// <summary>ioctl_ns(2): the user namespace that a namespace belongs to, the one above a user or pid namespace, and the CLONE_NEW… flag of a namespace's kind.</summary>
     public const uint NS_GET_USERNS = 0xb701, NS_GET_PARENT = 0xb702, NS_GET_NSTYPE = 0xb703;
 
     /// <summary>Whether a pid or user namespace is another one, or is below it.</summary>

@@ -176,11 +176,13 @@ internal sealed class MountPlanner(PlanRequest request, NamespacePlan namespaces
     // A hierarchy without a cgroup of the container's is left out of its view.
     private InitFlags CgroupFlags => request.CgroupsOptional ? InitFlags.SkipMissing : InitFlags.None;
 
+    private IReadOnlyList<CgroupView> ShownCgroups => request.Cgroups.Count > 0 ? request.Cgroups : request.CallersCgroups;
+
     private void AddCgroup(Mount mount, Origin origin, string target, ref MountOptions options)
     {
         CgroupView unified = default;
         bool v1 = false;
-        foreach (CgroupView view in request.Cgroups)
+        foreach (CgroupView view in ShownCgroups)
         {
             if (view.Hierarchy.Unified) unified = view;
             else v1 = true;
@@ -238,7 +240,7 @@ internal sealed class MountPlanner(PlanRequest request, NamespacePlan namespaces
         List<KeyValuePair<string, string?>> data = [new("source", "tmpfs"), new("mode", "755")];
         labels.AddTo("tmpfs", data);
         steps.Add(new(InitOp.MountFilesystem, origin) { Text1 = "tmpfs", Text2 = target, A = (long)(attributes & ~Mounts.MOUNT_ATTR_RDONLY), B = (long)propagation, Options = data });
-        foreach (CgroupView view in request.Cgroups)
+        foreach (CgroupView view in ShownCgroups)
         {
             if (view.Hierarchy.Unified) continue;
             string name = view.Hierarchy.MountPoint[(view.Hierarchy.MountPoint.LastIndexOf('/') + 1)..];
@@ -265,8 +267,9 @@ internal sealed class MountPlanner(PlanRequest request, NamespacePlan namespaces
         return new(InitOp.MountFilesystem, origin) { Text1 = "cgroup", Text2 = target, A = (long)attributes, Options = data, Fallback = view.Path, Flags = CgroupFlags };
     }
 
+    /// <summary>The caller's, if there is none of the container's, is not the container's to write to.</summary>
     private PlanStep BindHierarchy(Origin origin, CgroupView view, string target, ulong attributes) =>
-        new(InitOp.MountBind, origin) { Text1 = view.Path, Text2 = target, Bind = new() { Set = attributes }, Flags = CgroupFlags, Fallback = view.CallersPath };
+        new(InitOp.MountBind, origin) { Text1 = view.Path, Text2 = target, Bind = new() { Set = attributes | (request.Cgroups.Count > 0 ? 0 : Mounts.MOUNT_ATTR_RDONLY) }, Flags = CgroupFlags, Fallback = view.CallersPath };
 
     /// <summary>
     /// /proc may only be covered by procfs, and below it only the files that container managers fake may be: a fake /proc/self/attr would

@@ -43,6 +43,9 @@ internal sealed class PlanRequest
     /// </summary>
     public IReadOnlyList<CgroupView> Cgroups { get; init; } = [];
 
+    /// <summary>Those that the container stays in when it gets none of its own: cgroup mounts show them. Empty where there are no such mounts.</summary>
+    public IReadOnlyList<CgroupView> CallersCgroups { get; init; } = [];
+
     /// <summary>The child does not enter the cgroups by itself: systemd puts it there.</summary>
     public bool AwaitsCgroup { get; init; }
 
@@ -50,9 +53,9 @@ internal sealed class PlanRequest
     public bool CgroupsOptional { get; init; }
 }
 
-/// <summary>A cgroup of the container, for a cgroup mount and for `explain`.</summary>
+/// <summary>A cgroup that the container is in, for a cgroup mount and for `explain`.</summary>
 /// <param name="Hierarchy">The mounted hierarchy.</param>
-/// <param name="Path">The container's directory in it, on the host.</param>
+/// <param name="Path">Its directory in it, on the host.</param>
 internal readonly record struct CgroupView(CgroupHierarchy Hierarchy, string Path)
 {
     /// <summary>The caller's directory in it, on the host, which the container stays in where <see cref="Path"/> cannot be made; null where it must be.</summary>

@@ -24,8 +24,11 @@ internal sealed class OwnerNames
     {
         Dictionary<uint, string> names = [];
         Span<Range> fields = stackalloc Range[4];
-        foreach (ReadOnlySpan<char> line in Encoding.UTF8.GetString(passwd).AsSpan().EnumerateLines())
+        string text = Encoding.UTF8.GetString(passwd);
+        // Not EnumerateLines(): a user chooses his full name (chfn(1)), and U+0085 or U+2028 in it begins no line of another's.
+        foreach (Range r in text.AsSpan().Split('\n'))
         {
+            ReadOnlySpan<char> line = text.AsSpan(r);
             if (line.Split(fields, ':') == 4 && uint.TryParse(line[fields[2]], NumberStyles.None, CultureInfo.InvariantCulture, out uint uid))
             {
                 names.TryAdd(uid, line[fields[0]].ToString());
