@@ -15,7 +15,7 @@ internal static class CallersEnvironment
     public static unsafe byte[] Block()
     {
         (long start, long length) = OwnMemory.Environment();
-        if (start == 0 || length is <= 0 or > int.MaxValue) throw new OciException("/proc/self/stat does not tell where the environment is: no hook can be given the caller's", Errno.ENODATA);
+        if (start == 0 || length is < 0 or > int.MaxValue) throw new OciException("/proc/self/stat does not tell where the environment is: no program can be given the caller's", Errno.ENODATA);
         ReadOnlySpan<byte> all = new((byte*)start, (int)length);
         byte[] block = new byte[all.Length + 1];
         int used = 0;
