@@ -271,7 +271,10 @@ internal static unsafe class MountSteps
         long tree = Mounts.OpenTree(Files.AT_FDCWD, step->Text1, CloneFlags(step->Flags));
         // Root of a user namespace may lack the way to a volume that its owner may well give it, and may not have a directory without the mounts
         // below it, which could hide something from it (mount_namespaces(7), "Restrictions on mount namespaces").
-        return tree is -Errno.EACCES or -Errno.EINVAL ? Sync.Ask(ref s, SyncKind.Source, 0) : tree;
+        if (tree is not (-Errno.EACCES or -Errno.EINVAL)) return tree;
+        long given = Sync.Ask(ref s, SyncKind.Source, 0);
+        // A runtime without privilege may clone no mount at all: what was met here is the reason to tell.
+        return given == -Errno.EPERM ? tree : given;
     }
 
     private static long CheckProcSource(ref InitState s, InitStep* step, int tree)
