@@ -69,9 +69,7 @@ public sealed class StalledFileTests
     [Test]
     public void Who_waits_in_the_container_has_no_more_rights_than_it()
     {
-        using TestBundle bundle = LoadingAFilterEarly(new TestBundle().Capabilities("CAP_SYS_ADMIN", "CAP_KILL").RunProbe("stalled", "/etc/passwd", "open").WithCgroup());
-        bundle.Linux["devices"] = new JsonArray(new JsonObject { ["path"] = "/dev/fuse", ["type"] = "c", ["major"] = 10, ["minor"] = 229 });
-        bundle.Resources["devices"]!.AsArray().Add(new JsonObject { ["allow"] = true, ["type"] = "c", ["major"] = 10, ["minor"] = 229, ["access"] = "rwm" });
+        using TestBundle bundle = LoadingAFilterEarly(new TestBundle().Capabilities("CAP_SYS_ADMIN", "CAP_KILL").RunStalled("/etc/passwd", "open").WithCgroup());
         using TestContainer container = new TestContainer(bundle).Started();
         container.WaitOutput("mounted\n");
         ulong rights = Rights(container.Init);
