@@ -88,8 +88,8 @@ internal static class DeviceUpdate
     {
         long result = CgroupFiles.Write(directory, file, "a");
         bool any = false;
-        // Unreadable counts as none: then the kernel's answer stands, after the pauses.
         if (result == -Errno.EINVAL) CgroupFiles.Rewind(directory);
+        // Unreadable counts as none: then the kernel's answer stands, after the pauses.
         if (result == -Errno.EINVAL) CgroupFiles.Children(directory, (_, _) => !(any = true));
         for (int pause = 1; result == -Errno.EINVAL && !any && pause <= LongestPause; pause *= 2)
         {
