@@ -29,7 +29,8 @@ public sealed class PartitionLimitTests
     {
         if (_loop.Length > 0)
         {
-            Command.Run("delpart", _loop, "1").ShouldSucceed();
+            // There is none where it could not be made.
+            Command.Run("delpart", _loop, "1");
             Command.Run("losetup", "--detach", _loop).ShouldSucceed();
         }
         _bundle?.Dispose();
