@@ -53,7 +53,7 @@ internal static class HostRoot
             MakePrivate(tree.Number, rootfs);
             if (MountTable.Read().Find(m => m.Id == identity.Id).Parent != identity.Parent)
             {
-                Unmount(tree, rootfs);
+                TakeAway(tree, rootfs);
                 throw new OciException($"/root/path: {rootfs}: something else has been mounted there meanwhile", Errno.EBUSY);
             }
             foreach ((string path, Fd mount) in below)
@@ -88,10 +88,10 @@ internal static class HostRoot
         if (topmost.Id != mount.Id) throw new OciException($"{entry.Point}, the container's root, cannot be unmounted: something else is mounted over it: unmount that first", Errno.EBUSY);
         // The number is another's by now: the create was killed before it attached the mount.
         if (topmost != mount) return;
-        Unmount(root, entry.Point);
+        TakeAway(root, entry.Point);
     }
 
-    private static unsafe void Unmount(Fd root, string point)
+    private static unsafe void TakeAway(Fd root, string point)
     {
         fixed (byte* path = CString.Encode($"/proc/self/fd/{root.Number}", stackalloc byte[Kernel.PathMax]))
         {
