@@ -16,8 +16,8 @@ public sealed class ExecFaultTests
 
     private static readonly (string Calls, string Errno)[] Table =
     [
-        ("openat openat2 write read statx readlink flock linkat", "EIO"),
-        ("openat openat2 socketpair signalfd4 dup3 fcntl memfd_create pidfd_open", "EMFILE"),
+        ("openat openat2 write read statx fstatfs statfs getdents64 getcwd readlink flock linkat", "EIO"),
+        ("openat openat2 socketpair signalfd4 dup3 fcntl memfd_create pidfd_open pipe2", "EMFILE"),
         ("clone3 prctl prlimit64 pidfd_send_signal", "EAGAIN"),
         ("setns setgroups setresgid setresuid capset keyctl setsid fchdir chdir sched_setaffinity", "EPERM"),
         ("sendmsg recvmsg ppoll close_range rt_sigprocmask", "ENOMEM"),
@@ -53,7 +53,7 @@ public sealed class ExecFaultTests
         int tolerated = 0;
         foreach ((string calls, string errno) in Table)
         {
-            foreach ((string call, int when) in SweepPoints.Choose(counts, calls.Split(' '), Full ? 40 : 3))
+            foreach ((string call, int when) in SweepPoints.Choose(counts, calls.Split(' '), Full ? 40 : 2))
             {
                 FaultRun run = Strace.Run(Exec, call, $"error={errno}", $"{when}", marker: "state.json");
                 bool hit = run.Place == FaultPlace.Runtime;
