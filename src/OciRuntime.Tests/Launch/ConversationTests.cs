@@ -158,6 +158,24 @@ public sealed unsafe class ConversationTests
         Invoking(() => { for (int i = 0; i < Messages; i++) _init.Answer(); }).Should().Throw<OciException>().WithMessage("answer init*");
     }
 
+    /// <summary>A container may be paused while it is waited for, and resumed as late as somebody likes.</summary>
+    [Test]
+    public void The_limit_is_asked_for_again_when_it_is_reached()
+    {
+        Begin("start");
+        int asked = 0;
+        using InitMessage message = _init.Next(null, Limit)!;
+        message.Kind.Should().Be(SyncKind.Executing);
+        asked.Should().Be(2);
+
+        int Limit()
+        {
+            if (asked++ == 0) return 2010;
+            Send(new() { Kind = SyncKind.Executing }, sizeof(SyncMessage));
+            return -1;
+        }
+    }
+
     private static Action Invoking(Action action) => action;
 
     private void Refused(SyncMessage message, string why, params int[] descriptors)
@@ -206,7 +224,8 @@ public sealed unsafe class ConversationTests
     }
 
     private static LaunchPlan Live() => LiveMountPlanner.BuildAdd(
-        new PlanRequest { Spec = Plans.Parse(DefaultConfig.Create()), Host = Plans.Root, Id = "c", Bundle = "/b", Rootfs = "/b/rootfs", IsLive = true }, [], InitFlags.None);
+        new PlanRequest { Spec = Plans.Parse(DefaultConfig.Create()), Host = Plans.Root, Id = "c", Bundle = "/b", Rootfs = "/b/rootfs", IsLive = true },
+        [new("user", Processes.CLONE_NEWUSER, "/proc/1/ns/user", 0)], InitFlags.None);
 
     private SyncMessage Forge(Random random)
     {

@@ -1,3 +1,4 @@
+using System.Net.Sockets;
 using FluentAssertions;
 using NUnit.Framework;
 using OciRuntime.Tests.Support;
@@ -7,6 +8,8 @@ namespace OciRuntime.Tests.Rootless;
 /// <summary>A container of an ordinary user that waits for `start`: its first process is not dumpable, and shows itself to its owner on request only.</summary>
 public sealed class CreatedContainerTests
 {
+    private const int SIGCONT = 18;
+
     private OrdinaryUser _user = null!;
 
     [OneTimeSetUp]
@@ -57,6 +60,42 @@ public sealed class CreatedContainerTests
         container.Init.MountAt("/added").Type.Should().Be("tmpfs");
         LiveMount.Remove(container, LiveMount.At("/added")).ShouldSucceed();
         container.Start().ShouldSucceed();
+    }
+
+    /// <summary>Held by somebody in a pid namespace that it shares, say. Others need the lock that the one verb has, and the other one leaves it to the next.</summary>
+    [Test]
+    public void One_that_does_not_answer_is_given_up()
+    {
+        using TestBundle lookedAt = _user.Bundle(), started = _user.Bundle();
+        using TestContainer first = _user.Container(lookedAt.Args("sleep", "100")), second = _user.Container(started.Args("sleep", "100"));
+        first.Create().ShouldSucceed();
+        second.Create().ShouldSucceed();
+        foreach (ProcessView init in (ProcessView[])[first.Init, second.Init])
+        {
+            Libc.Check(Libc.kill(init.Pid, Libc.SIGSTOP), "kill");
+            // Or it would take a connection first.
+            Eventually.True(() => init.Status("State").StartsWith('T'), "it is stopped");
+        }
+        // With two clients the queue of length 1 is full (unix(7)): the kernel takes one more than it is told.
+        Socket[] queue = [.. Enumerable.Range(0, 2).Select(static _ => new Socket(AddressFamily.Unix, SocketType.Seqpacket, ProtocolType.Unspecified))];
+        try
+        {
+            foreach (Socket one in queue) one.Connect(new UnixDomainSocketEndPoint(Path.Combine(second.StateRoot, second.Id, "start.sock")));
+            Task<CommandResult> mounts = Task.Run(() => LiveMount.Add(first, LiveMount.Of("/tmp", "tmpfs", "tmpfs")));
+            second.Start().ShouldFail(1, "connect to the container's init: connection timed out (ETIMEDOUT)");
+            mounts.Result.ShouldFail(1, "the container's init has been silent for 10 s");
+        }
+        finally
+        {
+            foreach (Socket one in queue) one.Dispose();
+        }
+        foreach (TestContainer container in (TestContainer[])[first, second])
+        {
+            Libc.Check(Libc.kill(container.InitPid, SIGCONT), "kill");
+            container.Status.Should().Be("created");
+            container.Start().ShouldSucceed();
+            Eventually.True(() => container.Init.CommandLine[0] == "sleep", "its program runs");
+        }
     }
 
     /// <summary>proc(5): the files of one that is not belong to root.</summary>

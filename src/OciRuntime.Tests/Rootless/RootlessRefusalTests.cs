@@ -40,7 +40,8 @@ public sealed class RootlessRefusalTests
         yield return Case("Limit_without_a_cgroup", c => c["linux"]!["resources"] = JsonNode.Parse("""{"pids":{"limit":10}}"""), "create cgroup ", "permission denied (EACCES): rootless needs no limits + no cgrouppath when no permission is granted for cgroups");
         yield return Case("Cgroup_that_is_not_his", c => c["linux"]!["cgroupsPath"] = $"/{TestRun.Token}/x", "create cgroup ", "permission denied (EACCES): rootless needs no limits + no cgrouppath");
         // One's own: joining needs a privilege over it, which the new user namespace's maker has only over what belongs to it.
-        yield return Case("Namespace_of_the_host", c => c["linux"]!["namespaces"]![1]!["path"] = "/proc/self/ns/ipc", "/linux/namespaces: join namespaces: ipc /proc/self/ns/ipc: operation not permitted (EPERM)");
+        yield return Case("Namespace_of_the_host", c => c["linux"]!["namespaces"]![1]!["path"] = "/proc/self/ns/ipc", "/linux/namespaces/1/path: join the ipc namespace /proc/self/ns/ipc: operation not permitted (EPERM)");
+        yield return Case("Namespaces_of_the_host", JoinOwn, "/linux/namespaces/0/path: join the pid namespace /proc/self/ns/pid: operation not permitted (EPERM)");
         yield return Case("Namespace_of_root", c => c["linux"]!["namespaces"]![1]!["path"] = "/proc/1/ns/ipc", "/linux/namespaces/1/path /proc/1/ns/ipc: permission denied (EACCES)");
     }
 
@@ -55,6 +56,13 @@ public sealed class RootlessRefusalTests
     }
 
     private static TestCaseData Case(string name, Action<JsonObject> change, params string[] message) => new TestCaseData(change, message).SetArgDisplayNames(name);
+
+    /// <summary>The one that is tried first is not the first in the list.</summary>
+    private static void JoinOwn(JsonObject config)
+    {
+        JsonArray namespaces = config["linux"]!["namespaces"]!.AsArray();
+        foreach (string type in (string[])["ipc", "pid"]) namespaces.Single(item => item!["type"]!.GetValue<string>() == type)!["path"] = $"/proc/self/ns/{type}";
+    }
 
     private static void Remove(JsonObject config, string type)
     {

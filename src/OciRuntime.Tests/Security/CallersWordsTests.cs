@@ -13,14 +13,18 @@ public sealed class CallersWordsTests
     private CommandOptions Options => new() { Env = new Dictionary<string, string?> { ["OCIRUN_SECRET"] = _secret } };
 
     [Test]
-    public void Created_container_has_neither_the_callers_variables_nor_his_arguments([Values] bool joinsPidNamespace)
+    public void Created_container_has_neither_the_callers_variables_nor_his_arguments([Values] bool joinsPidNamespace, [Values] bool hooks)
     {
         using var firstBundle = new TestBundle();
         using TestContainer? first = joinsPidNamespace ? new TestContainer(firstBundle.Args("sleep", "1000")).Started() : null;
         using var bundle = new TestBundle();
+        string seen = Path.Combine(bundle.Directory, "seen");
+        // Two of them inherit, and are the last that may.
+        if (hooks) bundle.AddHook("createContainer", "/bin/sh", "-c", $"echo $OCIRUN_SECRET >>{seen}").AddHook("createContainer", "/bin/sh", "-c", $"echo $OCIRUN_SECRET >>{seen}");
         if (first != null) bundle.AddNamespace("pid", $"/proc/{first.InitPid}/ns/pid");
         using var container = new TestContainer(bundle.Env("MINE=1").Script("echo $MINE; sleep 1000")) { Options = Options };
         container.Create().ShouldSucceed();
+        if (hooks) File.ReadAllLines(seen).Should().Equal(_secret, _secret);
         ProcessView init = container.Init;
         init.Environ.Should().BeEmpty();
         init.CommandLine.Should().Equal("ocirun", "init");

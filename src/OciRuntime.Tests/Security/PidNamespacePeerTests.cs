@@ -78,6 +78,32 @@ public sealed class PidNamespacePeerTests
         }
     }
 
+    /// <summary>A new user namespace has no power over the pid namespace, so it is joined before there is one; hooks that still have the host's tree are not born there.</summary>
+    [Test]
+    public void Gets_no_hook_for_a_new_user_namespace_either()
+    {
+        Begin(userNamespace: false);
+        Control(userNamespace: false);
+        for (int i = 0; i < Rounds; i++)
+        {
+            using TestBundle bundle = Victim(userNamespace: false).WithUserNamespace().Args("true");
+            // A procfs of that pid namespace is not its root's to mount.
+            bundle.RemoveMount("/proc");
+            using TestContainer victim = new(bundle) { Options = WithSecret() };
+            victim.Run().ShouldSucceed();
+        }
+        string[] found = [.. _peer.Output.Split("seen\n", 2)[1].Split('\n').Where(static line => line.StartsWith("FOUND", StringComparison.Ordinal))];
+        found.Should().BeEmpty();
+        using TestBundle failing = Victim(userNamespace: false).WithUserNamespace().Args("true");
+        failing.RemoveMount("/proc");
+        failing.AddHook("createContainer", "/bin/sh", "-c", "id -u; pwd; for kind in user mnt pid; do readlink /proc/self/ns/$kind; done; exit 3");
+        using TestContainer other = new(failing);
+        CommandResult result = other.Run().ShouldFail(1, "error running createContainer hook #1: /bin/sh: exit status 3, output: 0\\n", $"pid:[{ProcessView.HostNamespaceInode("pid")}]");
+        result.Stderr.Should().NotContain($"user:[{ProcessView.HostNamespaceInode("user")}]").And.NotContain($"mnt:[{ProcessView.HostNamespaceInode("mnt")}]");
+        failing.Config["hooks"]!["createContainer"]![1]!["path"] = "/none-such";
+        other.Run().ShouldFail(1, "error running createContainer hook #1: /none-such: execute: no such file or directory (ENOENT)");
+    }
+
     /// <summary>Somebody who goes in as a runtime must not: the peer gets at everything.</summary>
     private void Control(bool userNamespace)
     {

@@ -1,6 +1,7 @@
 using System.Text.Json.Nodes;
 using FluentAssertions;
 using NUnit.Framework;
+using OciRuntime.Tests.Seccomp;
 using OciRuntime.Tests.Support;
 
 namespace OciRuntime.Tests.Security;
@@ -67,11 +68,40 @@ public sealed class StalledFileTests
         container.WaitExit().Signal.Should().Be(Libc.SIGKILL, "with the server ends whoever waits for it");
     }
 
+    /// <summary>With a filter that is loaded early HOME is looked up with all rights of the runtime; not by a process that the container sees, and can hold by not answering.</summary>
+    [Test]
+    public void Who_waits_in_the_container_has_no_more_rights_than_it()
+    {
+        using TestBundle bundle = LoadingAFilterEarly(new TestBundle().Capabilities("CAP_SYS_ADMIN", "CAP_KILL").RunProbe("stalled", "/etc/passwd", "open").WithCgroup());
+        bundle.Linux["devices"] = new JsonArray(new JsonObject { ["path"] = "/dev/fuse", ["type"] = "c", ["major"] = 10, ["minor"] = 229 });
+        bundle.Resources["devices"]!.AsArray().Add(new JsonObject { ["allow"] = true, ["type"] = "c", ["major"] = 10, ["minor"] = 229, ["access"] = "rwm" });
+        using TestContainer container = new TestContainer(bundle).Started();
+        container.WaitOutput("mounted\n");
+        ulong rights = Rights(container.Init);
+        using RunningCommand exec = container.StartExec([], "true");
+        Eventually.True(() => container.Output == "mounted\nstalled\n", "it is asked");
+        ProcessView[] inside = [.. ProcessTree.DescendantsOf(exec.Pid).Select(static pid => new ProcessView(pid)).Where(one => one.NamespaceInode("pid") == container.NamespaceInode("pid"))];
+        inside.Should().ContainSingle("somebody waits");
+        // In a user namespace of its own it has all of them, over nothing that is anybody else's.
+        if (inside[0].NamespaceInode("user") == ProcessView.HostNamespaceInode("user")) (Rights(inside[0]) & ~rights).Should().Be(0UL);
+        container.Kill("KILL").ShouldSucceed();
+        exec.Wait();
+    }
+
+    private static ulong Rights(ProcessView process) => Convert.ToUInt64(process.Status("CapPrm"), 16);
+
+    private static TestBundle LoadingAFilterEarly(TestBundle bundle)
+    {
+        bundle.Process["noNewPrivileges"] = false;
+        return bundle.Seccomp("SCMP_ACT_ALLOW").Rule("SCMP_ACT_ERRNO", "acct");
+    }
+
     /// <summary>What answers is read, wherever it is mounted.</summary>
     [Test]
-    public void A_mounted_file_that_answers_is_read([Values] bool directory)
+    public void A_mounted_file_that_answers_is_read([Values] bool directory, [Values] bool early)
     {
         using var bundle = new TestBundle();
+        if (early) LoadingAFilterEarly(bundle);
         string source = Directory.CreateDirectory(Path.Combine(bundle.Directory, "etc")).FullName;
         File.WriteAllText(Path.Combine(source, "passwd"), "root:x:0:0::/root/there:/bin/sh\n");
         if (directory) bundle.AddMount("/etc", "bind", source, "bind", "ro");
@@ -80,5 +110,8 @@ public sealed class StalledFileTests
         container.Run().ShouldSucceed().Lines.Should().Equal("/root/there", "3");
         using TestContainer other = new TestContainer(bundle.Args("sleep", "1000")).Started();
         other.Exec("sh", "-c", "echo $HOME").ShouldSucceed().Text.Should().Be("/root/there");
+        bundle.AddNamespace("pid", $"/proc/{other.InitPid}/ns/pid");
+        using var third = new TestContainer(bundle.Script("echo $HOME"));
+        third.Run().ShouldSucceed().Text.Should().Be("/root/there", "among others, too");
     }
 }

@@ -11,23 +11,19 @@ internal static class CallersEnvironment
     /// <summary>The mark of the re-execution from a sealed copy, which is nobody else's (Native/seal.c).</summary>
     private static ReadOnlySpan<byte> Mark => "_OCIRUN_SEALED="u8;
 
-    /// <summary>The variables, each NAME=VALUE and ended by a NUL, in the caller's order.</summary>
-    public static unsafe byte[] Block()
+    /// <summary>
+    /// The variables, each NAME=VALUE and ended by a NUL, in the caller's order: where they are, as each copy would be one more to be wiped in a process that
+    /// is to know nothing of the caller.
+    /// </summary>
+    public static unsafe List<nint> Variables()
     {
         (long start, long length) = OwnMemory.Environment();
         if (start == 0 || length is <= 0 or > int.MaxValue) throw new OciException("/proc/self/stat does not tell where the environment is: no hook can be given the caller's", Errno.ENODATA);
-        ReadOnlySpan<byte> all = new((byte*)start, (int)length);
-        byte[] block = new byte[all.Length + 1];
-        int used = 0;
-        while (all.Length > 0)
+        List<nint> variables = [];
+        for (ReadOnlySpan<byte> rest = new((byte*)start, (int)length); rest.IndexOf((byte)0) is var end and >= 0; rest = rest[(end + 1)..])
         {
-            int end = all.IndexOf((byte)0);
-            ReadOnlySpan<byte> variable = end < 0 ? all : all[..end];
-            all = end < 0 ? [] : all[(end + 1)..];
-            if (variable.IsEmpty || variable.StartsWith(Mark)) continue;
-            variable.CopyTo(block.AsSpan(used));
-            used += variable.Length + 1;
+            if (end > 0 && !rest.StartsWith(Mark)) variables.Add((nint)(start + length - rest.Length));
         }
-        return block[..used];
+        return variables;
     }
 }

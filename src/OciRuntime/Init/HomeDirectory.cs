@@ -21,7 +21,10 @@ internal static unsafe class HomeDirectory
         byte* home = (byte*)step->Data + 5;
         int room = step->Count - 5;
         Default(home);
-        if (Look(s.RootFd, (uint)step->A, home, room, Files.RESOLVE_NO_XDEV) == -Errno.EXDEV) LookApart(s.RootFd, (uint)step->A, home, room);
+        // Where others see the child it has no right that the program has not, as little as anybody else of the runtime's: in a user namespace of its own it
+        // has none at all, from birth.
+        ulong flags = s.ClonesIntoPidNamespace && (step->Flags & InitFlags.Privileged) != 0 ? Processes.CLONE_NEWUSER : 0;
+        if (Look(s.RootFd, (uint)step->A, home, room, Files.RESOLVE_NO_XDEV) == -Errno.EXDEV) LookApart(s.RootFd, (uint)step->A, home, room, flags);
         return 0;
     }
 
@@ -53,12 +56,12 @@ internal static unsafe class HomeDirectory
     /// By a child, which is left alone when its time is over: nothing ends a process whose request a FUSE server has taken and does not answer, not
     /// even SIGKILL (request_wait_answer in fs/fuse/dev.c). It ends with the request.
     /// </summary>
-    private static void LookApart(int root, uint uid, byte* home, int room)
+    private static void LookApart(int root, uint uid, byte* home, int room, ulong flags)
     {
         int* pipe = stackalloc int[2];
         if (Files.Pipe(pipe, 0) < 0) return;
         int pidfd = -1;
-        long pid = Processes.Fork(&pidfd);
+        long pid = Processes.Fork(&pidfd, flags);
         if (pid == 0)
         {
             // Whoever waits for the end of a stream, or of the conversation with the runtime, must not wait for this process.
@@ -72,7 +75,7 @@ internal static unsafe class HomeDirectory
             Processes.Exit(0);
         }
         Files.Close(pipe[1]);
-        // Without a child it stays "/": a container that may have no more processes is not to be waited for on its terms.
+        // Without a child it stays "/": a container that may have no more processes, or where there may be no user namespace, is not to be waited for on its terms.
         if (pid > 0)
         {
             long deadline = Processes.Milliseconds() + Patience;

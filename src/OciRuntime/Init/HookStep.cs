@@ -15,6 +15,7 @@ internal static unsafe class HookStep
         s.Detail = InitDetail.HookFork;
         s.SetText(hook->Path);
         s.Value = (long)hook->Index << 32;
+        if (s.OutsideFd >= 0) return OutsideHooks.Run(ref s);
         int* output = stackalloc int[2];
         long result = Files.Pipe(output, 0);
         if (result < 0) return result;

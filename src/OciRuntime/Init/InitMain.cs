@@ -92,7 +92,7 @@ internal static unsafe class InitMain
         s.CallersUmask = Files.SetUmask(0);
         // Only ps(1) shows it.
         fixed (byte* name = "ocirun:[init]\0"u8) Processes.Prctl(Processes.PR_SET_NAME, (nint)name);
-        ForgetCaller(s.Plan);
+        if (!s.Plan->KeepsCallersWords) ForgetCaller(s.Plan);
         return result;
     }
 
@@ -100,13 +100,19 @@ internal static unsafe class InitMain
     /// What the caller said and has in his variables is no affair of a container's, where whoever may trace could read it for as long as it waits
     /// for `start`. From here on /proc/PID/environ is empty, and /proc/PID/cmdline has two words for ps.
     /// </summary>
-    private static void ForgetCaller(InitPlan* plan)
+    public static void ForgetCaller(InitPlan* plan)
     {
         ReadOnlySpan<byte> title = "ocirun\0init\0"u8;
         if (plan->CallersWordsLength < title.Length) return;
         Span<byte> words = new(plan->CallersWords, (int)plan->CallersWordsLength);
         words.Clear();
         for (int i = 0; i < title.Length; i++) words[i] = title[i];
+    }
+
+    private static long CloseHost(ref InitState s)
+    {
+        if (s.Plan->KeepsCallersWords) ForgetCaller(s.Plan);
+        return s.CloseHost();
     }
 
     private static long Execute(ref InitState s, InitStep* step) => step->Op switch
@@ -163,7 +169,7 @@ internal static unsafe class InitMain
         InitOp.Domainname => Kernel.Call(SyscallNumber.Setdomainname, (nint)step->Text1, CString.Length(step->Text1)),
         InitOp.Sysctl => s.WriteProc(step->Text1, step->Text2, CString.Length(step->Text2)),
         InitOp.SecurityAttribute => LabelSteps.Attribute(ref s, step),
-        InitOp.CloseHost => s.CloseHost(),
+        InitOp.CloseHost => CloseHost(ref s),
         InitOp.NoNewPrivileges => Processes.Prctl(Processes.PR_SET_NO_NEW_PRIVS, 1),
         InitOp.ResourceLimit => Processes.SetLimit(0, (int)step->A, new ResourceLimit { Soft = (ulong)step->B, Hard = (ulong)step->C }),
         InitOp.AwaitLimits => Sync.Ask(ref s, SyncKind.Limits, 0),

@@ -20,11 +20,8 @@ internal enum InitOp
     /// <summary>Runs on every CPU that the cgroup allows, not on the caller's only.</summary>
     ResetAffinity,
 
-    /// <summary>Joins namespaces by path; a pid namespace is kept for later. Data: <see cref="NamespaceJoin"/>[Count].</summary>
+    /// <summary>Joins namespaces by path; a pid namespace is kept for later. Data: <see cref="NamespaceJoin"/>[Count], A: number of createContainer hooks, B: CLONE_NEW… flags of all namespaces but the pid namespace. The value of an error: which, or -1.</summary>
     JoinNamespaces,
-
-    /// <summary>Joins the pid namespace that was kept: the next clone is born there. Text1: path, A: number of hooks that come later and need their descriptors.</summary>
-    JoinPidNamespace,
 
     /// <summary>exec: joins the container. A: CLONE_NEW… flags, B: slot of a pidfd of its first process, C: slot of that one's root directory, or -1.</summary>
     JoinContainer,
@@ -68,9 +65,6 @@ internal enum InitOp
     /// <summary>Clones the rootfs tree onto itself and keeps it as the root of every later look-up. Text1: rootfs.</summary>
     BindRootfs,
 
-    /// <summary>Without a mount namespace: the root of every later look-up is the mount that the parent attached. Text1: rootfs.</summary>
-    HostRoot,
-
     /// <summary>A new file system. Text1: type, Text2: destination, Data: <see cref="TextPair"/>[Count] of fsconfig, or <see cref="MountCall"/> with <see cref="InitFlags.ByMountCall"/>, A: MOUNT_ATTR_…, B: propagation words, packed (see <see cref="Propagation"/>). C: slot, with <see cref="InitFlags.Detached"/>.</summary>
     MountFilesystem,
 
@@ -95,17 +89,11 @@ internal enum InitOp
     /// <summary>New options for the file system mounted at Text1. Data: <see cref="TextPair"/>[Count] of fsconfig.</summary>
     ReconfigureFilesystem,
 
-    /// <summary>Keeps /dev open for the nodes and links that follow, and finds out whether it is the host's.</summary>
-    OpenDev,
-
     /// <summary>A device node. Flags: <see cref="InitFlags.SkipMissing"/> for one that nobody listed, in a /dev of the host's. Text1: path, A: mode with type, B: device number, C: uid | gid &lt;&lt; 32.</summary>
     DeviceNode,
 
     /// <summary>A device of the host, bound. Text1: host path, Text2: path, A: file type, B: device number, which it must have. With <see cref="InitFlags.SameMode"/> the mode is in A, too. C: uid | gid &lt;&lt; 32 that it must have, <see cref="InitPlan.AnyId"/> for any.</summary>
     DeviceBind,
-
-    /// <summary>A device node that the parent makes where a user namespace may not. Text1, Text2: path, A: mode with type, B: device number, C: uid | gid &lt;&lt; 32 in the container. Data: <see cref="TextPair"/>[Count] of fsconfig for the file system it is in.</summary>
-    DeviceMount,
 
     /// <summary>A symbolic link. Text1: its target, Text2: path. Flags: <see cref="InitFlags.Replace"/>, <see cref="InitFlags.SameLink"/>.</summary>
     Symlink,
@@ -161,7 +149,7 @@ internal enum InitOp
     /// <summary>Writes an attribute of this thread for a security module. Text1: path below /proc, Text2: value, Fallback: path on a kernel without Text1. Flags: <see cref="InitFlags.SkipMissing"/>.</summary>
     SecurityAttribute,
 
-    /// <summary>Closes what is left open of the host: from here on the configuration's own paths are looked up, and /proc/self/fd leads anywhere.</summary>
+    /// <summary>Closes what is left open of the host, and forgets what is left of the caller: from here on the configuration's own paths are looked up, and /proc/self/fd leads anywhere.</summary>
     CloseHost,
 
     /// <summary>PR_SET_NO_NEW_PRIVS.</summary>
@@ -200,7 +188,7 @@ internal enum InitOp
     /// <summary>umask(2). A.</summary>
     Umask,
 
-    /// <summary>HOME from the container's /etc/passwd, into the slot the environment keeps for it. A: uid, Data: buffer[Count].</summary>
+    /// <summary>HOME from the container's /etc/passwd, into the slot the environment keeps for it. A: uid, Data: buffer[Count]. Flags: <see cref="InitFlags.Privileged"/>.</summary>
     HomeDirectory,
 
     /// <summary>Finds the program. Data: byte*[Count] of candidate paths.</summary>
@@ -221,8 +209,22 @@ internal enum InitOp
     /// <summary>execve(2).</summary>
     Execute,
 
+    // New ones come last: `start` may be a newer program than the init that waits for it, whose errors name them.
+
     /// <summary>`mounts add`: a clone goes on, and this process takes back what the clone has attached if it fails or the parent says so.</summary>
     GuardMounts,
+
+    /// <summary>Joins the pid namespace that was kept: the next clone is born there. Text1: path, A: number of hooks that come later and need their descriptors.</summary>
+    JoinPidNamespace,
+
+    /// <summary>Without a mount namespace: the root of every later look-up is the mount that the parent attached. Text1: rootfs.</summary>
+    HostRoot,
+
+    /// <summary>Keeps /dev open for the nodes and links that follow, and finds out whether it is the host's.</summary>
+    OpenDev,
+
+    /// <summary>A device node that the parent makes where a user namespace may not. Text1, Text2: path, A: mode with type, B: device number, C: uid | gid &lt;&lt; 32 in the container. Data: <see cref="TextPair"/>[Count] of fsconfig for the file system it is in.</summary>
+    DeviceMount,
 }
 
 /// <summary>Variations of a step.</summary>
@@ -305,6 +307,9 @@ internal enum InitFlags
 
     /// <summary>The file system is made by mount(2), see <see cref="MountCalls"/>.</summary>
     ByMountCall = 33554432,
+
+    /// <summary>This process still has rights that the program does not get.</summary>
+    Privileged = 67108864,
 }
 
 /// <summary>One step, in unmanaged memory: the child reads nothing else.</summary>
@@ -402,6 +407,9 @@ internal unsafe struct InitPlan
 
     /// <summary>Bytes of <see cref="CallersWords"/>.</summary>
     public long CallersWordsLength;
+
+    /// <summary>createContainer hooks get the variables from there: they stay until the last one has run.</summary>
+    public bool KeepsCallersWords;
 
     public byte** Arguments, Environment;
 }

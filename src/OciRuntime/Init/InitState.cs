@@ -22,8 +22,11 @@ internal unsafe struct InitState
     /// <summary>A pid namespace to join, until it has been joined for good, or -1.</summary>
     public int PidNamespace;
 
-    /// <summary>What is cloned from here on is born in <see cref="PidNamespace"/>.</summary>
+    /// <summary>What is cloned from here on is born in somebody's pid namespace, <see cref="PidNamespace"/> or an exec's container.</summary>
     public bool ClonesIntoPidNamespace;
+
+    /// <summary>The process of <see cref="OutsideHooks"/> and the connection to it, or -1.</summary>
+    public int OutsidePid, OutsideFd;
 
     /// <summary>The container's /dev, while nodes and links are made there, or -1; and whether it is the host's.</summary>
     public int DevFd;
@@ -69,7 +72,7 @@ internal unsafe struct InitState
     public InitState(InitPlan* plan)
     {
         Plan = plan;
-        RootFd = ProcFd = EmptyFd = NullFd = DevFd = TerminalFd = PidNamespace = -1;
+        RootFd = ProcFd = EmptyFd = NullFd = DevFd = TerminalFd = PidNamespace = OutsideFd = -1;
         ReportFd = plan == null ? -1 : plan->SyncFd;
     }
 

@@ -15,6 +15,8 @@ internal static unsafe class NamespaceSteps
     /// </summary>
     public static long Join(ref InitState s, InitStep* step)
     {
+        // None of them is to blame so far.
+        s.Value = -1;
         // A joined mount namespace has somebody else's /proc: keep the host's.
         long proc = s.HostProc();
         if (proc < 0) return proc;
@@ -58,8 +60,11 @@ internal static unsafe class NamespaceSteps
         s.PidNamespace = s.Plan->Fds[joins[pid].Slot];
         bool changesUser = user >= 0 || (step->Flags & InitFlags.NewUserNext) != 0;
         if (!changesUser || (user >= 0 && HasPowerOver(user, s.PidNamespace))) return 0;
-        long result = Processes.SetNamespace(s.PidNamespace, Processes.CLONE_NEWPID);
+        long result = step->A == 0 ? 0 : OutsideHooks.Begin(ref s, (ulong)step->B);
+        if (result < 0) return result;
+        result = Processes.SetNamespace(s.PidNamespace, Processes.CLONE_NEWPID);
         s.ClonesIntoPidNamespace = result >= 0;
+        if (result < 0) s.Value = pid;
         return result;
     }
 
@@ -83,6 +88,7 @@ internal static unsafe class NamespaceSteps
     /// <summary>From here on clones are born in the joined pid namespace; nothing but the container is there to be seen, and no hook of the host's side comes any more.</summary>
     public static long JoinPid(ref InitState s, InitStep* step)
     {
+        OutsideHooks.End(ref s);
         if (step->A == 0) CloseHooks(s.Plan);
         long result = s.ClonesIntoPidNamespace ? 0 : Processes.SetNamespace(s.PidNamespace, Processes.CLONE_NEWPID);
         Files.Close(s.PidNamespace);
@@ -168,6 +174,7 @@ internal static unsafe class NamespaceSteps
     {
         s.LeaveHost();
         long result = step->A == 0 ? 0 : Processes.SetNamespace(s.Plan->Fds[step->B], (ulong)step->A);
+        s.ClonesIntoPidNamespace = ((ulong)step->A & Processes.CLONE_NEWPID) != 0;
         fixed (byte* root = "/\0"u8, dot = ".\0"u8)
         {
             if (result >= 0 && step->C >= 0)

@@ -76,6 +76,8 @@ internal static unsafe class ProcContext
     private static void SendFromInside(ref InitState s, int socket)
     {
         long result = Processes.Prctl(Processes.PR_SET_PDEATHSIG, Processes.SIGKILL);
+        // Init may keep it for hooks.
+        InitMain.ForgetCaller(s.Plan);
         if (result >= 0) result = Processes.SetNamespace(s.PidNamespace, Processes.CLONE_NEWPID);
         if (result >= 0) result = LeaveEverything(ref s);
         if (result >= 0) result = Files.CloseRange(0, (uint)socket - 1, 0);

@@ -50,15 +50,18 @@ internal sealed class ContainerInit : IDisposable
     /// <summary>CLONE_NEW… flags of the namespaces in which it is and this process is not. Namespaces that both share need no joining, and an ordinary user may not.</summary>
     /// <param name="entry">The container. If it waits for `start`, an ordinary user has to ask before he may look, and may then enter, too, until this is disposed.</param>
     /// <param name="interruption">Ends the wait for the answer.</param>
-    public ulong Separate(ContainerEntry entry, Interruption interruption)
+    /// <param name="milliseconds">How long the answer is waited for; -1 for no limit.</param>
+    public ulong Separate(ContainerEntry entry, Interruption interruption, int milliseconds)
     {
         ulong flags = 0;
+        // Not only when it is hidden: another one may be looking, and be done before this one is.
+        if (Processes.EffectiveUid() != 0 && entry.AwaitsStart) _look = StartSocket.Look(entry, interruption, milliseconds);
         foreach ((string file, ulong flag) in Namespaces)
         {
             // A kernel without this kind of namespace has no such file.
             if (Files.StatAt(Files.AT_FDCWD, $"/proc/self/ns/{file}", 0, out Statx own) < 0) continue;
             long result = Files.StatAt(_directory.Number, $"ns/{file}", 0, out Statx stat);
-            if (result == -Errno.EACCES && _look == null && (_look = StartSocket.Look(entry, interruption)) != null) result = Files.StatAt(_directory.Number, $"ns/{file}", 0, out stat);
+            if (result == -Errno.EACCES && _look == null && (_look = StartSocket.Look(entry, interruption, milliseconds)) != null) result = Files.StatAt(_directory.Number, $"ns/{file}", 0, out stat);
             if (result is -Errno.ESRCH or -Errno.ENOENT) throw new OciException(_stopped);
             if (result == -Errno.EACCES) throw new OciException($"look at the {file} namespace of the container's process {Pid}: permission denied (EACCES): an ordinary user may not after its program changed its user, or while it starts");
             OciException.Check(result, $"look at the {file} namespace of the container's process {Pid}");

@@ -340,8 +340,8 @@ internal sealed unsafe class ContainerLaunch : IDisposable
     private OciException DiedInSetUp(int? status)
     {
         if ((status & 0x7f) == Processes.SIGKILL) return new OciException("container init was killed during set-up: out of memory (memory limit too low?) or killed from outside");
-        string hint = Plan.Steps.Exists(static s => s.Op == InitOp.Seccomp)
-            ? ": /linux/seccomp may deny a call that init makes once the filter is loaded; with /process/noNewPrivileges true it is loaded last" : "";
+        string hint = Plan.Steps.Exists(static s => s.Op == InitOp.Seccomp) ? ": /linux/seccomp may deny a call that init makes once the filter is loaded" : "";
+        if (hint.Length > 0 && !Spec.Process!.NoNewPrivileges) hint += "; with /process/noNewPrivileges true it is loaded last";
         return new OciException($"container init ended during set-up: {ChildProcess.Describe(status)}{hint}");
     }
 

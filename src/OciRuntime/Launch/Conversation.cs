@@ -58,7 +58,7 @@ internal sealed unsafe class Conversation : IDisposable
 
     /// <summary>Receives and serves until init closes its side: true when that came after its last message, false when it has ended early.</summary>
     /// <param name="interruption">What ends the waiting; null where signals do so by themselves.</param>
-    /// <param name="patience">How many milliseconds init may be silent, -1 for no limit. Asked for only when it is silent for long.</param>
+    /// <param name="patience">How many milliseconds init may be silent, -1 for no limit. Asked for only when it is silent for long, and again when that is over.</param>
     /// <param name="serve">Takes each message but errors, which are thrown.</param>
     /// <exception cref="OciException">Init's own failure in words; or it is silent, or says what it cannot mean.</exception>
     public bool Serve(Interruption? interruption, Func<int> patience, Action<InitMessage> serve)
@@ -75,12 +75,15 @@ internal sealed unsafe class Conversation : IDisposable
     /// <summary>Waits for the next message; see <see cref="Serve"/> and <see cref="Receive"/>.</summary>
     public InitMessage? Next(Interruption? interruption, Func<int> patience)
     {
-        if (!Await(IsAtEnd ? null : interruption, SoonMilliseconds))
+        if (Await(IsAtEnd ? null : interruption, SoonMilliseconds)) return Receive();
+        // Asked again when the time is over: the container may have been paused meanwhile.
+        int waited = SoonMilliseconds;
+        for (int limit = patience(); ; limit = patience())
         {
-            int milliseconds = patience();
-            if (!Await(interruption, milliseconds < 0 ? -1 : Math.Max(0, milliseconds - SoonMilliseconds))) throw new OciException($"init has been silent for {milliseconds / 1000} s: it waits for something in the kernel, or another process holds it", Errno.ETIMEDOUT);
+            if (limit >= 0 && waited >= limit) throw new OciException($"init has been silent for {waited / 1000} s: it waits for something in the kernel, or another process holds it", Errno.ETIMEDOUT);
+            if (Await(interruption, limit < 0 ? -1 : limit - waited)) return Receive();
+            waited = limit;
         }
-        return Receive();
     }
 
     /// <summary>The next message; null when init has ended or closed its side.</summary>
@@ -151,6 +154,7 @@ internal sealed unsafe class Conversation : IDisposable
         if (!Enum.IsDefined(message.Detail)) throw Nonsense($"detail {(int)message.Detail}");
         if (message.TextLength is < 0 or > SyncMessage.TextSize) throw Nonsense($"a text of {message.TextLength} bytes");
         if (message.Op is InitOp.ContainerHook or InitOp.StartHook && (message.Value < 0 || (step != null && message.Value >> 32 != step.A))) throw Nonsense($"a failure of hook {message.Value >> 32}");
+        if (message.Op == InitOp.JoinNamespaces && (message.Value < -1 || message.Value >= step!.Joins!.Count)) throw Nonsense($"a failure of namespace {message.Value}");
     }
 
     /// <summary>Whether this step may say so.</summary>

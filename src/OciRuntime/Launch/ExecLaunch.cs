@@ -55,7 +55,7 @@ internal sealed unsafe class ExecLaunch(ExecSettings settings, RuntimeSpec spec,
 
     private LaunchPlan BuildPlan(ContainerInit init, List<string> cgroups)
     {
-        ExecTarget target = new() { Namespaces = init.Separate(entry, interruption), DeniesSetgroups = init.DeniesSetgroups() };
+        ExecTarget target = new() { Namespaces = init.Separate(entry, interruption, settings.Paused ? -1 : Conversation.PatienceMilliseconds), DeniesSetgroups = init.DeniesSetgroups() };
         PlanRequest request = new()
         {
             Spec = spec, Host = HostFacts.Probe(), Id = state.Id, Bundle = state.Bundle, Rootfs = state.Rootfs, IsExec = true, NewKeyring = state.Keyring,
@@ -113,10 +113,14 @@ internal sealed unsafe class ExecLaunch(ExecSettings settings, RuntimeSpec spec,
 
     private void Converse(Action<string> debug)
     {
-        // Whoever execs into a paused container waits for it.
-        int patience = settings.Paused ? -1 : Conversation.PatienceMilliseconds;
-        if (!Child!.Conversation.Serve(interruption, () => patience, message => Serve(message, debug))) throw Died(Child.End());
+        if (!Child!.Conversation.Serve(interruption, Patience, message => Serve(message, debug))) throw Died(Child.End());
     }
+
+    /// <summary>Before, or by now.</summary>
+    private bool IsPaused => settings.Paused || entry.Probe(state) == ContainerStatus.Paused;
+
+    /// <summary>Whoever execs into a paused container waits for it.</summary>
+    private int Patience() => IsPaused ? -1 : Conversation.PatienceMilliseconds;
 
     private void Serve(InitMessage message, Action<string> debug)
     {
@@ -156,7 +160,7 @@ internal sealed unsafe class ExecLaunch(ExecSettings settings, RuntimeSpec spec,
         // ESRCH: it has ended. First, so that it ends as soon as it can: let out of a freezer alive, it would go on.
         Processes.PidFdSendSignal(Child!.PidFd.Number, Processes.SIGKILL);
         // A v1 freezer holds even the killed, so the process has to leave the container's.
-        if (settings.Paused && CgroupHost.Probe() is { } host && host.Find("freezer") is { } freezer)
+        if (IsPaused && CgroupHost.Probe() is { } host && host.Find("freezer") is { } freezer)
         {
             string own = host.OwnPath(freezer);
             using CgroupEntry entry = CgroupEntry.Open([own == "/" ? freezer.MountPoint : freezer.MountPoint + own]);

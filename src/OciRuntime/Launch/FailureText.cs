@@ -19,6 +19,10 @@ internal static class FailureText
         if (step.Op == InitOp.FindExecutable) return new OciException(Executable(step.Text1!, message.Errno), message.Errno);
         if (step.Op == InitOp.ResourceLimit) return Limit(step.Origin, step.Text1!, (ulong)step.B, (ulong)step.C, message.Errno);
         if (step.Op is InitOp.ContainerHook or InitOp.StartHook) return new OciException(HookFailure(message), message.Errno);
+        if (step.Op == InitOp.JoinNamespaces && message is { Detail: InitDetail.None, Value: >= 0 } && step.Joins![(int)message.Value] is { Index: >= 0 } join)
+        {
+            return new OciException($"{join.Origin}: join the {join.Type} namespace {join.Path}: {Reason(step.Op, message)}", message.Errno);
+        }
         string origin = step.Origin.ToString();
         return new OciException($"{(origin.Length == 0 ? "" : origin + ": ")}{StepText.Describe(step)}: {Reason(step.Op, message)}{Hint(plan, step, message)}", message.Errno);
     }

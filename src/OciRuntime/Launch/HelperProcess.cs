@@ -130,7 +130,7 @@ internal static unsafe class HelperProcess
         SpawnPlan* plan = (SpawnPlan*)arena.Allocate(sizeof(SpawnPlan));
         plan->Path = arena.Text(program.Path);
         plan->Arguments = arena.Texts(program.Arguments);
-        plan->Environment = arena.Texts(CallersEnvironment.Block());
+        plan->Environment = arena.Texts(CallersEnvironment.Variables());
         plan->Report = report;
         plan->Attached = true;
         plan->ChannelCount = channels.Count;
@@ -149,7 +149,7 @@ internal static unsafe class HelperProcess
         SpawnPlan* plan = (SpawnPlan*)arena.Allocate(sizeof(SpawnPlan));
         plan->Path = arena.Text(program.Path);
         plan->Arguments = arena.Texts(program.Arguments);
-        plan->Environment = program.Environment != null ? arena.Texts(program.Environment) : arena.Texts(CallersEnvironment.Block());
+        plan->Environment = program.Environment != null ? arena.Texts(program.Environment) : arena.Texts(CallersEnvironment.Variables());
         plan->Input = program.Input;
         plan->Output = program.Stdout >= 0 ? program.Stdout : output;
         plan->ErrorOutput = program.Stderr >= 0 ? program.Stderr : output;

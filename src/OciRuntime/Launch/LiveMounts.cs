@@ -35,7 +35,8 @@ internal sealed unsafe class LiveMounts(RuntimeSpec spec, ContainerEntry entry, 
     private void Run(Func<PlanRequest, List<NamespacePath>, InitFlags, LaunchPlan> build)
     {
         using ContainerInit init = ContainerInit.Open(state.Init, LiveMountPlanner.Stopped);
-        ulong namespaces = init.Separate(entry, interruption);
+        // Whoever resumes a paused one needs the lock.
+        ulong namespaces = init.Separate(entry, interruption, Patience.PeerMilliseconds);
         if ((namespaces & Processes.CLONE_NEWNS) == 0) throw new OciException("the container has no mount namespace of its own: what is mounted there is mounted on the host");
         bool joinsUser = (namespaces & Processes.CLONE_NEWUSER) != 0;
         HostFacts host = HostFacts.Probe();

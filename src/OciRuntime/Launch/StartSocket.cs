@@ -11,8 +11,6 @@ namespace OciRuntime.Launch;
 /// </summary>
 internal static unsafe class StartSocket
 {
-    private const int LookMilliseconds = 10_000;
-
     /// <summary>Makes the listening socket that the child inherits.</summary>
     public static Fd Listen(ContainerEntry entry)
     {
@@ -26,20 +24,23 @@ internal static unsafe class StartSocket
     /// Has a container that waits let an ordinary user look at its first process, and through that enter, until the connection is closed. Null when
     /// nobody waits there.
     /// </summary>
-    public static Fd? Look(ContainerEntry entry, Interruption interruption)
+    /// <param name="entry">The container.</param>
+    /// <param name="interruption">Ends the wait for the answer.</param>
+    /// <param name="milliseconds">How long it is waited for; -1 for no limit.</param>
+    public static Fd? Look(ContainerEntry entry, Interruption interruption, int milliseconds)
     {
         Fd socket = new((int)OciException.Check(Sockets.Create(Sockets.SOCK_SEQPACKET), "socket"));
         try
         {
             // Behind others that a paused container keeps waiting there is no end to it.
-            OciException.Check(Sockets.SetSendTimeout(socket.Number, LookMilliseconds), "setsockopt SO_SNDTIMEO");
+            OciException.Check(Sockets.SetSendTimeout(socket.Number, Patience.PeerMilliseconds), "setsockopt SO_SNDTIMEO");
             long connected = Sockets.Connect(socket.Number, entry.StartSocketPath);
             SyncMessage message = new() { Kind = SyncKind.Look };
             if (connected >= 0) connected = Sockets.Send(socket.Number, &message, sizeof(SyncMessage));
             if (connected >= 0)
             {
-                // Another one may be looking, and a paused container answers when it is resumed.
-                interruption.WaitFor(socket.Number);
+                // Another one may be looking; or somebody in a pid namespace that it shares holds it.
+                if (!interruption.WaitFor(socket.Number, milliseconds)) throw new OciException($"the container's init has been silent for {milliseconds / 1000} s: it is frozen, or another process holds it", Errno.ETIMEDOUT);
                 // Not recvmsg(2), which would take a descriptor in that whoever traces init sends along.
                 connected = Files.Read(socket.Number, (byte*)&message, sizeof(SyncMessage));
             }
@@ -67,8 +68,8 @@ internal static unsafe class StartSocket
         long connected = patience.Retry(() => Sockets.Connect(socket.Number, entry.StartSocketPath));
         // An earlier start was killed after it had renamed the socket and before it said "go".
         if (connected == -Errno.ENOENT) connected = patience.Retry(() => Sockets.Connect(socket.Number, entry.StartingSocketPath));
-        // Failing that the state stays "created" for this moment.
-        else Files.RenameAt(entry.Directory, ContainerEntry.StartSocketName, entry.Directory, ContainerEntry.StartingSocketName);
+        // One that could not be asked still waits: the next start may be luckier. Failing the renaming the state stays "created" for this moment.
+        else if (connected >= 0) Files.RenameAt(entry.Directory, ContainerEntry.StartSocketName, entry.Directory, ContainerEntry.StartingSocketName);
         OciException.Check(connected, "connect to the container's init");
         SyncMessage message = default;
         OciException.Check(Sockets.Send(socket.Number, &message, sizeof(SyncMessage)), "start the container's init");

@@ -65,10 +65,13 @@ internal static unsafe class Processes
     /// A child like fork's, with a pidfd. Seccomp profiles answer clone3 with ENOSYS, as its flags are out of their reach, and allow the old
     /// call, which can do this, too (Linux 5.2).
     /// </summary>
-    public static long Fork(int* pidfd)
+    /// <param name="pidfd">Takes the pidfd.</param>
+    /// <param name="flags">CLONE_NEW… flags of namespaces that it is born in.</param>
+    public static long Fork(int* pidfd, ulong flags = 0)
     {
-        long pid = Clone(new CloneArgs { Flags = CLONE_PIDFD, PidFd = (ulong)pidfd, ExitSignal = SIGCHLD });
-        return pid is -Errno.ENOSYS or -Errno.EPERM ? Kernel.Call(SyscallNumber.Clone, (nint)CLONE_PIDFD | SIGCHLD, 0, (nint)pidfd) : pid;
+        flags |= CLONE_PIDFD;
+        long pid = Clone(new CloneArgs { Flags = flags, PidFd = (ulong)pidfd, ExitSignal = SIGCHLD });
+        return pid is -Errno.ENOSYS or -Errno.EPERM ? Kernel.Call(SyscallNumber.Clone, (nint)flags | SIGCHLD, 0, (nint)pidfd) : pid;
     }
 
     /// <summary>A child like fork's that makes no descriptor; by the old call where a profile hides clone3.</summary>

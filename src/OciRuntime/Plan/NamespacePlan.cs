@@ -76,10 +76,11 @@ internal sealed class NamespacePlan
     /// <param name="linux">The configuration.</param>
     /// <param name="groups">What becomes of the caller's supplementary groups.</param>
     /// <param name="user">Whose ids are taken in a user namespace that has none for root.</param>
-    public void AddSteps(List<PlanStep> steps, LinuxConfig? linux, InitFlags groups, User? user = null)
+    /// <param name="hooks">Number of createContainer hooks.</param>
+    public void AddSteps(List<PlanStep> steps, LinuxConfig? linux, InitFlags groups, User? user = null, int hooks = 0)
     {
         Origin origin = new("/linux/namespaces");
-        if (_joins.Count > 0) steps.Add(new(InitOp.JoinNamespaces, origin) { Joins = _joins, Flags = NewUser ? InitFlags.NewUserNext : InitFlags.None });
+        if (_joins.Count > 0) steps.Add(new(InitOp.JoinNamespaces, origin) { Joins = _joins, Flags = NewUser ? InitFlags.NewUserNext : InitFlags.None, A = hooks, B = (long)(Separate & ~Processes.CLONE_NEWPID) });
         if (InChild && NewUser) steps.Add(new(InitOp.Unshare, OriginOf(Processes.CLONE_NEWUSER)) { A = (long)Processes.CLONE_NEWUSER });
         if (NewUser) steps.Add(new(InitOp.AwaitIdMaps, new("/linux/uidMappings")));
         if (Has(Processes.CLONE_NEWUSER)) steps.Add(new(InitOp.BecomeRoot, OriginOf(Processes.CLONE_NEWUSER)) { Flags = groups, A = user?.Uid ?? 0, B = user?.Gid ?? 0 });

@@ -44,13 +44,11 @@ internal sealed unsafe class NativeArena
         return bytes;
     }
 
-    /// <summary>A NULL-terminated array of the texts in a block, each of which a NUL ends.</summary>
-    public byte** Texts(ReadOnlySpan<byte> block)
+    /// <summary>A NULL-terminated array of texts that are in unmanaged memory already.</summary>
+    public byte** Texts(List<nint> texts)
     {
-        byte* copy = (byte*)Allocate(block.Length);
-        block.CopyTo(new Span<byte>(copy, block.Length));
-        byte** array = (byte**)Allocate((block.Count((byte)0) + 1) * sizeof(byte*));
-        for (int i = 0, at = 0; at < block.Length; i++, at += block[at..].IndexOf((byte)0) + 1) array[i] = copy + at;
+        byte** array = (byte**)Allocate((texts.Count + 1) * sizeof(byte*));
+        for (int i = 0; i < texts.Count; i++) array[i] = (byte*)texts[i];
         return array;
     }
 

@@ -131,7 +131,9 @@ internal static unsafe class PlanCompiler
         Spec.Hook hook = step.Hook!;
         call->Path = arena.Text(hook.Path);
         call->Arguments = arena.Texts(hook.Args.Length > 0 ? hook.Args : [hook.Path]);
-        call->Environment = hook.Env != null ? arena.Texts(hook.Env) : step.Op == InitOp.StartHook ? native->Environment : arena.Texts(Host.CallersEnvironment.Block());
+        bool inherits = hook.Env == null && step.Op == InitOp.ContainerHook;
+        native->KeepsCallersWords |= inherits;
+        call->Environment = hook.Env != null ? arena.Texts(hook.Env) : inherits ? arena.Texts(Host.CallersEnvironment.Variables()) : native->Environment;
         call->TimeoutSeconds = hook.Timeout ?? 0;
         call->Index = (int)step.A;
         target->Data = call;

@@ -53,7 +53,7 @@ internal sealed class Planner
         RefuseWithoutPrivilege();
         InitFlags groups = Groups();
         AddHostSteps();
-        _namespaces.AddSteps(_steps, _linux, groups, _spec.Process!.User);
+        _namespaces.AddSteps(_steps, _linux, groups, _spec.Process!.User, _spec.Hooks?.CreateContainer.Length ?? 0);
         AddSessionSteps();
         if (HasMountNamespace || MountsOnHost()) AddRootSteps();
         else AddChangeRoot();

@@ -79,7 +79,7 @@ internal sealed class ProcessPlanner(PlanRequest request, bool userNamespace, Li
         bool early = _filter != null && !_process.NoNewPrivileges;
         if (early)
         {
-            AddEnvironment();
+            AddEnvironment(InitFlags.Privileged);
             AddFilter(0);
         }
         // CAP_SETPCAP is needed to shrink the bounding set, so that comes before anything is dropped.
@@ -94,7 +94,7 @@ internal sealed class ProcessPlanner(PlanRequest request, bool userNamespace, Li
             A = (long)sets.Effective, B = (long)sets.Permitted, C = (long)sets.Inheritable, Bind = new() { Set = sets.Ambient },
         });
         steps.Add(new(InitOp.Umask, user.Umask == null ? Origin.Runtime : new("/process/user/umask")) { A = user.Umask ?? 0x12 });
-        if (!early) AddEnvironment();
+        if (!early) AddEnvironment(InitFlags.None);
         AddProgram();
     }
 
@@ -175,11 +175,11 @@ internal sealed class ProcessPlanner(PlanRequest request, bool userNamespace, Li
         return program;
     }
 
-    private void AddEnvironment()
+    private void AddEnvironment(InitFlags flags)
     {
         Environment = EnvironmentPlanner.Build(_process.Env, out bool hasHome);
         HomeFromImage = !hasHome;
-        if (HomeFromImage) steps.Add(new(InitOp.HomeDirectory, Origin.Runtime) { A = _process.User.Uid });
+        if (HomeFromImage) steps.Add(new(InitOp.HomeDirectory, Origin.Runtime) { A = _process.User.Uid, Flags = flags });
         if (request.ListenFds > 0)
         {
             EnvironmentPlanner.Set(Environment, "LISTEN_FDS", request.ListenFds.ToString());
