@@ -42,6 +42,8 @@ public sealed class MountDataTests
     [TestCase("g=h")]
     [TestCase("i\\j")]
     [TestCase("k\"l")]
+    [TestCase("\"m\"")]
+    [TestCase("\"n,o\"")]
     public void A_character_with_a_meaning_in_a_short_path(string name)
     {
         AddOverlay([Layer(name, "f"), Layer("plain", "g")], Layer($"u{name}"), Layer($"w{name}"));
@@ -53,12 +55,26 @@ public sealed class MountDataTests
     [TestCase(5000)]
     public void Characters_with_a_meaning(int padding)
     {
-        string[] odd = ["a:b", "c,d", "e f", "g=h", "i\\j", "k\"l", "m'n", "ö"];
+        string[] odd = ["a:b", "c,d", "e f", "g=h", "i\\j", "k\"l", "m'n", "ö", "\"p\"", "\"q,r\""];
         List<string> lower = [.. odd.Select((name, i) => Layer($"lower {name}", $"f{i}"))];
         for (int length = 0; length < padding; length += 100) lower.Add(Layer($"padding-{length}-{new string('x', 80)}"));
         AddOverlay([.. lower], Layer("upper a:b,c"), Layer("work a:b,c"));
         Observe.Run(_bundle, "ls /o | wc -l; echo new >/o/new").Should().Equal($"{odd.Length}");
         File.Exists(Path.Combine(_layers, "upper a:b,c/new")).Should().BeTrue();
+    }
+
+    /// <summary>As the sources of binds are, wherever the caller is: an engine's own directory says nothing.</summary>
+    [Test]
+    public void Relative_directories_are_the_bundles([Values(5, 300, 5000)] int length)
+    {
+        List<string> lower = [Layer("a", "f"), Layer("b:c,d", "g")];
+        for (int padding = 0; padding < length; padding += 100) lower.Add(Layer($"padding-{padding}-{new string('x', 80)}"));
+        lower = lower.ConvertAll(path => Path.GetRelativePath(_bundle.Directory, path));
+        AddOverlay([.. lower, Layer("absolute", "h")], Path.GetRelativePath(_bundle.Directory, Layer("upper")), Path.GetRelativePath(_bundle.Directory, Layer("work")));
+        _bundle.Script("ls /o; echo new >/o/new");
+        using var container = new TestContainer(_bundle) { Options = new CommandOptions { WorkingDirectory = "/" } };
+        container.Run().ShouldSucceed().Lines.Should().Equal("f", "g", "h");
+        File.Exists(Path.Combine(_layers, "upper/new")).Should().BeTrue();
     }
 
     [Test]

@@ -91,6 +91,11 @@ public sealed class MountOptionsTests
     [TestCase("ext4", @"a=b\,c", @"a=b\", "c")]
     [TestCase("nfs4", "addr=10.0.0.1,vers=4.2,nolock", "addr=10.0.0.1", "vers=4.2", "nolock")]
     [TestCase("cifs", "username=a b,password=x=y,=z,ip=::1", "username=a b", "password=x=y", "ip=::1")]
+    [TestCase("cifs", "password=a,,b,c=,,,,d", "password=a,b", "c=,,d")]
+    [TestCase("9p", "aname=/a,,b", "aname=/a", "b")]
+    [TestCase("overlay", "lowerdir=/\"a\":/b\",upperdir=/\"c\"", "lowerdir=/\"a\":/b\"", "upperdir=/\"c\"")]
+    [TestCase("tmpfs", "size=\"1k,mode=700\"", "size=\"1k", "mode=700\"")]
+    [TestCase("tmpfs", "mode=700,rootcontext=\"a:c1,c2\",size=1k", "mode=700", "rootcontext=a:c1,c2", "size=1k")]
     public void Commas_as_the_file_system_reads_them(string type, string option, params string[] expected) =>
         MountOptions.Parse([option], type).Data!.ConvertAll(Pair).Should().Equal(expected);
 

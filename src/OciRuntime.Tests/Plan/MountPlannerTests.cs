@@ -29,6 +29,7 @@ public sealed class MountPlannerTests
     [TestCase("""{"destination":"/x","source":"/d","options":["bind","size=1"]}""", "filesystem-specific options applied: size")]
     [TestCase("""{"destination":"/x","source":"/d","options":["bind","nocopy","copy=1"]}""", "filesystem-specific options applied: copy")]
     [TestCase("""{"destination":"/x","source":"s"}""", "needs a type")]
+    [TestCase("""{"destination":"/x","type":"","source":"s"}""", "needs a type")]
     [TestCase("""{"destination":"/.","type":"tmpfs"}""", "the root itself")]
     [TestCase("""{"destination":"/proc/self/x","source":"/d","options":["bind","copy-symlink"]}""", "is inside /proc")]
     [TestCase("""{"destination":"/proc","type":"tmpfs"}""", "only proc, or a bind of it")]

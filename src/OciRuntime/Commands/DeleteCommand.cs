@@ -40,7 +40,8 @@ internal static class DeleteCommand
         {
             throw new OciException($"container {id} is busy: held by pid {state.Creator.Pid} (create)", Errno.EBUSY);
         }
-        if (!force && status is not (ContainerStatus.Stopped or ContainerStatus.Created))
+        // What a killed creator leaves ends with it, which may take a moment: it never was a container that runs.
+        if (!force && status is not (ContainerStatus.Stopped or ContainerStatus.Created or ContainerStatus.Creating))
         {
             throw new OciException($"cannot delete container {id} that is not stopped: {status.Name()}");
         }

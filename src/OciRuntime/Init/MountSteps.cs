@@ -34,7 +34,7 @@ internal static unsafe class MountSteps
     /// <summary>A bind mount.</summary>
     public static long Bind(ref InitState s, InitStep* step)
     {
-        long tree = CloneSource(ref s, step);
+        long tree = CloneSource(ref s, step, out bool isLent);
         // What is shown instead is others', and not for writing.
         bool isFallback = tree == -Errno.ENOENT && step->Fallback != null;
         if (isFallback) tree = Mounts.OpenTree(Files.AT_FDCWD, step->Fallback, CloneFlags(step->Flags));
@@ -48,7 +48,9 @@ internal static unsafe class MountSteps
         if (target >= 0 && !detached) target = OpenTarget(ref s, step, stat.IsDirectory);
         if (target < 0) return Dropped(tree, target);
         BindAttributes* attributes = (BindAttributes*)step->Data;
-        tree = WithAttributes(ref s, (int)tree, attributes->Set | (isFallback ? Mounts.MOUNT_ATTR_RDONLY : 0), attributes->Clear, recursive: false, attributes->Unnamed);
+        // On a mount that the runtime lends nothing is locked. It must not lose more than one that this process could clone itself.
+        ulong unnamed = attributes->Unnamed & (isLent ? Mounts.MOUNT_ATTR_NOSYMFOLLOW : ulong.MaxValue);
+        tree = WithAttributes(ref s, (int)tree, attributes->Set | (isFallback ? Mounts.MOUNT_ATTR_RDONLY : 0), attributes->Clear, recursive: false, unnamed);
         if (tree >= 0) tree = WithAttributes(ref s, (int)tree, attributes->TreeSet, attributes->TreeClear, recursive: true);
         if (tree >= 0 && s.Plan->RootFd >= 0) tree = Apart(ref s, (int)tree);
         return detached ? Keep(ref s, step, tree) : Attach(ref s, tree, (int)target, attributes->PropagationWords);
@@ -265,13 +267,14 @@ internal static unsafe class MountSteps
         | ((flags & InitFlags.Recursive) != 0 ? (uint)Files.AT_RECURSIVE : 0)
         | ((flags & InitFlags.SourceNoFollow) != 0 ? (uint)Files.AT_SYMLINK_NOFOLLOW : 0);
 
-    private static long CloneSource(ref InitState s, InitStep* step)
+    private static long CloneSource(ref InitState s, InitStep* step, out bool isLent)
     {
         s.Detail = InitDetail.Source;
         long tree = Mounts.OpenTree(Files.AT_FDCWD, step->Text1, CloneFlags(step->Flags));
         // Root of a user namespace may lack the way to a volume that its owner may well give it, and may not have a directory without the mounts
         // below it, which could hide something from it (mount_namespaces(7), "Restrictions on mount namespaces").
-        return tree is -Errno.EACCES or -Errno.EINVAL ? Sync.Ask(ref s, SyncKind.Source, 0) : tree;
+        isLent = tree is -Errno.EACCES or -Errno.EINVAL;
+        return isLent ? Sync.Ask(ref s, SyncKind.Source, 0) : tree;
     }
 
     private static long CheckProcSource(ref InitState s, InitStep* step, int tree)

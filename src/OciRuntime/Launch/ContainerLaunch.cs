@@ -160,7 +160,7 @@ internal sealed unsafe class ContainerLaunch : IDisposable
         Fd tree = Keep(HostRoot.Clone(_preparation.Rootfs, out HostMount identity));
         State.HostMount = identity;
         _entry.WriteState(State);
-        HostRoot.Attach(tree, _preparation.Rootfs);
+        HostRoot.Attach(tree, _preparation.Rootfs, identity);
         _native->RootFd = tree.Number;
     }
 

@@ -50,19 +50,39 @@ internal sealed record MountCallPlan(string? Source, ulong Flags, string[] Piece
     /// <summary>Whether fsconfig(2) takes it. Before Linux 6.5 overlay has no parameters of its own, only text for mount(2) with commas in between.</summary>
     public static bool Fits(string type, KeyValuePair<string, string?> option) =>
         Encoding.UTF8.GetByteCount(option.Key) <= MaxValue
-        && (option.Value == null || (Encoding.UTF8.GetByteCount(option.Value) <= MaxValue && !(type == "overlay" && option.Value.Contains(',') && !IsContext(option.Key))));
+        && (option.Value == null || (Encoding.UTF8.GetByteCount(option.Value) <= MaxValue && !(type == "overlay" && option.Value.Contains(',') && !MountOptions.IsContext(option.Key))));
 
-    // In quotes a security module takes commas; tmpfs takes those before a digit, for mpol=; overlay those behind a backslash, which is still there.
+    // In quotes a security module takes commas; cifs takes them twice; tmpfs those before a digit, for mpol=; overlay those behind a backslash, which is still there.
     private static string Text(string type, KeyValuePair<string, string?> option)
     {
         if (option.Value == null) return option.Key;
         if (!option.Value.Contains(',')) return $"{option.Key}={option.Value}";
-        if (IsContext(option.Key)) return $"{option.Key}=\"{option.Value}\"";
+        if (MountOptions.IsContext(option.Key)) return $"{option.Key}=\"{option.Value}\"";
+        if (MountOptions.IsCifs(type)) return $"{option.Key}={option.Value.Replace(",", ",,")}";
         return type is "overlay" or "tmpfs" ? $"{option.Key}={option.Value}"
             : throw new FormatException($"option \"{option.Key}\": a comma in a value cannot be told to mount(2), which another option needs that is longer than {MaxValue} bytes");
     }
 
-    private static bool IsContext(string key) => key is "context" or "fscontext" or "defcontext" or "rootcontext";
+    /// <summary>
+    /// The value of an overlay's option with directories that begin at the root: relative ones are the bundle's, as the sources of binds are, wherever the runtime was
+    /// called. In a list the bundle's path must not be split.
+    /// </summary>
+    public static string? FromBundle(string bundle, string key, string? value)
+    {
+        if (key is not ("lowerdir" or "upperdir" or "workdir" or "lowerdir+" or "datadir+") || string.IsNullOrEmpty(value)) return value;
+        string directory = key[^1] == '+' ? bundle : bundle.Replace("\\", "\\\\").Replace(":", "\\:").Replace(",", "\\,");
+        StringBuilder text = new();
+        bool begins = true;
+        for (int i = 0; i < value.Length; i++)
+        {
+            bool colon = key == "lowerdir" && value[i] == ':';
+            if (begins && !colon && value[i] != '/') text.Append(directory).Append('/');
+            begins = colon;
+            text.Append(value[i]);
+            if (value[i] == '\\' && i + 1 < value.Length) text.Append(value[++i]);
+        }
+        return text.ToString();
+    }
 
     /// <summary>More than a page of paths: each becomes the few digits of a descriptor.</summary>
     private static MountCallPlan ByDescriptor(string? source, ulong flags, List<KeyValuePair<string, string?>> data)

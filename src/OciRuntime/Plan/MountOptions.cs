@@ -22,7 +22,7 @@ internal ref struct MountOptions
     {
         get
         {
-            if ((Set | Clear) == 0 && Flags == null) return 0;
+            if ((Set | Clear) == 0 && Flags == null && !_inert) return 0;
             ulong all = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC | MOUNT_ATTR_NOSYMFOLLOW;
             if ((Clear & MOUNT_ATTR__ATIME) != 0) all |= MOUNT_ATTR_NODIRATIME;
             if ((Set & MOUNT_ATTR_NODIRATIME) != 0) all |= MOUNT_ATTR__ATIME;
@@ -34,6 +34,9 @@ internal ref struct MountOptions
     public ulong Propagation;
 
     private int _propagationWords;
+
+    // A word was about the mount and has no effect on it.
+    private bool _inert;
 
     public bool Bind, Recursive, Remount;
 
@@ -70,7 +73,8 @@ internal ref struct MountOptions
         switch (word)
         {
             // Inert: iversion is up to each file system since Linux 6.1, and fsconfig(2) has no word for it; silent is about the kernel's log.
-            case "defaults" or "silent" or "loud" or "iversion" or "noiversion": return true;
+            case "silent" or "loud" or "iversion" or "noiversion": return _inert = true;
+            case "defaults": return true;
             case "sync" or "async" or "dirsync" or "lazytime" or "nolazytime" or "mand" or "nomand": return Flag(word);
             case "ro": return Attribute(MOUNT_ATTR_RDONLY, 0);
             case "rw": return Attribute(0, MOUNT_ATTR_RDONLY);
@@ -168,8 +172,8 @@ internal ref struct MountOptions
     }
 
     /// <summary>
-    /// Splits at commas as file systems do with the text that mount(2) gives them: not inside quotes (SELinux contexts have commas), nor behind a backslash for overlay,
-    /// nor before a digit for tmpfs (mpol=bind:0,2).
+    /// Splits at commas as the kernel does with the text that mount(2) gives it: not inside the quotes of a security context, nor behind a backslash for overlay, nor before
+    /// a digit for tmpfs (mpol=bind:0,2); for cifs two in a row are one of the value's. Any other quote is a character like others.
     /// </summary>
     private void AddData(string option, string? type)
     {
@@ -177,9 +181,14 @@ internal ref struct MountOptions
         bool quoted = false;
         for (int i = 0; i <= option.Length; i++)
         {
-            if (i < option.Length && option[i] == '"') quoted = !quoted;
+            if (i < option.Length && option[i] == '"' && IsContext(Key(option.AsSpan(start)))) quoted = !quoted;
             if (i < option.Length && option[i] == '\\' && type == "overlay" && ++i < option.Length) continue;
             if (i < option.Length && (option[i] != ',' || quoted || (type == "tmpfs" && i + 1 < option.Length && char.IsAsciiDigit(option[i + 1])))) continue;
+            if (IsCifs(type) && i + 1 < option.Length && option[i + 1] == ',')
+            {
+                option = option.Remove(i + 1, 1);
+                continue;
+            }
             if (i > start) AddPair(option[start..i]);
             start = i + 1;
         }
@@ -188,10 +197,20 @@ internal ref struct MountOptions
     private void AddPair(string text)
     {
         Data ??= [];
-        int equals = text.IndexOf('=');
+        string key = Key(text).ToString();
         // Without a name: nobody's option for mount(2), either.
-        if (equals != 0) Data.Add(equals < 0 ? new(text, null) : new(text[..equals], text[(equals + 1)..].Trim('"')));
+        if (key.Length == 0) return;
+        string? value = key.Length == text.Length ? null : text[(key.Length + 1)..];
+        Data.Add(new(key, IsContext(key) ? value?.Trim('"') : value));
     }
+
+    private static ReadOnlySpan<char> Key(ReadOnlySpan<char> option) => option.IndexOf('=') is var equals and >= 0 ? option[..equals] : option;
+
+    /// <summary>Whether the security module reads an option: it takes the value in quotes, as there can be commas in it.</summary>
+    public static bool IsContext(ReadOnlySpan<char> key) => key is "context" or "fscontext" or "defcontext" or "rootcontext";
+
+    /// <summary>Whether a comma in a value is written twice (smb3_fs_context_parse_monolithic() in the kernel).</summary>
+    public static bool IsCifs(string? type) => type is "cifs" or "smb3";
 
     /// <summary>Every word with a meaning of its own, sorted, for `features`.</summary>
     public static string[] Words =>

@@ -104,10 +104,11 @@ internal sealed class MountPlanner(PlanRequest request, NamespacePlan namespaces
 
     private void AddFilesystem(Mount mount, Origin origin, string target, ref MountOptions options)
     {
-        string type = mount.Type ?? throw Refuse(origin, mount, "needs a type, or the option bind or rbind");
+        string type = string.IsNullOrEmpty(mount.Type) ? throw Refuse(origin, mount, "needs a type, or the option bind or rbind") : mount.Type;
         List<KeyValuePair<string, string?>> data = [.. options.Flags ?? [], .. options.Data ?? []];
         if (ExistsOnce(type)) LeaveOptions(mount, origin, data);
         CheckIds(mount, origin, data);
+        if (type == "overlay") data = data.ConvertAll(option => new KeyValuePair<string, string?>(option.Key, MountCallPlan.FromBundle(request.Bundle, option.Key, option.Value)));
         if (!string.IsNullOrEmpty(mount.Source)) data.Insert(0, new("source", mount.Source));
         ulong attributes = options.NewSet;
         bool readOnly = (attributes & Mounts.MOUNT_ATTR_RDONLY) != 0;

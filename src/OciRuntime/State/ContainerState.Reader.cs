@@ -129,6 +129,7 @@ internal sealed partial class ContainerState
                 case "uniqueId": mount = mount with { UniqueId = r.GetUInt64() }; break;
                 case "parent": mount = mount with { Parent = r.GetUInt64() }; break;
                 case "inode": mount = mount with { Inode = r.GetUInt64() }; break;
+                case "namespace": mount = mount with { Namespace = r.GetUInt64() }; break;
                 default: r.Skip(); break;
             }
         }

@@ -76,6 +76,7 @@ internal sealed partial class ContainerState
         w.WriteNumber("uniqueId"u8, mount.UniqueId);
         w.WriteNumber("parent"u8, mount.Parent);
         w.WriteNumber("inode"u8, mount.Inode);
+        w.WriteNumber("namespace"u8, mount.Namespace);
         w.WriteEndObject();
     }
 

@@ -11,7 +11,8 @@ namespace OciRuntime.State;
 /// <param name="UniqueId">Its number that is never given out again (STATX_MNT_ID_UNIQUE, Linux 6.8), or 0.</param>
 /// <param name="Parent">The number of the mount it is on.</param>
 /// <param name="Inode">The directory that is mounted.</param>
-internal readonly record struct HostMount(ulong Id, ulong UniqueId, ulong Parent, ulong Inode);
+/// <param name="Namespace">The mount namespace it is in, by the inode of its file.</param>
+internal readonly record struct HostMount(ulong Id, ulong UniqueId, ulong Parent, ulong Inode, ulong Namespace);
 
 /// <summary>
 /// The root of a container without a mount namespace of its own. All that is mounted for it is mounted on one mount, a private copy of the root file
@@ -40,7 +41,8 @@ internal static class HostRoot
     }
 
     /// <summary>Attaches it over the directory. What is mounted below that, by an engine, is mounted on it again.</summary>
-    public static void Attach(Fd tree, string rootfs)
+    /// <exception cref="OciException">Among others: it would not be where the journal has it.</exception>
+    public static void Attach(Fd tree, string rootfs, HostMount identity)
     {
         List<(string Path, Fd Mount)> below = CloneBelow(rootfs);
         try
@@ -49,6 +51,11 @@ internal static class HostRoot
             OciException.Check(Mounts.Move(tree.Number, place.Number), $"/root/path: bind {rootfs} onto itself");
             // On a mount that is shared it became so; its copies elsewhere have nothing on them and go with it.
             MakePrivate(tree.Number, rootfs);
+            if (MountTable.Read().Find(m => m.Id == identity.Id).Parent != identity.Parent)
+            {
+                Unmount(tree, rootfs);
+                throw new OciException($"/root/path: {rootfs}: something else has been mounted there meanwhile", Errno.EBUSY);
+            }
             foreach ((string path, Fd mount) in below)
             {
                 long target = Files.OpenAt2(tree.Number, path[(rootfs.Length + 1)..], Files.O_PATH, Files.RESOLVE_BENEATH | Files.RESOLVE_NO_SYMLINKS);
@@ -64,27 +71,46 @@ internal static class HostRoot
 
     /// <summary>Detaches it with all that is on it. One that is not there, or not there yet, needs nothing.</summary>
     /// <exception cref="OciException">Somebody has mounted something over it.</exception>
-    public static unsafe void Detach(HostMount mount)
+    public static void Detach(HostMount mount)
     {
         MountEntry entry = MountTable.Read().Find(m => m.Id == mount.Id && m.Parent == mount.Parent);
-        if (entry.Point == null) return;
+        if (entry.Point == null)
+        {
+            if (mount.Namespace != Namespace("self") && ProcessIn(mount.Namespace) is { } process)
+            {
+                throw new OciException($"the container's root is mounted in another mount namespace, that of process {process}, and can only be unmounted there (nsenter --mount --target {process})", Errno.EBUSY);
+            }
+            return;
+        }
         long opened = Files.OpenAt(Files.AT_FDCWD, entry.Point, Files.O_PATH | Files.O_DIRECTORY | Files.O_NOFOLLOW);
         using Fd root = new((int)OciException.Check(opened, $"open {entry.Point}, the container's root"));
         HostMount topmost = Identify(root.Number, mount.Parent);
         if (topmost.Id != mount.Id) throw new OciException($"{entry.Point}, the container's root, cannot be unmounted: something else is mounted over it: unmount that first", Errno.EBUSY);
         // The number is another's by now: the create was killed before it attached the mount.
         if (topmost != mount) return;
+        Unmount(root, entry.Point);
+    }
+
+    private static unsafe void Unmount(Fd root, string point)
+    {
         fixed (byte* path = CString.Encode($"/proc/self/fd/{root.Number}", stackalloc byte[Kernel.PathMax]))
         {
-            OciException.Check(Mounts.Unmount(path, Mounts.MNT_DETACH), $"unmount {entry.Point}, the container's root");
+            OciException.Check(Mounts.Unmount(path, Mounts.MNT_DETACH), $"unmount {point}, the container's root");
         }
     }
+
+    /// <summary>The mount namespace of a process, or 0: it has ended, or may not be looked at.</summary>
+    private static ulong Namespace(string process) => Files.StatAt(Files.AT_FDCWD, $"/proc/{process}/ns/mnt", 0, out Statx stat) < 0 ? 0 : stat.Inode;
+
+    /// <summary>A process in a mount namespace; without one it has most likely ended, with its mounts.</summary>
+    private static string? ProcessIn(ulong mountNamespace) =>
+        mountNamespace == 0 ? null : Files.ListDirectory("/proc").Find(name => char.IsAsciiDigit(name[0]) && Namespace(name) == mountNamespace);
 
     private static HostMount Identify(int fd, ulong parent)
     {
         Statx stat = Stat(fd, "the container's root", Files.STATX_BASIC_STATS | Files.STATX_MNT_ID);
         Statx unique = Stat(fd, "the container's root", Files.STATX_MNT_ID_UNIQUE);
-        return new HostMount(stat.MountId, (unique.Mask & Files.STATX_MNT_ID_UNIQUE) != 0 ? unique.MountId : 0, parent, stat.Inode);
+        return new HostMount(stat.MountId, (unique.Mask & Files.STATX_MNT_ID_UNIQUE) != 0 ? unique.MountId : 0, parent, stat.Inode, Namespace("self"));
     }
 
     private static Statx Stat(int fd, string what, int mask)
@@ -100,9 +126,9 @@ internal static class HostRoot
         foreach (MountEntry entry in MountTable.Read())
         {
             if (!entry.Point.StartsWith(rootfs + "/", StringComparison.Ordinal) || found.Exists(one => entry.Point == one.Path || entry.Point.StartsWith(one.Path + "/", StringComparison.Ordinal))) continue;
-            long tree = CloneTree(entry.Point);
             // Out of sight below another mount.
-            if (tree is -Errno.ENOENT or -Errno.ENOTDIR) continue;
+            if (Files.StatAt(Files.AT_FDCWD, entry.Point, Files.AT_SYMLINK_NOFOLLOW | Files.AT_STATX_DONT_SYNC, out Statx top) < 0 || (top.Attributes & Files.STATX_ATTR_MOUNT_ROOT) == 0) continue;
+            long tree = CloneTree(entry.Point);
             found.Add((entry.Point, new Fd((int)OciException.Check(tree, $"/root/path: bind {entry.Point}"))));
             MakePrivate((int)tree, entry.Point);
         }
