@@ -41,7 +41,7 @@ public sealed class HintTests
         ("proc", Mount("proc"), Errno.EPERM, InitDetail.MountObject),
         ("sysfs", Mount("sysfs"), Errno.EPERM, InitDetail.Superblock),
         ("device copied up", Mount("tmpfs"), Errno.EPERM, InitDetail.CopyUpDevice),
-        ("bind without what is below", new(InitOp.MountBind, Origin.Runtime) { Text1 = "/s", Text2 = "x" }, Errno.EINVAL, InitDetail.Source),
+        ("bind without what is below", new(InitOp.MountBind, Origin.Runtime) { Text1 = "/", Text2 = "x" }, Errno.EINVAL, InitDetail.Source),
         ("locked", new(InitOp.SetMountAttributes, Origin.Runtime) { Text1 = "x", Flags = InitFlags.Recursive, A = 1 }, Errno.EPERM, InitDetail.Attributes),
         ("unmapped", new(InitOp.SetUser, Origin.Runtime) { Groups = [] }, Errno.EINVAL, InitDetail.Uid),
         ("setgroups", new(InitOp.SetUser, Origin.Runtime) { Groups = [] }, Errno.EPERM, InitDetail.Groups),
@@ -63,6 +63,11 @@ public sealed class HintTests
     [TestCase("cgroup2")]
     public void A_type_that_user_namespaces_may_mount_is_not_called_one_that_they_may_not(string type) =>
         Explain(InUserNamespace(), Mount(type), Errno.EPERM, InitDetail.Superblock).Should().EndWith("(EPERM)");
+
+    /// <summary>EINVAL of an unbindable mount.</summary>
+    [Test]
+    public void What_is_mounted_below_is_blamed_only_where_something_is() =>
+        Explain(InUserNamespace(), new(InitOp.MountBind, Origin.Runtime) { Text1 = "/bin/sh", Text2 = "x" }, Errno.EINVAL, InitDetail.Source).Should().EndWith("(EINVAL)");
 
     [Test]
     public void Seccomp_is_blamed_only_for_what_comes_behind_the_filter() =>

@@ -67,6 +67,43 @@ public sealed class HookEnvironmentTests
         }
     }
 
+    /// <summary>A caller without a single variable (env -i) has an environment all the same. `ps` runs ps(1) with it.</summary>
+    [Test]
+    public void The_callers_may_be_empty()
+    {
+        using HookBundle hooks = Bundle(env: null);
+        using var container = new TestContainer(hooks.Bundle);
+        hooks.Bundle.Save();
+        string runtime = $"env -i {Ocirun.Binary.Path} --root {container.StateRoot}", id = container.Id;
+        CommandResult life = Command.Run("sh", "-c", $"{runtime} create --bundle {hooks.Bundle.Directory} {id} && {runtime} start {id} && {runtime} ps {id} && {runtime} delete -f {id}");
+        life.ShouldSucceed().Stderr.Should().BeEmpty();
+        life.Stdout.Should().Contain("sleep 100");
+        foreach (string kind in (string[])["prestart", "createRuntime", "createContainer", "poststart", "poststop"])
+        {
+            // The shell's own.
+            Variables(hooks, kind).Should().OnlyContain(v => v.StartsWith("PWD=") || v.StartsWith("SHLVL=") || v.StartsWith("OLDPWD=") || v.StartsWith("_="), kind);
+        }
+    }
+
+    /// <summary>They are hidden from the .NET runtime of this program alone, in the verbs that start a second time from a sealed copy and in the others.</summary>
+    [Test]
+    public void Settings_of_a_dotnet_runtime_are_the_hooks_too_and_the_programs_only_as_configured()
+    {
+        string[] callers = ["DOTNET_X=1", "COMPlus_X=1"], configured = ["DOTNET_GCHeapHardLimit=100000"];
+        using HookBundle hooks = Bundle(env: null);
+        hooks.Bundle.Env(configured[0]);
+        using var container = new TestContainer(hooks.Bundle) { Options = new CommandOptions { Env = callers.ToDictionary(static one => one[..^2], static string? (_) => "1") } };
+        container.Create().ShouldSucceed();
+        container.Start().ShouldSucceed();
+        container.Init.Environ.Should().Contain(configured).And.NotContain(callers);
+        container.Delete("--force").ShouldSucceed();
+        foreach (string kind in HookBundle.AllKinds)
+        {
+            if (kind == "startContainer") Variables(hooks, kind).Should().Contain(configured).And.NotContain(callers);
+            else Variables(hooks, kind).Should().Contain(callers, kind).And.NotContain(configured, kind);
+        }
+    }
+
     [TestCase("0022")]
     [TestCase("0077")]
     [TestCase("0000")]

@@ -69,6 +69,31 @@ public sealed class RuntimeSettingsTests
         run.Wait().ExitCode.Should().Be(137);
     }
 
+    /// <summary>The C library reads its own before the first line of this program. It is linked statically: nothing is loaded, traced or printed for them, and what they tune is no result.</summary>
+    [Test]
+    public void Those_of_the_c_library_change_nothing_either()
+    {
+        string[] settings =
+        [
+            "LD_PRELOAD=/none.so", "LD_AUDIT=/none.so", "LD_LIBRARY_PATH=/none", "LD_DEBUG=all", "LD_SHOW_AUXV=1", "LD_TRACE_LOADED_OBJECTS=1", "LD_BIND_NOW=1", "LD_WARN=1", "LD_PROFILE=libc.so.6",
+            "MALLOC_PERTURB_=165", "MALLOC_ARENA_MAX=1", "MALLOC_MMAP_MAX_=0", "MALLOC_MMAP_THRESHOLD_=1", "MALLOC_TRIM_THRESHOLD_=0", "MALLOC_CHECK_=3", "MALLOC_TRACE=/dev/full",
+            "GLIBC_TUNABLES=glibc.malloc.tcache_count=0:glibc.malloc.hugetlb=2:glibc.pthread.rseq=0:glibc.cpu.hwcaps=-AVX2,-AVX512F,-ERMS:glibc.mem.tagging=3:glibc.rtld.nns=16",
+            "GCONV_PATH=/none", "LOCPATH=/none", "LC_ALL=tr_TR.UTF-16", "TZ=:/dev/zero", "TZDIR=/none", "TMPDIR=/none", "POSIXLY_CORRECT=1", "LIBC_FATAL_STDERR_=1",
+        ];
+        using var bundle = new TestBundle();
+        using var container = new TestContainer(bundle.Script("env; exec sleep 1000").WithCgroup())
+        {
+            Options = new CommandOptions { Env = settings.ToDictionary(static one => one[..one.IndexOf('=')], static string? (one) => one[(one.IndexOf('=') + 1)..]) },
+        };
+        container.Create().ShouldSucceed().Stderr.Should().BeEmpty();
+        container.Start().ShouldSucceed().Stderr.Should().BeEmpty();
+        CommandResult exec = container.Exec("echo", "ran").ShouldSucceed();
+        (exec.Stdout, exec.Stderr).Should().Be(("ran\n", ""));
+        container.Status.Should().Be("running");
+        container.Delete("--force").ShouldSucceed().Stderr.Should().BeEmpty();
+        container.Output.Should().NotContainAny("LD_", "MALLOC_", "GLIBC_");
+    }
+
     /// <summary>What merely begins like one of them is not touched, and neither is anything behind it.</summary>
     [Test]
     public void Other_variables_are_read_as_ever()

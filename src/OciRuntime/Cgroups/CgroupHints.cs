@@ -111,10 +111,18 @@ internal static class CgroupHints
             case Errno.EOPNOTSUPP when step.Kind == CgroupStepKind.EnableControllers:
                 return "the cgroup above is threaded, and so this one can only be threaded, too";
             case Errno.ENODEV when file.StartsWith("blkio.", StringComparison.Ordinal) || file.StartsWith("io.", StringComparison.Ordinal):
-                return "there is no such block device";
+                return BlockDevice(step.Value[..Math.Max(0, step.Value.IndexOf(' '))]);
             default:
                 return null;
         }
+    }
+
+    /// <summary>Partitions have no limits of their own (blkg_conf_open_bdev() in the kernel's block/blk-cgroup.c).</summary>
+    private static string? BlockDevice(string number)
+    {
+        string device = $"/sys/dev/block/{number}";
+        return Files.StatAt(Files.AT_FDCWD, $"{device}/partition", 0, out _) >= 0 ? "it is a partition, and limits are for whole disks"
+            : Files.StatAt(Files.AT_FDCWD, device, 0, out _) == -Errno.ENOENT ? "there is no such block device" : null;
     }
 
     private static string? Controller(string file) => file.IndexOf('.') is var dot and > 0 && file[..dot] != "cgroup" ? file[..dot] : null;

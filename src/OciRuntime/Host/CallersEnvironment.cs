@@ -18,7 +18,7 @@ internal static class CallersEnvironment
     public static unsafe List<nint> Variables()
     {
         (long start, long length) = OwnMemory.Environment();
-        if (start == 0 || length is <= 0 or > int.MaxValue) throw new OciException("/proc/self/stat does not tell where the environment is: no hook can be given the caller's", Errno.ENODATA);
+        if (start == 0 || length is < 0 or > int.MaxValue) throw new OciException("/proc/self/stat does not tell where the environment is: no program can be given the caller's", Errno.ENODATA);
         List<nint> variables = [];
         for (ReadOnlySpan<byte> rest = new((byte*)start, (int)length); rest.IndexOf((byte)0) is var end and >= 0; rest = rest[(end + 1)..])
         {

@@ -274,7 +274,10 @@ internal static unsafe class MountSteps
         // Root of a user namespace may lack the way to a volume that its owner may well give it, and may not have a directory without the mounts
         // below it, which could hide something from it (mount_namespaces(7), "Restrictions on mount namespaces").
         isLent = tree is -Errno.EACCES or -Errno.EINVAL;
-        return isLent ? Sync.Ask(ref s, SyncKind.Source, 0) : tree;
+        if (!isLent) return tree;
+        long given = Sync.Ask(ref s, SyncKind.Source, 0);
+        // A runtime without privilege may clone no mount at all: what was met here is the reason to tell.
+        return given == -Errno.EPERM ? tree : given;
     }
 
     private static long CheckProcSource(ref InitState s, InitStep* step, int tree)

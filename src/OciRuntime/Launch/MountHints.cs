@@ -25,7 +25,7 @@ internal static class MountHints
     {
         (InitDetail.Attributes or InitDetail.Superblock or InitDetail.MountObject, Errno.EPERM) => Refused(plan, step, message),
         (InitDetail.Source, Errno.EACCES) => ": the container's root user cannot reach it: check the permissions on the way to it",
-        (InitDetail.Source, Errno.EINVAL) when (step.Flags & InitFlags.Recursive) == 0 && plan.InUserNamespace => ": a user namespace can bind a mount of the host that has others below it only with them (option rbind)",
+        (InitDetail.Source, Errno.EINVAL) when (step.Flags & InitFlags.Recursive) == 0 && plan.InUserNamespace && HasMountsBelow(step.Text1!) => ": a user namespace can bind a mount of the host that has others below it only with them (option rbind)",
         (InitDetail.Superblock, Errno.EINVAL) when step.Op == InitOp.ReconfigureFilesystem && step.Options!.Exists(static option => option.Key == "dirsync") => ": a remount cannot change dirsync",
         (InitDetail.Attach or InitDetail.Target, Errno.ENOTDIR) => ": a directory can only be mounted on a directory, and a file on a file, with nothing but directories above",
         (InitDetail.Target, Errno.EROFS) when step.Op == InitOp.AttachMount => ": it does not exist, and where it would have to be made is read-only",
@@ -34,6 +34,13 @@ internal static class MountHints
         (InitDetail.CopyUpDevice, Errno.EPERM) when plan.InUserNamespace => ": not possible in a user namespace",
         _ => "",
     };
+
+    /// <summary>An unbindable mount (mount(2), MS_UNBINDABLE) is EINVAL, too.</summary>
+    private static bool HasMountsBelow(string source)
+    {
+        string below = source.TrimEnd('/') + "/";
+        return MountTable.Read().Exists(mount => mount.Point.Length > below.Length && mount.Point.StartsWith(below, StringComparison.Ordinal));
+    }
 
     /// <summary>EPERM: the rules of user namespaces, where there is one; else, of a file system on a device, those of the device cgroup.</summary>
     private static string Refused(LaunchPlan plan, PlanStep step, InitMessage message)

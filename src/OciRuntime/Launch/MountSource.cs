@@ -17,8 +17,6 @@ internal static unsafe class MountSource
         // A mount that stays a peer of the host's would carry the container's mounts back.
         long cut = tree < 0 ? 0 : Mounts.SetAttributes((int)tree, new MountAttr { Propagation = Mounts.MS_SLAVE }, recursive: true);
         if (cut < 0) throw OciException.FromResult(cut, $"{step.Origin}: {StepText.Describe(step)}: make the copy of the source a slave of the host's mounts");
-        // Without privilege nobody can clone a mount for another user namespace: what the child met is the reason to tell.
-        if (tree == -Errno.EPERM) tree = -Errno.EACCES;
         init.Answer(tree < 0 ? (int)-tree : 0, (int)tree);
     }
 }

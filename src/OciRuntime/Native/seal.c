@@ -91,12 +91,12 @@ static int launches(int argc, char **argv)
     return 0;
 }
 
-/* All but the synchronous faults and the signals glibc and NativeAOT use among threads (32 to 34). */
 __attribute__((noreturn)) static void give_up(const char *why)
 {
     _exit(write(2, why, strlen(why)) < 0 ? 2 : 1);
 }
 
+/* All but the synchronous faults and the signals glibc and NativeAOT use among threads (32 to 34). */
 static void block_signals(void)
 {
     sigset_t set;

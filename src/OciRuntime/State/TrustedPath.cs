@@ -50,7 +50,7 @@ internal static class TrustedPath
     {
         if (link.Uid == 0 || link.Uid == Processes.EffectiveUid()) return;
         // Of /var/run, say, all that is known in a user namespace is that nobody here made it, and nobody but the owner of /var can replace it.
-        bool unmapped = link.Uid == Nobody && UserNamespace.IsNested() && Files.Stat(directory, out Statx parent) >= 0 && parent.Uid == Nobody && (parent.Mode & 0x12) == 0;
+        bool unmapped = link.Uid == Nobody && UserNamespace.IsNested() && Files.Stat(directory, out Statx parent) >= 0 && parent.Uid == Nobody && (parent.Mode & FileModes.WritableByOthers) == 0;
         if (unmapped) return;
         throw new OciException($"state directory {path}: \"{name}\" on the way there is a symbolic link of uid {link.Uid}, who could lead it anywhere: name the directory itself with --root", Errno.EPERM);
     }
