@@ -17,7 +17,7 @@ public sealed class HostMountPlaceTests
     [TearDown]
     public void End() => _bundle.Dispose();
 
-    private MountInfo[] At(string path) => [.. MountInfo.Of().Where(mount => mount.MountPoint == path)];
+    private static MountInfo[] At(string path) => [.. MountInfo.Of().Where(mount => mount.MountPoint == path)];
 
     /// <summary>sudo in a `nsenter` or `ip netns exec` is in a copy of the mount namespace: what is forgotten there would stay for good.</summary>
     [Test]

@@ -13,15 +13,9 @@ namespace OciRuntime.Tests.Spec;
 /// <summary>Every valid file, as it stands, on machines of each kind.</summary>
 public sealed class FixturePlanTests
 {
-    /// <summary>runc's own templates and Buildah give ambient capabilities that are not inheritable, which the kernel does not take.</summary>
-    private const string Ambient = "/process/capabilities/ambient";
-
     /// <summary>What a file asks for and the kernel cannot do.</summary>
     private static readonly Dictionary<string, string[]> Warnings = new()
     {
-        ["runc-default"] = [Ambient],
-        ["rootless"] = [Ambient],
-        ["clients/buildah"] = [Ambient],
         ["kitchen-sink"] = ["/linux/resources/memory/kernel"],
     };
 

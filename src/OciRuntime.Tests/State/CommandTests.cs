@@ -261,7 +261,7 @@ public sealed class CommandTests
         (rdt.GetProperty("enabled").GetBoolean(), rdt.GetProperty("schemata").GetBoolean(), rdt.GetProperty("monitoring").GetBoolean()).Should().Be((true, true, true));
         root.GetProperty("linux").GetProperty("netDevices").GetProperty("enabled").GetBoolean().Should().BeTrue();
         root.GetProperty("potentiallyUnsafeConfigAnnotations").EnumerateArray().Select(word => word.GetString()).Should()
-            .Equal("org.criu.config", "org.systemd.property.", "run.oci.hooks.stderr", "run.oci.hooks.stdout", "run.oci.keep_original_groups", "run.oci.mount_context_type", "run.oci.pidfd_receiver", "run.oci.seccomp.receiver");
+            .Equal("org.criu.config", "org.systemd.property.", "run.oci.hooks.stderr", "run.oci.hooks.stdout", "run.oci.keep_original_groups", "run.oci.mount_context_type", "run.oci.pidfd_receiver", "run.oci.seccomp.receiver", "run.oci.seccomp_fail_unknown_syscall");
         root.GetProperty("mountOptions").EnumerateArray().Select(word => word.GetString()).Should().Equal(OciRuntime.Plan.MountOptions.Words);
         root.GetProperty("linux").GetProperty("namespaces").EnumerateArray().Select(word => word.GetString()).Should().BeInAscendingOrder(StringComparer.Ordinal);
         Encoding.UTF8.GetString(document).Should().StartWith("{\n    \"ociVersionMin\": ");

@@ -197,7 +197,7 @@ public sealed class ContainerStoreTests
     {
         using TemporaryRoot root = new();
         Directory.CreateDirectory(root.Root);
-        using Process mount = Process.Start("mount", ["-t", "tmpfs", "-o", "size=16k", "none", root.Root]);
+        using Process mount = Process.Start("mount", ["-t", "tmpfs", "-o", "size=16k,mode=700", "none", root.Root]);
         mount.WaitForExit();
         if (mount.ExitCode != 0) Assert.Ignore("needs the right to mount");
         try

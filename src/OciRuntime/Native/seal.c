@@ -91,6 +91,11 @@ static int launches(int argc, char **argv)
     return 0;
 }
 
+__attribute__((noreturn)) static void give_up(const char *why)
+{
+    _exit(write(2, why, strlen(why)) < 0 ? 2 : 1);
+}
+
 /* All but the synchronous faults and the signals glibc and NativeAOT use among threads (32 to 34). */
 static void block_signals(void)
 {
@@ -99,7 +104,9 @@ static void block_signals(void)
     int kept[] = { SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGTRAP, SIGSYS, 34 };
     for (size_t i = 0; i < sizeof kept / sizeof *kept; i++)
         sigdelset(&set, kept[i]);
-    sigprocmask(SIG_SETMASK, &set, NULL);
+    /* Whoever waits for signals that were not blocked would wait for ever. */
+    if (sigprocmask(SIG_SETMASK, &set, NULL))
+        give_up("ocirun: cannot block signals (sigprocmask)\n");
 }
 
 static int is_sealed(void)
@@ -213,10 +220,7 @@ __attribute__((constructor(200))) static void seal(int argc, char **argv)
         execute_overlay(path, argv);
         execute_memfd(argv);
     }
-    static const char failure[] = "ocirun: cannot make a sealed copy of the program to enter a container with (CVE-2019-5736): neither overlay nor memfd works here\n";
-    if (write(2, failure, sizeof failure - 1) < 0)
-        _exit(2);
-    _exit(1);
+    give_up("ocirun: cannot make a sealed copy of the program to enter a container with (CVE-2019-5736): neither overlay nor memfd works here\n");
 }
 
 /* What ends a created container's init (Init/InitMain.cs): nothing in it depends on the .NET runtime, in whose midst a signal may come. */
