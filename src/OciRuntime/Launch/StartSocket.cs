@@ -67,7 +67,7 @@ internal static unsafe class StartSocket
         long connected = patience.Retry(() => Sockets.Connect(socket.Number, entry.StartSocketPath));
         // An earlier start was killed after it had renamed the socket and before it said "go".
         if (connected == -Errno.ENOENT) connected = patience.Retry(() => Sockets.Connect(socket.Number, entry.StartingSocketPath));
-        // One that could not be asked still waits: the next start may be luckier. Failing this the state stays "created" for a moment.
+        // One that could not be asked still waits: the next start may be luckier. Failing the renaming the state stays "created" for this moment.
         else if (connected >= 0) Files.RenameAt(entry.Directory, ContainerEntry.StartSocketName, entry.Directory, ContainerEntry.StartingSocketName);
         OciException.Check(connected, "connect to the container's init");
         SyncMessage message = default;
