@@ -92,7 +92,7 @@ internal sealed partial class CgroupControl
         Files.Close((int)fd);
     }
 
-    private sealed class ThawWalk() : CgroupWalk(Environment.TickCount64 + Patience)
+    private sealed class ThawWalk() : CgroupWalk(Environment.TickCount64 + WalkMilliseconds)
     {
         protected override bool Enter(int directory)
         {

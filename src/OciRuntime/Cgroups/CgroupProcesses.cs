@@ -16,7 +16,7 @@ internal sealed unsafe class CgroupProcesses : CgroupWalk
     private int _found = -1;
     private byte[] _path = [];
 
-    private CgroupProcesses(HashSet<int> pids, int wanted, int room) : base(Environment.TickCount64 + Patience, room)
+    private CgroupProcesses(HashSet<int> pids, int wanted, int room) : base(Environment.TickCount64 + WalkMilliseconds, room)
     {
         _pids = pids;
         _wanted = wanted;

@@ -13,7 +13,7 @@ namespace OciRuntime.Cgroups;
 internal abstract class CgroupWalk(long deadline, int room = CgroupWalk.Room)
 {
     /// <summary>Time for looking at a tree in milliseconds: more than ten thousand cgroups take on a slow machine.</summary>
-    public const int Patience = 10_000;
+    public const int WalkMilliseconds = 10_000;
 
     /// <summary>Half of the heap (System.GC.HeapHardLimit): 150,000 cgroups beside each other, if their names are as long as can be.</summary>
     public const int Room = 48 << 20;

@@ -13,7 +13,7 @@ internal static unsafe class HomeDirectory
     private const int Limit = 1 << 20, Block = 4096;
 
     /// <summary>Milliseconds that a file system other than the root's may take.</summary>
-    private const int Patience = 3000;
+    private const int LookMilliseconds = 3000;
 
     /// <summary>Writes the directory of the uid, or "/", behind the "HOME=" that the buffer begins with.</summary>
     public static long Find(ref InitState s, InitStep* step)
@@ -78,7 +78,7 @@ internal static unsafe class HomeDirectory
         // Without a child it stays "/": a container that may have no more processes, or where there may be no user namespace, is not to be waited for on its terms.
         if (pid > 0)
         {
-            long deadline = Processes.Milliseconds() + Patience;
+            long deadline = Processes.Milliseconds() + LookMilliseconds;
             Take(pipe[0], home, room, deadline);
             // ESRCH: it has ended.
             Processes.PidFdSendSignal(pidfd, Processes.SIGKILL);

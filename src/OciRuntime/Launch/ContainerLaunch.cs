@@ -53,6 +53,9 @@ internal sealed unsafe class ContainerLaunch : IDisposable
     private LaunchPlan Plan => _preparation.Plan;
     private ScopePlan? Scope => _preparation.Cgroups.Scope;
 
+    /// <summary>How many mounts there can be that hide paths or make them read-only.</summary>
+    private int ProtectedPaths => Count(InitOp.MaskPath) + Count(InitOp.ReadonlyPath);
+
     /// <summary>Launches; on any failure nothing is left, poststop hooks included.</summary>
     /// <param name="warn">Takes what goes wrong without ending the launch, and while undoing.</param>
     public void Run(Action<string> warn)
@@ -135,8 +138,7 @@ internal sealed unsafe class ContainerLaunch : IDisposable
         _receivers = PidFdReceiver.Connect(Settings.PidfdSocket, "standard", Spec.Annotations[Annotations.PidFdReceiver], _interruption);
         _native = PlanCompiler.Compile(Plan, Count(InitOp.EnterCgroup) + Plan.Joins.Count);
         _preserved.Fill(_native);
-        int protective = Count(InitOp.MaskPath) + Count(InitOp.ReadonlyPath);
-        if (protective > 0) _native->ProtectiveMounts = SharedMemory.Allocate(protective);
+        if (ProtectedPaths > 0) _native->ProtectiveMounts = SharedMemory.Allocate(ProtectedPaths);
         int slot = 0;
         if (Settings.UseCgroups && Scope == null)
         {
@@ -332,7 +334,7 @@ internal sealed unsafe class ContainerLaunch : IDisposable
     private ulong[] NotedMounts()
     {
         if (_native->ProtectiveMounts == null) return [];
-        ReadOnlySpan<ulong> noted = new(_native->ProtectiveMounts, Count(InitOp.MaskPath) + Count(InitOp.ReadonlyPath));
+        ReadOnlySpan<ulong> noted = new(_native->ProtectiveMounts, ProtectedPaths);
         int end = noted.IndexOf(0UL);
         return noted[..(end < 0 ? noted.Length : end)].ToArray();
     }

@@ -27,14 +27,16 @@ internal readonly struct CapabilitySets
         ulong bounding = leftOut.Mask(capabilities.Bounding);
         ulong permitted = leftOut.Mask(capabilities.Permitted);
         ulong inheritable = leftOut.Mask(capabilities.Inheritable);
+        ulong effective = leftOut.Within(leftOut.Mask(capabilities.Effective), permitted, "effective, but not permitted");
+        // The kernel raises an ambient capability only when it is permitted and inheritable (capabilities(7)).
+        ulong ambient = leftOut.Mask(capabilities.Ambient), possible = permitted & inheritable;
         CapabilitySets sets = new()
         {
             Bounding = bounding,
             Permitted = permitted,
             Inheritable = inheritable,
-            Effective = leftOut.Within(leftOut.Mask(capabilities.Effective), permitted, "effective, but not permitted"),
-            // The kernel raises an ambient capability only when it is permitted and inheritable (capabilities(7)).
-            Ambient = leftOut.Within(leftOut.Mask(capabilities.Ambient), permitted & inheritable, isRoot ? null : "ambient, but not permitted and inheritable"),
+            Effective = effective,
+            Ambient = isRoot ? ambient & possible : leftOut.Within(ambient, possible, "ambient, but not permitted and inheritable"),
         };
         leftOut.Report(warnings);
         return sets;
@@ -58,9 +60,9 @@ internal readonly struct CapabilitySets
             return mask;
         }
 
-        public ulong Within(ulong mask, ulong of, string? why)
+        public ulong Within(ulong mask, ulong of, string why)
         {
-            for (ulong rest = why == null ? 0 : mask & ~of; rest != 0; rest &= rest - 1) Add(SpecText.Quote(CapabilityNames.All[BitOperations.TrailingZeroCount(rest)]), why!);
+            for (ulong rest = mask & ~of; rest != 0; rest &= rest - 1) Add(SpecText.Quote(CapabilityNames.All[BitOperations.TrailingZeroCount(rest)]), why);
             return mask & of;
         }
 
