@@ -1,6 +1,8 @@
 // floor: what the kernel alone takes for the default bundle and /bin/true. No configuration is read, nothing is checked,
-// every path is constant: only the system calls that no runtime can avoid, and a child that enters its cgroups itself,
-// which is the cheapest way (no other process is moved). On v2 the device program is left out. Usage: floor ROOTFS
+// every path is constant: only the system calls that no runtime can avoid, and a child that is born in its cgroup (v2) or
+// enters its cgroups itself (v1), so that no process is moved, which takes a lock of the whole machine. On v2 the device
+// program is left out.
+// Usage: floor ROOTFS CGROUP, whose parent is there in every hierarchy; floor --version does nothing, in a static program.
 #define _GNU_SOURCE
 #include <dirent.h>
 #include <errno.h>
@@ -22,7 +24,7 @@
 #include <unistd.h>
 
 static const char cgroup_root[] = "/sys/fs/cgroup";
-static char cgroup_name[32];
+static const char *cgroup_name;
 
 static char hierarchy[32][256]; // the container's directory in each hierarchy
 static int hierarchies;
@@ -61,7 +63,7 @@ static void find_hierarchies(void)
             continue;
         snprintf(path, sizeof path, "%s/%.100s", cgroup_root, entry->d_name);
         if (is_cgroup(path))
-            snprintf(hierarchy[hierarchies++], 256, "%.200s/%s", path, cgroup_name);
+            snprintf(hierarchy[hierarchies++], 256, "%.150s/%.100s", path, cgroup_name);
     }
     if (root)
         closedir(root);
@@ -117,10 +119,8 @@ static void enter_cgroups(void)
 {
     char path[300];
     for (int i = 0; i < hierarchies; i++) {
-        // v1 has `tasks`; moving one's own single thread through it skips a kernel lock. v2 has cgroup.procs only.
+        // Moving one's own single thread through it skips the lock.
         snprintf(path, sizeof path, "%s/tasks", hierarchy[i]);
-        if (access(path, F_OK) != 0)
-            snprintf(path, sizeof path, "%s/cgroup.procs", hierarchy[i]);
         write_file(path, "0");
     }
 }
@@ -228,7 +228,8 @@ static void child(const char *rootfs)
 {
     char *argv[] = {"/bin/true", NULL}, *env[] = {"PATH=/bin", NULL};
     must(prctl(PR_SET_PDEATHSIG, SIGKILL), "PR_SET_PDEATHSIG");
-    enter_cgroups();
+    if (!is_cgroup(cgroup_root))
+        enter_cgroups();
     must(setsid(), "setsid");
     make_root(rootfs);
     must(sethostname("floor", 5), "sethostname");
@@ -244,11 +245,19 @@ int main(int argc, char **argv)
         .exit_signal = SIGCHLD,
     };
     int status = 1;
-    if (argc != 2)
+    if (argc == 2 && strcmp(argv[1], "--version") == 0)
+        return 0;
+    if (argc != 3)
         return 2;
-    snprintf(cgroup_name, sizeof cgroup_name, "ocirun-floor-%d", getpid());
+    cgroup_name = argv[2];
     find_hierarchies();
     make_cgroups();
+    if (is_cgroup(cgroup_root)) {
+        int cgroup = open(hierarchy[0], O_PATH | O_CLOEXEC);
+        must(cgroup, hierarchy[0]);
+        args.flags |= CLONE_INTO_CGROUP;
+        args.cgroup = (unsigned)cgroup;
+    }
     long pid = syscall(SYS_clone3, &args, sizeof args);
     must(pid, "clone3");
     if (pid == 0)

@@ -40,8 +40,8 @@ ocirun() { "$demo_runtime" --root "$demo_dir/state" "$@"; }
 demo_make_rootfs() {
   local applet root=$demo_dir/rootfs
   mkdir -p "$demo_dir/state" "$root"/{bin,etc,proc,sys,dev,root}
-  cp /bin/busybox "$root/bin/busybox"
-  for applet in $(/bin/busybox --list); do
+  cp "$(command -v busybox)" "$root/bin/busybox"
+  for applet in $(busybox --list); do
     [[ $applet == busybox ]] || ln "$root/bin/busybox" "$root/bin/$applet"
   done
   echo 'root:x:0:0:root:/root:/bin/sh' >"$root/etc/passwd"
@@ -89,7 +89,7 @@ demo_bundle() {
   "linux": {
     "cgroupsPath": "/$demo_cgroup-$1",
     "resources": { $(demo_limits) },
-    "namespaces": [{ "type": "pid" }, { "type": "network" }, { "type": "ipc" }, { "type": "uts" }, { "type": "mount" }],
+    "namespaces": [{ "type": "pid" }, { "type": "network" }, { "type": "ipc" }, { "type": "uts" }, { "type": "cgroup" }, { "type": "mount" }],
     "maskedPaths": ["/proc/kcore", "/proc/keys"],
     "readonlyPaths": ["/proc/sys"]
   }
@@ -222,5 +222,6 @@ demo_clean_up() {
   for part in inside life; do
     ocirun delete --force "box-$part" >/dev/null 2>&1 || true
   done
-  rm -rf --one-file-system "$demo_dir"
+  # With a mount left in it, what is behind that would be deleted, too.
+  if ! grep -qF " $demo_dir" /proc/self/mountinfo; then rm -rf "$demo_dir"; fi
 }

@@ -1,18 +1,24 @@
 # shellcheck shell=bash
-# shellcheck disable=SC2154  # repo, out and binary are build.sh's
+# shellcheck disable=SC2154  # repo, out, binary and architecture are build.sh's
 # Sourced by build.sh: the tree that `install` copies and `package` makes a Debian package of. dpkg-deb is all it takes; the same commit and
 # the same compiler make the same bytes.
 
 # stage DIR PREFIX: everything below DIR as it will be below PREFIX; the examples name the binary there.
 stage() {
-  local shell
+  local shell run=("$binary")
+  if is_cross; then
+    need_packages "${emulator_packages[@]}" >&2
+    run=(qemu-aarch64-static "$binary")
+  fi
   rm -rf "$1"
   install -D -m 755 "$binary" "$1/bin/ocirun"
+  # By this name containerd finds it as a shim (docs/shim.md).
+  ln -s ocirun "$1/bin/containerd-shim-ocirun-v2"
   mkdir -p "$1/share/man/man8"
-  "$binary" man --output "$1/share/man/man8"
+  "${run[@]}" man --output "$1/share/man/man8"
   for shell in bash zsh fish; do
     install -D -m 644 /dev/null "$1/$(completion_path $shell)"
-    "$binary" completion $shell >"$1/$(completion_path $shell)"
+    "${run[@]}" completion $shell >"$1/$(completion_path $shell)"
   done
   stage_examples "$1/share/doc/ocirun/examples" "$2/bin/ocirun"
   chmod -R u=rwX,go=rX "$1"
@@ -38,24 +44,18 @@ stage_examples() {
 # stage_example FILE ENGINE OPTION BINARY: the file does not exist, so none of this machine's gets in.
 stage_example() {
   mkdir -p "$(dirname "$1")"
-  "$binary" setup "$2" "$3" --binary "$4" --config "$1" 2>/dev/null >"$1.new"
+  "${run[@]}" setup "$2" "$3" --binary "$4" --config "$1" 2>/dev/null >"$1.new"
   mv "$1.new" "$1"
 }
 
-# The files that stage makes, as seen from the prefix.
-staged_files() { (cd "$1" && find . -type f -printf '%P\n' | sort); }
+# The files and links that stage makes, as seen from the prefix.
+staged_files() { (cd "$1" && find . ! -type d -printf '%P\n' | sort); }
 
 # --- The Debian package ------------------------------------------------------------------------------------------------
 
-# package_deb: prints the path of the package.
+# package_deb VERSION FILE
 package_deb() {
-  local root=$out/package version architecture deb
-  version=$(sed -n 's:.*<Version>\(.*\)</Version>.*:\1:p' "$repo/Directory.Build.props")
-  architecture=$(package_architecture)
-  deb=$out/ocirun_${version}_$architecture.deb
-  SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(git -C "$repo" log -1 --format=%ct)}
-  export SOURCE_DATE_EPOCH
-  umask 022
+  local root=$out/package
   stage "$root/usr" /usr
   # Where Debian's zsh looks.
   mkdir "$root/usr/share/zsh/vendor-completions"
@@ -63,19 +63,10 @@ package_deb() {
   rmdir "$root/usr/share/zsh/site-functions"
   package_documents "$root/usr/share/doc/ocirun"
   gzip -9n "$root"/usr/share/man/man8/*
-  package_control "$root" "$version" "$architecture"
+  package_control "$root" "$1"
   find "$root" -exec touch --no-dereference --date="@$SOURCE_DATE_EPOCH" {} +
-  dpkg-deb --root-owner-group -Zxz --build "$root" "$deb" >&2
+  dpkg-deb --root-owner-group -Zxz --build "$root" "$2" >&2
   rm -rf "$root"
-  echo "$deb"
-}
-
-# Of what the binary was built for.
-package_architecture() {
-  case $(runtime_identifier) in
-    linux-x64) echo amd64 ;;
-    linux-arm64) echo arm64 ;;
-  esac
 }
 
 package_documents() {
@@ -88,7 +79,7 @@ package_documents() {
   } >"$1/copyright"
 }
 
-# package_control ROOT VERSION ARCHITECTURE: no Depends, because the binary needs no library; that is looked at, not believed.
+# package_control ROOT VERSION: no Depends, because the binary needs no library; that is looked at, not believed.
 package_control() {
   if readelf --dynamic "$1/usr/bin/ocirun" | grep -q '(NEEDED)'; then fail "ocirun is linked to libraries, so the package would need Depends"; fi
   local size
@@ -97,7 +88,7 @@ package_control() {
   cat >"$1/DEBIAN/control" <<TEXT
 Package: ocirun
 Version: $2
-Architecture: $3
+Architecture: $architecture
 Maintainer: The ocirun authors <authors@ocirun.invalid>
 Installed-Size: $size
 Recommends: uidmap

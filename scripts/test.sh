@@ -5,48 +5,85 @@
 test_project=$repo/src/OciRuntime.Tests
 test_results=$out/test-results
 
-# The suite must stay below 25 minutes; what takes longer hangs.
-test_time_limit=23m
+# The suite takes a quarter of an hour on two quiet processors; what takes so much longer hangs.
+test_time_limit=26m
 
 # Whatever fails before there is a result, a compiler for example, counts as one failure.
 trap 'say "0 passed, 1 failed, 0 skipped"' EXIT
 
-# The names of the parts that a run consists of.
-test_parts=(tests)
+# The names of the parts that have been run.
+test_parts=()
+test_status=0
 
-# What waits for a virtual machine or for a swarm of containers most of the time has a process of its own, beside the others.
-run_tests() {
+# What tests are run through, and what those of a part were.
+test_launcher=()
+declare -A part_launcher
+
+compile_tests() {
   quietly "Compiling the tests" dotnet build "$test_project" -c Release
   rm -rf "$test_results"
   mkdir -p "$test_results"
-  say "Testing out/ocirun"
-  local status=0 slow=
-  if [[ $# -eq 0 ]]; then
-    test_parts+=(slow)
-    test_command slow TestCategory=Slow >"$out/test-slow.log" 2>&1 &
-    slow=$!
-    set -- 'TestCategory!=Slow'
-  fi
-  test_command tests "$@" 2>&1 | tee "$out/test.log" | show_progress || status=$?
-  if [[ -n $slow ]]; then
-    wait "$slow" || status=$?
-    say "And what ran beside them:"
-    show_progress <"$out/test-slow.log"
-  fi
-  report_result "$status"
 }
 
-# test_command NAME [FILTER]: the results go to NAME.trx.
-test_command() {
-  local name=$1
-  shift
-  local options=(--no-build -c Release --results-directory "$test_results"
-    --logger "trx;LogFileName=$name.trx" --logger 'console;verbosity=normal'
-    # One test that hangs harder than its own time-out ends the run, with its name, instead of stalling it.
-    --blame-hang-timeout 5m --blame-hang-dump-type none)
-  if [[ $# -gt 0 ]]; then options+=(--filter "$(filter_expression "$1")"); fi
-  OCIRUN_LEAK_REPORT=$test_results/$name.leaks timeout --kill-after=30s "$test_time_limit" dotnet test "$test_project" "${options[@]}"
+# run_unit_tests [FILTER]: as somebody without privileges, even when root calls. What needs some is a system test (NeedsMachineAttribute.cs), and
+# one that is mistaken for a unit test shall fail everywhere, not only at the desk of an ordinary user. DAC_OVERRIDE: the checkout may be another's.
+run_unit_tests() {
+  if [[ $EUID -eq 0 ]] && command -v setpriv >/dev/null; then
+    test_launcher=(setpriv --inh-caps=-all "--bounding-set=-all,+dac_override")
+  fi
+  say "Running the unit tests"
+  test_command unit "TestCategory=Unit${1:+&($(filter_expression "$1"))}" NUnit.NumberOfTestWorkers="$(unit_test_workers)"
+  test_launcher=()
 }
+
+# Some of them only wait.
+unit_test_workers() {
+  local processors
+  processors=$(nproc)
+  printf '%s' $((processors < 4 ? 4 : processors))
+}
+
+# run_system_tests FILTER: on out/ocirun, one after the other, because they look at what changes on the host.
+run_system_tests() {
+  say "Testing out/ocirun"
+  test_command tests "$1"
+}
+
+# What mostly waits, for a virtual machine or a swarm of containers, or only computes, has a process of its own, beside the others. The engines
+# are Debian 13's, and for a part of their tests this machine's (ThisMachinesEnginesAttribute.cs): twice everything takes too long, and so does
+# the swarm. Of the two shims each has one, and of Docker's tests a part has both; by hand (./build.sh engines) everything has.
+run_all_system_tests() {
+  local slow here='TestCategory!=ByHand&TestCategory!=StockShim&TestCategory!=DockersOwnShim'
+  here+='&(FullyQualifiedName!~OciRuntime.Tests.Clients|TestCategory=ThisMachinesEngines)'
+  local shims='TestCategory!=OwnShim&(TestCategory!=DockersOwnShim|FullyQualifiedName~DockerUserNamespaceTests)'
+  (test_command slow "TestCategory=Slow&$here" >"$out/test-slow.progress"; exit "$test_status") &
+  slow=$!
+  run_system_tests "TestCategory=System&TestCategory!=Slow&$here"
+  run_engine_tests trixie "$(engine_filter)&FullyQualifiedName!~SwarmTests&$shims"
+  test_parts+=(slow)
+  wait "$slow" || test_status=$?
+  say "And what ran beside them:"
+  cat "$out/test-slow.progress"
+}
+
+# test_command PART FILTER [SETTING]...: the results go to PART.trx, all output to test-PART.log.
+test_command() {
+  local part=$1 filter=$2
+  shift 2
+  local options=(--settings "$test_project/test.runsettings" --results-directory "$test_results" --filter "$filter"
+    --logger "trx;LogFileName=$part.trx" --logger 'console;verbosity=normal'
+    # One test that hangs harder than its own time-out ends the run, with its name, instead of stalling it. The first test in a virtual machine
+    # waits for all that is done there, minutes on a busy host.
+    --blame-hang-timeout 10m --blame-hang-dump-type none)
+  test_parts+=("$part")
+  part_launcher[$part]=${test_launcher[*]@Q}
+  OCIRUN_LEAK_REPORT=$test_results/$part.leaks timeout --kill-after=30s "$test_time_limit" "${test_launcher[@]}" \
+    "$(dotnet_program)" test "$test_project"/bin/Release/net*/OciRuntime.Tests.dll "${options[@]}" -- "$@" 2>&1 |
+    tee "$out/test-$part.log" | show_progress || test_status=$?
+}
+
+# Its own path, by which it is known in every root file system that has its directory.
+dotnet_program() { realpath "$(command -v dotnet)"; }
 
 filter_expression() {
   case $1 in
@@ -55,77 +92,55 @@ filter_expression() {
   esac
 }
 
-# Passed tests are only counted; failures and skips are shown as they come.
+# Passed tests are only counted; failures and skips are shown as they come, each with what stands below it until the next test. What the others
+# print, seeds and times for example, is in the log.
 show_progress() {
-  local line passed=0
+  local line passed=0 shown=no
   while IFS= read -r line; do
-    if [[ $line =~ ^\ +Passed\  ]]; then
-      passed=$((passed + 1))
-      if ((passed % 25 == 0)); then say "  $passed passed so far"; fi
-    elif is_worth_showing "$line"; then
-      say "$line"
-    fi
+    case $line in
+      '  Passed '*)
+        shown=no passed=$((passed + 1))
+        if ((passed % 25 == 0)); then say "  $passed passed so far"; fi
+        continue
+        ;;
+      '  Failed '* | '  Skipped '*) shown=yes ;;
+      # Not a test's end: the runner's, or that of the process with the tests.
+      'The active test run was aborted'* | 'Unhandled exception'* | 'Testhost process '*' exited with error: '*) shown=yes ;;
+    esac
+    if [[ $shown == yes ]] && is_worth_showing "$line"; then say "$line"; fi
   done
 }
 
 # The runner's own summary is left out, because the last line says the same.
 is_worth_showing() {
   case $1 in
-    '' | 'Data collector '* | 'Test run for '* | 'VSTest version'* | 'Starting test execution'* | 'A total of '* | 'NUnit Adapter'* | 'Results File:'*) return 1 ;;
-    'Running all tests'* | 'Running selected tests'* | '   NUnit3TestExecutor'* | 'Test Run '* | 'Total tests:'*) return 1 ;;
+    '' | 'Data collector '* | 'NUnit Adapter'* | 'Results File:'* | 'Test Run '* | 'Total tests:'*) return 1 ;;
     '     Passed: '* | '     Failed: '* | '    Skipped: '* | ' Total time:'*) return 1 ;;
     *'   at FluentAssertions.'* | *'   at NUnit.Framework.'*) return 1 ;;
   esac
 }
 
-# counter FIGURE NAME
+# counter FIGURE PART
 counter() { sed -n "s/.*<Counters[^>]* $1=\"\([0-9]*\)\".*/\1/p" "$test_results/$2.trx"; }
 
-# Class and method of each failed test, once.
-failed_tests() {
-  local part
-  for part in "${test_parts[@]}"; do
-    if [[ -e $test_results/$part.trx ]]; then failed_tests_of "$test_results/$part.trx"; fi
-  done | sort -u
-}
-
-failed_tests_of() {
-  awk '
+# cases PART [OUTCOME]: class and method of each case that was run, or ended so.
+cases() {
+  local results=$test_results/$1.trx
+  [[ -e $results ]] || return 0
+  awk -v outcome="${2:-}" '
     function attribute(name) { return match($0, " " name "=\"[^\"]*\"") ? substr($0, RSTART + length(name) + 3, RLENGTH - length(name) - 4) : "" }
-    /<UnitTestResult / && /outcome="Failed"/ { failed[attribute("testId")] = 1 }
-    /<UnitTest / { wanted = attribute("id") in failed }
-    /<TestMethod / && wanted { name = attribute("name"); sub(/\(.*/, "", name); print attribute("className") "." name }
-  ' "$1"
+    /<UnitTestResult / && (outcome == "" || attribute("outcome") == outcome) { wanted[attribute("testId")] = 1 }
+    /<UnitTest / { id = attribute("id") }
+    /<TestMethod / && id in wanted { name = attribute("name"); sub(/\(.*/, "", name); print attribute("className") "." name }
+  ' "$results"
 }
 
-# These tests race real daemons, terminals and kernel workers on machines that others use too. A few failures get one more try, by name and
-# in the open; what fails twice has failed.
-try_again() {
-  local name filter='' names
-  mapfile -t names < <(failed_tests)
-  ((${#names[@]} > 0)) || return 1
-  for name in "${names[@]}"; do
-    say "Once more: $name"
-    filter+="${filter:+|}FullyQualifiedName~$name"
-  done
-  test_command again "$filter" 2>&1 | tee "$out/test-again.log" | show_progress
-}
-
+# report_result: what has been run so far, as the last line of all.
 report_result() {
-  local status=$1 total=0 executed=0 passed=0 failed=0 crashed=0 part
-  for part in "${test_parts[@]}"; do
-    if [[ -e $test_results/$part.trx ]]; then
-      total=$((total + $(counter total "$part"))) executed=$((executed + $(counter executed "$part"))) passed=$((passed + $(counter passed "$part")))
-    else
-      # A crash or time-out of the test process is a failure that no test reports.
-      crashed=1
-    fi
-  done
-  failed=$((executed - passed))
-  if ((failed > 0 && failed <= 8)) && try_again; then
-    passed=$executed
-    failed=0 status=0
-  fi
+  local total=0 passed=0 failed=0 skipped=0 part
+  for part in "${test_parts[@]}"; do count_part "$part"; done
+  if ((failed == 0 && test_status != 0)); then failed=1; fi
+  try_races_again
   # The adapter only warns when the check at the end of the suite fails.
   local leaks
   for leaks in "$test_results"/*.leaks; do
@@ -134,9 +149,51 @@ report_result() {
       failed=$((failed + 1))
     fi
   done
-  if ((total == 0)); then say "no test was run; see $out/test.log"; fi
-  if ((failed == 0 && (crashed || status != 0 || total == 0))); then failed=1; fi
+  if ((total == 0)); then
+    say "no test was run; see $out/test-*.log"
+    failed=1
+  fi
   trap - EXIT
-  say "$passed passed, $failed failed, $((total - executed)) skipped"
+  say "$passed passed, $failed failed, $skipped skipped"
   ((failed == 0))
+}
+
+count_part() {
+  local part=$1 part_total executed part_passed
+  if [[ ! -e $test_results/$part.trx ]]; then
+    # A crash or time-out of the test process is a failure that no test reports.
+    failed=$((failed + 1))
+    return
+  fi
+  part_total=$(counter total "$part") executed=$(counter executed "$part") part_passed=$(counter passed "$part")
+  total=$((total + part_total)) passed=$((passed + part_passed)) failed=$((failed + executed - part_passed)) skipped=$((skipped + part_total - executed))
+}
+
+# A few failures get one more try, by name and in the open, if they race a daemon that is not ours, or the clock of a machine that does other
+# things, too (ForeignDaemonAttribute.cs, MeasuresTimeAttribute.cs); so do one or two others, which are to be mended all the same. Not so what
+# attacks or breaks the runtime: what an attack wins in one of a thousand rounds is won. What fails twice has failed.
+try_races_again() {
+  local part parts=("${test_parts[@]}")
+  ((failed <= 8)) || return 0
+  may_race='TestCategory=ForeignDaemon|TestCategory=MeasuresTime'
+  if ((failed <= 2)); then may_race+='|(FullyQualifiedName!~.Security.&FullyQualifiedName!~.Faults.&FullyQualifiedName!~.Fuzz.)'; fi
+  for part in "${parts[@]}"; do try_again "$part"; done
+}
+
+# Arguments of a fixture: no quote or bracket gets through to the filter.
+filter_of_cases() { sed -E 's/(&quot;|[(),])+/\&FullyQualifiedName~/g; s/^/FullyQualifiedName~/'; }
+
+# try_again PART
+try_again() {
+  local part=$1 again=$1-again filter races repeated
+  filter=$(cases "$part" Failed | sort -u | filter_of_cases | paste -sd '|')
+  [[ -n $filter ]] || return 0
+  eval "test_launcher=(${part_launcher[$part]:-})"
+  if [[ ! -e $test_results/$again.trx ]]; then test_command "$again" "($filter)&($may_race)"; fi
+  if [[ ! -e $test_results/$again.trx ]]; then return; fi
+  cases "$again" | sort -u | sed 's/&quot;//g; s/^/Tried once more: /'
+  # A case is repeated with the others of its method, so these are not added to what passed.
+  races=$(cases "$part" Failed | grep -cxFf <(cases "$again") || :)
+  repeated=$(($(counter executed "$again") - $(counter passed "$again")))
+  passed=$((passed + races - repeated)) failed=$((failed - races + repeated))
 }

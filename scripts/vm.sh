@@ -1,7 +1,10 @@
 # shellcheck shell=bash
-# shellcheck disable=SC2154  # repo, out and binary are build.sh's
+# shellcheck disable=SC2154  # repo, out, binary and architecture are build.sh's
 # Sourced by build.sh: a small virtual machine with Debian's cloud kernel, pure cgroup v2, all capabilities and a choice of security
 # modules. Its whole system is an initramfs: busybox, ocirun, and what the caller adds; or, with --systemd, Debian (vm/debian.sh).
+
+# shellcheck source=scripts/suites.sh
+. "$repo/scripts/suites.sh"
 
 vm_usage() {
   cat <<'TEXT'
@@ -11,44 +14,59 @@ Boots a virtual machine, runs COMMAND in it as root with ocirun in its PATH, and
 
   --systemd             Debian with systemd as pid 1, its buses, Podman, AppArmor, and a user called user (1000) who is logged in for good and
                         has all controllers; otherwise busybox. Making its image needs root
+  --suite SUITE         take the kernel, and with --systemd all of Debian, from this suite; by default from that of the host
+  --arch ARCHITECTURE   arm64 on a host of another one: without --systemd and --lsm
+  --pages 16k           with --arch arm64, and from Debian 13 on: a kernel with pages of this size, not of 4 KiB
   --lsm MODULE          activate apparmor (apparmor_parser is in PATH), selinux (no policy is loaded; permissive) or none, the default;
                         with --systemd the default is apparmor
   --file HOST[:GUEST]   put a file into the machine, at /NAME unless GUEST says where
   --dir HOST[:GUEST]    put a directory into the machine, with all that is in it
-  --runtime FILE        what is called ocirun in the machine; out/ocirun, made up to date, by default
+  --runtime FILE        what is called ocirun in the machine; by default the binary that `build` makes for it, made up to date
   --append ARGUMENTS    add to the kernel's command line
   --memory MEGABYTES    512 by default; 1536 with --systemd
   --timeout SECONDS     end the machine by force, with exit code 124; 120 by default
   --console             show what the kernel said, on stderr, at the end
 
 COMMAND has an empty stdin and no network, and nothing in the machine outlives it.
+
+The suites:
 TEXT
+  printf '  %s\n' "${suites[@]}"
 }
 
-vm_cache=$out/vm
-
-vm_is_possible() { [[ $(uname -m) == x86_64 ]]; }
+vm_is_possible() { [[ $(host_architecture) == amd64 ]]; }
 
 # --- Options -----------------------------------------------------------------------------------------------------------
 
 vm() {
-  local flavour=busybox lsm='' runtime='' append='' memory='' limit=120 console=no files=() program=()
+  local flavour=busybox suite='' arch='' pages='' lsm='' runtime='' append='' memory='' limit=120 console=no files=() program=()
   vm_options "$@"
+  [[ -z $pages || $arch$pages == arm6416k ]] || fail "vm: --pages is 16k, for arm64"
+  use_architecture "${arch:-$(host_architecture)}"
+  if is_cross; then
+    [[ $flavour$lsm == busyboxnone ]] || fail "vm: --systemd and --lsm are for this host's own architecture"
+    ! is_ubuntu "$suite" || fail "vm: --arch is for Debian's suites; Ubuntu has other architectures elsewhere"
+    need_packages "${emulator_packages[@]}" >&2
+  fi
   if [[ -z $runtime ]]; then
     # Stdout belongs to the command in the machine.
     build >&2
     runtime=$binary
   fi
-  vm_images "$flavour"
+  vm_images "$suite" "$flavour" "$pages"
   vm_initramfs "$vm_work/initrd"
   vm_boot
 }
 
-# vm_images FLAVOUR: sets vm_image to a directory with vmlinuz, busybox.cpio and, if that is the flavour, debian.cpio.
+# vm_images SUITE FLAVOUR [PAGES]: sets vm_image to a directory with vmlinuz, busybox.cpio and, if that is the flavour, debian.cpio.
 vm_images() {
+  local suite=$1 vm_kernel
+  vm_kernel=$(suite_kernel "$suite" "$architecture")
+  if [[ -n ${3:-} ]]; then vm_kernel=linux-image-$architecture-$3; fi
+  vm_cache=$out/vm/$suite-$architecture${3:+-$3}
   vm_workplace
   vm_find_image
-  [[ $1 == debian ]] || return 0
+  [[ $2 == debian ]] || return 0
   # shellcheck source=scripts/vm/debian.sh
   . "$repo/scripts/vm/debian.sh"
   vm_find_debian
@@ -61,10 +79,13 @@ vm_options() {
       --console) console=yes; shift; continue ;;
       --systemd) flavour=debian; shift; continue ;;
       --help) vm_usage; exit 0 ;;
-      --lsm | --file | --dir | --runtime | --append | --memory | --timeout) [[ $# -gt 1 ]] || fail "vm: $1 needs a value" ;;
+      --suite | --arch | --pages | --lsm | --file | --dir | --runtime | --append | --memory | --timeout) [[ $# -gt 1 ]] || fail "vm: $1 needs a value" ;;
       *) vm_usage >&2; fail "vm: unknown option $1; the command comes after --" ;;
     esac
     case $1 in
+      --suite) suite=$2 ;;
+      --arch) arch=$2 ;;
+      --pages) pages=$2 ;;
       --lsm) lsm=$2 ;;
       --file) [[ -f ${2%%:*} ]] || fail "vm: --file: there is no file ${2%%:*}"; files+=("$2") ;;
       --dir) [[ -d ${2%%:*} ]] || fail "vm: --dir: there is no directory ${2%%:*}"; files+=("$2") ;;
@@ -77,6 +98,8 @@ vm_options() {
   done
   if [[ $flavour == debian ]]; then : "${lsm:=apparmor}" "${memory:=1536}"; fi
   : "${lsm:=none}" "${memory:=512}"
+  : "${suite:=$(vm_host_suite)}"
+  need_suite vm "$suite"
   case $lsm in none | apparmor | selinux) ;; *) fail "vm: --lsm is apparmor, selinux or none, not $lsm" ;; esac
   [[ ${#program[@]} -gt 0 ]] || { vm_usage >&2; fail "vm: no command"; }
 }
@@ -97,9 +120,9 @@ vm_workplace() {
 vm_find_image() {
   local offer=$vm_cache/offer kernel
   # Asking apt takes seconds, and the answer changes only with the package lists.
-  if [[ ! $offer -nt /var/lib/apt/lists ]]; then vm_ask_apt "$offer"; fi
-  kernel=$(sed -n 's/^Depends: \(linux-image-[^ ]*\).*/\1/p' "$offer")
-  [[ -n $kernel ]] || fail "apt's linux-image-cloud-amd64 names no kernel; see $offer"
+  if [[ ! $offer -nt /var/lib/apt/lists || ! $offer -nt $repo/scripts/vm.sh ]]; then vm_ask_apt "$offer"; fi
+  kernel=$(sed -n 's/^Depends: .*\(linux-image-[0-9][^ ,]*\).*/\1/p' "$offer")
+  [[ -n $kernel ]] || fail "apt's $vm_kernel names no kernel; see $offer"
   vm_image=$vm_cache/${kernel#linux-image-}-$(
     { dpkg-query --show busybox-static libc6 && cat "$offer" "$repo"/scripts/vm.sh "$repo"/scripts/vm/*; } | sha256sum | cut -c 1-12
   )
@@ -109,33 +132,73 @@ vm_find_image() {
 
 # linux-image-cloud-amd64 only depends on the newest kernel, for example linux-image-6.1.0-42-cloud-amd64, and has its version.
 vm_ask_apt() {
-  if ! vm_offer "$vm_work/offer"; then
-    quietly "Refreshing the package lists" as_root apt-get update >&2
-    vm_offer "$vm_work/offer" || fail "no package source offers linux-image-cloud-amd64 and apparmor"
+  # Lists of one's own are nobody else's to refresh.
+  if ! vm_is_hosts || ! vm_offer "$vm_work/offer"; then
+    quietly "Refreshing the package lists for $suite, $architecture" vm_refresh >&2
+    vm_offer "$vm_work/offer" || fail "no package source offers $vm_kernel and $(vm_extras)"
   fi
   mv "$vm_work/offer" "$1"
 }
 
-# Fails unless both packages are known; apt-cache itself does not.
+vm_host_suite() { (. /etc/os-release && echo "${VERSION_CODENAME:-}"); }
+
+# Whether the packages are those of this host.
+vm_is_hosts() { ! is_cross && [[ $suite == "$(vm_host_suite)" ]]; }
+
+# What the image takes from packages, beside the kernel. What is installed here is of no use to another architecture; bash is for the demo.
+vm_extras() { if is_cross; then echo busybox-static bash-static; else echo apparmor; fi }
+
+# Fails unless all packages are known; apt-cache itself does not.
 vm_offer() {
-  apt-cache show --no-all-versions linux-image-cloud-amd64 apparmor 2>/dev/null | sed -n '/^\(Package\|Version\|Depends\): /p' >"$1"
-  [[ $(grep -c '^Package: ' "$1") == 2 ]]
+  local extras show=(apt-cache show --no-all-versions)
+  read -ra extras <<<"$(vm_extras)"
+  {
+    vm_apt "${show[@]}" "$vm_kernel" || :
+    vm_extra_apt "${show[@]}" "${extras[@]}" || :
+  } 2>/dev/null | sed -n '/^\(Package\|Version\|Depends\): /p' >"$1"
+  [[ $(grep -c '^Package: ' "$1") == $((1 + ${#extras[@]})) ]]
 }
 
+vm_refresh() { if vm_is_hosts; then as_root apt-get update; else vm_apt apt-get update; fi }
+
+# vm_apt PROGRAM [ARGUMENT]...: for another architecture or suite with lists of its own: neither the host's apt nor its dpkg need know it.
+# Signed they must be, but a mirror that stands still is as good as any.
+vm_apt() {
+  local own=$vm_cache/apt keyring
+  if vm_is_hosts; then "$@"; return; fi
+  if [[ ! -e $own/conf ]]; then
+    mkdir -p "$own"
+    : >"$own/status"
+    keyring=$(suite_keyring "$suite")
+    printf 'deb [signed-by=%s] %s %s %s\n' "$keyring" "$(suite_mirror "$suite")" "$suite" "$(suite_components "$suite")" >"$own/sources"
+    printf '%s "%s";\n' Dir::State "$own" Dir::State::status "$own/status" Dir::Cache "$own/cache" Dir::Etc::SourceList "$own/sources" \
+      Dir::Etc::SourceParts - APT::Architecture "$architecture" APT::Architectures "$architecture" APT::Sandbox::User root \
+      Acquire::Check-Valid-Until false >"$own/conf"
+  fi
+  APT_CONFIG=$own/conf "$@"
+}
+
+# vm_extra_apt PROGRAM [ARGUMENT]...: for what runs beside the kernel and is linked to this host's libraries, where it can run here.
+vm_extra_apt() { if is_cross; then vm_apt "$@"; else "$@"; fi }
+
 vm_make_image() {
-  local new=$vm_work/image packages=$vm_work/packages
+  local new=$vm_work/image packages=$vm_work/packages names
   local vm_modules=$new/modules
   mkdir -p "$new" "$packages"
   # Unpacked, not installed: a kernel or AppArmor of its own is none of this machine's business.
-  (cd "$packages" && apt-get download "$1" apparmor)
+  read -ra names <<<"$(vm_extras)"
+  (cd "$packages" && vm_extra_apt apt-get download "${names[@]}")
+  # In later suites the package has only dependencies.
+  mapfile -t names < <(vm_apt apt-cache depends "$1" | grep -o 'linux-\(binary\|modules\)-.*')
+  (cd "$packages" && vm_apt apt-get download "$1" "${names[@]}")
   local package
   for package in "$packages"/*.deb; do dpkg-deb --extract "$package" "$packages"; done
-  cp "$packages"/boot/vmlinuz-* "$new/vmlinuz"
+  cp "$(find "$packages" -name 'vmlinuz*')" "$new/vmlinuz"
   vm_collect_modules "$packages"
   vm_base_system "$vm_work/base" "$packages"
   vm_archive "$vm_work/base" >"$new/busybox.cpio"
   # Only complete images get the name; older ones have had their time.
-  find "$vm_cache" -mindepth 1 -maxdepth 1 -type d ! -name 'run.*' -exec rm -rf {} +
+  find "$vm_cache" -mindepth 1 -maxdepth 1 -type d ! -name 'run.*' ! -name apt -exec rm -rf {} +
   mv -T "$new" "$vm_image"
 }
 
@@ -143,13 +206,26 @@ vm_make_image() {
 vm_collect_modules() {
   local module
   mkdir "$vm_modules"
-  find "$1"/lib/modules \( -name overlay.ko -o -name loop.ko -o -name bfq.ko \) -exec cp -t "$vm_modules" {} +
+  vm_collect_module "$1" overlay
+  # These some have built in.
+  for module in loop bfq crc32c_generic crc16 mbcache jbd2 ext4; do vm_collect_module "$1" "$module" || :; done
   # With those criu looks at sockets and holds connections; in an order in which each finds what it needs.
-  for module in unix inet tcp udp raw netlink af_packet; do printf '%s_diag\n' "$module"; done >"$vm_modules/criu"
-  printf '%s\n' tun veth libcrc32c nfnetlink nf_tables nf_defrag_ipv4 nf_defrag_ipv6 nf_conntrack nf_conntrack_netlink >>"$vm_modules/criu"
-  while read -r module; do
-    find "$1"/lib/modules -name "$module.ko" -exec cp -t "$vm_modules" {} +
-  done <"$vm_modules/criu"
+  for module in {unix,inet,tcp,udp,raw,netlink,af_packet}_diag tun veth libcrc32c nfnetlink nf_tables nf_defrag_ipv4 nf_defrag_ipv6 \
+    nf_conntrack nf_conntrack_netlink; do
+    if vm_collect_module "$1" "$module"; then echo "$module"; fi
+  done >"$vm_modules/criu"
+}
+
+# vm_collect_module UNPACKED NAME: fails where the kernel needs no such module.
+vm_collect_module() {
+  local file
+  file=$(find "$1" -path '*/kernel/*' -name "$2.ko*")
+  case $file in
+    *.zst) zstd --quiet --decompress --stdout "$file" >"$vm_modules/$2.ko" ;;
+    *.xz) xz --decompress --stdout "$file" >"$vm_modules/$2.ko" ;;
+    *.ko) cp "$file" "$vm_modules" ;;
+    *) return 1 ;;
+  esac
 }
 
 # vm_base_system DIRECTORY UNPACKED: busybox under all its names, apparmor_parser with its libraries, kernel modules, and init.
@@ -158,19 +234,26 @@ vm_base_system() {
   mkdir -p "$base"/{usr/bin,usr/sbin,usr/lib,usr/lib64,dev,proc,sys,run,tmp,mnt,root,etc/apparmor,var,vm}
   # As in Debian.
   ln -s usr/bin usr/sbin usr/lib usr/lib64 "$base"
-  vm_add_busybox "$base/usr/bin"
+  if is_cross; then
+    # In /bin or /usr/bin.
+    vm_add_busybox "$base/usr/bin" "$(find "$unpacked" -path '*/bin/busybox')"
+    install -m 755 "$(find "$unpacked" -path '*/bin/bash-static')" "$base/usr/bin/bash"
+  else
+    vm_add_busybox "$base/usr/bin"
+    vm_add_program "$unpacked/sbin/apparmor_parser" "$base" apparmor_parser
+    : >"$base/etc/apparmor/parser.conf"
+  fi
   ln -s /usr/bin "$base/vm/busybox"
-  vm_add_program "$unpacked/sbin/apparmor_parser" "$base" apparmor_parser
-  : >"$base/etc/apparmor/parser.conf"
   printf 'root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534::/:/bin/false\n' >"$base/etc/passwd"
   printf 'root:x:0:\ntty:x:5:\nnogroup:x:65534:\n' >"$base/etc/group"
   vm_add_init "$base"
 }
 
-# vm_add_busybox DIRECTORY: under all its names. /vm/busybox is where checks take it from.
+# vm_add_busybox DIRECTORY [FILE]: under all its names, which for one of another architecture this host's tells.
+# /vm/busybox is where checks take it from.
 vm_add_busybox() {
   local applet
-  install -D -m 755 -t "$1" /bin/busybox
+  install -D -m 755 -t "$1" "${2:-/bin/busybox}"
   for applet in $(/bin/busybox --list); do
     [[ $applet == busybox ]] || ln -s busybox "$1/$applet"
   done
@@ -227,7 +310,8 @@ vm_real_path() {
 
 vm_kernel_arguments() {
   # Quiet and without what costs boot time under emulation; a panic ends the machine at once.
-  printf '%s ' console=ttyS0 panic=-1 reboot=t tsc=reliable no_timer_check mitigations=off random.trust_cpu=on
+  printf '%s ' console=ttyS0 panic=-1 mitigations=off random.trust_cpu=on
+  [[ $architecture != amd64 ]] || printf '%s ' reboot=t tsc=reliable no_timer_check
   [[ $console == yes ]] || printf 'quiet '
   local minor=landlock,lockdown,yama,loadpin,safesetid,integrity
   case $lsm in
@@ -239,24 +323,36 @@ vm_kernel_arguments() {
 }
 
 vm_boot() {
-  local readers=() status=0 port serial=()
+  local readers=() status=0 port serial=() machine uart
+  vm_machine
   mkfifo "$vm_work/stdout" "$vm_work/stderr"
   for port in console stdout stderr status; do
-    serial+=(-chardev "file,id=$port,path=$vm_work/$port" -device "isa-serial,chardev=$port")
+    serial+=(-chardev "file,id=$port,path=$vm_work/$port" -device "$uart,chardev=$port")
   done
   # If this script is killed, all it has started dies, too; qemu with timeout.
   setpriv --pdeathsig KILL cat "$vm_work/stdout" &
   readers+=($!)
   setpriv --pdeathsig KILL cat "$vm_work/stderr" >&2 &
   readers+=($!)
+  # In one thread, both processors by turns: with two QEMU 7.2 now and then executes what the other processor has just replaced (Linux 6.12
+  # panicked in a jump label), and takes longer.
   setpriv --pdeathsig KILL timeout --foreground --kill-after=5 "$limit" setpriv --pdeathsig KILL \
-    qemu-system-x86_64 -accel tcg,thread=multi -cpu max,la57=off -M q35,smm=off -smp 2 -m "$memory" \
+    "${machine[@]}" -accel tcg,thread=single -smp 2 -m "$memory" \
     -nodefaults -no-user-config -no-reboot -display none -nic none "${serial[@]}" \
     -kernel "$vm_image/vmlinuz" -initrd "$vm_work/initrd" -append "$(vm_kernel_arguments)" </dev/null >"$vm_work/qemu.log" 2>&1 || status=$?
   # A qemu that never opened its end would leave the readers waiting for it.
   : <>"$vm_work/stdout" <>"$vm_work/stderr"
   wait "${readers[@]}"
   vm_result "$status"
+}
+
+# vm_machine: sets machine to the emulator with its hardware, uart to serial ports of which Linux calls the first one ttyS0.
+vm_machine() {
+  case $architecture in
+    amd64) machine=(qemu-system-x86_64 -cpu "max,la57=off" -M "q35,smm=off") uart=isa-serial ;;
+    # The architecture's own way of authenticating pointers takes longer to emulate than all else.
+    arm64) machine=(qemu-system-aarch64 -cpu "max,pauth-impdef=on" -M virt) uart=pci-serial ;;
+  esac
 }
 
 # vm_result STATUS-OF-QEMU

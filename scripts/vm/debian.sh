@@ -1,40 +1,44 @@
 # shellcheck shell=bash
-# shellcheck disable=SC2154  # repo, vm_work and vm_image are the callers'
+# shellcheck disable=SC2154  # repo, suite, vm_work and vm_image are the callers'
 # Sourced by vm.sh: the virtual machine's second flavour, a Debian root file system with systemd. It, too, is an initramfs: that needs no
 # disk, no file system to check, and each run begins with the same state.
 
-# What engines and tests use: both buses, logind for the user's session, id maps for its containers, Podman with its network, Buildah.
+# What engines and tests use: both buses, logind for the user's session, id maps for its containers, Podman with its network, Buildah,
+# containerd, and curl to call it with.
 vm_debian_packages=(
   systemd systemd-sysv dbus dbus-user-session libpam-systemd apparmor uidmap
-  podman buildah crun netavark slirp4netns iproute2 procps kmod busybox-static
+  podman buildah containerd crun curl netavark slirp4netns passt iproute2 procps kmod busybox-static
 )
 
 # Makes $vm_image/debian.cpio unless it is there.
 vm_find_debian() {
   if [[ -e $vm_image/debian.cpio ]]; then return; fi
   need_root 'vm --systemd'
-  need_packages debootstrap >&2
-  quietly "Making the virtual machine's Debian (some minutes)" vm_make_debian >&2
+  need_packages mmdebstrap >&2
+  quietly "Making the virtual machine's Debian, $suite (a minute or two)" vm_make_debian >&2
 }
 
 vm_make_debian() {
-  local root=$vm_work/debian packages vm_modules=$vm_image/modules
-  printf -v packages '%s,' "${vm_debian_packages[@]}"
-  # The suite that the kernel is of, from debootstrap's own mirror.
-  debootstrap --variant=minbase --include="$packages" "$(. /etc/os-release && echo "$VERSION_CODENAME")" "$root"
-  vm_slim "$root"
+  # shellcheck disable=SC2034  # vm_modules is for vm_add_init, which is in vm.sh
+  local root=$vm_work/debian libraries packages keyring components vm_modules=$vm_image/modules
+  # criu itself comes below, without the Python that belongs to it in Debian 12.
+  mapfile -t libraries < <(vm_apt apt-cache depends criu | sed -n 's/^ *Depends: \(lib.*\)/\1/p')
+  printf -v packages '%s,' "${vm_debian_packages[@]}" "${libraries[@]}"
+  keyring=$(suite_keyring "$suite")
+  components=$(suite_components "$suite")
+  # In half of debootstrap's time.
+  mmdebstrap --mode=root --variant=minbase --keyring="$keyring" --components="${components// /,}" --include="$packages" \
+    --aptopt='Acquire::Check-Valid-Until "false"' "$suite" "$root" "$(suite_mirror "$suite")"
+  (cd "$vm_work" && vm_apt apt-get download criu && dpkg-deb --extract criu_*.deb "$root")
+  # All of it is unpacked into memory at each boot; a third would be for the engines' own tests, shims of the past, and apt.
+  rm -rf "$root"/usr/share/{doc,man,info,locale} "$root"/usr/libexec/{buildah,podman/podman-testing} \
+    "$root"/usr/bin/containerd-{shim,shim-runc-v1,stress} "$root"/var/{cache,lib/apt}
   vm_configure "$root"
   vm_add_init "$root"
   vm_add_busybox "$root/vm/busybox"
   vm_archive "$root" >"$vm_work/debian.cpio"
   rm -rf "$root"
   mv "$vm_work/debian.cpio" "$vm_image/debian.cpio"
-}
-
-# All of it is unpacked into memory at each boot.
-vm_slim() {
-  rm -rf "$1"/var/cache/apt "$1"/var/lib/apt/lists "$1"/usr/share/{doc,man,info,locale} "$1"/debootstrap
-  mkdir -p "$1"/var/cache/apt/archives/partial "$1"/var/lib/apt/lists/partial
 }
 
 vm_configure() {
@@ -44,6 +48,7 @@ vm_configure() {
   install -m 644 "$repo/scripts/vm/vm-command.service" "$root/etc/systemd/system/vm-command.service"
   chroot "$root" systemctl enable vm-command.service
   chroot "$root" systemctl set-default multi-user.target
+  chroot "$root" systemctl disable containerd.service
   # Nothing that takes time under emulation and changes nothing for a container; devtmpfs makes the device nodes.
   chroot "$root" systemctl mask systemd-udevd.service systemd-udev-trigger.service systemd-timesyncd.service systemd-tmpfiles-clean.timer \
     apparmor.service apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer e2scrub_all.timer e2scrub_reap.service fstrim.timer \

@@ -1,15 +1,25 @@
 using OciRuntime.Cli;
-using OciRuntime.Commands;
 using OciRuntime.Launch;
 using OciRuntime.Linux;
+using OciRuntime.Shim;
+using OciRuntime.Spec;
+using OciRuntime.Tracing;
 
 namespace OciRuntime;
 
 /// <summary>argv to command, and what commands throw to an exit code with one line on stderr and in the log.</summary>
-internal static class Program
+internal static partial class Program
 {
-    private static int Main(string[] args)
+    /// <summary>
+    /// Ends at once: all that was to be written has been, by system calls of our own, and what the language runtime does at an end is for
+    /// others.
+    /// </summary>
+    private static void Main(string[] args) => Processes.Exit(Run(args));
+
+    private static int Run(string[] args)
     {
+        Timeline.EnterMain();
+        args = ShimName.Translate(args);
         ParsedCommandLine line;
         try
         {
@@ -19,11 +29,14 @@ internal static class Program
         {
             return CommandLineReader.Report(e);
         }
-        string verb = line.Definition?.Name ?? "";
+        string verb = line.Verb?.VerbName ?? "";
+        TraceFile? trace = null;
         try
         {
             if (line.Request != Request.RunVerb) return Inform(line);
-            // Before anything is done: clients look into the log also when all went well, and one that cannot be written would swallow a failure.
+            if (!string.IsNullOrEmpty(line.Globals.Trace)) trace = TraceFile.Create(line.Globals.Trace);
+            // Before anything is done: clients look into the log also when all went well, and one that cannot be written would swallow a
+            // failure.
             if (!string.IsNullOrEmpty(line.Globals.Log)) Logger.Open(line.Globals).Dispose();
             return Dispatch(line.Globals, line.Verb!);
         }
@@ -47,45 +60,48 @@ internal static class Program
         catch (Exception e)
         {
             // The commands have undone their work on the way here. Unhandled it would be a stack trace, an abort and a core file.
-            Report(line.Globals, $"ocirun {verb} failed: bug in ocirun, please report it: {e.GetType().Name}: {OneLine(e.Message)}{Place(e)}");
+            string what = $"{e.GetType().Name}: {VisibleText.Line(e.Message)}{Place(e)}";
+            Report(line.Globals, $"ocirun {verb} failed: bug in ocirun, please report it: {what}");
             return FailureOf(line.Verb);
+        }
+        finally
+        {
+            if (trace is not null) Finish(trace, line);
         }
     }
 
-    private static int Dispatch(GlobalOptions globals, VerbOptions verb) => verb switch
+    /// <summary>Writes the trace, also of a failure. That it cannot is worth a warning, and no other outcome.</summary>
+    private static void Finish(TraceFile trace, ParsedCommandLine line)
     {
-        RunOptions o => RunCommand.Run(globals, o),
-        CreateOptions o => CreateCommand.Run(globals, o),
-        StartOptions o => StartCommand.Run(globals, o),
-        ExecOptions o => ExecCommand.Run(globals, o),
-        ExplainOptions o => ExplainCommand.Run(globals, o),
-        StateOptions o => StateCommand.Run(globals, o),
-        KillOptions o => KillCommand.Run(globals, o),
-        DeleteOptions o => DeleteCommand.Run(globals, o),
-        PauseOptions o => PauseCommand.Run(globals, o),
-        ResumeOptions o => ResumeCommand.Run(globals, o),
-        PsOptions o => PsCommand.Run(globals, o),
-        UpdateOptions o => UpdateCommand.Run(globals, o),
-        EventsOptions o => EventsCommand.Run(globals, o),
-        TopOptions o => TopCommand.Run(globals, o),
-        MountsOptions o => MountsCommand.Run(globals, o),
-        ListOptions o => ListCommand.Run(globals, o),
-        CheckpointOptions o => CheckpointCommand.Run(globals, o),
-        RestoreOptions o => RestoreCommand.Run(globals, o),
-        SpecOptions o => SpecCommand.Run(globals, o),
-        SetupOptions o => SetupCommand.Run(globals, o),
-        FeaturesOptions o => FeaturesCommand.Run(globals, o),
-        ManOptions o => ManCommand.Run(globals, o),
-        CompletionOptions o => CompletionCommand.Run(globals, o),
-        _ => throw new OciException("this command is not implemented"),
+        long result = trace.Write(BuildInfo.Version, line.Verb!.VerbName, line.Globals.ContainerId);
+        if (result >= 0) return;
+        try
+        {
+            Logger.Warn(line.Globals, $"--trace {line.Globals.Trace}: {ErrnoText.Full((int)-result)}");
+        }
+        catch (Exception e) when (e is UsageException or IOException)
+        {
+            // The log is gone, too.
+        }
+    }
+
+    /// <summary>Runs the command whose options these are: XyzCommand for XyzOptions.</summary>
+    private static partial int Dispatch(GlobalOptions globals, VerbOptions verb);
+
+    private static int FailureOf(VerbOptions? verb) => verb switch
+    {
+        ExecOptions => ExitCodes.ExecFailure,
+        VerifyOptions => ExitCodes.Unverified,
+        _ => ExitCodes.Failure,
     };
 
-    private static int FailureOf(VerbOptions? verb) => verb is ExecOptions ? ExitCodes.ExecFailure : ExitCodes.Failure;
+    /// <summary>Clients look for a line with the word "version", and for "commit: " and "spec: " lines (moby, go-runc).</summary>
+    private static string Version => $"ocirun version {BuildInfo.Version}\ncommit: {BuildInfo.Commit}\nspec: {RuntimeSpec.NewestVersion}\n";
 
     private static int Inform(ParsedCommandLine line)
     {
-        if (line.Request == Request.ShowVersion) Output.Write(VersionText.Lines);
-        else HelpPrinter.Print(line.Definition);
+        if (line.Request == Request.ShowVersion) Output.Write(Version);
+        else HelpPrinter.Print(line.Verb);
         return ExitCodes.Success;
     }
 
@@ -96,21 +112,21 @@ internal static class Program
     private static string KernelHint()
     {
         byte[] release = Files.ReadFileAt(Files.AT_FDCWD, "/proc/sys/kernel/osrelease", 256, out _) ?? [];
-        return $": ocirun needs Linux 5.12 or newer, and no seccomp profile that hides its calls; this is {System.Text.Encoding.UTF8.GetString(release).Trim()}";
+        string version = System.Text.Encoding.UTF8.GetString(release).Trim();
+        return $": ocirun needs Linux 5.12 or newer, and no seccomp profile that hides its calls; this is {version}";
     }
 
     /// <summary>The method it was thrown in, for whoever gets the report.</summary>
     private static string Place(Exception e)
     {
-        string first = OneLine((e.StackTrace ?? "").Split('\n')[0]);
+        string first = VisibleText.Line((e.StackTrace ?? "").Split('\n')[0].Trim());
         return first.Length == 0 ? "" : $" ({first})";
     }
-
-    private static string OneLine(string text) => text.Replace('\n', ' ').Replace('\r', ' ').Trim();
 
     /// <summary>In the log that the client named; when that cannot be opened, which may be the very failure, on standard error.</summary>
     private static void Report(GlobalOptions globals, string message)
     {
+        Timeline.Fail(message);
         try
         {
             using Logger log = Logger.Open(globals);

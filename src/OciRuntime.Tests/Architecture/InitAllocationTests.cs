@@ -21,6 +21,7 @@ public sealed class InitAllocationTests
         container.Start().ShouldSucceed();
         container.WaitExit().ShellCode.Should().Be(0);
         string[] counts = [.. File.ReadAllLines(log).Where(static line => line.Contains("allocated", StringComparison.Ordinal))];
-        counts.Should().HaveCount(prepared.IsOnTheHost ? 2 : 1).And.OnlyContain(line => line.Contains("allocated 0 bytes", StringComparison.Ordinal));
+        counts.Should()
+            .HaveCount(prepared.IsOnTheHost ? 2 : 1).And.OnlyContain(line => line.Contains("allocated 0 bytes", StringComparison.Ordinal));
     }
 }

@@ -24,6 +24,9 @@ public sealed class InitCodeTests
         "System.Span`1.Clear",
     ];
 
+    /// <summary>Numbers, set before the clone by the only thread that does: whatever the clone finds there is whole.</summary>
+    private static readonly string[] Inherited = ["s_notes", "IsShared", "s_callersFiles"];
+
     private static readonly OpCode[] Forbidden = [OpCodes.Newarr, OpCodes.Box, OpCodes.Ldstr, OpCodes.Throw, OpCodes.Rethrow];
 
     [Test]
@@ -44,7 +47,8 @@ public sealed class InitCodeTests
     [TestCase(nameof(Sins.CallIndirectly), "Sins.CallIndirectly > ")]
     [TestCase(nameof(Sins.Share), "static field")]
     public void The_search_finds(string sin, string expected) =>
-        Search([typeof(Sins).GetMethod(sin, IlReader.Everything)!], out _).Should().Contain(found => found.Contains(expected, StringComparison.Ordinal));
+        Search([typeof(Sins).GetMethod(sin, IlReader.Everything)!], out _).Should()
+        .Contain(found => found.Contains(expected, StringComparison.Ordinal));
 
     private sealed class Sins
     {
@@ -102,9 +106,14 @@ public sealed class InitCodeTests
         foreach (Instruction instruction in IlReader.Read(method))
         {
             if (Forbidden.Contains(instruction.Code)) wrong.Add($"{path}: {instruction.Code} {instruction.Operand}");
-            if (instruction.Operand is FieldInfo { IsStatic: true, IsInitOnly: false, IsLiteral: false } field) wrong.Add($"{path}: static field {field.Name}, shared with threads that are gone");
+            if (instruction.Operand is FieldInfo { IsStatic: true, IsInitOnly: false, IsLiteral: false } field
+                && !Inherited.Contains(field.Name))
+            {
+                wrong.Add($"{path}: static field {field.Name}, shared with threads that are gone");
+            }
             if (instruction.Operand is not MethodBase called) continue;
-            if (instruction.Code == OpCodes.Newobj && !called.DeclaringType!.IsValueType) wrong.Add($"{path}: new {called.DeclaringType.Name}");
+            if (instruction.Code == OpCodes.Newobj && !called.DeclaringType!.IsValueType)
+                wrong.Add($"{path}: new {called.DeclaringType.Name}");
             else if (instruction.Code == OpCodes.Callvirt && called.IsVirtual) wrong.Add($"{path}: virtual call of {Name(called)}");
             else if (called.Module == method.Module) Visit(called, path + " > ", seen, next);
             else if (!Harmless.Contains(Name(called))) wrong.Add($"{path}: calls {Name(called)}");

@@ -21,9 +21,10 @@ public abstract class CgroupFixture
     private protected string Name { get; private set; } = "";
 
     [SetUp]
+    [NeedsMachine]
     public void Open()
     {
-        if (Processes.EffectiveUid() != 0) Assert.Ignore("missing: root, to make cgroups");
+        Assert.That(Processes.EffectiveUid(), Is.Zero, "cgroups are root's to make, as build.sh test is to run system tests");
         Host = CgroupHost.Probe();
         if (Host.Mode is CgroupMode.None) Assert.Ignore("missing: a mounted cgroup hierarchy");
         _enabled = Enabled();
@@ -48,19 +49,18 @@ public abstract class CgroupFixture
         control.KillAll(Processes.SIGKILL);
         foreach (Process p in _processes) p.WaitForExit();
         control.Remove(TimeSpan.FromSeconds(5));
-        foreach (CgroupHierarchy h in Host.Hierarchies)
-        {
-            Directory.Exists(h.MountPoint + "/" + Name).Should(false, h.MountPoint);
-        }
+        foreach (CgroupHierarchy h in Host.Hierarchies) Directory.Exists(h.MountPoint + "/" + Name).Should(false, h.MountPoint);
         // Planning for pure v2 hands down what the root has; on a hybrid host that was not so before.
-        foreach (string controller in Enabled().Except(_enabled)) System.IO.File.WriteAllText(Host.Unified!.MountPoint + "/cgroup.subtree_control", "-" + controller);
+        foreach (string controller in Enabled().Except(_enabled))
+            System.IO.File.WriteAllText(Host.Unified!.MountPoint + "/cgroup.subtree_control", "-" + controller);
         _paths.Clear();
         _processes.Clear();
     }
 
     private string[] Enabled() => Host.Unified is null
         ? []
-        : System.IO.File.ReadAllText(Host.Unified.MountPoint + "/cgroup.subtree_control").Split((char[])[' ', '\n'], StringSplitOptions.RemoveEmptyEntries);
+        : System.IO.File.ReadAllText(Host.Unified.MountPoint + "/cgroup.subtree_control")
+        .Split((char[])[' ', '\n'], StringSplitOptions.RemoveEmptyEntries);
 
     private protected CgroupPlan Plan(LinuxResources? resources = null, string below = "")
     {
@@ -75,19 +75,23 @@ public abstract class CgroupFixture
             ?? throw new IgnoreException("no hierarchy " + controllerOrUnified);
         _paths.Add(h.MountPoint + "/" + Name);
         // A pure v2 host in what is planned, though mounted elsewhere.
-        return CgroupPlan.Build(new CgroupHost(h.Unified ? CgroupMode.V2 : CgroupMode.V1, [h]), new(Name, "/" + Name + below, resources) { RuntimeInUserNamespace = !h.Unified && !h.Has("devices") });
+        return CgroupPlan.Build(new CgroupHost(h.Unified ? CgroupMode.V2 : CgroupMode.V1, [h]),
+            new(Name, "/" + Name + below, resources) { RuntimeInUserNamespace = !h.Unified && !h.Has("devices") });
     }
 
-    private protected string File(string controller, string file) => System.IO.File.ReadAllText($"{Host.Find(controller)!.MountPoint}/{Name}/{file}").Trim();
+    private protected string File(string controller, string file) =>
+        System.IO.File.ReadAllText($"{Host.Find(controller)!.MountPoint}/{Name}/{file}").Trim();
 
     private protected Process Start(string program, params string[] arguments)
     {
-        Process p = Process.Start(new ProcessStartInfo(program, arguments) { RedirectStandardInput = true, RedirectStandardError = true, RedirectStandardOutput = true })!;
+        Process p = Support.Children.Start(new ProcessStartInfo(program,
+            arguments)
+        { RedirectStandardInput = true, RedirectStandardError = true, RedirectStandardOutput = true });
         _processes.Add(p);
         return p;
     }
 
-    private protected Process Sleeper(CgroupEntry entry)
+    private protected Process Sleeper(OpenCgroups entry)
     {
         Process p = Start("sleep", "1000");
         entry.EnterByPid(p.Id);

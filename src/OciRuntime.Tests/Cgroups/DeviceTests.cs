@@ -42,7 +42,8 @@ public sealed class DeviceTests
     [Test]
     public void Kinds_of_access_are_decided_apart()
     {
-        DeviceFilter filter = Filter(Rule(true, "b", 8, 0, "r"), Rule(true, "b", 8, -1, "w"), Rule(true, "b", 9, 0), Rule(false, "b", 9, 0, "w"));
+        DeviceFilter filter =
+            Filter(Rule(true, "b", 8, 0, "r"), Rule(true, "b", 8, -1, "w"), Rule(true, "b", 9, 0), Rule(false, "b", 9, 0, "w"));
         Ask(filter, 'b', 8, 0, DeviceAccess.Read | DeviceAccess.Write).Should().BeTrue();
         Ask(filter, 'b', 8, 1, DeviceAccess.Read | DeviceAccess.Write).Should().BeFalse();
         Ask(filter, 'b', 9, 0, DeviceAccess.Read).Should().BeTrue();
@@ -74,19 +75,12 @@ public sealed class DeviceTests
             .Should().Throw<OciException>().WithMessage("/linux/resources/devices/1:*[c 4:5 rwm]*[c 4:* rwm]*");
 
     [Test]
-    public void Nonsense_is_refused_by_name()
-    {
-        FluentActions.Invoking(() => Filter(Rule(true, "x"))).Should().Throw<OciException>().WithMessage("/linux/resources/devices/0/type:*\"x\"*");
-        FluentActions.Invoking(() => Filter(Rule(true, "c", 1, 1, "rx"))).Should().Throw<OciException>().WithMessage("*access*\"rx\"*");
-        FluentActions.Invoking(() => Filter(Rule(true, "c", -2, 1))).Should().Throw<OciException>().WithMessage("*major*-2*");
-        FluentActions.Invoking(() => Filter(Rule(true, "c", 1, 1L << 31))).Should().Throw<OciException>().WithMessage("*minor*");
-    }
-
-    [Test]
-    public void Listing() => Filter(Rule(true, "c", 10, 229)).Describe().Should().StartWith(["deny a *:* rwm", "allow c 10:229 rwm", "allow c *:* m"]);
+    public void Listing() => Filter(Rule(true, "c", 10, 229)).Describe().Should()
+    .StartWith(["deny a *:* rwm", "allow c 10:229 rwm", "allow c *:* m"]);
 
     /// <summary>What `explain` shows is what the kernel's verifier reads; in its log it writes each instruction that it gets to.</summary>
     [Test]
+    [NeedsMachine]
     public void Listing_of_the_program_is_the_kernels()
     {
         DeviceFilter filter = Filter(Rule(true, "a"), Rule(false, "c", 10, 229, "r"), Rule(true, "b", 8, -1, "rw"), Rule(false, "b", 9, 0));
@@ -96,10 +90,12 @@ public sealed class DeviceTests
         fd.Should().BePositive();
         Files.Close((int)fd);
         string words = System.Text.Encoding.ASCII.GetString(log).TrimEnd('\0');
-        // "0: R1=ctx() R10=fp0" and "12: (55) if r2 != 0x2 goto pc+5 13: R1=ctx() ...": registers follow, newer kernels write them behind a semicolon.
-        string[] kernel = [.. Regex.Matches(words, @"(\d+): \(..\) (.*?)(?= *;| *\n| \d+: )").Select(match => (number: int.Parse(match.Groups[1].Value), line: $"{match.Groups[1].Value}: {match.Groups[2].Value}"))
+        // "0: R1=ctx() R10=fp0" and "12: (55) if r2 != 0x2 goto pc+5 13: R1=ctx() ...": registers follow, newer kernels write them behind a
+        // semicolon.
+        string[] kernel = [.. Regex.Matches(words, @"(\d+): \(..\) (.*?)(?= *;| *\n| \d+: )")
+            .Select(match => (number: int.Parse(match.Groups[1].Value), line: $"{match.Groups[1].Value}: {match.Groups[2].Value}"))
             .DistinctBy(one => one.number).OrderBy(one => one.number).Select(one => one.line)];
-        kernel.Should().Equal(DeviceProgramText.List(program));
+        kernel.Should().Equal(DeviceProgram.Describe(program));
     }
 
     [Test]
@@ -107,14 +103,17 @@ public sealed class DeviceTests
     {
         Random random = new(7);
         string?[] types = [null, "a", "c", "b"], accesses = [null, "r", "w", "m", "rw", "rm", "wm", "rwm"];
-        int[] numbers = [-1, 0, 1, 2, 5];
-        (int major, int minor)[] devices = [(0, 0), (1, 0), (1, 3), (1, 2), (2, 1), (2, 5), (5, 0), (5, 2), (5, 5), (136, 4), (4095, 1048575)];
+        // Beyond 12 and 20 bits no device is, and what such a rule says of "2:1048576" is not said of 3:0.
+        int[] majors = [-1, 0, 1, 2, 5, 4096, 4098], minors = [-1, 0, 1, 2, 5, 1 << 20, 3 << 20 | 5];
+        (int major, int minor)[] devices = [(0, 0), (1, 0), (1, 3), (1, 2), (2, 1), (2, 5), (3, 0), (3, 5), (5, 0), (5, 2), (5, 5),
+            (136, 4), (4095, 1048575)];
         for (int round = 0; round < 3000; round++)
         {
             DeviceRule[] rules = new DeviceRule[random.Next(7)];
             for (int i = 0; i < rules.Length; i++)
             {
-                rules[i] = Rule(random.Next(2) == 0, types[random.Next(types.Length)], numbers[random.Next(5)], numbers[random.Next(5)], accesses[random.Next(accesses.Length)]);
+                rules[i] = Rule(random.Next(2) == 0, types[random.Next(types.Length)], majors[random.Next(7)], minors[random.Next(7)],
+                    accesses[random.Next(accesses.Length)]);
             }
             DeviceFilter filter = DeviceFilter.Build(rules);
             BpfInstruction[] program = DeviceProgram.Assemble(filter);
@@ -126,7 +125,8 @@ public sealed class DeviceTests
                     {
                         bool expected = Model(rules, type, major, minor, (DeviceAccess)access);
                         if (Interpret(program, type, major, minor, access) == expected) continue;
-                        Assert.Fail($"{type} {major}:{minor} {(DeviceAccess)access}: expected {expected}\n{string.Join("\n", filter.Describe())}");
+                        string rows = string.Join("\n", filter.Describe());
+                        Assert.Fail($"{type} {major}:{minor} {(DeviceAccess)access}: expected {expected}\n{rows}");
                     }
                 }
             }
@@ -145,7 +145,8 @@ public sealed class DeviceTests
             DeviceRule[] rules = new DeviceRule[random.Next(5)];
             for (int i = 0; i < rules.Length; i++)
             {
-                rules[i] = Rule(random.Next(2) == 0, types[random.Next(types.Length)], numbers[random.Next(3)], numbers[random.Next(3)], accesses[random.Next(accesses.Length)]);
+                rules[i] = Rule(random.Next(2) == 0, types[random.Next(types.Length)], numbers[random.Next(3)], numbers[random.Next(3)],
+                    accesses[random.Next(accesses.Length)]);
             }
             DeviceFilter filter = DeviceFilter.Build(rules);
             List<DeviceFilterRule> exceptions;
@@ -180,7 +181,8 @@ public sealed class DeviceTests
     // For each kind of access the last rule that matches; independent of DeviceFilter.
     internal static bool Model(DeviceRule[] rules, char type, int major, int minor, DeviceAccess asked)
     {
-        (char, int, int)[] fixedAll = [('c', 1, 3), ('c', 1, 8), ('c', 1, 7), ('c', 5, 0), ('c', 1, 5), ('c', 1, 9), ('c', 136, minor), ('c', 5, 2), ('c', 10, 200)];
+        (char, int, int)[] fixedAll = [('c', 1, 3), ('c', 1, 8), ('c', 1, 7), ('c', 5, 0), ('c', 1, 5), ('c', 1, 9), ('c', 136, minor),
+            ('c', 5, 2), ('c', 10, 200)];
         foreach (char letter in "rwm")
         {
             DeviceAccess bit = letter == 'r' ? DeviceAccess.Read : letter == 'w' ? DeviceAccess.Write : DeviceAccess.Make;
@@ -217,10 +219,13 @@ public sealed class DeviceTests
                 case 0xb7: r[dst] = i.Immediate; break;
                 case 0x57: r[dst] &= i.Immediate; break;
                 case 0x77: r[dst] = (long)((ulong)r[dst] >> i.Immediate); break;
-                case 0x55 when r[dst] != i.Immediate: pc += Forward(i); break;
-                case 0x45 when (r[dst] & i.Immediate) != 0: pc += Forward(i); break;
+                case 0x67: r[dst] <<= i.Immediate; break;
+                case 0x4f: r[dst] |= r[src]; break;
+                case 0x16 when (int)r[dst] == i.Immediate: pc += Forward(i); break;
+                case 0x56 when (int)r[dst] != i.Immediate: pc += Forward(i); break;
+                case 0x46 when ((int)r[dst] & i.Immediate) != 0: pc += Forward(i); break;
                 case 0x05: pc += Forward(i); break;
-                case 0x55 or 0x45: break;
+                case 0x16 or 0x56 or 0x46: break;
                 case 0x95: return r[0] == 1;
                 default: throw new InvalidOperationException($"opcode {i.Code:x}");
             }

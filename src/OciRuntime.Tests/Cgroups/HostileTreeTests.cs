@@ -9,12 +9,12 @@ using OciRuntime.Tests.Support;
 namespace OciRuntime.Tests.Cgroups;
 
 /// <summary>Trees that a container makes below its cgroup to hide in, or to keep the runtime busy.</summary>
-[NonParallelizable]
 public sealed class HostileTreeTests : CgroupFixture
 {
     private static readonly byte[][] Names =
     [
-        [0xff, 0xfe], [0xc3], "\u00e9 \u2028"u8.ToArray(), "a\r0::"u8.ToArray(), "\e[2J"u8.ToArray(), "123"u8.ToArray(), " "u8.ToArray(), "-rf"u8.ToArray(),
+        [0xff, 0xfe], [0xc3], "\u00e9 \u2028"u8.ToArray(), "a\r0::"u8.ToArray(), "\e[2J"u8.ToArray(), "123"u8.ToArray(), " "u8.ToArray(),
+        "-rf"u8.ToArray(),
         [.. Enumerable.Repeat((byte)0x80, 255)], Encoding.ASCII.GetBytes(new string('n', 255)),
     ];
 
@@ -43,10 +43,12 @@ public sealed class HostileTreeTests : CgroupFixture
     public void Names_have_no_line_feed(string where)
     {
         (_, string top) = New(where);
-        FluentActions.Invoking(() => RawDirectories.Nest(top, ["a\nb"u8.ToArray()])).Should().Throw<OciException>().Which.Errno.Should().Be(Errno.EINVAL);
+        FluentActions.Invoking(() => RawDirectories.Nest(top, ["a\nb"u8.ToArray()])).Should().Throw<OciException>().Which.Errno.Should()
+            .Be(Errno.EINVAL);
     }
 
     /// <summary>Names of 255 bytes: the path of the innermost is half a megabyte.</summary>
+    [MeasuresTime]
     [TestCase("freezer", 1)]
     [TestCase("unified", 255)]
     public void Depth_is_no_more_than_number(string where, int length)
@@ -92,9 +94,10 @@ public sealed class HostileTreeTests : CgroupFixture
         Process p = Start("sleep", "1000");
         RawDirectories.Nest(top, ["a"u8.ToArray()], p.Id);
         using CancellationTokenSource end = new();
-        Task renaming = Begin(() =>
+        Task renaming = OwnThread.Run(() =>
         {
-            for (bool there = false; !end.IsCancellationRequested; there = !there) RawDirectories.Rename(top, there ? "b" : "a", there ? "a" : "b");
+            for (bool there = false; !end.IsCancellationRequested; there = !there)
+                RawDirectories.Rename(top, there ? "b" : "a", there ? "a" : "b");
         });
         try
         {
@@ -107,13 +110,16 @@ public sealed class HostileTreeTests : CgroupFixture
         }
     }
 
-    /// <summary>Somebody outside of the container's processes makes cgroups as fast as the runtime removes them: an error, in time.</summary>
+    /// <summary>
+    /// Somebody outside of the container's processes makes cgroups as fast as the runtime removes them: an error, in time.
+    /// </summary>
+    [MeasuresTime]
     [Test]
     public void Removal_ends_while_new_ones_are_made()
     {
         (CgroupControl control, string top) = New("freezer");
         using CancellationTokenSource end = new();
-        Task[] making = [.. Enumerable.Range(0, 3).Select(maker => Begin(() =>
+        Task[] making = [.. Enumerable.Range(0, 3).Select(maker => OwnThread.Run(() =>
         {
             for (int i = 0; !end.IsCancellationRequested; i = (i + 1) % 100)
             {
@@ -171,12 +177,9 @@ public sealed class HostileTreeTests : CgroupFixture
     private static int Descriptors() => Directory.GetFileSystemEntries("/proc/self/fd").Length;
 
     /// <summary>What spins shall fail one test and not stop them all.</summary>
-    /// <summary>On a thread of its own: those of the pool come one by one, and the time until then is not that of what is tested.</summary>
-    private static Task Begin(Action action) => Task.Factory.StartNew(action, CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
-
     private static void InTime(Action action)
     {
-        Task task = Begin(action);
+        Task task = OwnThread.Run(action);
         Task.WaitAny([task], TimeSpan.FromSeconds(20)).Should().Be(0, "it comes to an end");
         task.GetAwaiter().GetResult();
     }

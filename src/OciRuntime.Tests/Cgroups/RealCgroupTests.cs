@@ -8,7 +8,6 @@ using OciRuntime.Linux;
 namespace OciRuntime.Tests.Cgroups;
 
 /// <summary>Creation and limits on the kernel of this machine.</summary>
-[NonParallelizable]
 public sealed class RealCgroupTests : CgroupFixture
 {
     [Test]
@@ -22,7 +21,7 @@ public sealed class RealCgroupTests : CgroupFixture
             Pids = new() { Limit = 123 },
             Devices = [new() { Allow = false, Access = "rwm" }, new() { Allow = true, Type = "c", Major = 10, Minor = 229, Access = "rw" }],
         });
-        using CgroupEntry entry = Cgroup.Create(plan);
+        using OpenCgroups entry = Cgroup.Create(plan);
         File("memory", "memory.limit_in_bytes").Should().Be("67108864");
         File("memory", "memory.memsw.limit_in_bytes").Should().Be("134217728");
         File("memory", "memory.soft_limit_in_bytes").Should().Be("33554432");
@@ -43,11 +42,13 @@ public sealed class RealCgroupTests : CgroupFixture
     public void Update_raises_and_lowers_memory_with_swap_and_quota_with_period()
     {
         NeedV1();
-        CgroupPlan plan = Plan(new() { Memory = new() { Limit = 64 << 20, Swap = 64 << 20 }, Cpu = new() { Quota = 50000, Period = 100000 } });
+        CgroupPlan plan =
+            Plan(new() { Memory = new() { Limit = 64 << 20, Swap = 64 << 20 }, Cpu = new() { Quota = 50000, Period = 100000 } });
         Cgroup.Create(plan).Dispose();
         Cgroup.Apply(CgroupPlan.BuildUpdate(Host, plan.Paths, new() { Memory = new() { Limit = 256 << 20, Swap = 512 << 20 } }));
         File("memory", "memory.memsw.limit_in_bytes").Should().Be("536870912");
-        Cgroup.Apply(CgroupPlan.BuildUpdate(Host, plan.Paths, new() { Memory = new() { Limit = 32 << 20, Swap = 32 << 20 }, Cpu = new() { Quota = 1000, Period = 1000, Burst = 500 } }));
+        Cgroup.Apply(CgroupPlan.BuildUpdate(Host, plan.Paths,
+            new() { Memory = new() { Limit = 32 << 20, Swap = 32 << 20 }, Cpu = new() { Quota = 1000, Period = 1000, Burst = 500 } }));
         File("memory", "memory.limit_in_bytes").Should().Be("33554432");
         File("memory", "memory.memsw.limit_in_bytes").Should().Be("33554432");
         File("cpu", "cpu.cfs_period_us").Should().Be("1000");
@@ -60,12 +61,10 @@ public sealed class RealCgroupTests : CgroupFixture
     public void Empty_parents_of_a_cpuset_are_filled()
     {
         NeedV1();
-        using CgroupEntry entry = Cgroup.Create(Plan(below: "/a/b"));
+        using OpenCgroups entry = Cgroup.Create(Plan(below: "/a/b"));
         string root = Host.Find("cpuset")!.MountPoint;
         foreach (string level in new[] { "", "/a", "/a/b" })
-        {
             System.IO.File.ReadAllText($"{root}/{Name}{level}/cpuset.cpus").Should().Be(System.IO.File.ReadAllText(root + "/cpuset.cpus"));
-        }
         Process sleeper = Sleeper(entry);
         System.IO.File.ReadAllText($"/proc/{sleeper.Id}/cgroup").Should().Contain($"cpuset:/{Name}/a/b").And.Contain($"memory:/{Name}/a/b");
     }
@@ -75,7 +74,7 @@ public sealed class RealCgroupTests : CgroupFixture
     {
         NeedV1();
         CgroupPlan plan = Plan();
-        using CgroupEntry entry = Cgroup.Create(plan);
+        using OpenCgroups entry = Cgroup.Create(plan);
         Process sleeper = Start("sleep", "1000");
         foreach (int fd in entry.TasksFds) CgroupFiles.WriteTo(fd, sleeper.Id.ToString()).Should().Be(0);
         CgroupControl control = new(plan.Paths);
@@ -87,11 +86,9 @@ public sealed class RealCgroupTests : CgroupFixture
     [Test]
     public void Descriptors_are_close_on_exec()
     {
-        using CgroupEntry entry = Cgroup.Create(Plan());
+        using OpenCgroups entry = Cgroup.Create(Plan());
         foreach (int fd in entry.TasksFds.Append(entry.UnifiedFd).Where(f => f >= 0))
-        {
             (Files.Fcntl(fd, Files.F_GETFD) & Files.FD_CLOEXEC).Should().Be(Files.FD_CLOEXEC);
-        }
     }
 
     [Test]
@@ -110,7 +107,11 @@ public sealed class RealCgroupTests : CgroupFixture
         NeedV1();
         CgroupPlan plan = Plan(new() { Cpu = new() { Quota = 5 } });
         int before = Directory.GetFiles("/proc/self/fd").Length;
-        for (int i = 0; i < 5; i++) FluentActions.Invoking(() => Cgroup.Create(plan)).Should().Throw<OciException>().WithMessage("*cpu.cfs_quota_us*period is 1000*");
+        for (int i = 0; i < 5; i++)
+        {
+            FluentActions.Invoking(() => Cgroup.Create(plan)).Should().Throw<OciException>()
+                .WithMessage("*cpu.cfs_quota_us*period is 1000*");
+        }
         Directory.GetFiles("/proc/self/fd").Length.Should().BeInRange(before - 3, before + 3);
     }
 
@@ -118,9 +119,10 @@ public sealed class RealCgroupTests : CgroupFixture
     public void A_cgroup_in_use_is_refused()
     {
         CgroupPlan plan = Plan();
-        using CgroupEntry entry = Cgroup.Create(plan);
+        using OpenCgroups entry = Cgroup.Create(plan);
         Sleeper(entry);
-        FluentActions.Invoking(() => Cgroup.Create(plan)).Should().Throw<OciException>().WithMessage("container's cgroup is not empty: 1 process(es) found*");
+        FluentActions.Invoking(() => Cgroup.Create(plan)).Should().Throw<OciException>()
+            .WithMessage("container's cgroup is not empty: 1 process(es) found*");
         Directory.Exists(plan.Paths[0]).Should().BeTrue("it was not ours to remove");
     }
 
@@ -129,10 +131,11 @@ public sealed class RealCgroupTests : CgroupFixture
     public void A_frozen_cgroup_is_refused(string below)
     {
         CgroupPlan plan = Plan();
-        using CgroupEntry entry = Cgroup.Create(plan);
+        using OpenCgroups entry = Cgroup.Create(plan);
         CgroupControl control = new(plan.Paths);
         control.Freeze();
-        FluentActions.Invoking(() => Cgroup.Create(Plan(below: below))).Should().Throw<OciException>().WithMessage("container's cgroup unexpectedly frozen*");
+        FluentActions.Invoking(() => Cgroup.Create(Plan(below: below))).Should().Throw<OciException>()
+            .WithMessage("container's cgroup unexpectedly frozen*");
         control.Thaw();
         Cgroup.Create(Plan(below: below)).Dispose();
     }
@@ -141,7 +144,7 @@ public sealed class RealCgroupTests : CgroupFixture
     public void An_empty_leftover_is_taken_over()
     {
         Cgroup.Create(Plan()).Dispose();
-        using CgroupEntry entry = Cgroup.Create(Plan());
+        using OpenCgroups entry = Cgroup.Create(Plan());
         entry.Created.Should().BeEmpty();
     }
 
@@ -152,13 +155,12 @@ public sealed class RealCgroupTests : CgroupFixture
         Cgroup.Create(plan).Dispose();
         CgroupPlan inner = Plan(below: "/inner");
         Cgroup.Create(inner).Dispose();
-        using (CgroupEntry entry = CgroupEntry.Open(plan.Paths, "inner"))
+        using (OpenCgroups entry = OpenCgroups.Open(inner.Paths))
         {
             Process sleeper = Sleeper(entry);
             new CgroupControl(inner.Paths).Pids().Should().Equal(sleeper.Id);
         }
-        FluentActions.Invoking(() => CgroupEntry.Open(plan.Paths, "../x")).Should().Throw<OciException>().WithMessage("*\"..\"*");
-        FluentActions.Invoking(() => CgroupEntry.Open(plan.Paths, "missing")).Should().Throw<OciException>();
+        FluentActions.Invoking(() => OpenCgroups.Open([plan.Paths[0] + "/missing"])).Should().Throw<OciException>();
     }
 
     [Test]
@@ -170,9 +172,10 @@ public sealed class RealCgroupTests : CgroupFixture
             Directory.CreateDirectory(directory + "/child");
             Directory.CreateSymbolicLink(directory + "/link", Host.Hierarchies[0].MountPoint);
             FluentActions.Invoking(() => new CgroupControl([directory + "/child"]).Remove(TimeSpan.Zero)).Should().Throw<OciException>();
-            FluentActions.Invoking(() => CgroupEntry.Open([directory + "/child"])).Should().Throw<OciException>();
-            FluentActions.Invoking(() => CgroupEntry.Open([directory + "/link"])).Should().Throw<OciException>();
-            FluentActions.Invoking(() => new CgroupControl([Host.Hierarchies[0].MountPoint]).Remove(TimeSpan.Zero)).Should().Throw<OciException>();
+            FluentActions.Invoking(() => OpenCgroups.Open([directory + "/child"])).Should().Throw<OciException>();
+            FluentActions.Invoking(() => OpenCgroups.Open([directory + "/link"])).Should().Throw<OciException>();
+            FluentActions.Invoking(() => new CgroupControl([Host.Hierarchies[0].MountPoint]).Remove(TimeSpan.Zero)).Should()
+                .Throw<OciException>();
             Directory.Exists(directory + "/child").Should().BeTrue();
         }
         finally
@@ -183,6 +186,7 @@ public sealed class RealCgroupTests : CgroupFixture
 
     private void NeedV1()
     {
-        if (Host.Mode is not (CgroupMode.V1 or CgroupMode.Hybrid) || Host.Find("memory") is null || Host.Find("cpuset") is null) Assert.Ignore("missing: cgroup v1 with memory and cpuset");
+        if (Host.Mode is not (CgroupMode.V1 or CgroupMode.Hybrid) || Host.Find("memory") is null || Host.Find("cpuset") is null)
+            Assert.Ignore("missing: cgroup v1 with memory and cpuset");
     }
 }

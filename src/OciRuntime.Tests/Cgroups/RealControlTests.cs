@@ -8,7 +8,6 @@ using OciRuntime.Linux;
 namespace OciRuntime.Tests.Cgroups;
 
 /// <summary>Freeze, kill, remove and device control on the kernel of this machine, on all hierarchies, v1 alone and v2 alone.</summary>
-[NonParallelizable]
 public sealed class RealControlTests : CgroupFixture
 {
     [TestCase("all")]
@@ -17,7 +16,7 @@ public sealed class RealControlTests : CgroupFixture
     public void Freeze_and_thaw(string where)
     {
         CgroupPlan plan = PlanFor(where);
-        using CgroupEntry entry = Cgroup.Create(plan);
+        using OpenCgroups entry = Cgroup.Create(plan);
         Sleeper(entry);
         CgroupControl control = new(plan.Paths);
         control.IsFrozen().Should().BeFalse();
@@ -37,7 +36,7 @@ public sealed class RealControlTests : CgroupFixture
     public void Kill_reaches_all_below_also_when_frozen(string where, bool frozen)
     {
         CgroupPlan plan = PlanFor(where);
-        using CgroupEntry entry = Cgroup.Create(plan);
+        using OpenCgroups entry = Cgroup.Create(plan);
         List<Process> processes = [Sleeper(entry)];
         foreach (string below in new[] { "/x", "/x/y" })
         {
@@ -46,10 +45,11 @@ public sealed class RealControlTests : CgroupFixture
                 Directory.CreateDirectory(path + below);
                 if (path.Contains("/cpuset/", StringComparison.Ordinal))
                 {
-                    foreach (string f in new[] { "cpuset.cpus", "cpuset.mems" }) System.IO.File.WriteAllText(path + below + "/" + f, System.IO.File.ReadAllText(path + "/" + f));
+                    foreach (string f in new[] { "cpuset.cpus", "cpuset.mems" })
+                        System.IO.File.WriteAllText(path + below + "/" + f, System.IO.File.ReadAllText(path + "/" + f));
                 }
             }
-            using CgroupEntry nested = CgroupEntry.Open(plan.Paths, below);
+            using OpenCgroups nested = OpenCgroups.Open(Array.ConvertAll(plan.Paths, path => path + below));
             processes.Add(Sleeper(nested));
         }
         CgroupControl control = new(plan.Paths);
@@ -72,7 +72,7 @@ public sealed class RealControlTests : CgroupFixture
     {
         if (Host.Mode != CgroupMode.Hybrid) Assert.Ignore("missing: cgroup v2 beside v1");
         CgroupPlan plan = Plan();
-        using CgroupEntry entry = Cgroup.Create(plan);
+        using OpenCgroups entry = Cgroup.Create(plan);
         Process inside = Sleeper(entry), moved = Sleeper(entry);
         System.IO.File.WriteAllText(Host.Unified!.MountPoint + "/cgroup.procs", moved.Id.ToString());
         new CgroupControl(plan.Paths).KillAll(Processes.SIGKILL).Should().BeTrue();
@@ -86,7 +86,7 @@ public sealed class RealControlTests : CgroupFixture
     public void A_fork_bomb_is_killed(string where)
     {
         CgroupPlan plan = PlanFor(where);
-        using CgroupEntry entry = Cgroup.Create(plan);
+        using OpenCgroups entry = Cgroup.Create(plan);
         // A hundred new processes a second, each the parent of the next: a list of pids is stale as soon as it is read.
         Process bomb = Start("sh", "-c", "read go; f() { while :; do (exec true) & (sleep 0.01; f) & wait $!; done; }; f");
         entry.EnterByPid(bomb.Id);
@@ -101,7 +101,7 @@ public sealed class RealControlTests : CgroupFixture
     public void Other_signals_make_one_pass()
     {
         CgroupPlan plan = Plan();
-        using CgroupEntry entry = Cgroup.Create(plan);
+        using OpenCgroups entry = Cgroup.Create(plan);
         Process a = Sleeper(entry), b = Sleeper(entry);
         new CgroupControl(plan.Paths).KillAll(Processes.SIGTERM).Should().BeTrue();
         a.WaitForExit(5000).Should().BeTrue();
@@ -114,7 +114,7 @@ public sealed class RealControlTests : CgroupFixture
     public void Removal_waits_for_processes_that_are_going(string where)
     {
         CgroupPlan plan = PlanFor(where);
-        using CgroupEntry entry = Cgroup.Create(plan);
+        using OpenCgroups entry = Cgroup.Create(plan);
         Process p = Sleeper(entry);
         using Timer end = new(_ => p.Kill(), null, 300, Timeout.Infinite);
         new CgroupControl(plan.Paths).Remove(TimeSpan.FromSeconds(5));
@@ -125,10 +125,11 @@ public sealed class RealControlTests : CgroupFixture
     public void Removal_names_who_is_in_the_way_and_can_be_repeated()
     {
         CgroupPlan plan = Plan();
-        using CgroupEntry entry = Cgroup.Create(plan);
+        using OpenCgroups entry = Cgroup.Create(plan);
         Process p = Sleeper(entry);
         CgroupControl control = new(plan.Paths);
-        FluentActions.Invoking(() => control.Remove(TimeSpan.FromMilliseconds(50))).Should().Throw<OciException>().WithMessage($"remove cgroup *held by process {p.Id}");
+        FluentActions.Invoking(() => control.Remove(TimeSpan.FromMilliseconds(50))).Should().Throw<OciException>()
+            .WithMessage($"remove cgroup *held by process {p.Id}");
         p.Kill();
         control.Remove(TimeSpan.FromSeconds(5));
     }
@@ -171,10 +172,11 @@ public sealed class RealControlTests : CgroupFixture
         CgroupPlan plan = PlanOn("unified", new() { Devices = [new() { Allow = true, Type = "c", Major = 1, Minor = 11, Access = "w" }] });
         Run(plan, "exec 3> /dev/kmsg").Should().Be("yes");
         Run(plan, "exec 3< /dev/kmsg", fresh: false).Should().Be("no");
-        using CgroupEntry entry = CgroupEntry.Open(plan.Paths);
+        using OpenCgroups entry = OpenCgroups.Open(plan.Paths);
         for (int i = 0; i < 100; i++)
         {
-            DeviceFilter other = DeviceFilter.Build([new() { Allow = true, Type = "c", Major = 1, Minor = 11, Access = i == 99 ? "r" : "rwm" }]);
+            DeviceFilter other =
+                DeviceFilter.Build([new() { Allow = true, Type = "c", Major = 1, Minor = 11, Access = i == 99 ? "r" : "rwm" }]);
             DeviceProgram.Attach(entry.UnifiedFd, other, replaceOld: true).Should().Be(0, "round {0}: the kernel takes 64 programs", i);
         }
         Run(plan, "exec 3< /dev/kmsg", fresh: false).Should().Be("yes");
@@ -186,7 +188,8 @@ public sealed class RealControlTests : CgroupFixture
     public void A_v2_cgroup_is_delegated_with_its_files()
     {
         CgroupPlan plan = PlanOn("unified");
-        plan = CgroupPlan.Build(new CgroupHost(CgroupMode.V2, [plan.Directories[0].Hierarchy]), new(Name, "/" + Name, null) { HasCgroupNamespace = true, DelegateTo = 1234 });
+        plan = CgroupPlan.Build(new CgroupHost(CgroupMode.V2, [plan.Directories[0].Hierarchy]),
+            new(Name, "/" + Name, null) { HasCgroupNamespace = true, DelegateTo = 1234 });
         Cgroup.Create(plan).Dispose();
         foreach (string file in new[] { "", "cgroup.procs", "cgroup.subtree_control", "cgroup.threads" })
         {
@@ -213,12 +216,14 @@ public sealed class RealControlTests : CgroupFixture
     // The shell waits for a line, so that it is in the cgroup before it touches a device.
     private static string Run(CgroupPlan plan, string script, bool fresh = true)
     {
-        using CgroupEntry entry = fresh ? Cgroup.Create(plan) : CgroupEntry.Open(plan.Paths);
-        using Process p = Process.Start(new ProcessStartInfo("sh", ["-c", $"read go; if ({script}) >/dev/null 2>&1; then echo yes; else echo no; fi"])
-        {
-            RedirectStandardInput = true,
-            RedirectStandardOutput = true,
-        })!;
+        using OpenCgroups entry = fresh ? Cgroup.Create(plan) : OpenCgroups.Open(plan.Paths);
+        using Process p =
+            Support.Children.Start(new ProcessStartInfo("sh",
+            ["-c", $"read go; if ({script}) >/dev/null 2>&1; then echo yes; else echo no; fi"])
+            {
+                RedirectStandardInput = true,
+                RedirectStandardOutput = true,
+            });
         try
         {
             entry.EnterByPid(p.Id);

@@ -31,7 +31,8 @@ public sealed class SystemdPlanTests
     }
 
     [Test]
-    public void An_id_becomes_a_name_that_systemd_takes() => SystemdUnit.Parse("a+b", null, isUser: false).Name.Should().Be(@"ocirun-a\x2bb.scope");
+    public void An_id_becomes_a_name_that_systemd_takes() =>
+    SystemdUnit.Parse("a+b", null, isUser: false).Name.Should().Be(@"ocirun-a\x2bb.scope");
 
     [TestCase("/a/b", "expected cgroupsPath to be of format \"slice:prefix:name\" for systemd cgroups, got \"/a/b\" instead")]
     [TestCase("a:b", "expected cgroupsPath to be of format")]
@@ -68,7 +69,8 @@ public sealed class SystemdPlanTests
     [TestCase("""{"blockIO":{"weight":200,"weightDevice":[{"major":8,"minor":0,"weight":100},{"major":8,"minor":16,"weight":1000}]}}""",
         "IOWeight=1200 IODeviceWeight=/dev/block/8:0,100,/dev/block/8:16,10000")]
     [TestCase("""{"unified":{"memory.high":"30M","memory.min":"max","pids.max":"9","cpu.weight":"77","cpu.max":"max","io.weight":"default 33","memory.oom.group":"1","hugetlb.2MB.max":"0","cpuset.cpus":"1"}}""",
-        "MemoryHigh=31457280 MemoryMin=MAX TasksMax=9 CPUWeight=77 CPUQuotaPeriodUSec=100000 CPUQuotaPerSecUSec=MAX IOWeight=33 OOMPolicy=kill AllowedCPUs=2")]
+        "MemoryHigh=31457280 MemoryMin=MAX TasksMax=9 CPUWeight=77 CPUQuotaPeriodUSec=100000 CPUQuotaPerSecUSec=MAX IOWeight=33 "
+        + "OOMPolicy=kill AllowedCPUs=2")]
     [TestCase("""{"memory":{"limit":100},"unified":{"memory.max":"200"}}""", "MemoryMax=200")]
     [TestCase("""{"unified":{"memory.max":"0","cpu.max":"what ever","pids.max":"x"}}""", "")]
     public void Limits_become_properties(string resources, string expected) => Show(Resources(resources)).Should().Be(expected);
@@ -80,16 +82,20 @@ public sealed class SystemdPlanTests
     {
         CgroupHost host = new(CgroupMode.V1,
         [
-            new("/sys/fs/cgroup/cpu", ["cpu"], null, false), new("/sys/fs/cgroup/memory", ["memory"], null, false), new("/sys/fs/cgroup/devices", ["devices"], null, false),
+            new("/sys/fs/cgroup/cpu", ["cpu"], null, false), new("/sys/fs/cgroup/memory", ["memory"], null, false),
+            new("/sys/fs/cgroup/devices", ["devices"], null, false),
             new("/sys/fs/cgroup/pids", ["pids"], null, false), new("/sys/fs/cgroup/blkio", ["blkio"], null, false),
         ]);
         CgroupPlan plan = Plan(host, Resources(resources));
         string[] names = expected.Split(' ').Select(p => p.Split('=')[0]).ToArray();
-        string.Join(' ', plan.Scope!.Properties.FindAll(p => Array.IndexOf(names, p.Name) >= 0).Select(Text).Order()).Should().Be(string.Join(' ', expected.Split(' ').Order()));
+        string.Join(' ', plan.Scope!.Properties.FindAll(p => Array.IndexOf(names, p.Name) >= 0).Select(Text).Order()).Should()
+            .Be(string.Join(' ', expected.Split(' ').Order()));
         plan.Scope.Properties.Select(p => p.Name).Should().Contain("BlockIOAccounting").And.NotContain("IOAccounting");
     }
 
-    /// <summary>A systemd before 240 takes no numbers of drivers, and of a name with several numbers more than asked for would be allowed.</summary>
+    /// <summary>
+    /// A systemd before 240 takes no numbers of drivers, and of a name with several numbers more than asked for would be allowed.
+    /// </summary>
     [Test]
     public void Devices_are_allowed_by_number_or_driver()
     {
@@ -99,13 +105,18 @@ public sealed class SystemdPlanTests
              {"allow":true,"type":"b","major":9,"minor":3,"access":"rwm"},{"allow":true,"type":"c","minor":5,"access":"r"}]}
             """).Devices);
         string Rules(bool unified) => string.Join(' ', UnitDevices.Properties(filter, unified, Known).ConvertAll(Text));
-        Rules(unified: true).Should().StartWith("DevicePolicy=strict DeviceAllow=char-180,rw,block-sd,r,/dev/block/9:3,rwm,char-*,r,").And.Contain(",char-pts,rwm,").And.Contain("char-*,m,block-*,m,/dev/char/1:3,rwm,");
+        Rules(unified: true).Should()
+            .StartWith("DevicePolicy=strict DeviceAllow=char-180,rw,block-sd,r,/dev/block/9:3,rwm,char-*,r,").And.Contain(
+            ",char-pts,rwm,").And.Contain("char-*,m,block-*,m,/dev/char/1:3,rwm,");
         Rules(unified: false).Should().NotContain("char-*,r", "on v1 it would be allowed for good");
     }
 
     [Test]
     public void A_list_of_denials_is_not_for_systemd() =>
-        UnitDevices.Properties(DeviceFilter.Build(Resources("""{"devices":[{"allow":true,"access":"rwm"},{"allow":false,"type":"b","major":8,"access":"w"}]}""").Devices), unified: true, "").Should().BeEmpty();
+        UnitDevices.Properties(
+        DeviceFilter.Build(
+        Resources("""{"devices":[{"allow":true,"access":"rwm"},{"allow":false,"type":"b","major":8,"access":"w"}]}""").Devices),
+        unified: true, "").Should().BeEmpty();
 
     [TestCase("PIDs")]
     [TestCase("Slice")]
@@ -119,15 +130,20 @@ public sealed class SystemdPlanTests
     [Test]
     public void Annotations_become_properties()
     {
-        CgroupPlan plan = Plan(V2, Resources("""{"pids":{"limit":4}}"""), new SystemdProperty("TimeoutStopUSec", VariantValue.OfNumber("t", 7)));
-        plan.Scope!.Properties.FindAll(p => p.Name is not ("DeviceAllow" or "DevicePolicy")).ConvertAll(Text).Should().Equal("Description=ocirun container web", "Slice=system.slice", "Delegate=1", "DefaultDependencies=0",
+        CgroupPlan plan =
+            Plan(V2, Resources("""{"pids":{"limit":4}}"""), new SystemdProperty("TimeoutStopUSec", VariantValue.OfNumber("t", 7)));
+        plan.Scope!.Properties.FindAll(p => p.Name is not ("DeviceAllow" or "DevicePolicy")).ConvertAll(Text).Should()
+            .Equal("Description=ocirun container web", "Slice=system.slice", "Delegate=1", "DefaultDependencies=0",
             "MemoryAccounting=1", "CPUAccounting=1", "IOAccounting=1", "TasksAccounting=1", "TimeoutStopUSec=7", "TasksMax=4");
         plan.Scope.With(12).ConvertAll(Text).Should().Contain("PIDs=12");
         plan.Optional.Should().BeFalse();
     }
 
     private static CgroupPlan Plan(CgroupHost host, LinuxResources resources, params SystemdProperty[] annotations) =>
-        CgroupPlan.Build(host, new CgroupRequest("web", null, resources) { Unit = SystemdUnit.Parse("web", null, isUser: false), UnitAnnotations = [.. annotations] });
+        CgroupPlan.Build(host,
+        new CgroupRequest("web", null,
+        resources)
+        { Unit = SystemdUnit.Parse("web", null, isUser: false), UnitAnnotations = [.. annotations] });
 
     private static LinuxResources Resources(string json)
     {
@@ -139,9 +155,9 @@ public sealed class SystemdPlanTests
 
     private static string Show(LinuxResources resources)
     {
-        CgroupStepList steps = new([new CgroupDirectory(V2.Unified!, "x")]);
-        ResourcesV2.Add(steps, resources);
-        return string.Join(' ', UnitProperties.ForLimits(steps.Steps).ConvertAll(Text));
+        CgroupPlanBuilder steps = new([new CgroupDirectory(V2.Unified!, "x")], unified: true);
+        OciRuntime.Cgroups.Resources.Add(steps, resources);
+        return string.Join(' ', UnitLimits.Of(steps.Steps).ConvertAll(Text));
     }
 
     private static string Text(UnitProperty property) => $"{property.Name}={Text(property.Value)}";

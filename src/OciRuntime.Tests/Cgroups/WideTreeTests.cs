@@ -7,8 +7,10 @@ using Process = System.Diagnostics.Process;
 
 namespace OciRuntime.Tests.Cgroups;
 
-/// <summary>Trees with more cgroups beside each other than are to be held in memory, or removed in the time that is for waiting; and what must not be read.</summary>
-[NonParallelizable]
+/// <summary>
+/// Trees with more cgroups beside each other than are to be held in memory, or removed in the time that is for waiting; and what must not
+/// be read.
+/// </summary>
 public sealed class WideTreeTests : CgroupFixture
 {
     private const int Across = 30, Below = 4;
@@ -20,7 +22,8 @@ public sealed class WideTreeTests : CgroupFixture
     {
         string top = Wide(where);
         CgroupControl control = new([top], room: 500);
-        FluentActions.Invoking(control.Pids).Should().Throw<OciException>().WithMessage("there are more cgroups below than can be looked through*");
+        FluentActions.Invoking(control.Pids).Should().Throw<OciException>()
+            .WithMessage("there are more cgroups below than can be looked through*");
         control.Remove(TimeSpan.FromSeconds(5));
         Directory.Exists(top).Should().BeFalse();
     }
@@ -51,11 +54,15 @@ public sealed class WideTreeTests : CgroupFixture
         string top = Wide("freezer");
         Process sleeper = Start("sleep", "1000");
         RawDirectories.Nest(top, ["held"u8.ToArray()], sleeper.Id);
-        FluentActions.Invoking(() => new CgroupControl([top]).Remove(TimeSpan.Zero)).Should().Throw<OciException>().WithMessage($"*held by process {sleeper.Id}");
+        FluentActions.Invoking(() => new CgroupControl([top]).Remove(TimeSpan.Zero)).Should().Throw<OciException>()
+            .WithMessage($"*held by process {sleeper.Id}");
         Directory.GetDirectories(top).Should().Equal([$"{top}/held"], "the others are gone");
     }
 
-    /// <summary>Rootless, the owner of a cgroup in the container is its user outside, and without privilege no owner reads what he has denied himself.</summary>
+    /// <summary>
+    /// Rootless, the owner of a cgroup in the container is its user outside, and without privilege no owner reads what he has denied
+    /// himself.
+    /// </summary>
     [TestCase("freezer")]
     [TestCase("unified")]
     public void What_cannot_be_read_does_not_pass_for_empty(string where)
@@ -66,7 +73,8 @@ public sealed class WideTreeTests : CgroupFixture
         System.IO.File.SetUnixFileMode($"{top}/hidden/cgroup.procs", UnixFileMode.None);
         CgroupControl control = new([top]);
         control.Pids().Should().Equal([hidden.Id], "root reads all");
-        WithoutAccess(() => FluentActions.Invoking(control.Pids).Should().Throw<OciException>().WithMessage("read cgroup.procs of a cgroup*").Which.Errno.Should().Be(Errno.EACCES));
+        WithoutAccess(() => FluentActions.Invoking(control.Pids).Should().Throw<OciException>()
+            .WithMessage("read cgroup.procs of a cgroup*").Which.Errno.Should().Be(Errno.EACCES));
     }
 
     /// <summary>On a thread of its own, as capabilities are each thread's.</summary>
@@ -89,7 +97,7 @@ public sealed class WideTreeTests : CgroupFixture
         });
         thread.Start();
         thread.Join();
-        if (failure != null) throw new AssertionException(failure.Message, failure);
+        if (failure is not null) throw new AssertionException(failure.Message, failure);
     }
 
     private string Wide(string where)

@@ -49,7 +49,8 @@ public sealed class CommandLineReaderTests
     [TestCase("--log /l", "--log /l", Description = "the whole name wins, though others begin so")]
     [TestCase("--rootless=true", "--rootl true")]
     public void Abbreviated_global_options(string line, string abbreviated) =>
-        CommandLineReader.Parse([.. abbreviated.Split(' '), "list"]).Globals.Should().BeEquivalentTo(CommandLineReader.Parse([.. line.Split(' '), "list"]).Globals);
+        CommandLineReader.Parse([.. abbreviated.Split(' '), "list"]).Globals.Should()
+        .BeEquivalentTo(CommandLineReader.Parse([.. line.Split(' '), "list"]).Globals);
 
     [TestCase("create --no-subreaper -f c.json x")]
     [TestCase("run --no-subreaper x")]
@@ -99,22 +100,31 @@ public sealed class CommandLineReaderTests
     [Test]
     public void Global_options_of_all_clients_are_read()
     {
-        string line = "--root=/run/r --log /l/a --log=/l/b --log-format=json --log-level debug --debug --systemd-cgroup --rootless=false --criu /c --cgroup-manager disabled -debug=false start x";
+        string line =
+            "--root=/run/r --log /l/a --log=/l/b --log-format=json --log-level debug --debug --systemd-cgroup --rootless=false --criu /c "
+            + "--cgroup-manager disabled -debug=false start x";
         ParsedCommandLine parsed = CommandLineReader.Parse(line.Split(' '));
         parsed.Globals.Should().BeEquivalentTo(new GlobalOptions
         {
-            Root = "/run/r", Log = "/l/b", LogFormat = LogFormat.Json, LogLevel = LogLevel.Debug, SystemdCgroup = true, Rootless = RootlessMode.False, Criu = "/c",
+            Root = "/run/r",
+            Log = "/l/b",
+            LogFormat = LogFormat.Json,
+            LogLevel = LogLevel.Debug,
+            SystemdCgroup = true,
+            Rootless = RootlessMode.False,
+            Criu = "/c",
             CgroupManager = CgroupManager.Disabled,
         });
         parsed.Request.Should().Be(Request.RunVerb);
-        parsed.Definition!.Name.Should().Be("start");
         parsed.Verb.Should().BeOfType<StartOptions>();
     }
 
     // Traced: client-contract.md.
-    [TestCase("--root /run/containerd/runc/default --log /b/log.json --log-format json create --bundle /b --pid-file /b/init.pid --console-socket /tmp/pty1/pty.sock c")]
+    [TestCase("--root /run/containerd/runc/default --log /b/log.json --log-format json create --bundle /b --pid-file /b/init.pid "
+        + "--console-socket /tmp/pty1/pty.sock c")]
     [TestCase("--root /r --log /b/log.json --log-format json --systemd-cgroup delete --force c")]
-    [TestCase("--log-format=json --log=/u/oci-log create --bundle /u --pid-file /run/pidfile --no-pivot --no-new-keyring --preserve-fds 2 c")]
+    [TestCase("--log-format=json --log=/u/oci-log create --bundle /u --pid-file /run/pidfile --no-pivot --no-new-keyring --preserve-fds 2 "
+        + "c")]
     [TestCase("--cgroup-manager disabled --log=/u/oci-log start c")]
     [TestCase("--root /r kill --all c 9")]
     [TestCase("--root /r run --bundle /b --pid-file /p --detach --keep --no-subreaper c")]
@@ -136,13 +146,12 @@ public sealed class CommandLineReaderTests
     [TestCase("-?")]
     [TestCase("--usage")]
     [TestCase("--he")]
-    [TestCase("help")]
     [TestCase("--help nonsense")]
     public void Help_on_the_program(string line)
     {
         ParsedCommandLine parsed = CommandLineReader.Parse(line.Split(' ', StringSplitOptions.RemoveEmptyEntries));
         parsed.Request.Should().Be(Request.ShowHelp);
-        parsed.Definition.Should().BeNull();
+        parsed.Verb.Should().BeNull();
     }
 
     [TestCase("create --help")]
@@ -152,13 +161,16 @@ public sealed class CommandLineReaderTests
     [TestCase("create --usage")]
     [TestCase("create x --help")]
     [TestCase("create --help --nonsense")]
-    [TestCase("help create")]
     public void Help_on_a_command(string line)
     {
         ParsedCommandLine parsed = CommandLineReader.Parse(line.Split(' '));
         parsed.Request.Should().Be(Request.ShowHelp);
-        parsed.Definition!.Name.Should().Be("create");
+        parsed.Verb.Should().BeOfType<CreateOptions>();
     }
+
+    [TestCase("help", null)]
+    [TestCase("help create", "create")]
+    public void Help_is_a_command(string line, string? topic) => Verb<HelpOptions>(line).Command.Should().Be(topic);
 
     [TestCase("--vers")]
     [TestCase("-V")]
@@ -172,38 +184,14 @@ public sealed class CommandLineReaderTests
     [Test]
     public void Payload_of_commands_such_as_exec_is_left_alone()
     {
-        PayloadOptions options = new();
-        ArgumentCursor a = new(["--quiet", "id", "ls", "--quiet", "--", "-l"]);
-        CommandLineReader.ReadVerb(VerbDefinition.Of<PayloadOptions>("payload"), options, ref a);
-        options.Quiet.Should().BeTrue();
-        options.Words.Should().Equal("id", "ls", "--quiet", "--", "-l");
+        ExecOptions exec = Verb<ExecOptions>("exec --tty id ls --detach -- -l");
+        exec.Tty.Should().BeTrue();
+        exec.Detach.Should().BeFalse();
+        exec.Id.Should().Be("id");
+        exec.Command.Should().Equal("ls", "--detach", "--", "-l");
     }
 
     private static T Verb<T>(string line)
         where T : VerbOptions =>
         CommandLineReader.Parse(line.Split(' ')).Verb.Should().BeOfType<T>().Subject;
-
-    private sealed class PayloadOptions : VerbOptions
-    {
-        public bool Quiet { get; private set; }
-
-        public List<string> Words { get; } = [];
-
-        public override Arity Arity => Arity.AtLeast(1);
-
-        public override bool OptionsEndAtFirstArgument => true;
-
-        public override void AcceptArgument(int index, string value) => Words.Add(value);
-
-        public override bool Accept(string name, ref ArgumentCursor a)
-        {
-            switch (name)
-            {
-                case "quiet": Quiet = a.Flag(); return true;
-                default: return base.Accept(name, ref a);
-            }
-        }
-
-        public override VerbHelp Describe() => new("", []);
-    }
 }

@@ -53,7 +53,7 @@ public sealed class CompletionTests
 
     [Test]
     public void Another_shell_is_named_in_the_error() =>
-        Ocirun.Run("completion", "tcsh").ShouldFail(1, "no completion for the shell \"tcsh\": bash, zsh and fish have one");
+        Ocirun.Run("completion", "tcsh").ShouldFail(1, "unknown shell \"tcsh\": expected bash, zsh or fish");
 
     // What has been typed, with | between readline's words, and what is offered.
     [TestCase("cr", "create")]
@@ -118,13 +118,14 @@ public sealed class CompletionTests
     [TestCase("exec --pidf", "--pidfd-socket=")]
     [TestCase("help pa", "pause ")]
     [TestCase("completion z", "zsh ")]
-    public void Zsh(string typed, string completed) => InZsh($"ocirun {typed}").Should().EndWith(completed).And.HaveLength($"ocirun {typed}".Length - typed.Split(' ', '=')[^1].Length + completed.Length);
+    public void Zsh(string typed, string completed) => InZsh($"ocirun {typed}").Should()
+    .EndWith(completed).And.HaveLength($"ocirun {typed}".Length - typed.Split(' ', '=')[^1].Length + completed.Length);
 
     [Test]
     public void Containers_below_the_given_root_are_offered()
     {
-        using var bundle = new TestBundle();
-        using var container = new TestContainer(bundle);
+        using TestBundle bundle = new();
+        using TestContainer container = new(bundle);
         container.Create().ShouldSucceed();
         string beginning = container.Id[..^1];
         InBash(["--root", container.StateRoot, "state", beginning]).Should().Equal(container.Id);
@@ -155,7 +156,15 @@ public sealed class CompletionTests
     private string ScriptOf(string shell) => Path.Combine(_directory, shell == "zsh" ? "_ocirun" : $"script.{shell}");
 
     private CommandOptions Options(string? path) =>
-        new() { WorkingDirectory = _directory, Env = new Dictionary<string, string?> { ["PATH"] = $"{path ?? _directory}:{Environment.GetEnvironmentVariable("PATH")}", ["HOME"] = _directory } };
+        new()
+        {
+            WorkingDirectory = _directory,
+            Env = new Dictionary<string, string?>
+            {
+                ["PATH"] = $"{path ?? _directory}:{Environment.GetEnvironmentVariable("PATH")}",
+                ["HOME"] = _directory
+            }
+        };
 
     private string[] InBash(string[] words, string before = "", string? path = null)
     {
@@ -164,14 +173,16 @@ public sealed class CompletionTests
             _ocirun ocirun "${COMP_WORDS[COMP_CWORD]}" "${COMP_WORDS[COMP_CWORD - 1]}"
             if ((${#COMPREPLY[@]})); then printf '%s\n' "${COMPREPLY[@]}"; fi
             """;
-        CommandResult result = Command.Run(Requires.Tool("bash"), ["--norc", "-c", $"{before}\n{Complete}", "bash", ScriptOf("bash"), .. words], Options(path));
+        CommandResult result = Command.Run(Requires.Tool("bash"),
+            ["--norc", "-c", $"{before}\n{Complete}", "bash", ScriptOf("bash"), .. words], Options(path));
         result.ShouldSucceed().Stderr.Should().BeEmpty();
         return result.Lines;
     }
 
     private string[] InFish(string line, string? path = null)
     {
-        CommandResult result = Command.Run(Requires.Tool("fish"), ["--no-config", "-c", "source $argv[1]; complete -C $argv[2]", ScriptOf("fish"), $"ocirun {line}"], Options(path));
+        CommandResult result = Command.Run(Requires.Tool("fish"),
+            ["--no-config", "-c", "source $argv[1]; complete -C $argv[2]", ScriptOf("fish"), $"ocirun {line}"], Options(path));
         result.ShouldSucceed().Stderr.Should().BeEmpty();
         return [.. result.Lines.Select(offer => offer.Split('\t')[0])];
     }

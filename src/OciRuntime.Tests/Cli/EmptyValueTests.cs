@@ -8,11 +8,13 @@ using OciRuntime.Tests.Support;
 
 namespace OciRuntime.Tests.Cli;
 
-/// <summary>An option with an empty value is one that is not given: scripts and clients pass variables on that may be unset (runc).</summary>
+/// <summary>
+/// An option with an empty value is one that is not given: scripts and clients pass variables on that may be unset (runc).
+/// </summary>
 public sealed class EmptyValueTests
 {
     private static IEnumerable<TestCaseData> Options() =>
-        from type in new[] { typeof(GlobalOptions) }.Concat(Verbs.All.Select(verb => verb.OptionsType))
+        from type in new[] { typeof(GlobalOptions) }.Concat(Verbs.All.Select(verb => verb.GetType()))
         from property in type.GetProperties()
         let option = property.GetCustomAttribute<OptionAttribute>()
         where option is { MetaValue.Length: > 0 } && option.LongName != "root"
@@ -47,13 +49,16 @@ public sealed class EmptyValueTests
     [Test]
     public void A_life_with_unset_variables()
     {
-        using var bundle = new TestBundle().Script("exec sleep 100");
-        using var container = new TestContainer(bundle);
-        container.GlobalOptions.AddRange(["--log", "", "--log-format", "", "--log-level", "", "--cgroup-manager", "", "--rootless", "", "--criu="]);
-        container.Create("--pid-file", "", "--console-socket", "", "--pidfd-socket", "", "--config", "", "--preserve-fds", "").ShouldSucceed();
+        using TestBundle bundle = new TestBundle().Script("exec sleep 100");
+        using TestContainer container = new(bundle);
+        container.GlobalOptions.AddRange(["--log", "", "--log-format", "", "--log-level", "", "--cgroup-manager", "", "--rootless",
+            "", "--criu="]);
+        container.Create("--pid-file", "", "--console-socket", "", "--pidfd-socket", "", "--config", "", "--preserve-fds", "")
+            .ShouldSucceed();
         container.Start().ShouldSucceed();
         container.ExecWith(
-            ["--user", "", "--cwd", "", "--pid-file", "", "--env", "", "--cap", "", "--additional-gids", "", "--apparmor", "", "--process-label", "", "--process", "", "--console-socket", "", "--preserve-fds", "", "--cgroup", ""],
+            ["--user", "", "--cwd", "", "--pid-file", "", "--env", "", "--cap", "", "--additional-gids", "", "--apparmor", "",
+            "--process-label", "", "--process", "", "--console-socket", "", "--preserve-fds", "", "--cgroup", ""],
             "sh", "-c", "id -u; pwd").ShouldSucceed().Text.Should().Be("0\n/");
         container.Invoke("events", "--stats", "--interval", "").ShouldSucceed();
         container.Invoke("ps", "--format", "").ShouldSucceed();
@@ -65,5 +70,6 @@ public sealed class EmptyValueTests
     private static List<string> Values(OptionSet set) =>
         [.. set.GetType().GetProperties().Where(p => p.GetIndexParameters().Length == 0).Select(p => $"{p.Name}={Show(p.GetValue(set))}")];
 
-    private static string Show(object? value) => value is IEnumerable list and not string ? $"[{string.Join(',', list.Cast<object>())}]" : $"{value ?? "null"}";
+    private static string Show(object? value) =>
+        value is IEnumerable list and not string ? $"[{string.Join(',', list.Cast<object>())}]" : $"{value ?? "null"}";
 }

@@ -38,7 +38,8 @@ public sealed class ErrnoTextTests
     public void All_names_are_those_of_Mono(int errno) => NamesOf(errno).Should().Contain(ErrnoText.Name(errno));
 
     // 41 and 58 were never given out; Mono stops at 131.
-    private static IEnumerable<int> Described => Enumerable.Range(1, 133).Where(errno => !Marshal.GetPInvokeErrorMessage(errno).StartsWith("Unknown error", StringComparison.Ordinal));
+    private static IEnumerable<int> Described => Enumerable.Range(1, 133)
+        .Where(errno => !Marshal.GetPInvokeErrorMessage(errno).StartsWith("Unknown error", StringComparison.Ordinal));
 
     private static IEnumerable<int> Named => Enumerable.Range(1, 133).Where(errno => NamesOf(errno).Length > 0);
 

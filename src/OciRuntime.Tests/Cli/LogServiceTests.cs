@@ -9,7 +9,9 @@ using OciRuntime.Tests.Support;
 
 namespace OciRuntime.Tests.Cli;
 
-/// <summary>--log journald:NAME and syslog:NAME: what arrives at the sockets, which a mount namespace of its own puts into their places.</summary>
+/// <summary>
+/// --log journald:NAME and syslog:NAME: what arrives at the sockets, which a mount namespace of its own puts into their places.
+/// </summary>
 public sealed class LogServiceTests
 {
     // A new /run and a new /dev, so that nothing has to be made on the host. $1 and $2: the sockets, or "".
@@ -49,7 +51,8 @@ public sealed class LogServiceTests
         message.Should().Contain("\n", "the configuration has two faults");
         byte[] length = new byte[8];
         BinaryPrimitives.WriteInt64LittleEndian(length, message.Length);
-        journal.Receive().Text.Should().Be($"MESSAGE\n{Encoding.UTF8.GetString(length)}{message}\nPRIORITY=3\nSYSLOG_IDENTIFIER=x\nID=web\n");
+        journal.Receive().Text.Should()
+            .Be($"MESSAGE\n{Encoding.UTF8.GetString(length)}{message}\nPRIORITY=3\nSYSLOG_IDENTIFIER=x\nID=web\n");
     }
 
     [Test]
@@ -65,7 +68,8 @@ public sealed class LogServiceTests
         (Libc.fcntl(fd, Libc.F_GET_SEALS, 0) & 15).Should().Be(15, "journald takes only what nobody can change any more (F_GET_SEALS)");
         file.Position = 0;
         string entry = new StreamReader(file).ReadToEnd();
-        entry.Should().StartWith("MESSAGE={\"level\":\"error\",\"msg\":\"unknown command").And.EndWith("\nPRIORITY=3\nSYSLOG_IDENTIFIER=x\n");
+        entry.Should()
+            .StartWith("MESSAGE={\"level\":\"error\",\"msg\":\"unknown command").And.EndWith("\nPRIORITY=3\nSYSLOG_IDENTIFIER=x\n");
         entry.Length.Should().BeGreaterThan(600_000);
     }
 
@@ -73,10 +77,11 @@ public sealed class LogServiceTests
     public void Debug_records_have_their_priority_and_come_before_the_last()
     {
         using NotifySocket journal = new();
-        using var bundle = new TestBundle();
-        using var container = new TestContainer(bundle);
+        using TestBundle bundle = new();
+        using TestContainer container = new(bundle);
         bundle.Save();
-        Run(journal, null, "--debug", "--log=journald:x", "--root", container.StateRoot, "create", "-b", bundle.Directory, container.Id).ShouldSucceed().Stderr.Should().BeEmpty();
+        Run(journal, null, "--debug", "--log=journald:x", "--root", container.StateRoot, "create", "-b", bundle.Directory, container.Id)
+            .ShouldSucceed().Stderr.Should().BeEmpty();
         journal.Receive().Text.Should().Contain("\nPRIORITY=7\n").And.EndWith($"\nID={container.Id}\n");
     }
 
@@ -86,10 +91,12 @@ public sealed class LogServiceTests
     {
         using NotifySocket syslog = new();
         DateTime before = DateTime.Now.AddSeconds(-1);
-        Run(null, syslog, "--log", destination, "--root", "/run/none", "state", "web").ShouldFail(1).Stderr.Should().Be("container does not exist\n");
+        Run(null, syslog, "--log", destination, "--root", "/run/none", "state", "web").ShouldFail(1).Stderr.Should()
+            .Be("container does not exist\n");
         string record = syslog.Receive().Text;
         record.Should().MatchRegex($"^<11>[A-Z][a-z]{{2}} [ 123][0-9] [0-9:]{{8}} {tag}: container does not exist$");
-        DateTime.ParseExact(record[4..19], "MMM d HH:mm:ss", CultureInfo.InvariantCulture, DateTimeStyles.AllowInnerWhite).Should().BeOnOrAfter(before).And.BeOnOrBefore(DateTime.Now);
+        DateTime.ParseExact(record[4..19], "MMM d HH:mm:ss", CultureInfo.InvariantCulture, DateTimeStyles.AllowInnerWhite).Should()
+            .BeOnOrAfter(before).And.BeOnOrBefore(DateTime.Now);
         syslog.IsQuiet.Should().BeTrue();
     }
 
@@ -99,7 +106,8 @@ public sealed class LogServiceTests
         using NotifySocket syslog = new();
         CommandOptions far = new() { Env = new Dictionary<string, string?> { ["TZ"] = "XYZ-05:30" } };
         Run(null, syslog, far, "--log", "syslog:x", "--root", "/run/none", "state", "web").ShouldFail(1);
-        DateTime there = DateTime.ParseExact(syslog.Receive().Text[4..19], "MMM d HH:mm:ss", CultureInfo.InvariantCulture, DateTimeStyles.AllowInnerWhite);
+        DateTime there = DateTime.ParseExact(syslog.Receive().Text[4..19], "MMM d HH:mm:ss", CultureInfo.InvariantCulture,
+            DateTimeStyles.AllowInnerWhite);
         there.Should().BeCloseTo(DateTime.UtcNow.AddMinutes(330), TimeSpan.FromMinutes(1));
     }
 
@@ -122,7 +130,8 @@ public sealed class LogServiceTests
         using NotifySocket syslog = new();
         Run(null, syslog, "--log=syslog:x", "--log-format=json", "--root", "/run/none", "state", "web").ShouldFail(1);
         string record = syslog.Receive().Text;
-        JsonDocument.Parse(record[record.IndexOf('{')..]).RootElement.GetProperty("msg").GetString().Should().Be("container does not exist");
+        JsonDocument.Parse(record[record.IndexOf('{')..]).RootElement.GetProperty("msg").GetString().Should()
+            .Be("container does not exist");
     }
 
     [TestCase("journald:x")]
@@ -130,14 +139,18 @@ public sealed class LogServiceTests
     public void A_service_that_is_not_there_is_no_reason_to_fail(string destination)
     {
         Run(null, null, "--log", destination, "--debug", "list").ShouldSucceed().Stderr.Should().BeEmpty();
-        Run(null, null, "--log", destination, "--root", "/run/none", "state", "web").ShouldFail(1).Stderr.Should().Be("container does not exist\n");
+        Run(null, null, "--log", destination, "--root", "/run/none", "state", "web").ShouldFail(1).Stderr.Should()
+            .Be("container does not exist\n");
     }
 
-    private static CommandResult Run(NotifySocket? journal, NotifySocket? syslog, params string[] args) => Run(journal, syslog, new CommandOptions(), args);
+    private static CommandResult Run(NotifySocket? journal, NotifySocket? syslog, params string[] args) =>
+        Run(journal, syslog, new CommandOptions(), args);
 
     private static CommandResult Run(NotifySocket? journal, NotifySocket? syslog, CommandOptions options, params string[] args) =>
-        Command.Run("unshare", ["--mount", "sh", "-euc", Places, "sh", journal?.Name ?? "", syslog?.Name ?? "", Ocirun.Binary.Path, .. args], options);
+        Command.Run("unshare",
+        ["--mount", "sh", "-euc", Places, "sh", journal?.Name ?? "", syslog?.Name ?? "", Ocirun.Binary.Path, .. args], options);
 
+    [MeasuresTime]
     [Test]
     public void A_journal_that_hangs_does_not_hang_the_command()
     {
@@ -145,7 +158,8 @@ public sealed class LogServiceTests
         using Socket other = new(AddressFamily.Unix, SocketType.Dgram, ProtocolType.Unspecified);
         other.Blocking = false;
         other.Connect(new UnixDomainSocketEndPoint(journal.Name));
-        FluentActions.Invoking(() => Enumerable.Range(0, 100_000).ToList().ForEach(_ => other.Send("x"u8))).Should().Throw<SocketException>("the queue is full");
+        FluentActions.Invoking(() => Enumerable.Range(0, 100_000).ToList().ForEach(_ => other.Send("x"u8))).Should()
+            .Throw<SocketException>("the queue is full");
         CommandResult result = Run(journal, null, "--log=journald:x", "--root", "/run/none", "state", "web");
         result.ShouldFail(1).Stderr.Should().Be("container does not exist\n");
         result.Duration.Should().BeGreaterThan(TimeSpan.FromSeconds(0.9)).And.BeLessThan(TimeSpan.FromSeconds(10));

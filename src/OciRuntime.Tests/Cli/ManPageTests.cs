@@ -7,10 +7,11 @@ namespace OciRuntime.Tests.Cli;
 
 public sealed class ManPageTests
 {
-    private static readonly CommandOptions Wide = new() { Env = new Dictionary<string, string?> { ["MANWIDTH"] = "200", ["GROFF_NO_SGR"] = "1" } };
+    private static readonly CommandOptions Wide =
+        new() { Env = new Dictionary<string, string?> { ["MANWIDTH"] = "200", ["GROFF_NO_SGR"] = "1" } };
     private string _directory = "";
 
-    public static IEnumerable<string> Topics => Verbs.All.Select(static verb => verb.Name).Prepend("");
+    public static IEnumerable<string> Topics => Verbs.All.Select(static verb => verb.VerbName).Prepend("");
 
     [OneTimeSetUp]
     public void WritePages()
@@ -28,7 +29,8 @@ public sealed class ManPageTests
     {
         string directory = TestRun.NewDirectory("man");
         Ocirun.Run("man", "--output", directory).ShouldSucceed().Stdout.Should().BeEmpty();
-        Directory.GetFiles(directory).Select(Path.GetFileName).Should().BeEquivalentTo(Topics.Select(topic => topic.Length == 0 ? "ocirun.8" : $"ocirun-{topic}.8"));
+        Directory.GetFiles(directory).Select(Path.GetFileName).Should()
+            .BeEquivalentTo(Topics.Select(topic => topic.Length == 0 ? "ocirun.8" : $"ocirun-{topic}.8"));
         Cleaner.DeleteTree(directory);
     }
 
@@ -45,16 +47,29 @@ public sealed class ManPageTests
     [TestCaseSource(nameof(Topics))]
     public void Everything_that_the_help_knows_is_legible_in_it(string topic)
     {
-        VerbDefinition? verb = Verbs.Find(topic);
+        VerbOptions? verb = Verbs.Find(topic);
         string text = Rendered(topic);
-        foreach (OptionDescription option in verb is null ? VerbDescription.GlobalOptions() : VerbDescription.OptionsOf(verb.OptionsType))
+        foreach (OptionDescription option in ((OptionSet?)verb ?? new GlobalOptions()).DescribeOptions())
         {
-            if (!option.Hidden) text.Should().Contain(string.Join(", ", option.Spellings)).And.Contain(string.Join(' ', option.Text.Split(' ').Take(4)));
+            if (!option.Hidden)
+            {
+                text.Should()
+                    .Contain(string.Join(", ", option.Spellings)).And.Contain(string.Join(' ', option.Text.Split(' ').Take(4)));
+            }
         }
-        foreach (string section in (string[])["NAME", "SYNOPSIS", "DESCRIPTION", "EXAMPLES", "EXIT STATUS", "SEE ALSO"]) text.Should().Contain($"\n{section}\n");
-        foreach (HelpExample example in verb?.CreateOptions().Describe().Examples ?? ProgramHelp.Examples) text.Should().Contain(example.Command);
-        if (verb is null) text.Should().Contain("\nFILES\n").And.Contain("\nENVIRONMENT\n").And.Contain("/run/ocirun").And.ContainAll(Verbs.All.Select(v => $"ocirun-{v.Name}(8)"));
-        else text.Should().Contain("ocirun(8)");
+        foreach (string section in (string[])["NAME", "SYNOPSIS", "DESCRIPTION", "EXAMPLES", "EXIT STATUS", "SEE ALSO"])
+            text.Should().Contain($"\n{section}\n");
+        foreach (HelpExample example in verb?.Describe().Examples ?? ProgramHelp.Examples) text.Should().Contain(example.Command);
+        if (verb is null)
+        {
+            text.Should()
+                .Contain("\nFILES\n").And.Contain("\nENVIRONMENT\n").And.Contain("/run/ocirun").And.ContainAll(Verbs.All.Select(v =>
+                $"ocirun-{v.VerbName}(8)"));
+        }
+        else
+        {
+            text.Should().Contain("ocirun(8)");
+        }
     }
 
     [TestCase(".leading dot", "\\&.leading dot")]
@@ -77,5 +92,6 @@ public sealed class ManPageTests
 
     private string PageOf(string topic) => Path.Combine(_directory, topic.Length == 0 ? "ocirun.8" : $"ocirun-{topic}.8");
 
-    private string Rendered(string topic) => Command.Run(Requires.Tool("groff"), ["-man", "-Tascii", "-P-cbou", "-rLL=200n", PageOf(topic)], Wide).ShouldSucceed().Stdout;
+    private string Rendered(string topic) =>
+        Command.Run(Requires.Tool("groff"), ["-man", "-Tascii", "-P-cbou", "-rLL=200n", PageOf(topic)], Wide).ShouldSucceed().Stdout;
 }

@@ -24,7 +24,7 @@ public sealed class OptionEffectTests
     {
         _bundle.Args("sleep", "1000").Save();
         File.Move(_bundle.ConfigPath, Path.Combine(_bundle.Directory, "other.json"));
-        using var container = new TestContainer(_bundle.Args("false"));
+        using TestContainer container = new(_bundle.Args("false"));
         if (verb == "create") container.Create("--config", "other.json").ShouldSucceed();
         else container.Run("--detach", "-f", "other.json").ShouldSucceed();
         if (verb == "create") container.Start().ShouldSucceed();
@@ -46,11 +46,11 @@ public sealed class OptionEffectTests
     [Test]
     public void Explain_reads_the_file_that_config_names()
     {
-        _bundle.Args("one").Save();
+        _bundle.Args("this-one").Save();
         File.Move(_bundle.ConfigPath, Path.Combine(_bundle.Directory, "other.json"));
-        _bundle.Args("two").Save();
-        Explain().Should().Contain("two");
-        Explain("--config", "other.json").Should().Contain("one").And.NotContain("two");
+        _bundle.Args("another-one").Save();
+        Explain().Should().Contain("another-one");
+        Explain("--config", "other.json").Should().Contain("this-one").And.NotContain("another-one");
     }
 
     [Test]
@@ -73,7 +73,8 @@ public sealed class OptionEffectTests
     {
         using TestContainer container = Observe.Sleeping(_bundle, "--no-pivot");
         container.Exec("ls", "/").ShouldSucceed().Lines.Should().Contain("home").And.NotContain("usr");
-        new ProcessView(container.InitPid).NamespaceInode("mnt").Should().NotBe(new ProcessView(Environment.ProcessId).NamespaceInode("mnt"));
+        new ProcessView(container.InitPid).NamespaceInode("mnt").Should()
+            .NotBe(new ProcessView(Environment.ProcessId).NamespaceInode("mnt"));
     }
 
     [TestCase("--regex")]
@@ -96,7 +97,7 @@ public sealed class OptionEffectTests
     {
         string Cgroup(string manager)
         {
-            using var container = new TestContainer(_bundle.WithCgroup().Args("sleep", "1000"));
+            using TestContainer container = new(_bundle.WithCgroup().Args("sleep", "1000"));
             container.GlobalOptions.AddRange(["--cgroup-manager", manager]);
             return container.Started().Proc("cgroup");
         }
@@ -109,15 +110,17 @@ public sealed class OptionEffectTests
     public void Every_command_knows_the_version()
     {
         string version = Ocirun.Run("--version").ShouldSucceed().Stdout;
-        foreach (VerbDefinition verb in Verbs.All) Ocirun.Run(verb.Name, "--version").ShouldSucceed().Stdout.Should().Be(version);
+        foreach (VerbOptions verb in Verbs.All) Ocirun.Run(verb.VerbName, "--version").ShouldSucceed().Stdout.Should().Be(version);
     }
 
     private string Explain(params string[] options)
     {
-        int[] descriptors = [Syscall.open("/dev/null", OpenFlags.O_RDWR | OpenFlags.O_CLOEXEC), Syscall.open("/dev/null", OpenFlags.O_RDWR | OpenFlags.O_CLOEXEC)];
+        int[] descriptors = [Syscall.open("/dev/null", OpenFlags.O_RDWR | OpenFlags.O_CLOEXEC),
+            Syscall.open("/dev/null", OpenFlags.O_RDWR | OpenFlags.O_CLOEXEC)];
         try
         {
-            return Ocirun.Run(["explain", "--bundle", _bundle.Directory, .. options], new CommandOptions { ExtraFds = descriptors }).ShouldSucceed().Stdout;
+            return Ocirun.Run(["explain", "--bundle", _bundle.Directory, .. options], new CommandOptions { ExtraFds = descriptors })
+                .ShouldSucceed().Stdout;
         }
         finally
         {

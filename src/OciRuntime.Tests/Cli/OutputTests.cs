@@ -2,6 +2,7 @@ using FluentAssertions;
 using Mono.Unix.Native;
 using NUnit.Framework;
 using OciRuntime.Cli;
+using OciRuntime.Tests.Support;
 
 namespace OciRuntime.Tests.Cli;
 
@@ -14,7 +15,7 @@ public sealed class OutputTests
         Ok.Call(Syscall.fcntl(pipe[1], FcntlCommand.F_SETFL, (int)OpenFlags.O_NONBLOCK));
         byte[] data = new byte[1 << 20];
         new Random(1).NextBytes(data);
-        Task<byte[]> reader = Task.Run(() => ReadToEnd(pipe[0]));
+        Task<byte[]> reader = OwnThread.Run(() => ReadToEnd(pipe[0]));
 
         Output.WriteAll(pipe[1], data).Should().Be(0);
         Ok.Call(Syscall.close(pipe[1]));
@@ -48,10 +49,7 @@ public sealed class OutputTests
         fixed (byte* p = buffer)
         {
             long n;
-            while ((n = Syscall.read(fd, p, (ulong)buffer.Length)) > 0)
-            {
-                all.Write(buffer, 0, (int)n);
-            }
+            while ((n = Syscall.read(fd, p, (ulong)buffer.Length)) > 0) all.Write(buffer, 0, (int)n);
         }
 
         Ok.Call(Syscall.close(fd));

@@ -1,3 +1,6 @@
+using System.Security.Cryptography;
+using System.Text;
+using System.Text.Json.Nodes;
 using FluentAssertions;
 using NUnit.Framework;
 using OciRuntime.Cli;
@@ -31,7 +34,10 @@ public sealed class PackageTests
             .Should().Equal("Package: ocirun", $"Version: {version}", $"Architecture: {architecture}");
         string[] contents = Command.Run("dpkg-deb", "--contents", _package).ShouldSucceed().Lines;
         contents.Should().OnlyContain(line => line.Contains(" root/root "));
-        contents.Where(line => line.StartsWith("-rwxr-xr-x", StringComparison.Ordinal)).Should().ContainSingle().Which.Should().EndWith(" ./usr/bin/ocirun");
+        contents.Where(line => line.StartsWith("-rwxr-xr-x", StringComparison.Ordinal)).Should().ContainSingle().Which.Should()
+            .EndWith(" ./usr/bin/ocirun");
+        contents.Where(line => line.StartsWith('l')).Should().ContainSingle().Which.Should()
+            .EndWith(" ./usr/bin/containerd-shim-ocirun-v2 -> ocirun");
     }
 
     /// <summary>Nothing of the time or the machine.</summary>
@@ -41,6 +47,53 @@ public sealed class PackageTests
         byte[] first = File.ReadAllBytes(_package);
         Build("package");
         File.ReadAllBytes(_package).Should().Equal(first);
+    }
+
+    /// <summary>Any key but the maintainer's, and any byte but the packaged one, is told.</summary>
+    [Test]
+    public void Checksums_are_signed()
+    {
+        Command.Run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", $"{_directory}/key").ShouldSucceed();
+        Build("package", "--sign", $"{_directory}/key");
+        string folder = Path.GetDirectoryName(_package)!, sums = $"{folder}/SHA256SUMS";
+        Command.Run("sha256sum", ["--check", sums], new CommandOptions { WorkingDirectory = folder }).ShouldSucceed().Lines.Should()
+            .Equal($"{Path.GetFileName(_package)}: OK", $"{Path.GetFileNameWithoutExtension(_package)}.spdx.json: OK");
+        File.WriteAllText($"{_directory}/signers", $"me {File.ReadAllText($"{_directory}/key.pub")}");
+        string[] verify = ["-Y", "verify", "-f", $"{_directory}/signers", "-I", "me", "-n", "ocirun", "-s", $"{sums}.sig"];
+        Command.Run("ssh-keygen", verify, new CommandOptions { Stdin = File.ReadAllText(sums) }).ShouldSucceed();
+        Command.Run("ssh-keygen", verify, new CommandOptions { Stdin = File.ReadAllText(sums) + "x" }).Succeeded.Should().BeFalse();
+    }
+
+    [Test]
+    public void It_says_what_it_is_made_of()
+    {
+        JsonNode sbom = JsonNode.Parse(File.ReadAllText(Path.ChangeExtension(_package, ".spdx.json")))!;
+        sbom["spdxVersion"]!.GetValue<string>().Should().Be("SPDX-2.3");
+        Dictionary<string, JsonNode> packages = sbom["packages"]!.AsArray().ToDictionary(p => p!["name"]!.GetValue<string>(), p => p!);
+        packages["ocirun"]["checksums"]![0]!["checksumValue"]!.GetValue<string>().Should()
+            .Be(Convert.ToHexStringLower(SHA256.HashData(File.ReadAllBytes(Ocirun.Binary.Path))));
+        packages.Keys.Should().Contain(["Tomlyn", "CommandLineParser", "libc6-dev"])
+            .And.Contain(name => name.StartsWith("Microsoft.NETCore.App.Runtime.NativeAOT.", StringComparison.Ordinal));
+        packages.Values.Should().OnlyContain(p => p["versionInfo"]!.GetValue<string>().Length > 0);
+        // Every relationship names packages that are there.
+        IEnumerable<string> ids = packages.Values.Select(p => p["SPDXID"]!.GetValue<string>()).Append("SPDXRef-DOCUMENT");
+        sbom["relationships"]!.AsArray().SelectMany(r => (string[])[r!["spdxElementId"]!.GetValue<string>(),
+            r!["relatedSpdxElement"]!.GetValue<string>()]).Should().BeSubsetOf(ids);
+    }
+
+    /// <summary>
+    /// No writable code, no executable stack, relocations read-only, no library, and nothing of the directory it was compiled in.
+    /// </summary>
+    [Test]
+    public void The_binary_is_hardened()
+    {
+        string[] segments = Command.Run("readelf", "--program-headers", "--wide", Ocirun.Binary.Path).ShouldSucceed().Lines;
+        segments.Should().Contain(line => line.Contains("GNU_RELRO"))
+            .And.Contain(line => line.Contains("GNU_STACK") && line.Contains(" RW "))
+            .And.NotContain(line => line.Contains("RWE")).And.NotContain(line => line.Contains("INTERP"));
+        string dynamic = Command.Run("readelf", "--dynamic", "--wide", Ocirun.Binary.Path).ShouldSucceed().Stdout;
+        dynamic.Should().Contain("BIND_NOW").And.NotContain("(NEEDED)");
+        File.ReadAllBytes(Ocirun.Binary.Path).AsSpan().IndexOf(Encoding.UTF8.GetBytes($"{Ocirun.RepositoryRoot}/")).Should().Be(-1);
     }
 
     [Test]
@@ -54,9 +107,13 @@ public sealed class PackageTests
         Dpkg(root, "--verify", "ocirun").Text.Should().BeEmpty();
         // There is nothing in this root but the package: it needs no library.
         Command.Run("chroot", root, "/usr/bin/ocirun", "--version").ShouldSucceed().Stdout.Should().Be(Ocirun.Run("--version").Stdout);
-        Command.Run("zcat", $"{root}/usr/share/man/man8/ocirun-setup.8.gz").ShouldSucceed().Stdout.Should().Be(Ocirun.Run("man", "setup").Stdout);
+        Command.Run("chroot", root, "/usr/bin/containerd-shim-ocirun-v2", "-info").ShouldSucceed().Stdout.Should()
+            .Contain("containerd-shim-ocirun-v2");
+        Command.Run("zcat", $"{root}/usr/share/man/man8/ocirun-setup.8.gz").ShouldSucceed().Stdout.Should()
+            .Be(Ocirun.Run("man", "setup").Stdout);
         Command.Run("zcat", $"{root}/usr/share/doc/ocirun/changelog.gz").ShouldSucceed().Stdout.Should().StartWith("# Changelog");
-        foreach (string path in (string[])["bash-completion/completions/ocirun", "zsh/vendor-completions/_ocirun", "fish/vendor_completions.d/ocirun.fish", "doc/ocirun/copyright", "doc/ocirun/THIRD-PARTY-NOTICES"])
+        foreach (string path in (string[])["bash-completion/completions/ocirun", "zsh/vendor-completions/_ocirun",
+            "fish/vendor_completions.d/ocirun.fish", "doc/ocirun/copyright", "doc/ocirun/THIRD-PARTY-NOTICES"])
         {
             new FileInfo($"{root}/usr/share/{path}").Length.Should().BePositive();
         }
@@ -75,7 +132,8 @@ public sealed class PackageTests
     {
         Command.Run("dpkg-deb", "--extract", _package, $"{_directory}/extracted").ShouldSucceed();
         File.ReadAllText($"{_directory}/extracted/usr/share/doc/ocirun/examples/{path}")
-            .Should().Be(Ocirun.Run("setup", engine, option, "--binary", "/usr/bin/ocirun", "--config", $"{_directory}/none").ShouldSucceed().Stdout).And.NotBeEmpty();
+            .Should().Be(Ocirun.Run("setup", engine, option, "--binary", "/usr/bin/ocirun", "--config", $"{_directory}/none")
+            .ShouldSucceed().Stdout).And.NotBeEmpty();
     }
 
     [Test]
@@ -84,13 +142,19 @@ public sealed class PackageTests
         string prefix = Directory.CreateDirectory($"{_directory}/prefix/bin").Parent!.FullName;
         File.WriteAllText($"{prefix}/bin/mine", "");
         Build("install", prefix);
-        string[] examples = ["containers.conf.d/50-ocirun.conf", "docker/daemon.json", "containerd/config.toml", "crio.conf.d/50-ocirun.conf", "runtimeclass.yaml"];
-        Directory.EnumerateFiles(prefix, "*", SearchOption.AllDirectories).Select(file => Path.GetRelativePath(prefix, file)).Should().BeEquivalentTo(
+        string[] examples = ["containers.conf.d/50-ocirun.conf", "docker/daemon.json", "containerd/config.toml",
+            "crio.conf.d/50-ocirun.conf", "runtimeclass.yaml"];
+        Directory.EnumerateFiles(prefix, "*", SearchOption.AllDirectories).Select(file => Path.GetRelativePath(prefix, file)).Should()
+            .BeEquivalentTo(
         [
-            "bin/mine", "bin/ocirun", "share/bash-completion/completions/ocirun", "share/zsh/site-functions/_ocirun", "share/fish/vendor_completions.d/ocirun.fish",
-            "share/man/man8/ocirun.8", .. Verbs.All.Select(verb => $"share/man/man8/ocirun-{verb.Name}.8"), .. examples.Select(example => $"share/doc/ocirun/examples/{example}"),
+            "bin/mine", "bin/ocirun", "bin/containerd-shim-ocirun-v2",
+            "share/bash-completion/completions/ocirun", "share/zsh/site-functions/_ocirun",
+            "share/fish/vendor_completions.d/ocirun.fish",
+            "share/man/man8/ocirun.8", .. Verbs.All.Select(verb => $"share/man/man8/ocirun-{verb.VerbName}.8"),
+            .. examples.Select(example => $"share/doc/ocirun/examples/{example}"),
         ]);
         Command.Run($"{prefix}/bin/ocirun", "--version").ShouldSucceed();
+        new FileInfo($"{prefix}/bin/containerd-shim-ocirun-v2").LinkTarget.Should().Be("ocirun");
         File.ReadAllText($"{prefix}/share/doc/ocirun/examples/docker/daemon.json").Should().Contain($"\"{prefix}/bin/ocirun\"");
         Build("uninstall", prefix);
         Directory.GetFiles(prefix, "*", SearchOption.AllDirectories).Should().Equal($"{prefix}/bin/mine");
@@ -100,5 +164,6 @@ public sealed class PackageTests
         Command.Run("dpkg", [$"--root={root}", "--force-not-root", "--log=/dev/null", .. args], new CommandOptions()).ShouldSucceed();
 
     private static CommandResult Build(params string[] args) =>
-        Command.Run(Path.Combine(Ocirun.RepositoryRoot, "build.sh"), args, new CommandOptions { Timeout = TimeSpan.FromMinutes(2) }).ShouldSucceed();
+        Command.Run(Path.Combine(Ocirun.RepositoryRoot, "build.sh"), args, new CommandOptions { Timeout = TimeSpan.FromMinutes(2) })
+        .ShouldSucceed();
 }

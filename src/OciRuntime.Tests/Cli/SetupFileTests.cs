@@ -59,9 +59,12 @@ public sealed class SetupFileTests
         File.SetUnixFileMode(Config, (UnixFileMode)0b110_100_000);
         Command.Run("chown", "1234:5678", Config).ShouldSucceed();
         Write("--default").ShouldSucceed().Stdout.Should().Contain(Config + ".ocirun-backup\n");
-        File.ReadAllText(Config).Should().Be(Daemon.Replace("[\"--x\"]}", "[\"--x\"]},\n        \"ocirun\": { \"path\": \"/bin/sh\" }").Replace(": \"other\"", ": \"ocirun\""));
+        File.ReadAllText(Config).Should()
+            .Be(Daemon.Replace("[\"--x\"]}", "[\"--x\"]},\n        \"ocirun\": { \"path\": \"/bin/sh\" }")
+            .Replace(": \"other\"", ": \"ocirun\""));
         File.ReadAllText(Config + ".ocirun-backup").Should().Be(Daemon);
-        foreach (string file in (string[])[Config, Config + ".ocirun-backup"]) Command.Run("stat", "-c", "%a %u %g", file).Text.Should().Be("640 1234 5678");
+        foreach (string file in (string[])[Config, Config + ".ocirun-backup"])
+            Command.Run("stat", "-c", "%a %u %g", file).Text.Should().Be("640 1234 5678");
 
         string before = Command.Run("stat", "-c", "%i %z", Config).Text;
         Write("--default").ShouldSucceed().Stdout.Should().Contain("nothing was changed");
@@ -101,6 +104,26 @@ public sealed class SetupFileTests
         File.WriteAllText(Config, """{"runtimes": {"mine": {"runtimeArgs": ["--debug"], "path": "/x"}}}""");
         Write("--name", "mine").ShouldSucceed();
         File.ReadAllText(Config).Should().Be("""{"runtimes": {"mine": {"runtimeArgs": ["--debug"], "path": "/bin/sh"}}}""");
+    }
+
+    /// <summary>dockerd refuses an entry that has settings of a runtime and of a shim.</summary>
+    [Test]
+    public void Shim_and_runtime_take_each_others_place()
+    {
+        string program = $"{_directory}/program", shim = $"{_directory}/containerd-shim-ocirun-v2";
+        foreach (string path in (string[])[program, shim]) File.CreateSymbolicLink(path, Program);
+        File.WriteAllText(Config, Runtimes($"{{\"path\": \"{program}\", \"runtimeArgs\": [\"--debug\"]}}"));
+        Set("--shim").ShouldSucceed();
+        string entry = $"{{ \"runtimeType\": \"{shim}\" }}";
+        File.ReadAllText(Config).Should().Be(Runtimes(entry));
+        File.WriteAllText(Config, Runtimes(entry.Replace(" }", ", \"options\": {} }")));
+        Set("--shim").ShouldSucceed().Stdout.Should().Contain("nothing was changed");
+        Set().ShouldSucceed();
+        File.ReadAllText(Config).Should().Be(Runtimes($"{{ \"path\": \"{program}\" }}"));
+
+        string Runtimes(string own) => $"{{\"runtimes\": {{\"ocirun\": {own}}}}}";
+
+        CommandResult Set(params string[] options) => Run(["docker", "--config", Config, "--write", "--binary", program, .. options]);
     }
 
     [TestCase("{\"a\": 1,}", "is not JSON: line 1")]
@@ -175,7 +198,8 @@ public sealed class SetupFileTests
         Run(engine, "--config", path, "--write", "--remove").ShouldSucceed();
         File.Exists(path).Should().BeFalse();
         File.WriteAllText(path, "# mine\n");
-        foreach (string option in (string[])["--remove", "--write"]) Run(engine, "--config", path, "--write", option).ShouldFail(1, path, "was not written by ocirun setup");
+        foreach (string option in (string[])["--remove", "--write"])
+            Run(engine, "--config", path, "--write", option).ShouldFail(1, path, "was not written by ocirun setup");
         File.ReadAllText(path).Should().Be("# mine\n");
     }
 
@@ -185,9 +209,13 @@ public sealed class SetupFileTests
     public void User_has_files_of_his_own(string engine, string path)
     {
         Command.Run("chown", "1234:1234", _directory).ShouldSucceed();
-        foreach ((string variable, string value, string below) in (ReadOnlySpan<(string, string, string)>)[("HOME", _directory, ".config"), ("XDG_CONFIG_HOME", $"{_directory}/xdg", "xdg")])
+        foreach ((string variable, string value, string below) in (ReadOnlySpan<(string, string, string)>)[("HOME", _directory, ".config"),
+            ("XDG_CONFIG_HOME", $"{_directory}/xdg", "xdg")])
         {
-            CommandResult result = Command.Run("setpriv", ["--reuid=1234", "--regid=1234", "--clear-groups", "env", "--unset=XDG_CONFIG_HOME", $"{variable}={value}", Copy(), "setup", engine, "--user", "--write"], new CommandOptions());
+            CommandResult result =
+                Command.Run("setpriv",
+                ["--reuid=1234", "--regid=1234", "--clear-groups", "env", "--unset=XDG_CONFIG_HOME", $"{variable}={value}", Copy(), "setup",
+                engine, "--user", "--write"], new CommandOptions());
             result.ShouldSucceed().Stdout.Should().Contain($"{_directory}/{below}/{path}");
             File.ReadAllText($"{_directory}/{below}/{path}").Should().Contain(Copy());
         }
@@ -202,6 +230,7 @@ public sealed class SetupFileTests
     [TestCase("--name a/b", "--name: a name is made of")]
     [TestCase("--name -x", "--name: a name is made of")]
     [TestCase("--remove --default", "contradict each other")]
+    [TestCase("--shim", "--shim: /bin/containerd-shim-ocirun-v2 is not a program; make it: ln -s sh /bin/containerd-shim-ocirun-v2")]
     public void Mistakes(string options, string message)
     {
         Write(options.Split(' ')).ShouldFail(1, message);
@@ -211,8 +240,9 @@ public sealed class SetupFileTests
     [Test]
     public void Engines_that_it_does_not_know_or_that_cannot_be_told()
     {
-        Run("nope").ShouldFail(1, "no setup for the engine \"nope\": there is one for podman");
-        Run("kubernetes", "--write").ShouldFail(1, "--write: kubernetes reads no file by itself");
+        Run("nope").ShouldFail(1, "unknown engine \"nope\": expected podman, buildah, docker, containerd, crio or kubernetes");
+        Run("podman", "--shim").ShouldFail(1, "--shim is for containerd and docker");
+        Run("kubernetes", "--write").ShouldFail(1, "--write: this engine reads no file by itself");
         Run("kubernetes", "--default").ShouldFail(1, "a RuntimeClass is what a pod asks for");
         Run("kubernetes", "--name", "A_b").ShouldFail(1, "Kubernetes takes a-z");
     }

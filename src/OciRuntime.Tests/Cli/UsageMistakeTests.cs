@@ -4,6 +4,7 @@ using OciRuntime.Cli;
 
 namespace OciRuntime.Tests.Cli;
 
+[NonParallelizable]
 public sealed class UsageMistakeTests
 {
     [TestCase("create", "\"create\" requires exactly 1 argument: <container-id> (got 0)")]
@@ -43,7 +44,7 @@ public sealed class UsageMistakeTests
     [TestCase("create -pid-f x y", "unknown flag \"-pid-f\" for \"create\"")]
     [TestCase("create --bun", "flag needs an argument: --bundle")]
     [TestCase("man detele", "unknown command \"detele\"; did you mean \"delete\"?")]
-    [TestCase("completion ksh", "no completion for the shell \"ksh\": bash, zsh and fish have one")]
+    [TestCase("completion ksh", "unknown shell \"ksh\": expected bash, zsh or fish")]
     [TestCase("create ---bundle y", "bad flag syntax: ---bundle")]
     public void Messages(string line, string message) =>
         FluentActions.Invoking(() => CommandLineReader.Parse(line.Split(' '))).Should().Throw<UsageException>().WithMessage(message);
@@ -51,7 +52,8 @@ public sealed class UsageMistakeTests
     [Test]
     public void A_mistake_remembers_the_command_and_the_log()
     {
-        UsageException mistake = FluentActions.Invoking(() => CommandLineReader.Parse(["--log", "/l", "create"])).Should().Throw<UsageException>().Which;
+        UsageException mistake = FluentActions.Invoking(() => CommandLineReader.Parse(["--log", "/l", "create"])).Should()
+            .Throw<UsageException>().Which;
         mistake.VerbName.Should().Be("create");
         mistake.Globals!.Log.Should().Be("/l");
     }

@@ -17,7 +17,8 @@ internal static class ClientImage
     // Symlinks, not hard links or copies: a client unpacks the layer once for every container.
     private static readonly string[] Applets =
     [
-        "sh", "cat", "chmod", "chown", "date", "echo", "env", "false", "grep", "hostname", "id", "ip", "kill", "ls", "mkdir", "mknod", "mount", "nc", "ping", "ps", "pwd", "readlink",
+        "sh", "cat", "chmod", "chown", "date", "echo", "env", "false", "grep", "hostname", "id", "ip", "kill", "ls", "mkdir", "mknod",
+        "mount", "nc", "ping", "ps", "pwd", "readlink",
         "rm", "sleep", "stat", "stty", "touch", "true", "tty", "umask", "uname", "wc",
     ];
 
@@ -50,32 +51,27 @@ internal static class ClientImage
         named["annotations"] = new JsonObject { ["org.opencontainers.image.ref.name"] = name, ["io.containerd.image.name"] = name };
         byte[] index = Json(new JsonObject { ["schemaVersion"] = 2, ["manifests"] = new JsonArray(named) });
 
-        using var tar = new TarWriter(File.Create(path), TarEntryFormat.Ustar);
+        using TarWriter tar = new(File.Create(path), TarEntryFormat.Ustar);
         AddFile(tar, "oci-layout", Json(new JsonObject { ["imageLayoutVersion"] = "1.0.0" }), Mode644);
         AddFile(tar, "index.json", index, Mode644);
-        foreach (byte[] blob in (byte[][])[layer, config, manifest])
-        {
-            AddFile(tar, $"blobs/sha256/{Digest(blob)}", blob, Mode644);
-        }
+        foreach (byte[] blob in (byte[][])[layer, config, manifest]) AddFile(tar, $"blobs/sha256/{Digest(blob)}", blob, Mode644);
     }
 
-    private static string OciArchitecture =>
-        System.Runtime.InteropServices.RuntimeInformation.ProcessArchitecture == System.Runtime.InteropServices.Architecture.Arm64 ? "arm64" : "amd64";
+    /// <summary>This machine's, as images name it.</summary>
+    public static string OciArchitecture =>
+        System.Runtime.InteropServices.RuntimeInformation.ProcessArchitecture == System.Runtime.InteropServices.Architecture.Arm64
+        ? "arm64" : "amd64";
 
     private static byte[] Rootfs()
     {
-        using var bytes = new MemoryStream();
-        using (var tar = new TarWriter(bytes, TarEntryFormat.Ustar, leaveOpen: true))
+        using MemoryStream bytes = new();
+        using (TarWriter tar = new(bytes, TarEntryFormat.Ustar, leaveOpen: true))
         {
             foreach (string directory in (string[])["bin", "dev", "etc", "proc", "root", "run", "sys", "tmp"])
-            {
                 tar.WriteEntry(new UstarTarEntry(TarEntryType.Directory, directory + "/") { Mode = Mode755 });
-            }
             AddFile(tar, "bin/busybox", File.ReadAllBytes("/bin/busybox"), Mode755);
             foreach (string applet in Applets)
-            {
                 tar.WriteEntry(new UstarTarEntry(TarEntryType.SymbolicLink, $"bin/{applet}") { LinkName = "busybox" });
-            }
             AddFile(tar, "etc/passwd", "root:x:0:0:root:/root:/bin/sh\nuser:x:1000:1000:user:/:/bin/sh\n"u8.ToArray(), Mode644);
             AddFile(tar, "etc/group", "root:x:0:\nuser:x:1000:\n"u8.ToArray(), Mode644);
         }

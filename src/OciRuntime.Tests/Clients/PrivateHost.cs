@@ -34,11 +34,10 @@ internal sealed class PrivateHost : IDisposable
         }
         // unshare(1) becomes the shell, which becomes sleep: timeout's only child is in the namespaces.
         _holder = Command.Start(Requires.Tool("timeout"),
-            ["--kill-after=5", Server.LifetimeSeconds.ToString(), "unshare", "--net", "--mount", "sh", "-c", SetUp, "sh", .. binds, ready], new CommandOptions { NewSession = true });
+            ["--kill-after=5", Server.LifetimeSeconds.ToString(), "unshare", "--net", "--mount", "sh", "-c", SetUp, "sh", .. binds, ready],
+            new CommandOptions { NewSession = true });
         if (!Eventually.Becomes(() => File.Exists(ready) || !_holder.IsRunning) || !_holder.IsRunning)
-        {
             throw new InvalidOperationException($"no namespaces: {_holder.Wait()}");
-        }
         File.Delete(ready);
     }
 

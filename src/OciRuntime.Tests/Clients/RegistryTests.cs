@@ -1,14 +1,16 @@
 using FluentAssertions;
 using NUnit.Framework;
+using OciRuntime.Tests.Clients.Containerd;
 using OciRuntime.Tests.Clients.Docker;
 using OciRuntime.Tests.Support;
 
 namespace OciRuntime.Tests.Clients;
 
 /// <summary>
-/// A private registry, Debian's docker-registry on loopback, between the engines: what one of them builds and pushes the others pull and run, with a
-/// volume that goes from one to the next.
+/// A private registry, Debian's docker-registry on loopback, between the engines: what one of them builds and pushes the others pull and
+/// run, with a volume that goes from one to the next.
 /// </summary>
+[ForeignDaemon]
 public sealed class RegistryTests
 {
     private const string Repository = "127.0.0.1:5000/app";
@@ -70,7 +72,8 @@ public sealed class RegistryTests
         RunInPodman("1", "podman");
         RunInContainerd("1", "containerd");
         RunInBuildah(container, "buildah");
-        File.ReadAllLines($"{_volume}/log").Should().Equal("docker made by docker", "podman made by docker", "containerd made by docker", "buildah made by docker");
+        File.ReadAllLines($"{_volume}/log").Should()
+            .Equal("docker made by docker", "podman made by docker", "containerd made by docker", "buildah made by docker");
     }
 
     [Test]
@@ -81,7 +84,8 @@ public sealed class RegistryTests
         string context = Directory.CreateDirectory($"{_podman.Directory}/context").FullName;
         File.WriteAllText($"{context}/Dockerfile", $"FROM {Repository}:2\nRUN echo and podman >> /maker\n");
         // Not the parent, but the cgroup itself: with the devices it allows, and its end with the container.
-        _podman.Run(["build", .. Plain, "--network=none", $"--cgroup-parent=/{TestRun.Token}/build", "--tag", $"{Repository}:3", context]).ShouldSucceed();
+        _podman.Run(["build", .. Plain, "--network=none", $"--cgroup-parent=/{TestRun.Token}/build", "--tag", $"{Repository}:3", context])
+            .ShouldSucceed();
         _podman.Run(["push", .. Plain, $"{Repository}:3"]).ShouldSucceed();
 
         string container = _buildah.Run(["from", .. Plain, $"{Repository}:3"]).ShouldSucceed().Text;
@@ -113,7 +117,8 @@ public sealed class RegistryTests
         _docker.RunContainer($"--volume={_volume}:/vol", $"{Repository}:{tag}", "sh", "-c", Script(name)).ShouldSucceed();
 
     private void RunInPodman(string tag, string name) =>
-        _podman.Run("run", "--rm", "--cidfile", _podman.NextCidFile(), $"--cgroup-parent=/{TestRun.Token}", "--network=none", $"--volume={_volume}:/vol", $"{Repository}:{tag}", "sh", "-c", Script(name)).ShouldSucceed();
+        _podman.Run("run", "--rm", "--cidfile", _podman.NextCidFile(), $"--cgroup-parent=/{TestRun.Token}", "--network=none",
+        $"--volume={_volume}:/vol", $"{Repository}:{tag}", "sh", "-c", Script(name)).ShouldSucceed();
 
     private void RunInBuildah(string container, string name) =>
         _buildah.Run("run", "--network=none", $"--volume={_volume}:/vol", container, "--", "sh", "-c", Script(name)).ShouldSucceed();
@@ -121,8 +126,10 @@ public sealed class RegistryTests
     private void RunInContainerd(string tag, string name)
     {
         string id = $"{TestRun.Token}-{TestRun.NextNumber()}";
-        _ctr.Run("run", "--rm", "--snapshotter", "native", "--runtime", "io.containerd.runc.v2", "--runc-binary", Ocirun.Binary.Path, "--runc-root", $"{_ctr.Directory}/rc",
-            "--cgroup", $"/{TestRun.Token}/{id}", "--mount", $"type=bind,src={_volume},dst=/vol,options=rbind:rw", $"{Repository}:{tag}", id, "sh", "-c", Script(name)).ShouldSucceed();
+        _ctr.Run("run", "--rm", "--snapshotter", "native", "--runtime", "io.containerd.runc.v2", "--runc-binary", Ocirun.Binary.Path,
+            "--runc-root", $"{_ctr.Directory}/rc",
+            "--cgroup", $"/{TestRun.Token}/{id}", "--mount", $"type=bind,src={_volume},dst=/vol,options=rbind:rw", $"{Repository}:{tag}",
+            id, "sh", "-c", Script(name)).ShouldSucceed();
     }
 
     /// <summary>Adds to the volume who runs the image and who has made it.</summary>
@@ -156,6 +163,7 @@ public sealed class RegistryTests
             address = "{_ctr.Directory}/c.sock"
             [ttrpc]
             address = "{_ctr.Directory}/t.sock"
+            {ContainerdHost.UnpackConfig}
             """);
         _ctr.GlobalOptions.AddRange(["--address", $"{_ctr.Directory}/c.sock"]);
         _containerd = new Server("nsenter", [.. _docker.Host.Enter, "containerd", "--config", $"{_ctr.Directory}/config.toml"]);
@@ -165,7 +173,7 @@ public sealed class RegistryTests
     /// <summary>An engine beside Docker, where the registry is.</summary>
     private ClientHost Engine(string program)
     {
-        var client = new ClientHost("nsenter");
+        ClientHost client = new("nsenter");
         client.GlobalOptions.AddRange([.. _docker.Host.Enter, Requires.Tool(program)]);
         client.Environment["TMPDIR"] = client.Directory;
         client.Environment["CONTAINERS_CONF"] = $"{client.Directory}/containers.conf";
@@ -173,5 +181,6 @@ public sealed class RegistryTests
         return client;
     }
 
-    private static string[] Storage(ClientHost client) => ["--root", $"{client.Directory}/r", "--runroot", $"{client.Directory}/rr", "--storage-driver", "vfs"];
+    private static string[] Storage(ClientHost client) =>
+        ["--root", $"{client.Directory}/r", "--runroot", $"{client.Directory}/rr", "--storage-driver", "vfs"];
 }

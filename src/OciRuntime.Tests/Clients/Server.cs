@@ -16,7 +16,8 @@ internal sealed class Server : IDisposable
     {
         _name = name;
         // Without a session of its own it would get the terminal's signals.
-        _command = Command.Start(Requires.Tool("timeout"), ["--kill-after=5", LifetimeSeconds.ToString(), Requires.Tool(name), .. args], new CommandOptions { NewSession = true });
+        _command = Command.Start(Requires.Tool("timeout"), ["--kill-after=5", LifetimeSeconds.ToString(), Requires.Tool(name), .. args],
+            new CommandOptions { NewSession = true });
     }
 
     /// <summary>Of timeout(1), whose child the daemon is.</summary>

@@ -5,8 +5,8 @@ using OciRuntime.Tests.Support;
 namespace OciRuntime.Tests.Clients;
 
 /// <summary>
-/// What `ocirun setup` writes, read by the engines themselves: each runs a container by it, and another without it. The program that it names writes
-/// down that it was called, and is the runtime. Files have the paths that the engines know; /etc is a private copy.
+/// What `ocirun setup` writes, read by the engines themselves: each runs a container by it, and another without it. The program that it
+/// names writes down that it was called, and is the runtime. Files have the paths that the engines know; /etc is a private copy.
 /// </summary>
 public sealed partial class SetupTests
 {
@@ -23,8 +23,16 @@ public sealed partial class SetupTests
         Requires.OcirunItself();
         _directory = TestRun.NewDirectory("s");
         Command.Run("cp", "-a", "/etc", Etc).ShouldSucceed();
-        File.WriteAllText(Runtime, $"#!/bin/sh\necho \"$@\" >>{_directory}/calls\nexec {Ocirun.Binary.Path} \"$@\"\n");
-        File.SetUnixFileMode(Runtime, (UnixFileMode)0b111_101_101);
+        WriteProgram(Runtime, Ocirun.Binary.Path);
+        string shim = $"{Directory.CreateDirectory($"{_directory}/bin").FullName}/{ShimKinds.Program}";
+        File.CreateSymbolicLink(shim, Ocirun.Binary.Path);
+        WriteProgram($"{_directory}/{ShimKinds.Program}", shim);
+
+        void WriteProgram(string path, string program)
+        {
+            File.WriteAllText(path, $"#!/bin/sh\necho \"$@\" >>{_directory}/calls\nexec {program} \"$@\"\n");
+            File.SetUnixFileMode(path, (UnixFileMode)0b111_101_101);
+        }
     }
 
     [TearDown]
@@ -42,7 +50,8 @@ public sealed partial class SetupTests
     public void Podman_and_buildah()
     {
         ClientHost podman = Host("podman"), buildah = Host("buildah");
-        podman.GlobalOptions.AddRange(["--cgroup-manager", "cgroupfs", "--root", $"{_directory}/r", "--runroot", $"{_directory}/rr", "--tmpdir", $"{_directory}/t", "--storage-driver", "vfs"]);
+        podman.GlobalOptions.AddRange(["--cgroup-manager", "cgroupfs", "--root", $"{_directory}/r", "--runroot", $"{_directory}/rr",
+            "--tmpdir", $"{_directory}/t", "--storage-driver", "vfs"]);
         buildah.GlobalOptions.AddRange(["--root", $"{_directory}/r", "--runroot", $"{_directory}/rr", "--storage-driver", "vfs"]);
         // Of the machine, not of the runtime: a drop-in of its owner's, which stays.
         Directory.CreateDirectory($"{Etc}/containers/containers.conf.d");
@@ -62,7 +71,8 @@ public sealed partial class SetupTests
         Setup("podman");
         Info().Should().Be("runc");
         Calls(() => podman.Run(["--runtime", "ocirun", .. run])).Should().BePositive();
-        Calls(() => podman.Run(["--runtime", "ocirun", "run", "--rm", "--network=none", "--cgroups=disabled", "bb", "echo", "hello"])).Should().BePositive("it is one of those that can do without");
+        Calls(() => podman.Run(["--runtime", "ocirun", "run", "--rm", "--network=none", "--cgroups=disabled", "bb", "echo", "hello"]))
+            .Should().BePositive("it is one of those that can do without");
         Calls(() => podman.Run(run)).Should().Be(0);
         Calls(() => podman.Run(["--runtime", "crun", "info"])).Should().Be(0, "the runtimes that Podman knows are still there");
         Setup("podman", "--default");
@@ -88,8 +98,9 @@ public sealed partial class SetupTests
         Setup("docker", "--default");
         string[] options =
         [
-            "--host", $"unix://{_directory}/d.sock", "--data-root", $"{_directory}/d", "--exec-root", $"{_directory}/x", "--pidfile", $"{_directory}/pid",
-            "--storage-driver", "vfs", "--oom-score-adjust=0", "--cgroup-parent", $"/{TestRun.Token}",
+            "--host", $"unix://{_directory}/d.sock", "--data-root", $"{_directory}/d", "--exec-root", $"{_directory}/x", "--pidfile",
+            $"{_directory}/pid",
+            "--storage-driver", "vfs", "--cgroup-parent", $"/{TestRun.Token}", .. Engine.DockerdOptions,
         ];
         string[] run = ["run", "--rm", "--network=none", "bb", "echo", "hello"];
         using (Start("ocirun"))
@@ -99,13 +110,18 @@ public sealed partial class SetupTests
             Calls(() => docker.Run(run)).Should().BePositive();
             Calls(() => docker.Run(["run", "--runtime=runc", .. run.Skip(1)])).Should().Be(0);
         }
+        if (Engine.DockerKnowsShims)
+        {
+            Setup("docker", "--default", "--shim");
+            using (Start("ocirun")) Calls(() => docker.Run(run)).Should().BePositive();
+        }
         Setup("docker", "--remove");
         using (Start("runc")) Calls(() => docker.Run(run)).Should().Be(0);
         File.ReadAllText($"{Etc}/docker/daemon.json").Should().Be("""{ "bridge": "none", "iptables": false, "ip6tables": false }""" + "\n");
 
         Server Start(string defaultRuntime)
         {
-            var dockerd = new Server("unshare", InPrivateEtc("dockerd", options));
+            Server dockerd = new("unshare", InPrivateEtc("dockerd", options));
             dockerd.WaitUntil(() => docker.Run("version").Succeeded);
             docker.Run("info", "--format", "{{.DefaultRuntime}}").ShouldSucceed().Text.Should().Be(defaultRuntime);
             return dockerd;
@@ -115,7 +131,7 @@ public sealed partial class SetupTests
     private ClientHost Host(string engine)
     {
         Requires.Tool(engine);
-        var host = new ClientHost("unshare");
+        ClientHost host = new("unshare");
         _hosts.Add(host);
         host.GlobalOptions.AddRange(InPrivateEtc(engine));
         return host;
@@ -135,5 +151,6 @@ public sealed partial class SetupTests
     }
 
     private void Setup(string engine, params string[] options) =>
-        Command.Run("unshare", InPrivateEtc(Ocirun.Binary.Path, ["setup", engine, "--write", "--binary", Runtime, .. options]), new CommandOptions()).ShouldSucceed();
+        Command.Run("unshare", InPrivateEtc(Ocirun.Binary.Path, ["setup", engine, "--write", "--binary", Runtime, .. options]),
+        new CommandOptions()).ShouldSucceed();
 }

@@ -12,7 +12,7 @@ public sealed class AnnotationTests
 
     private static TestBundle WithUnknownCall()
     {
-        var bundle = new TestBundle().Args("true");
+        TestBundle bundle = new TestBundle().Args("true");
         // The second is known, though not on this machine.
         bundle.Linux["seccomp"] = JsonNode.Parse("""
             {"defaultAction":"SCMP_ACT_ALLOW","syscalls":[{"names":["vhangup","spu_run"],"action":"SCMP_ACT_ERRNO"},{"names":["acct","no_such_call"],"action":"SCMP_ACT_ERRNO"}]}
@@ -25,9 +25,9 @@ public sealed class AnnotationTests
     [TestCase("")]
     public void Unknown_system_calls_can_be_an_error(string value)
     {
-        using var bundle = WithUnknownCall();
+        using TestBundle bundle = WithUnknownCall();
         bundle.Annotations[FailUnknown] = value;
-        using var container = new TestContainer(bundle);
+        using TestContainer container = new(bundle);
         container.Run().ShouldFail(1, "/linux/seccomp/syscalls/1/names/1: unknown system call", $"/annotations/{FailUnknown}");
         bundle.Linux["seccomp"]!["syscalls"]!.AsArray().RemoveAt(1);
         container.Run().ShouldSucceed();
@@ -37,9 +37,9 @@ public sealed class AnnotationTests
     [TestCase(null)]
     public void Or_are_left_out_with_a_warning(string? value)
     {
-        using var bundle = WithUnknownCall();
-        if (value != null) bundle.Annotations[FailUnknown] = value;
-        using var container = new TestContainer(bundle);
+        using TestBundle bundle = WithUnknownCall();
+        if (value is not null) bundle.Annotations[FailUnknown] = value;
+        using TestContainer container = new(bundle);
         container.Run().ShouldSucceed().Stderr.Should().Contain("unknown names are left out: \\\"no_such_call\\\"");
     }
 
@@ -48,9 +48,9 @@ public sealed class AnnotationTests
     [TestCase("run.oci.seccomp_bpf_data", "AAAA", "compiles its filters itself")]
     public void What_would_confine_the_container_otherwise_is_refused(string key, string value, string reason)
     {
-        using var bundle = new TestBundle().Args("true");
+        using TestBundle bundle = new TestBundle().Args("true");
         bundle.Annotations[key] = value;
-        using var container = new TestContainer(bundle);
+        using TestContainer container = new(bundle);
         container.Run().ShouldFail(1, $"/annotations/{key}: ", value, "cannot be honoured", reason);
         bundle.Annotations[key] = "";
         container.Run().ShouldSucceed();
@@ -63,9 +63,9 @@ public sealed class AnnotationTests
     [TestCase("krun.cpus", "2")]
     public void What_has_no_effect_is_said(string key, string value)
     {
-        using var bundle = new TestBundle().Args("true");
+        using TestBundle bundle = new TestBundle().Args("true");
         bundle.Annotations[key] = value;
-        using var container = new TestContainer(bundle);
+        using TestContainer container = new(bundle);
         container.GlobalOptions.AddRange(["--log-level", "warning"]);
         container.Run().ShouldSucceed().Stderr.Should().Contain($"/annotations/{key.Replace("/", "~1")}").And.Contain("has no effect");
     }
@@ -73,13 +73,13 @@ public sealed class AnnotationTests
     [Test]
     public void Null_is_as_absent()
     {
-        using var bundle = new TestBundle().Script("exec sleep 100");
+        using TestBundle bundle = new TestBundle().Script("exec sleep 100");
         bundle.Annotations["a"] = "x";
         bundle.Annotations["run.oci.hooks.stdout"] = null;
         bundle.Annotations["org.systemd.property.TimeoutStopUSec"] = null;
         bundle.Annotations["null"] = null;
         bundle.Linux["sysctl"] = new JsonObject { ["kernel.msgmax"] = null, ["kernel.shmmni"] = "1234" };
-        using var container = new TestContainer(bundle);
+        using TestContainer container = new(bundle);
         container.Create().ShouldSucceed();
         container.StateJson["annotations"]!.AsObject().Select(member => member.Key).Should().Equal("a");
         container.Start().ShouldSucceed();

@@ -5,8 +5,8 @@ using OciRuntime.Tests.Support;
 namespace OciRuntime.Tests.Config;
 
 /// <summary>
-/// What a bind keeps of its source's attributes: all, where no word is about the mount itself; else only what is named. The rows are what runc 1.3 does, but for `atime`
-/// and `diratime`, which mean what they say here.
+/// What a bind keeps of its source's attributes: all, where no word is about the mount itself; else only what is named. The rows are what
+/// runc 1.3 does, but for `atime` and `diratime`, which mean what they say here.
 /// </summary>
 public sealed class BindFlagTests
 {
@@ -64,7 +64,8 @@ public sealed class BindFlagTests
         using TestContainer container = Observe.Sleeping(_bundle);
         container.Init.MountAt("/a").Options.Should().BeEquivalentTo(top.Split(' '));
         container.Init.MountAt("/a/below").Options.Should().BeEquivalentTo(below.Split(' '));
-        MountInfo.Of().Single(mount => mount.MountPoint == _source).Options.Should().BeEquivalentTo(All.Split(' '), "the host's own mount is not touched");
+        MountInfo.Of().Single(mount => mount.MountPoint == _source).Options.Should()
+            .BeEquivalentTo(All.Split(' '), "the host's own mount is not touched");
     }
 
     /// <summary>Locked is all but nosymfollow.</summary>
@@ -105,7 +106,8 @@ public sealed class BindFlagTests
     {
         Directory.CreateDirectory(_bundle.InRootfs("/b"));
         using TestContainer container = Observe.Sleeping(_bundle.Writable());
-        LiveMount.Add(container, LiveMount.Of("/a", "bind", _source, "rbind", "rw"), LiveMount.Of("/b", "bind", _source, "rbind")).ShouldSucceed();
+        LiveMount.Add(container, LiveMount.Of("/a", "bind", _source, "rbind", "rw"), LiveMount.Of("/b", "bind", _source, "rbind"))
+            .ShouldSucceed();
         container.Init.MountAt("/a").Options.Should().BeEquivalentTo("rw", "noatime", "nodiratime");
         container.Init.MountAt("/b").Options.Should().BeEquivalentTo(All.Split(' '));
     }

@@ -30,8 +30,10 @@ public sealed class BindMountTests
     public void Flags_of_plain_and_recursive_binds()
     {
         _bundle.AddMount("/plain", "bind", Source, "bind").AddMount("/tree", "none", Source, "rbind")
-            .AddMount("/ro", "bind", Source, "rbind", "ro", "nosuid", "nodev", "noexec").AddMount("/rw", null, Source, "rbind", "ro", "rw", "noatime")
-            .AddMount("/noatime", "bind", Source, "noatime", "nodiratime").AddMount("/strict", "bind", Source, "bind", "strictatime", "nosymfollow")
+            .AddMount("/ro", "bind", Source, "rbind", "ro", "nosuid", "nodev", "noexec")
+            .AddMount("/rw", null, Source, "rbind", "ro", "rw", "noatime")
+            .AddMount("/noatime", "bind", Source, "noatime", "nodiratime")
+            .AddMount("/strict", "bind", Source, "bind", "strictatime", "nosymfollow")
             .AddMount("/super", "bind", Source, "bind", "sync", "dirsync", "lazytime", "iversion");
         using TestContainer container = Observe.Sleeping(_bundle);
         string[] Options(string path) => container.Init.MountAt(path).Options;
@@ -44,7 +46,8 @@ public sealed class BindMountTests
         Options("/noatime").Should().BeEquivalentTo("rw", "noatime", "nodiratime");
         Options("/strict").Should().BeEquivalentTo("rw", "nosymfollow");
         container.Init.MountAt("/super").SuperOptions.Should().NotContain("sync", "the superblock is the source's");
-        MountInfo.Of().Where(mount => mount.MountPoint.StartsWith(Source, StringComparison.Ordinal)).Should().ContainSingle("the host sees none of it")
+        MountInfo.Of().Where(mount => mount.MountPoint.StartsWith(Source, StringComparison.Ordinal)).Should()
+            .ContainSingle("the host sees none of it")
             .Which.Options.Should().BeEquivalentTo("rw", "nosuid", "relatime");
     }
 
@@ -104,7 +107,7 @@ public sealed class BindMountTests
     public void Propagation_words_on_a_host_with_shared_mounts(string word, string top, string below)
     {
         _bundle.AddMount("/tree", "bind", Source, "rbind", word).Script("grep ' /tree' /proc/self/mountinfo");
-        using var container = new TestContainer(_bundle, Wrapped.SharedMounts);
+        using TestContainer container = new(_bundle, Wrapped.SharedMounts);
         CommandResult result = container.Run().ShouldSucceed();
         Dictionary<string, MountInfo> mounts = result.Lines.Select(MountInfo.Parse).ToDictionary(mount => mount.MountPoint);
         mounts["/tree"].PropagationType.Should().Be(top, "{0}", result);
@@ -151,16 +154,18 @@ public sealed class BindMountTests
         _bundle.WriteFile("/file", "");
         Directory.CreateDirectory(_bundle.InRootfs("/directory"));
         _bundle.AddMount(target, "bind", Source + source, "rbind");
-        Observe.Refused(_bundle).Should().Contain("not a directory (ENOTDIR): a directory can only be mounted on a directory, and a file on a file");
+        Observe.Refused(_bundle).Should()
+            .Contain("not a directory (ENOTDIR): a directory can only be mounted on a directory, and a file on a file");
     }
 
     [Test]
     public void Source_may_be_relative_to_the_bundle_or_a_link()
     {
         File.CreateSymbolicLink(Path.Combine(_bundle.Directory, "link"), Source);
-        _bundle.AddMount("/a", "bind", "source", "bind").AddMount("/b", "bind", "./source/../source", "bind").AddMount("/c", "bind", "link", "bind");
+        _bundle.AddMount("/a", "bind", "source", "bind").AddMount("/b", "bind", "./source/../source", "bind")
+            .AddMount("/c", "bind", "link", "bind");
         _bundle.Script("cat /a/file /b/file /c/file");
-        using var container = new TestContainer(_bundle) { Options = new CommandOptions { WorkingDirectory = "/" } };
+        using TestContainer container = new(_bundle) { Options = new CommandOptions { WorkingDirectory = "/" } };
         container.Run().ShouldSucceed().Lines.Should().Equal("content", "content", "content");
     }
 
@@ -183,7 +188,8 @@ public sealed class BindMountTests
         // Each ".." after the missing directory would climb one level: rootfs, bundle, bundles …
         string outside = Path.Combine(_bundle.Directory, "escaped");
         File.CreateSymbolicLink(_bundle.InRootfs("etc/evil"), "missing/../../../escaped");
-        File.CreateSymbolicLink(_bundle.InRootfs("etc/worse"), "gone/" + string.Concat(Enumerable.Repeat("../", 30)) + outside.TrimStart('/'));
+        File.CreateSymbolicLink(_bundle.InRootfs("etc/worse"), "gone/" + string.Concat(Enumerable.Repeat("../", 30))
+            + outside.TrimStart('/'));
         string source = file ? Path.Combine(Source, "file") : Source;
         _bundle.AddMount("/etc/evil", "bind", source, "bind").AddMount("/etc/worse", "bind", source, "bind");
         using TestContainer container = Observe.Sleeping(_bundle);

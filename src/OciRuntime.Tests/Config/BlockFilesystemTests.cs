@@ -5,7 +5,9 @@ using OciRuntime.Tests.Support;
 
 namespace OciRuntime.Tests.Config;
 
-/// <summary>A file system on a block device, which the rules of the device cgroup deny to the container's processes, the mounting one among them.</summary>
+/// <summary>
+/// A file system on a block device, which the rules of the device cgroup deny to the container's processes, the mounting one among them.
+/// </summary>
 public sealed class BlockFilesystemTests
 {
     private TestBundle _bundle = null!;
@@ -33,20 +35,25 @@ public sealed class BlockFilesystemTests
     public void Is_mounted_and_the_device_stays_denied()
     {
         _bundle.AddMount("/disk", "ext4", _loop, "ro").Capabilities("CAP_DAC_OVERRIDE");
-        _bundle.Linux["devices"] = new JsonArray(new JsonObject { ["type"] = "b", ["path"] = "/dev/disk", ["major"] = 7, ["minor"] = int.Parse(_loop["/dev/loop".Length..]) });
-        Observe.Run(_bundle, "grep ' /disk ' /proc/mounts | cut -d ' ' -f 3,4; ls /disk; head -c 1 /dev/disk 2>&1 >/dev/null || true").Should().Equal("ext4 ro,relatime", "lost+found", "head: /dev/disk: Operation not permitted");
+        _bundle.Linux["devices"] =
+            new JsonArray(
+            new JsonObject { ["type"] = "b", ["path"] = "/dev/disk", ["major"] = 7, ["minor"] = int.Parse(_loop["/dev/loop".Length..]) });
+        Observe.Run(_bundle, "grep ' /disk ' /proc/mounts | cut -d ' ' -f 3,4; ls /disk; head -c 1 /dev/disk 2>&1 >/dev/null || true")
+            .Should().Equal("ext4 ro,relatime", "lost+found", "head: /dev/disk: Operation not permitted");
     }
 
     /// <summary>The runtime's own failure is told, not what the process in the cgroup has met before.</summary>
     [Test]
     public void A_failure_has_no_words_about_the_device_that_was_denied() =>
-        Observe.Refused(_bundle.AddMount("/disk", "ext4", _loop, "ro", "sb=2048")).Should().Contain("create file system: invalid argument (EINVAL)").And.NotContain("blockdev");
+        Observe.Refused(_bundle.AddMount("/disk", "ext4", _loop, "ro", "sb=2048")).Should()
+        .Contain("create file system: invalid argument (EINVAL)").And.NotContain("blockdev");
 
     /// <summary>A user namespace has no right to it, whatever the device cgroup says.</summary>
     [Test]
     public void In_a_user_namespace_it_is_refused()
     {
         Directory.CreateDirectory(_bundle.InRootfs("disk"));
-        Observe.Refused(_bundle.WithUserNamespace().AddMount("/disk", "ext4", _loop, "ro")).Should().Contain("the kernel lets a user namespace mount ext4 only where its file system is made for that");
+        Observe.Refused(_bundle.WithUserNamespace().AddMount("/disk", "ext4", _loop, "ro")).Should()
+            .Contain("the kernel lets a user namespace mount ext4 only where its file system is made for that");
     }
 }

@@ -29,7 +29,9 @@ public sealed class CgroupMountTests
         container.Init.MountAt("/x").Type.Should().Be("cgroup2");
     }
 
-    /// <summary>They show the caller's, which a container without a cgroup is in, and without a namespace the v1 ones are not for it to write to.</summary>
+    /// <summary>
+    /// They show the caller's, which a container without a cgroup is in, and without a namespace the v1 ones are not for it to write to.
+    /// </summary>
     [Test]
     public void Types_mean_the_same_without_a_cgroup_of_the_containers([Values] bool cgroupNamespace)
     {
@@ -56,7 +58,8 @@ public sealed class CgroupMountTests
     [TestCase("cgroup2", "", "cgroup")]
     public void Source_of_a_cgroup2_mount(string type, string? source, string expected)
     {
-        using TestBundle bundle = new TestBundle().WithCgroup().AddNamespace("cgroup").RemoveMount("/sys/fs/cgroup").AddMount("/sys/fs/cgroup", type, source, "ro");
+        using TestBundle bundle = new TestBundle().WithCgroup().AddNamespace("cgroup").RemoveMount("/sys/fs/cgroup")
+            .AddMount("/sys/fs/cgroup", type, source, "ro");
         using TestContainer container = new TestContainer(bundle.Args("sleep", "1000"), Wrapped.PureV2).Started();
         MountInfo mount = container.Init.MountAt("/sys/fs/cgroup");
         mount.Type.Should().Be("cgroup2");

@@ -14,17 +14,18 @@ public sealed class CgroupTests
         if (CgroupHost.Mode == CgroupMode.V2) Assert.Ignore("missing: cgroup v1");
     }
 
-    private static string Own(int hierarchy) => new ProcessView(Environment.ProcessId).Cgroups.First(entry => entry.Hierarchy == hierarchy).Path;
+    private static string Own(int hierarchy) =>
+        new ProcessView(Environment.ProcessId).Cgroups.First(entry => entry.Hierarchy == hierarchy).Path;
 
     [TestCase("absolute")]
     [TestCase("relative")]
     [TestCase("default")]
     public void Every_hierarchy_has_the_cgroup_with_every_process_and_delete_removes_it(string kind)
     {
-        using var bundle = new TestBundle();
+        using TestBundle bundle = new();
         string name = $"{TestRun.Token}/{TestRun.NextNumber()}";
         if (kind != "default") bundle.Linux["cgroupsPath"] = kind == "absolute" ? "/" + name : name;
-        using var container = new TestContainer(bundle.Script("sleep 1000 & sleep 1000 & (sleep 1000; true) & wait"));
+        using TestContainer container = new(bundle.Script("sleep 1000 & sleep 1000 & (sleep 1000; true) & wait"));
         container.Create().ShouldSucceed();
         container.Start().ShouldSucceed();
         Eventually.True(() => ProcessTree.DescendantsOf(container.InitPid).Count == 4, "four processes");
@@ -48,11 +49,24 @@ public sealed class CgroupTests
         CgroupHost.Find(tail).Should().BeEmpty();
     }
 
+    /// <summary>Whether it was recorded as created by then or not.</summary>
+    [TestCase("createRuntime")]
+    [TestCase("startContainer")]
+    public void A_launch_that_fails_leaves_no_parents_of_its_cgroup(string hook)
+    {
+        using TestBundle bundle = new();
+        string parent = $"{TestRun.Token}-{TestRun.NextNumber()}";
+        bundle.AddHook(hook, "/nowhere").Linux["cgroupsPath"] = $"/{parent}/inner/c";
+        using TestContainer container = new(bundle);
+        container.Run().ShouldFail(1);
+        CgroupHost.Find(parent).Should().BeEmpty();
+    }
+
     [Test]
     public void Limits_are_in_the_kernel_for_the_running_container()
     {
         Requires.V1Controller("memory");
-        using var bundle = new TestBundle();
+        using TestBundle bundle = new();
         bundle.WithCgroup();
         bundle.Resources["memory"] = JsonNode.Parse("""{ "limit": 67108864, "reservation": 33554432, "swap": 134217728 }""");
         bundle.Resources["cpu"] = JsonNode.Parse("""{ "shares": 300, "quota": 25000, "period": 50000, "cpus": "0", "mems": "0" }""");
@@ -72,8 +86,9 @@ public sealed class CgroupTests
     [Test]
     public void Real_time_is_shared_out()
     {
-        Requires.PathExists($"{CgroupHost.V1MountPoint("cpu")}/cpu.rt_runtime_us", "real-time group scheduling (cgroup v1, CONFIG_RT_GROUP_SCHED)");
-        using var bundle = new TestBundle();
+        Requires.PathExists($"{CgroupHost.V1MountPoint("cpu")}/cpu.rt_runtime_us",
+            "real-time group scheduling (cgroup v1, CONFIG_RT_GROUP_SCHED)");
+        using TestBundle bundle = new();
         // Directly below the root, which has something to give away.
         bundle.Linux["cgroupsPath"] = $"/{TestRun.Token}-{TestRun.NextNumber()}";
         bundle.Resources["cpu"] = JsonNode.Parse("""{ "realtimeRuntime": 1500, "realtimePeriod": 500000 }""");
@@ -86,23 +101,25 @@ public sealed class CgroupTests
     public void Limits_hold()
     {
         Requires.V1Controller("pids");
-        using var bundle = new TestBundle();
+        using TestBundle bundle = new();
         bundle.WithCgroup();
         bundle.Resources["pids"] = JsonNode.Parse("""{ "limit": 3 }""");
         bundle.Resources["memory"] = JsonNode.Parse("""{ "limit": 33554432, "swap": 33554432 }""");
-        bundle.Script("sleep 1000 & sleep 1000 & (sleep 1000 & echo started) 2>/dev/null || echo refused; kill %1 %2; head -c 100000000 /dev/zero | tail -c 100000000 >/dev/null; echo tail $?");
-        using var container = new TestContainer(bundle);
+        bundle.Script(
+            "sleep 1000 & sleep 1000 & (sleep 1000 & echo started) 2>/dev/null || echo refused; kill %1 %2; head -c 100000000 /dev/zero | "
+            + "tail -c 100000000 >/dev/null; echo tail $?");
+        using TestContainer container = new(bundle);
         CommandResult result = container.Run();
         result.Stdout.Should().NotContain("started", "three processes are there already");
         bundle.Resources.Remove("pids");
-        using var memory = new TestContainer(bundle.Script("tail -c 100000000 /dev/zero >/dev/null; echo tail $?"));
+        using TestContainer memory = new(bundle.Script("tail -c 100000000 /dev/zero >/dev/null; echo tail $?"));
         memory.Run().ShouldSucceed().Text.Should().EndWith("tail 137");
     }
 
     [Test]
     public void Cgroup_mount_shows_the_containers_own_cgroup([Values] bool cgroupNamespace, [Values] bool readOnly)
     {
-        using var bundle = new TestBundle();
+        using TestBundle bundle = new();
         bundle.WithCgroup();
         if (cgroupNamespace) bundle.AddNamespace("cgroup");
         if (!readOnly) bundle.RemoveMount("/sys/fs/cgroup").AddMount("/sys/fs/cgroup", "cgroup", "cgroup", "nosuid", "noexec", "nodev");
@@ -123,7 +140,7 @@ public sealed class CgroupTests
     [Test]
     public void Bad_paths_and_values_name_their_pointer_and_leave_nothing()
     {
-        using var bundle = new TestBundle();
+        using TestBundle bundle = new();
         bundle.Linux["cgroupsPath"] = "/a/../../b";
         Observe.Refused(bundle).Should().Contain("/linux/cgroupsPath").And.Contain("..");
         bundle.Linux["cgroupsPath"] = "system.slice:prefix:name";
@@ -136,12 +153,12 @@ public sealed class CgroupTests
     [Test]
     public void A_cgroup_that_was_there_before_stays()
     {
-        using var bundle = new TestBundle();
+        using TestBundle bundle = new();
         bundle.WithCgroup();
         string[] made = [.. CgroupHost.Mounts.Select(mount => Directory.CreateDirectory(mount.MountPoint + bundle.CgroupsPath).FullName)];
         try
         {
-            using var container = new TestContainer(bundle);
+            using TestContainer container = new(bundle);
             container.Run().ShouldSucceed();
             made.Should().OnlyContain(directory => Directory.Exists(directory));
             // Otherwise the harness would take them for what the container left.

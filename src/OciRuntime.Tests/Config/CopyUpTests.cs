@@ -7,7 +7,9 @@ using OciRuntime.Tests.Support;
 
 namespace OciRuntime.Tests.Config;
 
-/// <summary>The option tmpcopyup: a tmpfs that begins with what the image has at its destination, compared file by file from the host.</summary>
+/// <summary>
+/// The option tmpcopyup: a tmpfs that begins with what the image has at its destination, compared file by file from the host.
+/// </summary>
 public sealed class CopyUpTests
 {
     private const UnixFileMode SetIds = UnixFileMode.SetUser | UnixFileMode.SetGroup | (UnixFileMode)0b111_101_001;
@@ -36,9 +38,12 @@ public sealed class CopyUpTests
         File.CreateSymbolicLink(In("link"), "a/file");
         File.CreateSymbolicLink(In("a/absolute"), "/etc/shadow");
         File.CreateSymbolicLink(In("loop"), "loop");
-        using (var socket = new Socket(AddressFamily.Unix, SocketType.Stream, 0)) socket.Bind(new UnixDomainSocketEndPoint(In("socket")));
-        Shell("mkfifo -m 0622 pipe && mknod -m 0640 null c 1 3 && mknod -m 0604 disk b 7 200 && chown 5:6 a/file pipe disk && chown -h 7:8 link"
-            + " && chmod 6751 a/file && chown 9:10 a/deep && chmod 3775 a/deep && touch -d '2001-02-03 04:05:06.789' a/file a/deep pipe big && touch -h -d '2002-03-04 05:06:07.5' link"
+        using (Socket socket = new(AddressFamily.Unix, SocketType.Stream, 0))
+            socket.Bind(new UnixDomainSocketEndPoint(In("socket")));
+        Shell("mkfifo -m 0622 pipe && mknod -m 0640 null c 1 3 && mknod -m 0604 disk b 7 200 && chown 5:6 a/file pipe disk && chown -h "
+            + "7:8 link"
+            + " && chmod 6751 a/file && chown 9:10 a/deep && chmod 3775 a/deep && touch -d '2001-02-03 04:05:06.789' a/file a/deep pipe "
+            + "big && touch -h -d '2002-03-04 05:06:07.5' link"
             + " && chmod 1751 .");
         using TestContainer container = CopiedUp();
         Listing(container.Init.InRoot("covered")).Should().Equal(Listing(_covered));
@@ -46,8 +51,10 @@ public sealed class CopyUpTests
         Shell(devices, container.Init.InRoot("covered")).Should().Equal(Shell(devices));
         File.ReadAllText(container.Init.InRoot("covered/a/file")).Should().Be("content\n");
         File.ReadAllText(container.Init.InRoot("covered/hard")).Should().Be(new string('x', 100_000));
-        container.Init.MountAt("/covered").Should().BeEquivalentTo(new { Type = "tmpfs", Options = (string[])["rw", "nosuid", "nodev", "noexec", "relatime"] });
-        container.Init.MountAt("/covered").SuperOptions.Should().Contain("mode=1751", "the directory's own mode stays, its owner is root as with runc and crun");
+        container.Init.MountAt("/covered").Should()
+            .BeEquivalentTo(new { Type = "tmpfs", Options = (string[])["rw", "nosuid", "nodev", "noexec", "relatime"] });
+        container.Init.MountAt("/covered").SuperOptions.Should()
+            .Contain("mode=1751", "the directory's own mode stays, its owner is root as with runc and crun");
     }
 
     [Test]
@@ -79,7 +86,8 @@ public sealed class CopyUpTests
         using (FileStream hole = File.Create(In("hole"))) hole.SetLength(1L << 40);
         using TestContainer container = CopiedUp("size=8m");
         string copy = container.Init.InRoot("covered/sparse");
-        Shell("stat -c %b sparse", Path.GetDirectoryName(copy)!).Should().ContainSingle().Which.Should().Match(blocks => int.Parse(blocks) < 1000);
+        Shell("stat -c %b sparse", Path.GetDirectoryName(copy)!).Should().ContainSingle().Which.Should()
+            .Match(blocks => int.Parse(blocks) < 1000);
         Command.Run("cmp", copy, In("sparse")).ShouldSucceed();
         new FileInfo(container.Init.InRoot("covered/hole")).Length.Should().Be(1L << 40);
     }
@@ -88,11 +96,15 @@ public sealed class CopyUpTests
     public void Read_only_with_a_mode_of_its_own_and_without_a_directory_to_cover()
     {
         Write("file", "content\n", UnixFileMode.UserRead);
-        _bundle.AddMount("/covered", "tmpfs", "tmpfs", "tmpcopyup", "ro", "mode=0711").AddMount("/not/there", "tmpfs", "tmpfs", "tmpcopyup");
+        _bundle.AddMount("/covered", "tmpfs", "tmpfs", "tmpcopyup", "ro", "mode=0711")
+            .AddMount("/not/there", "tmpfs", "tmpfs", "tmpcopyup");
         File.CreateSymbolicLink(_bundle.InRootfs("linked"), "/../../etc");
         _bundle.AddMount("/linked", "tmpfs", "tmpfs", "tmpcopyup", "rro");
-        Observe.Run(_bundle, "cat /covered/file; touch /covered/x 2>&1; stat -c %a /covered; ls /not/there; touch /not/there/x && echo written; grep -c root /etc/passwd; touch /etc/x 2>&1 || true")
-            .Should().Equal("content", "touch: /covered/x: Read-only file system", "711", "written", "1", "touch: /etc/x: Read-only file system");
+        Observe.Run(_bundle,
+            "cat /covered/file; touch /covered/x 2>&1; stat -c %a /covered; ls /not/there; touch /not/there/x && echo written; grep -c "
+            + "root /etc/passwd; touch /etc/x 2>&1 || true")
+            .Should().Equal("content", "touch: /covered/x: Read-only file system", "711", "written", "1",
+            "touch: /etc/x: Read-only file system");
         Directory.Exists(_bundle.InRootfs("not/there")).Should().BeTrue();
     }
 
@@ -102,7 +114,8 @@ public sealed class CopyUpTests
         string source = Directory.CreateDirectory(Path.Combine(_bundle.Directory, "source")).FullName;
         File.WriteAllText(Path.Combine(source, "file"), "from the volume\n");
         _bundle.AddMount("/covered", "bind", source, "bind").AddMount("/covered", "tmpfs", "tmpfs", "tmpcopyup");
-        Observe.Run(_bundle, "cat /covered/file; echo changed >/covered/file; cat /covered/file").Should().Equal("from the volume", "changed");
+        Observe.Run(_bundle, "cat /covered/file; echo changed >/covered/file; cat /covered/file").Should()
+            .Equal("from the volume", "changed");
         File.ReadAllText(Path.Combine(source, "file")).Should().Be("from the volume\n");
         Directory.GetFileSystemEntries(_covered).Should().BeEmpty();
     }
@@ -121,7 +134,8 @@ public sealed class CopyUpTests
 
     [TestCase("mknod dev c 1 3", "make the device: operation not permitted (EPERM): dev: not possible in a user namespace", 65536)]
     [TestCase("echo x >file; chmod 600 file", "copy what is there: permission denied (EACCES): file", 65536)]
-    [TestCase("mkdir d; chown 100000 d; echo x >d/file; chmod 604 d/file", "set the owner: invalid argument (EINVAL): d/file: the owner has no mapping in the user namespace", 1)]
+    [TestCase("mkdir d; chown 100000 d; echo x >d/file; chmod 604 d/file",
+        "set the owner: invalid argument (EINVAL): d/file: the owner has no mapping in the user namespace", 1)]
     public void What_a_user_namespace_cannot_copy_is_an_error(string make, string expected, int size)
     {
         Shell($"{make}; chown 100000:100000 .. .");
@@ -135,7 +149,9 @@ public sealed class CopyUpTests
         Directory.CreateDirectory(In("sub"));
         Write("sub/big", new string('x', 2 << 20), SetIds);
         _bundle.AddMount("/covered", "tmpfs", "tmpfs", "tmpcopyup", "size=1m");
-        Observe.Refused(_bundle).Should().Contain("/mounts/7: mount tmpfs on /covered").And.Contain("no space left on device (ENOSPC): sub/big: it does not fit into the tmpfs");
+        Observe.Refused(_bundle).Should()
+            .Contain("/mounts/7: mount tmpfs on /covered").And.Contain(
+            "no space left on device (ENOSPC): sub/big: it does not fit into the tmpfs");
         File.Delete(In("sub/big"));
         Shell("i=0; while [ $i -lt 300 ]; do mkdir d && cd d; i=$((i+1)); done");
         Observe.Refused(_bundle).Should().Contain("more than 256 directories deep").And.Contain("d/d/d/d");
@@ -171,11 +187,16 @@ public sealed class CopyUpTests
     private string[] Shell(string script, string? directory = null) =>
         Command.Run("sh", ["-c", script], new CommandOptions { WorkingDirectory = directory ?? _covered }).ShouldSucceed().Lines;
 
-    /// <summary>Everything below, by find(1): type, mode, owner, modification time, size and target of a link. Sizes of directories are the file system's affair.</summary>
+    /// <summary>
+    /// Everything below, by find(1): type, mode, owner, modification time, size and target of a link. Sizes of directories are the file
+    /// system's affair.
+    /// </summary>
     private static string[] Listing(string directory) =>
-        [.. Command.Run("find", directory, "-mindepth", "1", "(", "-type", "d", "-printf", "%P %y %m %U:%G %T@\n", ")", "-o", "-printf", "%P %y %m %U:%G %T@ %s %l\n").ShouldSucceed().Lines.Order(StringComparer.Ordinal)];
+        [.. Command.Run("find", directory, "-mindepth", "1", "(", "-type", "d", "-printf", "%P %y %m %U:%G %T@\n", ")", "-o", "-printf",
+        "%P %y %m %U:%G %T@ %s %l\n").ShouldSucceed().Lines.Order(StringComparer.Ordinal)];
 
-    private static void SetXattr(string path, string name, byte[] value) => Libc.Check(Syscall.setxattr(path, name, value), $"setxattr {name}");
+    private static void SetXattr(string path, string name, byte[] value) =>
+        Libc.Check(Syscall.setxattr(path, name, value), $"setxattr {name}");
 
     private static byte[] GetXattr(string path, string name)
     {

@@ -5,26 +5,29 @@ using OciRuntime.Tests.Support;
 
 namespace OciRuntime.Tests.Config;
 
-/// <summary>`process.user`, `capabilities`, `noNewPrivileges`, `rlimits` and `oomScoreAdj`, as the kernel's status files have them.</summary>
+/// <summary>
+/// `process.user`, `capabilities`, `noNewPrivileges`, `rlimits` and `oomScoreAdj`, as the kernel's status files have them.
+/// </summary>
 public sealed class CredentialTests
 {
     private static readonly string[] Sets = ["bounding", "effective", "inheritable", "permitted", "ambient"];
 
     private static void SetCapabilities(TestBundle bundle, params (string Set, string[] Names)[] sets)
     {
-        var all = new JsonObject();
+        JsonObject all = new();
         foreach ((string set, string[] names) in sets) all[set] = TestBundle.Strings(names);
         bundle.Process["capabilities"] = all;
     }
 
     private static string Mask(params int[] numbers) => numbers.Aggregate(0UL, (mask, number) => mask | 1UL << number).ToString("x16");
 
-    private static string[] Read(ProcessView process) => [process.Status("CapBnd"), process.Status("CapEff"), process.Status("CapInh"), process.Status("CapPrm"), process.Status("CapAmb")];
+    private static string[] Read(ProcessView process) =>
+        [process.Status("CapBnd"), process.Status("CapEff"), process.Status("CapInh"), process.Status("CapPrm"), process.Status("CapAmb")];
 
     [Test]
     public void User_groups_and_umask()
     {
-        using var bundle = new TestBundle();
+        using TestBundle bundle = new();
         bundle.User(1234, 5678, 10, 20, 5678);
         bundle.Process["user"]!["umask"] = 63;
         using TestContainer container = Observe.Sleeping(bundle);
@@ -37,7 +40,7 @@ public sealed class CredentialTests
     [Test]
     public void No_groups_of_the_caller_are_kept_and_the_umask_is_0022_by_default()
     {
-        using var bundle = new TestBundle();
+        using TestBundle bundle = new();
         using TestContainer container = Observe.Sleeping(bundle);
         container.Init.Status("Groups").Should().BeEmpty();
         container.Init.Status("Umask").Should().Be("0022");
@@ -54,9 +57,9 @@ public sealed class CredentialTests
     {
         foreach (bool user in (bool[])[false, true])
         {
-            using var bundle = new TestBundle();
+            using TestBundle bundle = new();
             if (user) bundle.WithUserNamespace();
-            if (annotation != null) bundle.Annotations["run.oci.keep_original_groups"] = annotation;
+            if (annotation is not null) bundle.Annotations["run.oci.keep_original_groups"] = annotation;
             using TestContainer container = new TestContainer(bundle.Args("sleep", "1000"), Wrapped.WithGroups).Started();
             container.Init.Status("Groups").Should().Be(groups);
         }
@@ -65,9 +68,9 @@ public sealed class CredentialTests
     [Test]
     public void Groups_of_the_configuration_give_way_to_kept_ones_with_a_warning()
     {
-        using var bundle = new TestBundle();
+        using TestBundle bundle = new();
         bundle.User(1000, 1000, 30).Annotations["run.oci.keep_original_groups"] = "1";
-        using var container = new TestContainer(bundle.Args("sleep", "1000"), Wrapped.WithGroups);
+        using TestContainer container = new(bundle.Args("sleep", "1000"), Wrapped.WithGroups);
         string log = Path.Combine(bundle.Directory, "log");
         container.GlobalOptions.AddRange(["--log", log]);
         container.Started().Init.Status("Groups").Should().Be("10 20");
@@ -77,7 +80,7 @@ public sealed class CredentialTests
     [Test]
     public void Groups_stay_where_setgroups_is_denied([Values] bool annotation)
     {
-        using var bundle = new TestBundle();
+        using TestBundle bundle = new();
         if (annotation) bundle.Annotations["run.oci.keep_original_groups"] = "1";
         // Its group 5 has no mapping.
         bundle.RemoveMount("/dev/pts");
@@ -89,40 +92,46 @@ public sealed class CredentialTests
     [Test]
     public void Groups_that_cannot_be_given_are_an_error()
     {
-        using var bundle = new TestBundle();
+        using TestBundle bundle = new();
         bundle.RemoveMount("/dev/pts");
-        Observe.Refused(bundle.User(0, 0, 0), Wrapped.WithGroupsThatStay).Should().Contain("/process/user/additionalGids: [0]: cannot set any additional groups: the runtime's own user namespace denies setgroups (/proc/self/setgroups); /annotations/run.oci.keep_original_groups keeps the caller's groups");
+        Observe.Refused(bundle.User(0, 0, 0), Wrapped.WithGroupsThatStay).Should()
+            .Contain("/process/user/additionalGids: [0]: cannot set any additional groups: the runtime's own user namespace denies "
+            + "setgroups (/proc/self/setgroups); /annotations/run.oci.keep_original_groups keeps the caller's groups");
     }
 
     [Test]
     public void Five_sets_as_given_and_what_execve_makes_of_them_for_root()
     {
-        using var bundle = new TestBundle();
+        using TestBundle bundle = new();
         bundle.Process["noNewPrivileges"] = false;
-        SetCapabilities(bundle, ("bounding", ["CAP_CHOWN", "CAP_KILL", "CAP_SETUID", "CAP_NET_RAW"]), ("permitted", ["CAP_CHOWN", "CAP_KILL", "CAP_SETUID"]),
+        SetCapabilities(bundle, ("bounding", ["CAP_CHOWN", "CAP_KILL", "CAP_SETUID", "CAP_NET_RAW"]),
+            ("permitted", ["CAP_CHOWN", "CAP_KILL", "CAP_SETUID"]),
             ("effective", ["CAP_KILL"]), ("inheritable", ["CAP_CHOWN", "CAP_KILL"]), ("ambient", ["CAP_CHOWN"]));
-        using var container = new TestContainer(bundle.Args("sleep", "1000"));
+        using TestContainer container = new(bundle.Args("sleep", "1000"));
         container.Create().ShouldSucceed();
-        Read(container.Init).Should().Equal([Mask(0, 5, 7, 13), Mask(5), Mask(0, 5), Mask(0, 5, 7), Mask(0)], "before execve they are the configuration");
+        Read(container.Init).Should()
+            .Equal([Mask(0, 5, 7, 13), Mask(5), Mask(0, 5), Mask(0, 5, 7), Mask(0)], "before execve they are the configuration");
         container.Start().ShouldSucceed();
-        Read(container.Init).Should().Equal([Mask(0, 5, 7, 13), Mask(0, 5, 7, 13), Mask(0, 5), Mask(0, 5, 7, 13), Mask(0)], "root gets its bounding set (capabilities(7))");
+        Read(container.Init).Should().Equal([Mask(0, 5, 7, 13), Mask(0, 5, 7, 13), Mask(0, 5), Mask(0, 5, 7, 13), Mask(0)],
+            "root gets its bounding set (capabilities(7))");
     }
 
     [Test]
     public void A_user_keeps_only_ambient_ones_across_execve()
     {
-        using var bundle = new TestBundle();
+        using TestBundle bundle = new();
         bundle.User(1000, 1000);
         bundle.Process["noNewPrivileges"] = false;
         string[] names = ["CAP_CHOWN", "CAP_NET_BIND_SERVICE"];
-        SetCapabilities(bundle, ("bounding", names), ("permitted", names), ("effective", names), ("inheritable", ["CAP_NET_BIND_SERVICE"]), ("ambient", ["CAP_NET_BIND_SERVICE"]));
-        using var container = new TestContainer(bundle.Args("sleep", "1000"));
+        SetCapabilities(bundle, ("bounding", names), ("permitted", names), ("effective", names), ("inheritable", ["CAP_NET_BIND_SERVICE"]),
+            ("ambient", ["CAP_NET_BIND_SERVICE"]));
+        using TestContainer container = new(bundle.Args("sleep", "1000"));
         container.Create().ShouldSucceed();
         Read(container.Init).Should().Equal(Mask(0, 10), Mask(0, 10), Mask(10), Mask(0, 10), Mask(10));
         container.Start().ShouldSucceed();
         Read(container.Init).Should().Equal(Mask(0, 10), Mask(10), Mask(10), Mask(10), Mask(10));
         container.Init.Status("NoNewPrivs").Should().Be("0");
-        using var without = new TestBundle();
+        using TestBundle without = new();
         using TestContainer plain = Observe.Sleeping(without.User(1000, 1000));
         plain.Init.Status("CapEff").Should().Be(Mask());
         plain.Init.Status("NoNewPrivs").Should().Be("1");
@@ -131,7 +140,7 @@ public sealed class CredentialTests
     [Test]
     public void No_capabilities_section_means_none([Values] bool user)
     {
-        using var bundle = new TestBundle();
+        using TestBundle bundle = new();
         bundle.Process.Remove("capabilities");
         if (user) bundle.WithUserNamespace();
         using TestContainer container = Observe.Sleeping(bundle);
@@ -141,22 +150,24 @@ public sealed class CredentialTests
     [Test]
     public void Unknown_and_unavailable_names_are_left_out_with_a_warning()
     {
-        using var bundle = new TestBundle();
+        using TestBundle bundle = new();
         SetCapabilities(bundle, [.. Sets.Select(name => (name, (string[])["CAP_KILL", "CAP_TIME_TRAVEL", "kill"]))]);
-        using var container = new TestContainer(bundle.Args("sleep", "1000"));
+        using TestContainer container = new(bundle.Args("sleep", "1000"));
         string log = Path.Combine(bundle.Directory, "log");
         container.GlobalOptions.AddRange(["--log", log]);
         container.Create().ShouldSucceed().Stderr.Should().BeEmpty();
         container.Start().ShouldSucceed();
         Read(container.Init).Should().AllBe(Mask(5));
-        File.ReadAllLines(log).Should().ContainSingle().Which.Should().Contain("level=warning").And.Contain("/process/capabilities: left out: ").And.Contain("CAP_TIME_TRAVEL").And.Contain("kill");
+        File.ReadAllLines(log).Should().ContainSingle().Which.Should()
+            .Contain("level=warning").And.Contain("/process/capabilities: left out: ").And.Contain("CAP_TIME_TRAVEL").And.Contain("kill");
     }
 
     [Test]
     public void Ambient_ones_that_are_not_inheritable_are_left_out()
     {
-        using var bundle = new TestBundle();
-        SetCapabilities(bundle, ("bounding", ["CAP_KILL"]), ("permitted", ["CAP_KILL"]), ("effective", ["CAP_KILL", "CAP_CHOWN"]), ("ambient", ["CAP_KILL"]));
+        using TestBundle bundle = new();
+        SetCapabilities(bundle, ("bounding", ["CAP_KILL"]), ("permitted", ["CAP_KILL"]), ("effective", ["CAP_KILL", "CAP_CHOWN"]),
+            ("ambient", ["CAP_KILL"]));
         using TestContainer container = Observe.Sleeping(bundle);
         Read(container.Init).Should().Equal(Mask(5), Mask(5), Mask(), Mask(5), Mask());
     }
@@ -164,7 +175,7 @@ public sealed class CredentialTests
     [Test]
     public void All_capabilities_in_a_user_namespace_are_its_own()
     {
-        using var bundle = new TestBundle();
+        using TestBundle bundle = new();
         // CAP_SYS_RESOURCE is one the tests themselves may lack: in a user namespace it can still be given.
         bundle.WithUserNamespace().Capabilities("CAP_SYS_ADMIN", "CAP_SYS_RESOURCE");
         using TestContainer container = Observe.Sleeping(bundle);
@@ -176,10 +187,12 @@ public sealed class CredentialTests
     [Test]
     public void Resource_limits([Values] bool user)
     {
-        using var bundle = new TestBundle();
+        using TestBundle bundle = new();
         if (user) bundle.WithUserNamespace();
-        bundle.Process["rlimits"] = new JsonArray(Limit("RLIMIT_NOFILE", 100, 200), Limit("RLIMIT_CORE", 0, 0), Limit("RLIMIT_CPU", 50, 60), Limit("RLIMIT_STACK", 4 << 20, 5 << 20),
-            Limit("RLIMIT_AS", 1UL << 32, 1UL << 33), Limit("RLIMIT_MSGQUEUE", 1000, 2000), Limit("RLIMIT_SIGPENDING", 77, 88), Limit("RLIMIT_DATA", ulong.MaxValue, ulong.MaxValue));
+        bundle.Process["rlimits"] = new JsonArray(Limit("RLIMIT_NOFILE", 100, 200), Limit("RLIMIT_CORE", 0, 0), Limit("RLIMIT_CPU", 50, 60),
+            Limit("RLIMIT_STACK", 4 << 20, 5 << 20),
+            Limit("RLIMIT_AS", 1UL << 32, 1UL << 33), Limit("RLIMIT_MSGQUEUE", 1000, 2000), Limit("RLIMIT_SIGPENDING", 77, 88),
+            Limit("RLIMIT_DATA", ulong.MaxValue, ulong.MaxValue));
         using TestContainer container = Observe.Sleeping(bundle);
         container.Init.Limit("Max open files").Should().Be(("100", "200"));
         container.Init.Limit("Max core file size").Should().Be(("0", "0"));
@@ -194,29 +207,32 @@ public sealed class CredentialTests
     [Test]
     public void A_limit_beyond_the_runtimes_own_is_refused_with_the_numbers([Values] bool user)
     {
-        using var bundle = new TestBundle();
+        using TestBundle bundle = new();
         if (user) bundle.WithUserNamespace();
         (string _, string hard) = new ProcessView(Environment.ProcessId).Limit("Max open files");
         ulong effective = Convert.ToUInt64(new ProcessView(Environment.ProcessId).Status("CapEff"), 16);
         if (hard == "unlimited" || (effective >> 24 & 1) != 0) Assert.Ignore("missing: a process without CAP_SYS_RESOURCE");
         ulong more = ulong.Parse(hard) + 1;
         bundle.Process["rlimits"] = new JsonArray(Limit("RLIMIT_CORE", 0, 0), Limit("RLIMIT_NOFILE", 1024, more));
-        Observe.Refused(bundle).Should().Contain($"/process/rlimits/1: set RLIMIT_NOFILE soft 1024 hard {more}").And.Contain("operation not permitted")
+        Observe.Refused(bundle).Should()
+            .Contain($"/process/rlimits/1: set RLIMIT_NOFILE soft 1024 hard {more}").And.Contain("operation not permitted")
             .And.Contain($"the hard limit of the runtime is {hard}").And.Contain("CAP_SYS_RESOURCE");
     }
 
     [Test]
     public void Wrong_limits_are_refused()
     {
-        using var bundle = new TestBundle();
+        using TestBundle bundle = new();
         bundle.Process["rlimits"] = new JsonArray(Limit("RLIMIT_NOFILE", 10, 5), Limit("RLIMIT_NOFILE", 1, 1), Limit("RLIMIT_NONE", 1, 1));
-        Observe.Refused(bundle).Should().Contain("/process/rlimits/0/soft").And.Contain("/process/rlimits/1/type").And.Contain("appears twice").And.Contain("/process/rlimits/2/type").And.Contain("RLIMIT_NONE");
+        Observe.Refused(bundle).Should()
+            .Contain("/process/rlimits/0/soft").And.Contain("/process/rlimits/1/type").And.Contain("appears twice").And.Contain(
+            "/process/rlimits/2/type").And.Contain("RLIMIT_NONE");
     }
 
     [Test]
     public void Oom_score_is_set_or_left_as_the_callers([Values] bool user)
     {
-        using var bundle = new TestBundle();
+        using TestBundle bundle = new();
         if (user) bundle.WithUserNamespace();
         string own = File.ReadAllText("/proc/self/oom_score_adj").Trim();
         using TestContainer unset = Observe.Sleeping(bundle);
@@ -229,7 +245,7 @@ public sealed class CredentialTests
     [Test]
     public void An_oom_score_that_may_not_be_lowered_is_named()
     {
-        using var bundle = new TestBundle();
+        using TestBundle bundle = new();
         bundle.Process["oomScoreAdj"] = -1001;
         Observe.Refused(bundle).Should().Contain("/process/oomScoreAdj").And.Contain("must be from -1000 to 1000");
         ulong effective = Convert.ToUInt64(new ProcessView(Environment.ProcessId).Status("CapEff"), 16);

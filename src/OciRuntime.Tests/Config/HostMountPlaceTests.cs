@@ -6,7 +6,9 @@ using OciRuntime.Tests.Support;
 
 namespace OciRuntime.Tests.Config;
 
-/// <summary>Where the root of a container without a mount namespace is mounted, when others mount there, or somebody deletes it from elsewhere.</summary>
+/// <summary>
+/// Where the root of a container without a mount namespace is mounted, when others mount there, or somebody deletes it from elsewhere.
+/// </summary>
 public sealed class HostMountPlaceTests
 {
     private TestBundle _bundle = null!;
@@ -19,12 +21,15 @@ public sealed class HostMountPlaceTests
 
     private static MountInfo[] At(string path) => [.. MountInfo.Of().Where(mount => mount.MountPoint == path)];
 
-    /// <summary>sudo in a `nsenter` or `ip netns exec` is in a copy of the mount namespace: what is forgotten there would stay for good.</summary>
+    /// <summary>
+    /// sudo in a `nsenter` or `ip netns exec` is in a copy of the mount namespace: what is forgotten there would stay for good.
+    /// </summary>
     [Test]
     public void Deleted_from_another_mount_namespace()
     {
         using TestContainer container = Observe.Sleeping(_bundle);
-        Command.Run("unshare", "--mount", "--propagation", "private", Ocirun.Binary.Path, "--root", container.StateRoot, "delete", "--force", container.Id)
+        Command.Run("unshare", "--mount", "--propagation", "private", Ocirun.Binary.Path, "--root", container.StateRoot, "delete",
+            "--force", container.Id)
             .ShouldFail(1, "the container's root is mounted in another mount namespace, that of process");
         At(_bundle.Rootfs).Should().HaveCount(1);
         container.Delete("--force").ShouldSucceed();
@@ -35,15 +40,18 @@ public sealed class HostMountPlaceTests
     [Test]
     public void Deleted_when_its_mount_namespace_is_gone()
     {
-        using var container = new TestContainer(_bundle.Args("sleep", "1000"));
+        using TestContainer container = new(_bundle.Args("sleep", "1000"));
         _bundle.Save();
-        Command.Run("unshare", "--mount", "--propagation", "private", Ocirun.Binary.Path, "--root", container.StateRoot, "run", "--detach", "--bundle", _bundle.Directory, container.Id).ShouldSucceed();
+        Command.Run("unshare", "--mount", "--propagation", "private", Ocirun.Binary.Path, "--root", container.StateRoot, "run", "--detach",
+            "--bundle", _bundle.Directory, container.Id).ShouldSucceed();
         At(_bundle.Rootfs).Should().BeEmpty();
         container.Delete("--force").ShouldSucceed();
         container.Call("state", container.Id).ShouldFail(1);
     }
 
-    /// <summary>A mount that another one covers is not to be seen: its directory is the other's, and no mount point of the container's.</summary>
+    /// <summary>
+    /// A mount that another one covers is not to be seen: its directory is the other's, and no mount point of the container's.
+    /// </summary>
     [Test]
     public void A_covered_mount_is_not_bound_again()
     {
@@ -65,7 +73,10 @@ public sealed class HostMountPlaceTests
         }
     }
 
-    /// <summary>Two that are created at once for the same directory: the journal of the second would name a place where its mount is not, and nobody would take it away.</summary>
+    /// <summary>
+    /// Two that are created at once for the same directory: the journal of the second would name a place where its mount is not, and nobody
+    /// would take it away.
+    /// </summary>
     [Test]
     public void Something_mounted_in_between()
     {

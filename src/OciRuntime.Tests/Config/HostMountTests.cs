@@ -6,8 +6,8 @@ using OciRuntime.Tests.Support;
 namespace OciRuntime.Tests.Config;
 
 /// <summary>
-/// A container without a mount namespace has the runtime's (runtime-spec config-linux.md, "Namespaces"): what is mounted for it is mounted there,
-/// none of the host's mounts changes, and all of it goes with the container.
+/// A container without a mount namespace has the runtime's (runtime-spec config-linux.md, "Namespaces"): what is mounted for it is mounted
+/// there, none of the host's mounts changes, and all of it goes with the container.
 /// </summary>
 public sealed class HostMountTests
 {
@@ -15,9 +15,11 @@ public sealed class HostMountTests
 
     /// <summary>The host's mounts, with all that could change of them.</summary>
     private static string[] Others(TestBundle bundle) =>
-        [.. MountInfo.Of().Where(m => !Below(bundle, m)).Select(m => $"{m.Id} {m.ParentId} {m.Root} {m.MountPoint} {string.Join(',', m.Options)} {string.Join(',', m.Propagation)}")];
+        [.. MountInfo.Of().Where(m => !Below(bundle, m))
+        .Select(m => $"{m.Id} {m.ParentId} {m.Root} {m.MountPoint} {string.Join(',', m.Options)} {string.Join(',', m.Propagation)}")];
 
-    private static bool Below(TestBundle bundle, MountInfo mount) => mount.MountPoint == bundle.Rootfs || mount.MountPoint.StartsWith(bundle.Rootfs + "/", StringComparison.Ordinal);
+    private static bool Below(TestBundle bundle, MountInfo mount) =>
+        mount.MountPoint == bundle.Rootfs || mount.MountPoint.StartsWith(bundle.Rootfs + "/", StringComparison.Ordinal);
 
     private static MountInfo[] Own(TestBundle bundle) => [.. MountInfo.Of().Where(m => Below(bundle, m))];
 
@@ -50,7 +52,7 @@ public sealed class HostMountTests
     public void Run_takes_it_away_at_the_end()
     {
         using TestBundle bundle = Bundle();
-        using var container = new TestContainer(bundle.Script("cat /proc/self/mountinfo | wc -l; exit 3"));
+        using TestContainer container = new(bundle.Script("cat /proc/self/mountinfo | wc -l; exit 3"));
         container.Run().ExitCode.Should().Be(3);
         Own(bundle).Should().BeEmpty();
     }
@@ -61,20 +63,23 @@ public sealed class HostMountTests
         using TestBundle bundle = Bundle().Args(what == "program" ? "/no/such/program" : "true");
         if (what == "mount") bundle.AddMount("/proc/1", "tmpfs", "tmpfs");
         if (what == "hook") bundle.AddHook("createContainer", "/bin/false");
-        using var container = new TestContainer(bundle);
+        using TestContainer container = new(bundle);
         container.Create().ShouldFail(1);
         Own(bundle).Should().BeEmpty();
     }
 
-    /// <summary>While a hook runs, all is mounted: killed then, the runtime leaves it to whoever deletes the container, or takes the ID.</summary>
+    /// <summary>
+    /// While a hook runs, all is mounted: killed then, the runtime leaves it to whoever deletes the container, or takes the ID.
+    /// </summary>
     [Test]
     public void A_create_that_is_killed_is_undone_by([Values("delete --force", "delete", "run")] string verb)
     {
         using TestBundle bundle = Bundle().Args("true");
         string mark = Path.Combine(bundle.Directory, "mark");
         bundle.AddHook("createRuntime", "/bin/sh", "-c", $"touch {mark}; exec sleep 100");
-        using var container = new TestContainer(bundle);
-        using (RunningCommand create = Ocirun.Start(["--root", container.StateRoot, "create", "--bundle", bundle.Save().Directory, container.Id]))
+        using TestContainer container = new(bundle);
+        using (RunningCommand create =
+            Ocirun.Start(["--root", container.StateRoot, "create", "--bundle", bundle.Save().Directory, container.Id]))
         {
             Eventually.True(() => File.Exists(mark), "the hook runs");
             Own(bundle).Should().NotBeEmpty();
@@ -87,12 +92,14 @@ public sealed class HostMountTests
         Own(bundle).Should().BeEmpty();
     }
 
-    /// <summary>An engine's overlay at the root file system, and its volumes below, are the engine's: seen by the container, left alone by delete.</summary>
+    /// <summary>
+    /// An engine's overlay at the root file system, and its volumes below, are the engine's: seen by the container, left alone by delete.
+    /// </summary>
     [Test]
     public void Mounts_that_were_there_stay()
     {
         using TestBundle bundle = Bundle();
-        using var mounted = new Mounted(bundle.Rootfs);
+        using Mounted mounted = new(bundle.Rootfs);
         File.WriteAllText($"{mounted.Below}/file", "volume");
         MountInfo[] before = Own(bundle);
         using (TestContainer container = Observe.Sleeping(bundle))
@@ -104,14 +111,18 @@ public sealed class HostMountTests
         File.ReadAllText($"{mounted.Below}/file").Should().Be("volume");
     }
 
-    /// <summary>Where the host's mounts are shared, as systemd has them: a mount on a volume of the container's must not appear on the volume's source.</summary>
+    /// <summary>
+    /// Where the host's mounts are shared, as systemd has them: a mount on a volume of the container's must not appear on the volume's
+    /// source.
+    /// </summary>
     [Test]
     public void Nothing_spreads_where_the_hosts_mounts_are_shared()
     {
         using TestBundle bundle = Bundle();
-        string source = Directory.CreateDirectory(Path.Combine(bundle.Directory, "source/inner")).Parent!.FullName, output = Path.Combine(bundle.Directory, "output");
+        string source = Directory.CreateDirectory(Path.Combine(bundle.Directory, "source/inner")).Parent!.FullName,
+            output = Path.Combine(bundle.Directory, "output");
         bundle.AddMount("/data", "bind", source, "rbind").AddMount("/data/inner", "tmpfs", "tmpfs");
-        using var container = new TestContainer(bundle.Args("sleep", "100"));
+        using TestContainer container = new(bundle.Args("sleep", "100"));
         bundle.Save();
         string runtime = $"{Ocirun.Binary.Path} --root {container.StateRoot}";
         // A second mount namespace that gets what spreads, as those of other containers do.
@@ -140,10 +151,8 @@ public sealed class HostMountTests
         using TestBundle bundle = Bundle().Args("true");
         string output = Path.Combine(bundle.Directory, "hooks");
         foreach (string kind in (string[])["prestart", "createRuntime", "createContainer"])
-        {
             bundle.AddHook(kind, "/bin/sh", "-c", $"stat -f -c %T {bundle.Rootfs}/proc >> {output}");
-        }
-        using var container = new TestContainer(bundle);
+        using TestContainer container = new(bundle);
         container.Run().ShouldSucceed();
         File.ReadAllText(output).Should().Be("proc\nproc\nproc\n");
     }
@@ -152,8 +161,8 @@ public sealed class HostMountTests
     public void A_terminal_too()
     {
         using TestBundle bundle = Bundle().Terminal().Args("tty");
-        using var container = new TestContainer(bundle);
-        using var socket = new ConsoleSocket();
+        using TestContainer container = new(bundle);
+        using ConsoleSocket socket = new();
         container.Create("--console-socket", socket.SocketPath).ShouldSucceed();
         Own(bundle).Should().Contain(m => m.MountPoint == bundle.InRootfs("dev/console"));
         container.Delete("--force").ShouldSucceed();
@@ -188,7 +197,7 @@ public sealed class HostMountTests
     [Test]
     public void Nor_over_the_hosts_root()
     {
-        using TestBundle bundle = new TestBundle();
+        using TestBundle bundle = new();
         bundle.RemoveNamespace("mount");
         bundle.Config["root"] = new JsonObject { ["path"] = "/" };
         Observe.Refused(bundle).Should().Contain("would cover the host's own root");
@@ -199,7 +208,8 @@ public sealed class HostMountTests
     {
         using TestBundle bundle = Bundle();
         using TestContainer container = Observe.Sleeping(bundle);
-        container.Call("checkpoint", "--image-path", Path.Combine(bundle.Directory, "image"), container.Id).ShouldFail(1, "a container without a mount namespace");
+        container.Call("checkpoint", "--image-path", Path.Combine(bundle.Directory, "image"), container.Id)
+            .ShouldFail(1, "a container without a mount namespace");
     }
 
     /// <summary>A bind over a directory, as an engine mounts a root file system, with a tmpfs below.</summary>

@@ -13,7 +13,9 @@ public sealed class IdMappedMountTests
     private TestBundle _bundle = null!;
     private string _source = null!;
 
-    /// <summary>A source with files of 0:0, 5:6 and 70000:70000, that everybody may write to, and a tmpfs in it with a file of 5:6.</summary>
+    /// <summary>
+    /// A source with files of 0:0, 5:6 and 70000:70000, that everybody may write to, and a tmpfs in it with a file of 5:6.
+    /// </summary>
     [SetUp]
     public void Begin()
     {
@@ -21,7 +23,9 @@ public sealed class IdMappedMountTests
         Directory.CreateDirectory(_bundle.InRootfs("/data"));
         _source = Path.Combine(_bundle.Directory, "source");
         Directory.CreateDirectory(Path.Combine(_source, "sub"));
-        string script = "touch root five far; chown 5:6 five; chown 70000:70000 far; chmod 777 .; mount -t tmpfs below sub; touch sub/five; chown 5:6 sub/five; chmod 777 sub";
+        string script =
+            "touch root five far; chown 5:6 five; chown 70000:70000 far; chmod 777 .; mount -t tmpfs below sub; touch sub/five; chown 5:6 "
+            + "sub/five; chmod 777 sub";
         Command.Run("sh", "-c", $"cd {_source} && {{ {script}; }}").ShouldSucceed();
     }
 
@@ -64,14 +68,16 @@ public sealed class IdMappedMountTests
         // 100005 is the container's 5.
         Map(Bind("bind", "ro", "noexec"), "uidMappings", (0, 100005, 6));
         Map(Last, "gidMappings", (0, 100005, 7));
-        Observe.Run(_bundle, $"{Owners}; touch /data/new 2>&1 | sed 's/.*: //'").Should().Equal("5:5", "10:11", "65534:65534", "Read-only file system");
+        Observe.Run(_bundle, $"{Owners}; touch /data/new 2>&1 | sed 's/.*: //'").Should()
+            .Equal("5:5", "10:11", "65534:65534", "Read-only file system");
     }
 
     [Test]
     public void Mappings_that_repeat_those_of_the_container_are_the_same_mapping()
     {
         _bundle.WithUserNamespace();
-        foreach (string kind in (string[])["uidMappings", "gidMappings"]) Map(kind == "uidMappings" ? Bind("bind", "idmap") : Last, kind, (0, 100000, 65536));
+        foreach (string kind in (string[])["uidMappings", "gidMappings"])
+            Map(kind == "uidMappings" ? Bind("bind", "idmap") : Last, kind, (0, 100000, 65536));
         Observe.Run(_bundle, $"{Owners}; touch /data/new").Should().Equal("0:0", "5:6", "65534:65534");
         OwnerOnHost("new").Should().Be("0:0");
     }
@@ -79,7 +85,7 @@ public sealed class IdMappedMountTests
     [Test]
     public void A_joined_user_namespace_lends_its_mapping()
     {
-        using var owner = new TestBundle();
+        using TestBundle owner = new();
         using TestContainer other = Observe.Sleeping(owner.WithUserNamespace(300000));
         _bundle.AddNamespace("user", $"/proc/{other.Init.Pid}/ns/user");
         Bind("bind", "idmap");
@@ -96,7 +102,8 @@ public sealed class IdMappedMountTests
             foreach (string kind in (string[])["uidMappings", "gidMappings"]) Map(Last, kind, (0, 1000 + shift, 100));
         }
         _bundle.AddMount("/plain", "bind", Path.Combine(_source, "five"), "bind");
-        Observe.Run(_bundle, "stat -c '%u:%g' /file0 /file100 /file200 /plain").Should().Equal("1005:1006", "1105:1106", "1205:1206", "5:6");
+        Observe.Run(_bundle, "stat -c '%u:%g' /file0 /file100 /file200 /plain").Should()
+            .Equal("1005:1006", "1105:1106", "1205:1206", "5:6");
     }
 
     [Test]
@@ -107,7 +114,8 @@ public sealed class IdMappedMountTests
             _bundle.AddMount($"/{word}", "bind", _source, "rbind", word);
             foreach (string kind in (string[])["uidMappings", "gidMappings"]) Map(Last, kind, (0, 1000, 100));
         }
-        Observe.Run(_bundle, "stat -c '%u:%g' /idmap/five /idmap/sub/five /ridmap/five /ridmap/sub/five").Should().Equal("1005:1006", "5:6", "1005:1006", "1005:1006");
+        Observe.Run(_bundle, "stat -c '%u:%g' /idmap/five /idmap/sub/five /ridmap/five /ridmap/sub/five").Should()
+            .Equal("1005:1006", "5:6", "1005:1006", "1005:1006");
     }
 
     [Test]
@@ -131,7 +139,9 @@ public sealed class IdMappedMountTests
     {
         _bundle.AddMount("/data", "bind", "/proc/sys", "bind", "idmap");
         foreach (string kind in (string[])["uidMappings", "gidMappings"]) Map(Last, kind, (0, 1000, 10));
-        Observe.Refused(_bundle).Should().Contain("/mounts/7: bind /proc/sys on /data, ids mapped: uid 0-9 as 1000-1009, gid 0-9 as 1000-1009: map ids: invalid argument (EINVAL)")
+        Observe.Refused(_bundle).Should()
+            .Contain("/mounts/7: bind /proc/sys on /data, ids mapped: uid 0-9 as 1000-1009, gid 0-9 as 1000-1009: map ids: invalid "
+            + "argument (EINVAL)")
             .And.Contain(": a file system of type proc cannot be id-mapped by this kernel");
     }
 
@@ -166,7 +176,10 @@ public sealed class IdMappedMountTests
     }
 
     private static void Map(JsonObject mount, string kind, params (int Stored, int Seen, int Size)[] ranges) =>
-        mount[kind] = new JsonArray([.. ranges.Select(range => new JsonObject { ["containerID"] = range.Stored, ["hostID"] = range.Seen, ["size"] = range.Size })]);
+        mount[kind] =
+        new JsonArray([
+        .. ranges.Select(range => new JsonObject { ["containerID"] = range.Stored, ["hostID"] = range.Seen, ["size"] = range.Size })]);
 
-    private string OwnerOnHost(string file) => Command.Run("stat", "-c", "%u:%g", Path.Combine(_source, file)).ShouldSucceed().Stdout.Trim();
+    private string OwnerOnHost(string file) =>
+        Command.Run("stat", "-c", "%u:%g", Path.Combine(_source, file)).ShouldSucceed().Stdout.Trim();
 }

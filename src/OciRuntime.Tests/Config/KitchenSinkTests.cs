@@ -46,12 +46,15 @@ public sealed class KitchenSinkTests
     public void Namespaces()
     {
         using AssertionScope all = new();
-        foreach (string kind in (string[])["pid", "net", "mnt", "ipc", "uts", "user", "cgroup", "time"]) Init.NamespaceInode(kind).Should().NotBe(ProcessView.HostNamespaceInode(kind), kind);
-        foreach (string map in (string[])["uid_map", "gid_map"]) Words(Init.Proc(map)).Should().Equal("0", "1000", "1", "1", "100000", "65536");
+        foreach (string kind in (string[])["pid", "net", "mnt", "ipc", "uts", "user", "cgroup", "time"])
+            Init.NamespaceInode(kind).Should().NotBe(ProcessView.HostNamespaceInode(kind), kind);
+        foreach (string map in (string[])["uid_map", "gid_map"])
+            Words(Init.Proc(map)).Should().Equal("0", "1000", "1", "1", "100000", "65536");
         Words(Init.Proc("timens_offsets")).Should().Equal("monotonic", "-1", "1", "boottime", "604800", "0");
         Inside("hostname").Should().Be("slartibartfast");
         Inside("cat", "/proc/sys/kernel/domainname").Should().Be("example.org");
-        Inside("cat", "/proc/sys/net/ipv4/conf/eth0.100/rp_filter").Should().Be("2", "the device was there, under its new name, when the sysctl was written");
+        Inside("cat", "/proc/sys/net/ipv4/conf/eth0.100/rp_filter").Should()
+            .Be("2", "the device was there, under its new name, when the sysctl was written");
         Inside("cat", "/proc/sys/net/ipv4/ip_forward", "/proc/sys/kernel/msgmax").Should().Be("1\n65536");
     }
 
@@ -60,13 +63,16 @@ public sealed class KitchenSinkTests
     {
         using AssertionScope all = new();
         Init.MountAt("/").Options.Should().Contain("ro");
-        Init.MountAt("/data/attributes").Options.Should().Contain(["ro", "nosuid", "nodev", "noexec", "nodiratime", "nosymfollow", "noatime"]);
+        Init.MountAt("/data/attributes").Options.Should()
+            .Contain(["ro", "nosuid", "nodev", "noexec", "nodiratime", "nosymfollow", "noatime"]);
         Init.MountAt("/data/tree").Options.Should().Contain(["ro", "nosuid", "nodev", "noexec", "nosymfollow", "relatime"]);
         Init.MountAt("/data/inert").Options.Should().Contain("ro", "it was remounted");
         Init.MountAt("/data/shared").PropagationType.Should().Contain("shared");
         Init.MountAt("/data/unbindable").PropagationType.Should().Contain("unbindable");
-        foreach (string mount in (string[])["/data/idmap", "/data/idmap-tree", "/data/idmap-inline"]) Init.MountAt(mount).Options.Should().Contain("idmapped", mount);
-        foreach (string path in (string[])["/proc/timer_list", "/proc/sys", "/dev/mqueue", "/tmp", "/sys/fs/cgroup"]) Init.MountAt(path).Should().NotBeNull(path);
+        foreach (string mount in (string[])["/data/idmap", "/data/idmap-tree", "/data/idmap-inline"])
+            Init.MountAt(mount).Options.Should().Contain("idmapped", mount);
+        foreach (string path in (string[])["/proc/timer_list", "/proc/sys", "/dev/mqueue", "/tmp", "/sys/fs/cgroup"])
+            Init.MountAt(path).Should().NotBeNull(path);
         new FileInfo(Init.InRoot("/data/link-copied")).LinkTarget.Should().Be(new FileInfo("/etc/mtab").LinkTarget);
         Outside("stat", "-c", "%F %t:%T", Init.InRoot("/dev/fuse")).Should().Be("character special file a:e5");
         Outside("stat", "-c", "%F", Init.InRoot("/dev/fifo")).Should().Be("fifo");
@@ -94,10 +100,12 @@ public sealed class KitchenSinkTests
 
     private string Limit(string controller, string file) => File.ReadAllText(Path.Combine(Init.CgroupDirectory(controller), file)).Trim();
 
-    private static string Outside(string tool, params string[] args) => Command.Run(Requires.Tool(tool), args).ShouldSucceed().Stdout.Trim();
+    private static string Outside(string tool, params string[] args) =>
+        Command.Run(Requires.Tool(tool), args).ShouldSucceed().Stdout.Trim();
 
     /// <summary>The host's program in the network, IPC and UTS namespaces of the container.</summary>
-    private string Inside(params string[] command) => Outside("nsenter", ["--target", $"{Init.Pid}", "--net", "--ipc", "--uts", .. command]);
+    private string Inside(params string[] command) =>
+        Outside("nsenter", ["--target", $"{Init.Pid}", "--net", "--ipc", "--uts", .. command]);
 
     private static string[] Words(string text) => text.Split((char[])[' ', '\t', '\n'], StringSplitOptions.RemoveEmptyEntries);
 }

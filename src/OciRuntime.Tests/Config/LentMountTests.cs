@@ -5,8 +5,9 @@ using OciRuntime.Tests.Support;
 namespace OciRuntime.Tests.Config;
 
 /// <summary>
-/// What root of a user namespace cannot clone itself the runtime clones for it. Nothing is locked on such a mount, and yet a container must not get a program or a
-/// device out of a volume by a directory above it that is closed, or a mount below it: what is only not named stays as it does on any other.
+/// What root of a user namespace cannot clone itself the runtime clones for it. Nothing is locked on such a mount, and yet a container must
+/// not get a program or a device out of a volume by a directory above it that is closed, or a mount below it: what is only not named stays
+/// as it does on any other.
 /// </summary>
 public sealed class LentMountTests
 {
@@ -35,7 +36,8 @@ public sealed class LentMountTests
     [TestCase("exec", "rw nosuid nodev noatime")]
     public void Below_a_closed_directory(string words, string left)
     {
-        File.SetUnixFileMode(Path.Combine(_bundle.Directory, "closed"), UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
+        File.SetUnixFileMode(Path.Combine(_bundle.Directory, "closed"), UnixFileMode.UserRead | UnixFileMode.UserWrite
+            | UnixFileMode.UserExecute);
         Check("rbind", words, left);
     }
 

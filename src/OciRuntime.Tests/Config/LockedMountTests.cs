@@ -5,8 +5,8 @@ using OciRuntime.Tests.Support;
 namespace OciRuntime.Tests.Config;
 
 /// <summary>
-/// In a user namespace the options of the host's mounts are locked (mount_namespaces(7)): a container may have more of them, never less, and
-/// being asked for less is an error.
+/// In a user namespace the options of the host's mounts are locked (mount_namespaces(7)): a container may have more of them, never less,
+/// and being asked for less is an error.
 /// </summary>
 public sealed class LockedMountTests
 {
@@ -61,7 +61,8 @@ public sealed class LockedMountTests
     {
         _bundle.AddMount("/a", "bind", _source, ["rbind", .. words.Split(' ')]);
         Observe.Refused(_bundle).Should().Contain($"bind {_source} with all below it on /a (").And
-            .Contain($"set mount attributes: operation not permitted (EPERM): the mount is {locked} on the host, which is locked: a user namespace cannot take that back");
+            .Contain($"set mount attributes: operation not permitted (EPERM): the mount is {locked} on the host, which is locked: a user "
+            + $"namespace cannot take that back");
     }
 
     [Test]
@@ -73,11 +74,13 @@ public sealed class LockedMountTests
         Observe.Refused(_bundle).Should().Contain("the mount is ro on the host");
     }
 
-    /// <summary>The runtime has it for the container (<see cref="BindMountTests"/>), unless its own user namespace is in the same position.</summary>
+    /// <summary>
+    /// The runtime has it for the container (<see cref="BindMountTests"/>), unless its own user namespace is in the same position.
+    /// </summary>
     [Test]
     public void A_mount_is_not_to_be_had_without_what_is_mounted_below_it()
     {
-        using var bundle = new TestBundle();
+        using TestBundle bundle = new();
         bundle.AddMount("/a", "bind", _source, "bind");
         Observe.Refused(bundle, Wrapped.UserNamespace).Should().Contain("source: invalid argument (EINVAL)").And.Contain("option rbind");
     }
@@ -85,7 +88,8 @@ public sealed class LockedMountTests
     [Test]
     public void Remounts_and_read_only_paths_keep_them()
     {
-        _bundle.AddMount("/a", "bind", _source, "rbind").AddMount("/a", "none", "none", "remount", "bind", "ro", "nosuid").AddMount("/b", "bind", _source, "rbind");
+        _bundle.AddMount("/a", "bind", _source, "rbind").AddMount("/a", "none", "none", "remount", "bind", "ro", "nosuid")
+            .AddMount("/b", "bind", _source, "rbind");
         _bundle.Linux["readonlyPaths"] = TestBundle.Strings("/b");
         using (TestContainer container = Observe.Sleeping(_bundle))
         {
@@ -116,7 +120,8 @@ public sealed class LockedMountTests
     [Test]
     public void A_source_that_only_the_runtime_can_reach_has_nothing_locked()
     {
-        string hidden = Directory.CreateDirectory(Path.Combine(_bundle.Directory, "hidden"), UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute).FullName;
+        string hidden = Directory.CreateDirectory(Path.Combine(_bundle.Directory, "hidden"), UnixFileMode.UserRead | UnixFileMode.UserWrite
+            | UnixFileMode.UserExecute).FullName;
         string source = Directory.CreateDirectory(Path.Combine(hidden, "source")).FullName;
         Mount("-t", "tmpfs", "-o", "nosuid,noexec", "hidden", source);
         try
@@ -136,7 +141,8 @@ public sealed class LockedMountTests
     {
         _bundle.RemoveNamespace("user").Linux.Remove("uidMappings");
         _bundle.Linux.Remove("gidMappings");
-        _bundle.AddMount("/a", "bind", _source, "rbind", "exec", "suid", "nodev", "relatime").AddMount("/b", "bind", _source, "rbind", "rrw", "rdev", "rdiratime");
+        _bundle.AddMount("/a", "bind", _source, "rbind", "exec", "suid", "nodev", "relatime")
+            .AddMount("/b", "bind", _source, "rbind", "rrw", "rdev", "rdiratime");
         using TestContainer container = Observe.Sleeping(_bundle);
         container.Init.MountAt("/a").Options.Should().BeEquivalentTo("rw", "nodev", "relatime");
         container.Init.MountAt("/b/below").Options.Should().BeEquivalentTo("rw", "relatime");
@@ -161,7 +167,9 @@ public sealed class LockedMountTests
     [Test]
     public void Proc_whose_host_hides_parts_is_refused_and_the_reason_is_said()
     {
-        Observe.Refused(_bundle, Wrapped.MaskedProc).Should().Contain("/mounts/0: mount proc on /proc").And.Contain("EPERM").And.Contain("visible in full").And.Contain("covered at /proc/bus");
+        Observe.Refused(_bundle, Wrapped.MaskedProc).Should()
+            .Contain("/mounts/0: mount proc on /proc").And.Contain("EPERM").And.Contain("visible in full").And.Contain(
+            "covered at /proc/bus");
         _bundle.RemoveMount("/proc").AddMount("/proc", "bind", "/proc", "rbind");
         _bundle.Script("ls /proc/bus; test -e /proc/uptime && echo bound");
         using TestContainer container = new(_bundle, Wrapped.MaskedProc);
@@ -172,13 +180,16 @@ public sealed class LockedMountTests
     public void Proc_of_the_hosts_pid_namespace_is_refused_and_the_reason_is_said()
     {
         _bundle.RemoveNamespace("pid");
-        Observe.Refused(_bundle).Should().Contain("/mounts/0: mount proc on /proc").And.Contain("EPERM").And.Contain("only with a pid namespace of its own").And.Contain("A bind of /proc is possible");
+        Observe.Refused(_bundle).Should()
+            .Contain("/mounts/0: mount proc on /proc").And.Contain("EPERM").And.Contain("only with a pid namespace of its own").And.Contain(
+            "A bind of /proc is possible");
     }
 
     [Test]
     public void Sysfs_that_the_host_has_read_only_is_bound_as_it_is()
     {
-        _bundle.RemoveMount("/sys").AddMount("/sys", "sysfs", "sysfs", "nosuid", "noexec", "nodev").Script("grep ' / /sys ' /proc/self/mountinfo");
+        _bundle.RemoveMount("/sys").AddMount("/sys", "sysfs", "sysfs", "nosuid", "noexec", "nodev")
+            .Script("grep ' / /sys ' /proc/self/mountinfo");
         using TestContainer container = new(_bundle, Wrapped.ReadOnlySysfs);
         MountInfo.Parse(container.Run().ShouldSucceed().Lines.Single()).Options.Should().Contain(["ro", "nosuid", "noexec", "nodev"]);
     }

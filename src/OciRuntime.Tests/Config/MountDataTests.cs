@@ -5,7 +5,8 @@ using OciRuntime.Tests.Support;
 namespace OciRuntime.Tests.Config;
 
 /// <summary>
-/// Options of file systems as mount(2) takes them: longer than fsconfig(2) allows, more of them than fit into a page, with characters that have a meaning of their own.
+/// Options of file systems as mount(2) takes them: longer than fsconfig(2) allows, more of them than fit into a page, with characters that
+/// have a meaning of their own.
 /// </summary>
 [LeavesNothing]
 public sealed class MountDataTests
@@ -30,7 +31,8 @@ public sealed class MountDataTests
     [TestCase(500, 60, TestName = "Overlay_with_as_many_layers_as_there_can_be")]
     public void Overlay(int count, int length)
     {
-        AddOverlay([.. Enumerable.Range(0, count).Select(i => Layer($"{i}-{new string('x', length)}", $"f{i}"))], Layer("upper"), Layer("work"));
+        AddOverlay([.. Enumerable.Range(0, count).Select(i => Layer($"{i}-{new string('x', length)}", $"f{i}"))], Layer("upper"),
+            Layer("work"));
         Observe.Run(_bundle, "ls /o | wc -l; echo new >/o/new; rm /o/f1; ls /o | wc -l; pwd").Should().Equal($"{count}", $"{count}", "/");
         File.ReadAllText(Path.Combine(_layers, "upper/new")).Should().Be("new\n");
         File.Exists(Path.Combine(_layers, "upper/f1")).Should().BeTrue("a whiteout is what an overlay makes of a removal");
@@ -70,9 +72,10 @@ public sealed class MountDataTests
         List<string> lower = [Layer("a", "f"), Layer("b:c,d", "g")];
         for (int padding = 0; padding < length; padding += 100) lower.Add(Layer($"padding-{padding}-{new string('x', 80)}"));
         lower = lower.ConvertAll(path => Path.GetRelativePath(_bundle.Directory, path));
-        AddOverlay([.. lower, Layer("absolute", "h")], Path.GetRelativePath(_bundle.Directory, Layer("upper")), Path.GetRelativePath(_bundle.Directory, Layer("work")));
+        AddOverlay([.. lower, Layer("absolute", "h")], Path.GetRelativePath(_bundle.Directory, Layer("upper")),
+            Path.GetRelativePath(_bundle.Directory, Layer("work")));
         _bundle.Script("ls /o; echo new >/o/new");
-        using var container = new TestContainer(_bundle) { Options = new CommandOptions { WorkingDirectory = "/" } };
+        using TestContainer container = new(_bundle) { Options = new CommandOptions { WorkingDirectory = "/" } };
         container.Run().ShouldSucceed().Lines.Should().Equal("f", "g", "h");
         File.Exists(Path.Combine(_layers, "upper/new")).Should().BeTrue();
     }
@@ -94,22 +97,28 @@ public sealed class MountDataTests
     public void In_a_user_namespace([Values(3, 90)] int count)
     {
         LiveMount.Own(_bundle.WithUserNamespace());
-        AddOverlay([.. Enumerable.Range(0, count).Select(i => Layer($"{i}-{new string('x', 100)}", $"f{i}"))], Layer("upper"), Layer("work"), "userxattr");
+        AddOverlay([.. Enumerable.Range(0, count).Select(i => Layer($"{i}-{new string('x', 100)}", $"f{i}"))], Layer("upper"),
+            Layer("work"), "userxattr");
         Command.Run("chown", "-R", "100000:100000", _layers).ShouldSucceed();
         Observe.Run(_bundle, "ls /o | wc -l; touch /o/new && echo written").Should().Equal($"{count}", "written");
     }
 
-    /// <summary>The mount is made in a mount namespace of its own: nothing of it is seen on a host whose mounts are shared with the container.</summary>
+    /// <summary>
+    /// The mount is made in a mount namespace of its own: nothing of it is seen on a host whose mounts are shared with the container.
+    /// </summary>
     [Test]
     public void With_shared_mounts()
     {
         string seen = Path.Combine(_bundle.Directory, "seen");
         string script = Path.Combine(_bundle.Directory, "shared");
-        File.WriteAllText(script, $"#!/bin/sh\nexec unshare --mount --propagation private sh -c 'mount --make-rshared / && \"$@\"; status=$?; grep overlay /proc/self/mountinfo >>{seen}; exit $status' -- {Ocirun.Binary.Path} \"$@\"\n");
+        File.WriteAllText(script,
+            $"#!/bin/sh\nexec unshare --mount --propagation private sh -c 'mount --make-rshared / && \"$@\"; status=$?; grep overlay "
+            + $"/proc/self/mountinfo >>{seen}; exit $status' -- {Ocirun.Binary.Path} \"$@\"\n");
         File.SetUnixFileMode(script, UnixFileMode.UserRead | UnixFileMode.UserExecute);
         _bundle.Linux["rootfsPropagation"] = "shared";
         AddOverlay([.. Enumerable.Range(0, 5).Select(i => Layer($"{i}-{new string('x', 100)}", $"f{i}"))], null, null);
-        using (var container = new TestContainer(_bundle.Script("ls /o | wc -l; cat /proc/self/comm"), new RuntimeBinary(script))) container.Run().ShouldSucceed().Lines.Should().Equal("5", "cat");
+        using (TestContainer container = new(_bundle.Script("ls /o | wc -l; cat /proc/self/comm"), new RuntimeBinary(script)))
+            container.Run().ShouldSucceed().Lines.Should().Equal("5", "cat");
         File.ReadAllLines(seen).Should().NotContain(line => line.Contains(" /proc "));
     }
 
@@ -118,7 +127,7 @@ public sealed class MountDataTests
     {
         AddOverlay([.. Enumerable.Range(0, 90).Select(i => Layer($"{i}-{new string('x', 100)}"))], null, null);
         string log = Path.Combine(_bundle.Directory, "log");
-        using var container = new TestContainer(_bundle.Args("true"));
+        using TestContainer container = new(_bundle.Args("true"));
         container.GlobalOptions.AddRange(["--debug", "--log", log]);
         container.Run().ShouldSucceed();
         container.GlobalOptions.Clear();
@@ -159,7 +168,9 @@ public sealed class MountDataTests
         _bundle.AddMount("/t", "tmpfs", new string('s', 4096));
         Observe.Refused(_bundle).Should().Contain("/mounts/7 /t: the source is longer than the 4095 bytes that mount(2) takes");
         _bundle.RemoveMount("/t").AddMount("/t", "tmpfs", "tmpfs", "mpol=" + new string('x', 5000));
-        Observe.Refused(_bundle).Should().Contain("/mounts/7 /t: an option is longer than the 255 bytes that fsconfig(2) takes, and all of them are longer than the 4095 that mount(2) takes");
+        Observe.Refused(_bundle).Should()
+            .Contain("/mounts/7 /t: an option is longer than the 255 bytes that fsconfig(2) takes, and all of them are longer than the "
+            + "4095 that mount(2) takes");
         _bundle.RemoveMount("/t").AddMount("/sys", "sysfs", "sysfs", "remount", "x=" + new string('x', 256));
         Observe.Refused(_bundle).Should().Contain("/mounts/7 /sys: option \"x\": a remount takes at most 255 bytes for a value");
     }
@@ -176,7 +187,8 @@ public sealed class MountDataTests
     public void More_layers_than_the_kernel_takes()
     {
         AddOverlay([.. Enumerable.Range(0, 510).Select(i => Layer($"{i}-{new string('x', 20)}"))], null, null);
-        Observe.Refused(_bundle).Should().Contain("/mounts/7: mount overlay on /o").And.Contain("create file system: invalid argument (EINVAL)");
+        Observe.Refused(_bundle).Should()
+            .Contain("/mounts/7: mount overlay on /o").And.Contain("create file system: invalid argument (EINVAL)");
     }
 
     /// <summary>The kernel's own words show that the option has reached the file system as it was written.</summary>
@@ -196,13 +208,15 @@ public sealed class MountDataTests
     {
         _bundle.AddMount("/t", "tmpfs", "none", "=value", "size=1m,", ",nr_inodes=7");
         using TestContainer container = Observe.Sleeping(_bundle);
-        container.Init.MountAt("/t").Should().Match<MountInfo>(mount => mount.Source == "none" && mount.SuperOptions.Contains("size=1024k") && mount.SuperOptions.Contains("nr_inodes=7"));
+        container.Init.MountAt("/t").Should()
+            .Match<MountInfo>(mount => mount.Source == "none" && mount.SuperOptions.Contains("size=1024k")
+            && mount.SuperOptions.Contains("nr_inodes=7"));
     }
 
     private void AddOverlay(string[] lower, string? upper, string? work, params string[] words)
     {
         List<string> options = [.. words, "lowerdir=" + string.Join(':', lower.Select(static path => Escape(path)))];
-        if (upper != null) options.AddRange(["upperdir=" + Escape(upper), "workdir=" + Escape(work!)]);
+        if (upper is not null) options.AddRange(["upperdir=" + Escape(upper), "workdir=" + Escape(work!)]);
         _bundle.AddMount("/o", "overlay", "overlay", [.. options]);
     }
 
@@ -211,7 +225,7 @@ public sealed class MountDataTests
     private string Layer(string name, string? file = null)
     {
         string path = Directory.CreateDirectory(Path.Combine(_layers, name)).FullName;
-        if (file != null) File.WriteAllText(Path.Combine(path, file), "");
+        if (file is not null) File.WriteAllText(Path.Combine(path, file), "");
         return path;
     }
 }

@@ -5,35 +5,45 @@ using OciRuntime.Tests.Support;
 namespace OciRuntime.Tests.Config;
 
 /// <summary>
-/// Each word of runtime-spec's table "Linux mount options", on a new file system and on a bind with a mount below it, as the kernel shows the
-/// result in mountinfo. What a word takes away is there before it: set by an earlier word, or by the source.
+/// Each word of runtime-spec's table "Linux mount options", on a new file system and on a bind with a mount below it, as the kernel shows
+/// the result in mountinfo. What a word takes away is there before it: set by an earlier word, or by the source.
 /// </summary>
 public sealed class MountOptionWordTests
 {
     /// <summary>The table of config.md, runtime-spec 1.3.0.</summary>
     internal static readonly string[] Specified =
     [
-        "async", "atime", "bind", "defaults", "dev", "diratime", "dirsync", "exec", "iversion", "lazytime", "loud", "mand", "noatime", "nodev", "nodiratime",
-        "noexec", "noiversion", "nolazytime", "nomand", "norelatime", "nostrictatime", "nosuid", "nosymfollow", "private", "ratime", "rbind", "rdev",
-        "rdiratime", "relatime", "remount", "rexec", "rnoatime", "rnodiratime", "rnoexec", "rnorelatime", "rnostrictatime", "rnosuid", "rnosymfollow", "ro",
-        "rprivate", "rrelatime", "rro", "rrw", "rshared", "rslave", "rstrictatime", "rsuid", "rsymfollow", "runbindable", "rw", "shared", "silent", "slave",
+        "async", "atime", "bind", "defaults", "dev", "diratime", "dirsync", "exec", "iversion", "lazytime", "loud", "mand", "noatime",
+        "nodev", "nodiratime",
+        "noexec", "noiversion", "nolazytime", "nomand", "norelatime", "nostrictatime", "nosuid", "nosymfollow", "private", "ratime",
+        "rbind", "rdev",
+        "rdiratime", "relatime", "remount", "rexec", "rnoatime", "rnodiratime", "rnoexec", "rnorelatime", "rnostrictatime", "rnosuid",
+        "rnosymfollow", "ro",
+        "rprivate", "rrelatime", "rro", "rrw", "rshared", "rslave", "rstrictatime", "rsuid", "rsymfollow", "runbindable", "rw", "shared",
+        "silent", "slave",
         "strictatime", "suid", "symfollow", "sync", "tmpcopyup", "unbindable", "rnodev",
     ];
 
-    /// <summary>The words of mounts, and the words of superblocks, with what comes before them on a new file system and whether mountinfo then shows it.</summary>
+    /// <summary>
+    /// The words of mounts, and the words of superblocks, with what comes before them on a new file system and whether mountinfo then shows
+    /// it.
+    /// </summary>
     private static readonly (string Word, string Before, string Shown, bool Set)[] Attributes =
     [
         ("ro", "rw", "ro", true), ("rw", "ro", "ro", false), ("nosuid", "suid", "nosuid", true), ("suid", "nosuid", "nosuid", false),
-        ("nodev", "dev", "nodev", true), ("dev", "nodev", "nodev", false), ("noexec", "exec", "noexec", true), ("exec", "noexec", "noexec", false),
+        ("nodev", "dev", "nodev", true), ("dev", "nodev", "nodev", false), ("noexec", "exec", "noexec", true),
+        ("exec", "noexec", "noexec", false),
         ("noatime", "relatime", "noatime", true), ("atime", "noatime", "relatime", true), ("relatime", "noatime", "relatime", true),
-        ("norelatime", "relatime", "relatime", false), ("strictatime", "relatime", "relatime", false), ("nostrictatime", "strictatime", "relatime", true),
+        ("norelatime", "relatime", "relatime", false), ("strictatime", "relatime", "relatime", false),
+        ("nostrictatime", "strictatime", "relatime", true),
         ("nodiratime", "diratime", "nodiratime", true), ("diratime", "nodiratime", "nodiratime", false),
         ("nosymfollow", "symfollow", "nosymfollow", true), ("symfollow", "nosymfollow", "nosymfollow", false),
     ];
 
     private static readonly (string Word, string Before, string Shown, bool Set)[] Superblock =
     [
-        ("sync", "async", "sync", true), ("async", "sync", "sync", false), ("dirsync", "defaults", "dirsync", true), ("lazytime", "nolazytime", "lazytime", true),
+        ("sync", "async", "sync", true), ("async", "sync", "sync", false), ("dirsync", "defaults", "dirsync", true),
+        ("lazytime", "nolazytime", "lazytime", true),
         ("nolazytime", "lazytime", "lazytime", false), ("mand", "nomand", "mand", true), ("nomand", "mand", "mand", false),
     ];
 
@@ -42,8 +52,10 @@ public sealed class MountOptionWordTests
 
     private static readonly (string Word, string Top, string Below)[] Propagation =
     [
-        ("private", "private", "shared"), ("rprivate", "private", "private"), ("shared", "shared", "shared"), ("rshared", "shared", "shared"),
-        ("slave", "slave", "shared"), ("rslave", "slave", "slave"), ("unbindable", "unbindable", "shared"), ("runbindable", "unbindable", "unbindable"),
+        ("private", "private", "shared"), ("rprivate", "private", "private"), ("shared", "shared", "shared"),
+        ("rshared", "shared", "shared"),
+        ("slave", "slave", "shared"), ("rslave", "slave", "slave"), ("unbindable", "unbindable", "shared"),
+        ("runbindable", "unbindable", "unbindable"),
     ];
 
     /// <summary>Both have a mount below of the same options: one has what the words can take away, the other has not.</summary>
@@ -69,15 +81,17 @@ public sealed class MountOptionWordTests
     [Test]
     public void Every_specified_word_is_tested_here_or_by_name_elsewhere_and_is_a_feature()
     {
-        string[] tested = [.. Attributes.Select(row => row.Word), .. Attributes.Select(row => "r" + row.Word), .. Superblock.Select(row => row.Word), .. Inert, .. Propagation.Select(row => row.Word)];
+        string[] tested = [.. Attributes.Select(row => row.Word), .. Attributes.Select(row => "r" + row.Word),
+            .. Superblock.Select(row => row.Word), .. Inert, .. Propagation.Select(row => row.Word)];
         Specified.Except(tested).Should().BeEquivalentTo("bind", "rbind", "remount", "tmpcopyup");
-        Ocirun.Run("features").Json["mountOptions"]!.AsArray().Select(word => (string)word!).Should().Contain(Specified).And.Contain(["copy-symlink", "src-nofollow", "dest-nofollow"]);
+        Ocirun.Run("features").Json["mountOptions"]!.AsArray().Select(word => (string)word!).Should()
+            .Contain(Specified).And.Contain(["copy-symlink", "src-nofollow", "dest-nofollow"]);
     }
 
     [Test]
     public void On_a_new_file_system()
     {
-        using var bundle = new TestBundle();
+        using TestBundle bundle = new();
         foreach ((string word, string before, _, _) in (IEnumerable<(string, string, string, bool)>)[.. Attributes, .. Superblock])
         {
             bundle.AddMount("/new/" + word, "tmpfs", "tmpfs", before, word);
@@ -85,7 +99,9 @@ public sealed class MountOptionWordTests
         }
         foreach (string word in Inert) bundle.AddMount("/new/" + word, "tmpfs", "tmpfs", word);
         using TestContainer container = Observe.Sleeping(bundle);
-        Dictionary<string, MountInfo> mounts = container.Init.Mounts.Where(mount => mount.MountPoint.StartsWith("/new/", StringComparison.Ordinal)).ToDictionary(mount => mount.MountPoint[5..]);
+        Dictionary<string, MountInfo> mounts =
+            container.Init.Mounts.Where(mount => mount.MountPoint.StartsWith("/new/", StringComparison.Ordinal))
+            .ToDictionary(mount => mount.MountPoint[5..]);
         foreach ((string word, _, string shown, bool set) in Attributes)
         {
             mounts[word].Options.Contains(shown).Should().Be(set, word);
@@ -99,15 +115,17 @@ public sealed class MountOptionWordTests
     [Test]
     public void On_a_bind_and_below_it()
     {
-        using var bundle = new TestBundle();
+        using TestBundle bundle = new();
         foreach ((string word, _, _, bool set) in Attributes)
         {
             // The access time mode is taken from the strict source when a word is to make it laxer.
             string source = set && word is not ("atime" or "relatime") ? _lax : _strict;
-            bundle.AddMount("/top/" + word, "bind", source, "rbind", word).AddMount("/tree/" + word, "bind", source, "rbind", "r" + word).AddMount("/one/" + word, "bind", source, "bind", word);
+            bundle.AddMount("/top/" + word, "bind", source, "rbind", word).AddMount("/tree/" + word, "bind", source, "rbind", "r" + word)
+                .AddMount("/one/" + word, "bind", source, "bind", word);
         }
         using TestContainer container = Observe.Sleeping(bundle);
-        Dictionary<string, MountInfo> mounts = container.Init.Mounts.DistinctBy(mount => mount.MountPoint).ToDictionary(mount => mount.MountPoint);
+        Dictionary<string, MountInfo> mounts = container.Init.Mounts.DistinctBy(mount => mount.MountPoint)
+            .ToDictionary(mount => mount.MountPoint);
         foreach ((string word, _, string shown, bool set) in Attributes)
         {
             bool Has(string path) => mounts[path].Options.Contains(shown);
@@ -118,21 +136,24 @@ public sealed class MountOptionWordTests
             mounts.Should().NotContainKey($"/one/{word}/below", "bind takes one mount, rbind the tree");
             bool strict = mounts[$"/top/{word}/below"].Options.Contains("nosuid");
             mounts[$"/top/{word}/below"].Options.Should().BeEquivalentTo(
-                strict ? ["ro", "nosuid", "nodev", "noexec", "noatime", "nodiratime", "nosymfollow"] : (string[])["rw", "relatime"], "without r nothing below changes: {0}", word);
+                strict ? ["ro", "nosuid", "nodev", "noexec", "noatime", "nodiratime", "nosymfollow"]
+                : (string[])["rw", "relatime"], "without r nothing below changes: {0}", word);
         }
     }
 
     [Test]
     public void Propagation_of_a_bind_from_a_shared_tree()
     {
-        using var bundle = new TestBundle();
+        using TestBundle bundle = new();
         bundle.Linux["rootfsPropagation"] = "shared";
         foreach ((string word, _, _) in Propagation) bundle.AddMount("/p/" + word, "bind", _lax, "rbind", word);
         // In order, and more than once: a slave that is shared again is both.
-        bundle.AddMount("/p/both", "bind", _lax, "rbind", "rslave", "shared").AddMount("/p/last", "bind", _lax, "rbind", "rshared", "rprivate", "unbindable");
+        bundle.AddMount("/p/both", "bind", _lax, "rbind", "rslave", "shared")
+            .AddMount("/p/last", "bind", _lax, "rbind", "rshared", "rprivate", "unbindable");
         bundle.Script("grep ' /p/' /proc/self/mountinfo");
-        using var container = new TestContainer(bundle, Wrapped.SharedMounts);
-        Dictionary<string, string> types = container.Run().ShouldSucceed().Lines.Select(MountInfo.Parse).ToDictionary(mount => mount.MountPoint, mount => mount.PropagationType);
+        using TestContainer container = new(bundle, Wrapped.SharedMounts);
+        Dictionary<string, string> types = container.Run().ShouldSucceed().Lines.Select(MountInfo.Parse)
+            .ToDictionary(mount => mount.MountPoint, mount => mount.PropagationType);
         foreach ((string word, string top, string below) in Propagation)
         {
             types[$"/p/{word}"].Should().Be(top, word);
@@ -147,15 +168,24 @@ public sealed class MountOptionWordTests
     [Test]
     public void Superblock_words_in_a_remount_reach_the_file_system()
     {
-        using var bundle = new TestBundle();
-        var remounted = Superblock.Where(row => row.Word != "dirsync").ToList();
-        foreach ((string word, string before, _, _) in remounted) bundle.AddMount("/new/" + word, "tmpfs", "tmpfs", before).AddMount("/new/" + word, "tmpfs", "tmpfs", "remount", word);
+        using TestBundle bundle = new();
+        List<(string Word, string Before, string Shown, bool Set)> remounted = Superblock.Where(row => row.Word != "dirsync").ToList();
+        foreach ((string word, string before, _, _) in remounted)
+        {
+            bundle.AddMount("/new/" + word, "tmpfs", "tmpfs", before)
+                .AddMount("/new/" + word, "tmpfs", "tmpfs", "remount", word);
+        }
         using (TestContainer container = Observe.Sleeping(bundle))
         {
-            foreach ((string word, _, string shown, bool set) in remounted) container.Init.MountAt("/new/" + word).SuperOptions.Contains(shown).Should().Be(set, word);
+            foreach ((string word, _, string shown, bool set) in remounted)
+            {
+                container.Init.MountAt("/new/"
+                    + word).SuperOptions.Contains(shown).Should().Be(set, word);
+            }
         }
         bundle.AddMount("/new/sync", "tmpfs", "tmpfs", "remount", "dirsync");
-        Observe.Refused(bundle).Should().Contain("reconfigure the file system of /new/sync (dirsync)").And.Contain("a remount cannot change dirsync");
+        Observe.Refused(bundle).Should()
+            .Contain("reconfigure the file system of /new/sync (dirsync)").And.Contain("a remount cannot change dirsync");
     }
 
     private static string Source(string name, string options)

@@ -41,7 +41,8 @@ public sealed class NamespaceJoinTests
         foreach ((string type, string file) in NamespaceTests.All)
         {
             if (types.Contains(type)) second.NamespaceInode(file).Should().Be(first.NamespaceInode(file), type);
-            else if (type is not ("user" or "cgroup" or "time")) second.NamespaceInode(file).Should().NotBe(first.NamespaceInode(file), type);
+            else if (type is not ("user" or "cgroup" or "time"))
+                second.NamespaceInode(file).Should().NotBe(first.NamespaceInode(file), type);
         }
         ProcessTree.ChildrenOf(Environment.ProcessId).Should().Contain(second.InitPid);
     }
@@ -130,7 +131,7 @@ public sealed class NamespaceJoinTests
     {
         using TestContainer first = Observe.Sleeping(_firstBundle);
         Join(first, "pid");
-        using var second = new TestContainer(_bundle.Script("sleep 1000 & sleep 1001 & wait").WithCgroup());
+        using TestContainer second = new(_bundle.Script("sleep 1000 & sleep 1001 & wait").WithCgroup());
         second.Create().ShouldSucceed();
         second.Start().ShouldSucceed();
         Eventually.True(() => ProcessTree.ChildrenOf(second.InitPid).Count == 2, "two children");

@@ -48,8 +48,11 @@ public sealed class NetworkDeviceTests
         VethPair.Ip("addr", "add", "fd77::1/64", "nodad", "dev", _pair.Name);
         VethPair.Ip("link", "set", _pair.Name, "mtu", "1400", "address", "02:00:00:00:77:01", "up");
         string inside = name ?? _pair.Name;
-        string text = string.Join('\n', Observe.Run(Give(name), $"ip addr show {inside}; cat /sys/class/net/{inside}/mtu /sys/class/net/{inside}/address"));
-        text.Should().Contain("inet 10.77.1.2/24 scope global").And.Contain("inet 10.77.1.3/24 scope global secondary").And.Contain("inet 10.77.2.1 peer 10.77.2.2/32")
+        string text = string.Join('\n',
+            Observe.Run(Give(name), $"ip addr show {inside}; cat /sys/class/net/{inside}/mtu /sys/class/net/{inside}/address"));
+        text.Should()
+            .Contain("inet 10.77.1.2/24 scope global").And.Contain("inet 10.77.1.3/24 scope global secondary").And.Contain(
+            "inet 10.77.2.1 peer 10.77.2.2/32")
             .And.Contain("inet6 fd77::1/64 scope global");
         text.Should().NotContain("169.254.7.7", "its scope is the link").And.NotContain("10.77.3.1", "it is not permanent");
         text.Should().Contain(",UP").And.EndWith("1400\n02:00:00:00:77:01");
@@ -73,7 +76,8 @@ public sealed class NetworkDeviceTests
     public void Hooks_find_it()
     {
         string file = Path.Combine(_bundle.Directory, "hook-output");
-        Give("data0").AddHook("createRuntime", "/bin/sh", "-c", $"/bin/busybox nsenter -t $(/bin/sed -n 's/.*\"pid\":\\([0-9]*\\).*/\\1/p') -n /bin/busybox ip link show data0 > {file}");
+        Give("data0").AddHook("createRuntime", "/bin/sh", "-c",
+            $"/bin/busybox nsenter -t $(/bin/sed -n 's/.*\"pid\":\\([0-9]*\\).*/\\1/p') -n /bin/busybox ip link show data0 > {file}");
         Observe.Run(_bundle, "true");
         File.ReadAllText(file).Should().Contain("data0");
     }
@@ -98,12 +102,15 @@ public sealed class NetworkDeviceTests
     [Test]
     public void A_device_number_that_is_taken_inside_is_no_obstacle()
     {
-        using RunningCommand owner = Command.Start("unshare", "--net", "sh", "-c", $"ip link add foreign0 index {_pair.Index} type veth peer name foreign1; echo in; exec sleep 1000");
+        using RunningCommand owner = Command.Start("unshare", "--net", "sh", "-c",
+            $"ip link add foreign0 index {_pair.Index} type veth peer name foreign1; echo in; exec sleep 1000");
         Eventually.True(() => owner.Stdout == "in\n", "the namespace exists");
         Give("data0").AddNamespace("network", $"/proc/{owner.Pid}/ns/net");
         VethPair.Ip("addr", "add", "10.77.1.2/24", "dev", _pair.Name);
         string[] lines = Observe.Run(_bundle, "ip addr show data0; ip link show foreign0");
-        string.Join('\n', lines).Should().Contain("10.77.1.2/24").And.MatchRegex($"(?m)^{_pair.Index}: foreign0@foreign1: <BROADCAST,MULTICAST(,M-DOWN)?>", "the other one is untouched");
+        string.Join('\n', lines).Should()
+            .Contain("10.77.1.2/24").And.MatchRegex($"(?m)^{_pair.Index}: foreign0@foreign1: <BROADCAST,MULTICAST(,M-DOWN)?>",
+            "the other one is untouched");
     }
 
     [Test]
@@ -140,28 +147,33 @@ public sealed class NetworkDeviceTests
     {
         Give(_pair.Peer, "other0");
         Observe.Refused(Give("lo")).Should()
-            .Contain($"/linux/netDevices/{_pair.Name}: move {_pair.Name} into the container: its network namespace has a device lo already: file exists (EEXIST)");
+            .Contain($"/linux/netDevices/{_pair.Name}: move {_pair.Name} into the container: its network namespace has a device lo "
+            + $"already: file exists (EEXIST)");
         (_pair.Exists, VethPair.Ip("link", "show", _pair.Peer).Succeeded).Should().Be((true, true), "what had moved is back");
     }
 
     [Test]
     public void A_device_that_does_not_exist_is_named()
     {
-        Observe.Refused(Give("no-such-dev", null)).Should().Contain("/linux/netDevices/no-such-dev: the runtime's network namespace has no device no-such-dev");
+        Observe.Refused(Give("no-such-dev", null)).Should()
+            .Contain("/linux/netDevices/no-such-dev: the runtime's network namespace has no device no-such-dev");
     }
 
     /// <summary>lo belongs to its namespace; only the kernel knows all such devices, and the message has its words.</summary>
     [Test]
     public void A_device_that_cannot_move_is_refused_by_the_kernel()
     {
-        Observe.Refused(Give("lo", "lo7")).Should().Contain("/linux/netDevices/lo: move lo into the container as lo7: invalid argument (EINVAL)");
+        Observe.Refused(Give("lo", "lo7")).Should()
+            .Contain("/linux/netDevices/lo: move lo into the container as lo7: invalid argument (EINVAL)");
     }
 
     [Test]
     public void The_hosts_own_namespace_is_refused()
     {
-        Observe.Refused(Give().AddNamespace("network", $"/proc/{Environment.ProcessId}/ns/net")).Should().Contain("/linux/netDevices: would change the host: /linux/namespaces/");
-        Observe.Refused(Give().RemoveNamespace("network")).Should().Contain("/linux/netDevices: needs a network namespace in linux.namespaces");
+        Observe.Refused(Give().AddNamespace("network", $"/proc/{Environment.ProcessId}/ns/net")).Should()
+            .Contain("/linux/netDevices: would change the host: /linux/namespaces/");
+        Observe.Refused(Give().RemoveNamespace("network")).Should()
+            .Contain("/linux/netDevices: needs a network namespace in linux.namespaces");
         _pair.Exists.Should().BeTrue();
     }
 }

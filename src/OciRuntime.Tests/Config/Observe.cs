@@ -6,10 +6,12 @@ namespace OciRuntime.Tests.Config;
 /// <summary>The two ways to ask the kernel: from inside by a script, from outside about a container that sleeps.</summary>
 internal static class Observe
 {
-    /// <summary>Runs a script in the container to its successful end; its lines. Stderr must stay empty: a warning on success is a bug, too.</summary>
+    /// <summary>
+    /// Runs a script in the container to its successful end; its lines. Stderr must stay empty: a warning on success is a bug, too.
+    /// </summary>
     public static string[] Run(TestBundle bundle, string script, params string[] options)
     {
-        using var container = new TestContainer(bundle.Script(script));
+        using TestContainer container = new(bundle.Script(script));
         CommandResult result = container.Run(options).ShouldSucceed();
         result.Stderr.Should().BeEmpty();
         return result.Lines;
@@ -22,7 +24,7 @@ internal static class Observe
     /// <summary>Fails to create, leaves nothing, and gives the one line of stderr.</summary>
     public static string Refused(TestBundle bundle, RuntimeBinary? runtime = null)
     {
-        using var container = new TestContainer(bundle, runtime);
+        using TestContainer container = new(bundle, runtime);
         CommandResult result = container.Create().ShouldFail(1);
         result.Stdout.Should().BeEmpty();
         result.Stderr.TrimEnd('\n').Should().NotContain("\n", "one failure is one line");

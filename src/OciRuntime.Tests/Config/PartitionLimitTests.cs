@@ -41,12 +41,13 @@ public sealed class PartitionLimitTests
     {
         string disk = Path.GetFileName(_loop), partition = Number($"{disk}/{disk}p1"), whole = Number(disk);
         Limit(partition);
-        using (var container = new TestContainer(_bundle.Args("sleep", "100")))
+        using (TestContainer container = new(_bundle.Args("sleep", "100")))
         {
-            container.Create().ShouldFail(1, $"/linux/resources/blockIO/throttleReadBpsDevice/0: write ", $"= {partition} 4096: no such device (ENODEV): it is a partition, and limits are for whole disks");
+            container.Create().ShouldFail(1, $"/linux/resources/blockIO/throttleReadBpsDevice/0: write ",
+                $"= {partition} 4096: no such device (ENODEV): it is a partition, and limits are for whole disks");
         }
         Limit(whole);
-        using (var container = new TestContainer(_bundle))
+        using (TestContainer container = new(_bundle))
         {
             container.Create().ShouldSucceed();
             container.ReadCgroup("blkio", "blkio.throttle.read_bps_device").Should().Contain($"{whole} 4096");
@@ -60,7 +61,12 @@ public sealed class PartitionLimitTests
         int[] parts = [.. number.Split(':').Select(int.Parse)];
         _bundle.Linux["resources"] = new JsonObject
         {
-            ["blockIO"] = new JsonObject { ["throttleReadBpsDevice"] = new JsonArray(new JsonObject { ["major"] = parts[0], ["minor"] = parts[1], ["rate"] = 4096 }) },
+            ["blockIO"] =
+                new JsonObject
+                {
+                    ["throttleReadBpsDevice"] = new JsonArray(
+                        new JsonObject { ["major"] = parts[0], ["minor"] = parts[1], ["rate"] = 4096 })
+                },
         };
     }
 }

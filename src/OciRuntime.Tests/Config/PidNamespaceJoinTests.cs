@@ -32,7 +32,8 @@ public sealed class PidNamespaceJoinTests
     {
         _bundle.AddMount("/mnt", "proc", "proc", "hidepid=2");
         Directory.CreateDirectory(_bundle.InRootfs("mnt"));
-        string[] lines = Observe.Run(_bundle, "cat /proc/1/comm /mnt/1/comm; readlink /proc/self; echo $$; ls /mnt | grep -x $$; readlink /proc/self/ns/pid");
+        string[] lines = Observe.Run(_bundle,
+            "cat /proc/1/comm /mnt/1/comm; readlink /proc/self; echo $$; ls /mnt | grep -x $$; readlink /proc/self/ns/pid");
         lines[..2].Should().Equal("sleep", "sleep");
         int.Parse(lines[2]).Should().BeGreaterThan(int.Parse(lines[3]), "readlink is younger than its shell");
         lines[4].Should().Be(lines[3]);
@@ -42,8 +43,9 @@ public sealed class PidNamespaceJoinTests
     [Test]
     public void The_terminal_is_that_of_its_session()
     {
-        using var socket = new ConsoleSocket();
-        using var container = new TestContainer(_bundle.Terminal().Script("tty; ps -o pid,sid,tty,args; trap 'echo int' INT; echo ready; while :; do sleep 0.02; done"));
+        using ConsoleSocket socket = new();
+        using TestContainer container = new(_bundle.Terminal()
+            .Script("tty; ps -o pid,sid,tty,args; trap 'echo int' INT; echo ready; while :; do sleep 0.02; done"));
         container.Create("--console-socket", socket.SocketPath).ShouldSucceed();
         using PtyMaster terminal = socket.Receive();
         container.Start().ShouldSucceed();
@@ -57,8 +59,10 @@ public sealed class PidNamespaceJoinTests
     public void Descriptors_are_announced_to_the_pid_that_it_has()
     {
         using OutputFile third = OutputFile.Containing("third\n"u8.ToArray());
-        using var container = new TestContainer(_bundle.Script("cat <&3; echo $LISTEN_FDS $LISTEN_PID $$"));
-        string command = $"LISTEN_FDS=1 LISTEN_PID=$$ exec {Ocirun.Binary.Path} --root {container.StateRoot} run --bundle {_bundle.Save().Directory} {container.Id}";
+        using TestContainer container = new(_bundle.Script("cat <&3; echo $LISTEN_FDS $LISTEN_PID $$"));
+        string command =
+            $"LISTEN_FDS=1 LISTEN_PID=$$ exec {Ocirun.Binary.Path} --root {container.StateRoot} run --bundle "
+            + $"{_bundle.Save().Directory} {container.Id}";
         string[] lines = Command.Run("/bin/sh", ["-c", command], new CommandOptions { ExtraFds = [third.Fd] }).ShouldSucceed().Lines;
         lines[0].Should().Be("third");
         string[] words = lines[1].Split(' ');
@@ -72,7 +76,8 @@ public sealed class PidNamespaceJoinTests
         _bundle.Process["oomScoreAdj"] = 321;
         _bundle.Process["scheduler"] = JsonNode.Parse("""{"policy":"SCHED_BATCH","nice":5,"flags":["SCHED_FLAG_RESET_ON_FORK"]}""");
         _bundle.Process["ioPriority"] = JsonNode.Parse("""{"class":"IOPRIO_CLASS_BE","priority":6}""");
-        _bundle.Linux["seccomp"] = JsonNode.Parse("""{"defaultAction":"SCMP_ACT_ALLOW","syscalls":[{"names":["sync"],"action":"SCMP_ACT_ERRNO"}]}""");
+        _bundle.Linux["seccomp"] =
+            JsonNode.Parse("""{"defaultAction":"SCMP_ACT_ALLOW","syscalls":[{"names":["sync"],"action":"SCMP_ACT_ERRNO"}]}""");
         _bundle.WithCgroup().Linux["personality"] = JsonNode.Parse("""{"domain":"LINUX32"}""");
         using TestContainer container = Observe.Sleeping(_bundle);
         ProcessView init = container.Init;
@@ -86,7 +91,9 @@ public sealed class PidNamespaceJoinTests
         init.Cgroups.Should().Contain(entry => entry.Path == _bundle.CgroupsPath);
     }
 
-    /// <summary>Before the switch hooks have the host's tree, and whoever is in the namespace could look at it through them: they are not there.</summary>
+    /// <summary>
+    /// Before the switch hooks have the host's tree, and whoever is in the namespace could look at it through them: they are not there.
+    /// </summary>
     [Test]
     public void Hooks_of_the_hosts_side_are_not_born_there_and_those_of_the_containers_are()
     {
@@ -98,9 +105,11 @@ public sealed class PidNamespaceJoinTests
         {
             string target = kind == "startContainer" ? $"/log/{name}" : log;
             // The pid of the state is one that the hook can look at; in the container it is undumpable.
-            _bundle.AddHook(kind, "/bin/sh", "-c", $"pid=$(grep -o '\"pid\": *[0-9]*' | grep -o '[0-9]*$'); echo {kind} $(readlink /proc/self/ns/pid) $(readlink /proc/$pid/ns/uts || echo $(($pid == $PPID))) >> {target}");
+            _bundle.AddHook(kind, "/bin/sh", "-c",
+                $"pid=$(grep -o '\"pid\": *[0-9]*' | grep -o '[0-9]*$'); echo {kind} $(readlink /proc/self/ns/pid) $(readlink "
+                + $"/proc/$pid/ns/uts || echo $(($pid == $PPID))) >> {target}");
         }
-        using (var container = new TestContainer(_bundle)) container.Run().ShouldSucceed();
+        using (TestContainer container = new(_bundle)) container.Run().ShouldSucceed();
         string[][] lines = [.. File.ReadAllLines(log).Select(static line => line.Split(' '))];
         File.Delete(log);
         string host = $"pid:[{ProcessView.HostNamespaceInode("pid")}]";
@@ -120,7 +129,9 @@ public sealed class PidNamespaceJoinTests
         {
             _first.Kill("KILL").ShouldSucceed();
             _first.WaitExit();
-            Observe.Refused(_bundle.AddNamespace("pid", path)).Should().Contain($"/linux/namespaces/4/path: clone once more, into the pid namespace {path}: cannot allocate memory (ENOMEM): it takes no more processes, as its first one has ended");
+            Observe.Refused(_bundle.AddNamespace("pid", path)).Should()
+                .Contain($"/linux/namespaces/4/path: clone once more, into the pid namespace {path}: cannot allocate memory (ENOMEM): it "
+                + $"takes no more processes, as its first one has ended");
         }
         finally
         {
@@ -133,7 +144,7 @@ public sealed class PidNamespaceJoinTests
     [Test]
     public void User_namespace_of_one_container_and_pid_namespace_of_another()
     {
-        using var users = new TestBundle();
+        using TestBundle users = new();
         using TestContainer second = Observe.Sleeping(users.WithUserNamespace());
         _bundle.AddNamespace("user", $"/proc/{second.InitPid}/ns/user");
         Observe.Refused(_bundle).Should().Contain("/mounts/0: mount proc on /proc: create file system: operation not permitted (EPERM)");

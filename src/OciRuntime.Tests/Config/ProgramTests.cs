@@ -9,7 +9,7 @@ public sealed class ProgramTests
 {
     private static string[] Output(TestBundle bundle, params string[] args)
     {
-        using var container = new TestContainer(bundle.Args(args));
+        using TestContainer container = new(bundle.Args(args));
         return container.Run().ShouldSucceed().Lines;
     }
 
@@ -18,8 +18,9 @@ public sealed class ProgramTests
     [Test]
     public void A_name_without_a_slash_is_looked_up_in_the_containers_path()
     {
-        using var bundle = new TestBundle();
-        bundle.WriteFile("/first/tool", "#!/bin/sh\necho first", 0b110_100_100).WriteFile("/second/tool", "#!/bin/sh\necho second $0", 0b111_101_101)
+        using TestBundle bundle = new();
+        bundle.WriteFile("/first/tool", "#!/bin/sh\necho first", 0b110_100_100)
+            .WriteFile("/second/tool", "#!/bin/sh\necho second $0", 0b111_101_101)
             .WriteFile("/third/tool", "#!/bin/sh\necho third", 0b111_101_101);
         Directory.CreateDirectory(bundle.InRootfs("/zeroth/tool"));
         SetEnv(bundle, "PATH=/nowhere:/zeroth:/first:/second:/third");
@@ -34,11 +35,11 @@ public sealed class ProgramTests
     [Test]
     public void Absolute_and_relative_programs_and_all_arguments_arrive()
     {
-        using var bundle = new TestBundle();
+        using TestBundle bundle = new();
         bundle.Process["cwd"] = "/bin";
         Output(bundle, "./echo", "relative").Should().Equal("relative");
         Output(bundle, "../bin/echo", "up").Should().Equal("up");
-        using var container = new TestContainer(bundle.Args("/bin/sleep", "1000")).Started();
+        using TestContainer container = new TestContainer(bundle.Args("/bin/sleep", "1000")).Started();
         container.Init.CommandLine.Should().Equal("/bin/sleep", "1000");
         string[] lines = Output(bundle, "sh", "-c", "for a in \"$@\"; do echo \"[$a]\"; done", "zero", "", "b c", "ü\"");
         lines.Should().Equal("[]", "[b c]", "[ü\"]");
@@ -53,7 +54,7 @@ public sealed class ProgramTests
     [TestCase("/etc/passwd/x", "exec: \"/etc/passwd/x\": not a directory")]
     public void A_bad_program_fails_create_in_the_words_that_engines_match(string program, string words)
     {
-        using var bundle = new TestBundle();
+        using TestBundle bundle = new();
         Observe.Refused(bundle.Args(program)).Should().Contain($"ocirun create failed: {words}");
     }
 
@@ -61,17 +62,19 @@ public sealed class ProgramTests
     [Test]
     public void A_name_that_leads_to_no_file_is_not_found([Values] bool tooLong)
     {
-        using var bundle = new TestBundle();
+        using TestBundle bundle = new();
         File.CreateSymbolicLink(bundle.InRootfs("/bin/circle"), "circle");
         SetEnv(bundle, "PATH=/bin");
         string name = tooLong ? new string('x', 300) : "circle";
-        Observe.Refused(bundle.Args(name)).Should().Contain($"exec: \"{name}\": executable file not found in $PATH: {(tooLong ? "file name too long" : "too many levels of symbolic links")}");
+        Observe.Refused(bundle.Args(name)).Should()
+            .Contain($"exec: \"{name}\": executable file not found in $PATH: {(tooLong ? "file name too long" : "too many levels of "
+            + "symbolic links")}");
     }
 
     [Test]
     public void A_program_that_the_user_may_not_run_fails_create()
     {
-        using var bundle = new TestBundle();
+        using TestBundle bundle = new();
         bundle.WriteFile("/private/tool", "#!/bin/sh", 0b111_000_000).WriteFile("/tool", "#!/bin/sh", 0b111_000_000).User(1000, 1000);
         Observe.Refused(bundle.Args("/tool")).Should().Contain("exec: \"/tool\": permission denied");
         SetEnv(bundle, "PATH=/:/nowhere");
@@ -81,7 +84,7 @@ public sealed class ProgramTests
     [Test]
     public void Environment_is_what_is_listed_and_the_last_duplicate_wins()
     {
-        using var bundle = new TestBundle();
+        using TestBundle bundle = new();
         SetEnv(bundle, "PATH=/bin", "A=1", "B=2", "A=3", "EMPTY=", "EQ=a=b", "ünï=ö", "HOME=/h", "B=4");
         using TestContainer container = Observe.Sleeping(bundle);
         container.Init.Environ.Should().BeEquivalentTo("PATH=/bin", "A=3", "B=4", "EMPTY=", "EQ=a=b", "ünï=ö", "HOME=/h");
@@ -90,18 +93,22 @@ public sealed class ProgramTests
     [Test]
     public void Nothing_of_the_callers_environment_leaks()
     {
-        using var bundle = new TestBundle();
-        using var container = new TestContainer(bundle.Args("env"))
+        using TestBundle bundle = new();
+        using TestContainer container = new(bundle.Args("env"))
         {
-            Options = new CommandOptions { Env = new Dictionary<string, string?> { ["SECRET"] = "1", ["_LIBCONTAINER_X"] = "2", ["HOME"] = "/caller" } },
+            Options = new CommandOptions
+            {
+                Env = new Dictionary<string, string?> { ["SECRET"] = "1", ["_LIBCONTAINER_X"] = "2", ["HOME"] = "/caller" }
+            },
         };
-        container.Run().ShouldSucceed().Lines.Should().BeEquivalentTo("PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "TERM=xterm", "HOME=/root");
+        container.Run().ShouldSucceed().Lines.Should()
+            .BeEquivalentTo("PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "TERM=xterm", "HOME=/root");
     }
 
     [Test]
     public void Many_and_long_variables_arrive()
     {
-        using var bundle = new TestBundle();
+        using TestBundle bundle = new();
         string longValue = new('x', 100_000);
         string[] many = [.. Enumerable.Range(0, 500).Select(i => $"V{i}={i}")];
         SetEnv(bundle, ["PATH=/bin", $"LONG={longValue}", .. many, "V7=seven"]);
@@ -129,7 +136,7 @@ public sealed class ProgramTests
     [TestCase("big:x:4294967294:0::/big:\n", 2000000000, "/")]
     public void Home_comes_from_the_images_passwd(string passwd, int uid, string home)
     {
-        using var bundle = new TestBundle();
+        using TestBundle bundle = new();
         bundle.WriteFile("/etc/passwd", passwd).User(uid, 0);
         Output(bundle, "sh", "-c", "echo $HOME").Should().Equal(home);
         bundle.Env("HOME=");
@@ -144,7 +151,7 @@ public sealed class ProgramTests
     [TestCase("out")]
     public void An_odd_passwd_neither_blocks_nor_leads_out(string kind)
     {
-        using var bundle = new TestBundle();
+        using TestBundle bundle = new();
         string path = bundle.InRootfs("/etc/passwd");
         File.Delete(path);
         switch (kind)
@@ -165,7 +172,7 @@ public sealed class ProgramTests
     [Test]
     public void Working_directory_is_made_when_missing_and_set()
     {
-        using var bundle = new TestBundle();
+        using TestBundle bundle = new();
         bundle.Process["cwd"] = "/not/there/yet";
         Output(bundle, "sh", "-c", "pwd; stat -c '%a %u:%g' /not /not/there/yet").Should().Equal("/not/there/yet", "755 0:0", "755 0:0");
         bundle.Process["cwd"] = "//home/./user/../user/";
@@ -180,7 +187,7 @@ public sealed class ProgramTests
     [Test]
     public void Working_directory_that_only_the_user_or_only_root_may_enter()
     {
-        using var bundle = new TestBundle();
+        using TestBundle bundle = new();
         Directory.CreateDirectory(bundle.InRootfs("/private"));
         Command.Run("chown", "1000:1000", bundle.InRootfs("/private")).ShouldSucceed();
         Command.Run("chmod", "700", bundle.InRootfs("/private"), bundle.InRootfs("/root")).ShouldSucceed();
@@ -193,7 +200,7 @@ public sealed class ProgramTests
     [Test]
     public void Working_directory_of_the_user_alone_in_a_user_namespace()
     {
-        using var bundle = new TestBundle();
+        using TestBundle bundle = new();
         Directory.CreateDirectory(bundle.InRootfs("/private"));
         Command.Run("chown", "1000:1000", bundle.InRootfs("/private")).ShouldSucceed();
         Command.Run("chmod", "700", bundle.InRootfs("/private")).ShouldSucceed();
@@ -201,9 +208,12 @@ public sealed class ProgramTests
         // Root of the namespace is nobody on the host; its user 1000 is the host's 1000.
         foreach (string kind in (string[])["uidMappings", "gidMappings"])
         {
-            bundle.Linux[kind] = System.Text.Json.Nodes.JsonNode.Parse("""[ { "containerID": 0, "hostID": 100000, "size": 1000 }, { "containerID": 1000, "hostID": 1000, "size": 1 }, { "containerID": 1001, "hostID": 101001, "size": 1000 } ]""");
+            bundle.Linux[kind] =
+                System.Text.Json.Nodes.JsonNode.Parse(
+                """[ { "containerID": 0, "hostID": 100000, "size": 1000 }, { "containerID": 1000, "hostID": 1000, "size": 1 }, { "containerID": 1001, "hostID": 101001, "size": 1000 } ]""");
         }
-        using (TestContainer container = Observe.Sleeping(bundle)) new FileInfo($"/proc/{container.InitPid}/cwd").LinkTarget.Should().EndWith("/private");
+        using (TestContainer container = Observe.Sleeping(bundle))
+            new FileInfo($"/proc/{container.InitPid}/cwd").LinkTarget.Should().EndWith("/private");
         bundle.Linux["uidMappings"]![1]!["hostID"] = 2000;
         Observe.Refused(bundle).Should().Contain("/process/cwd").And.Contain("EACCES");
     }
@@ -211,7 +221,7 @@ public sealed class ProgramTests
     [Test]
     public void Working_directory_that_cannot_be_is_an_error()
     {
-        using var bundle = new TestBundle();
+        using TestBundle bundle = new();
         bundle.Process["cwd"] = "/etc/passwd";
         Observe.Refused(bundle).Should().Contain("/process/cwd").And.Contain("ENOTDIR");
         bundle.Process["cwd"] = "relative";

@@ -12,9 +12,10 @@ public sealed class RootTests
     [Test]
     public void Readonly_root_refuses_writes_and_a_writable_one_takes_them([Values] bool readOnly)
     {
-        using var bundle = new TestBundle();
+        using TestBundle bundle = new();
         bundle.Config["root"]!["readonly"] = readOnly;
-        string[] lines = Observe.Run(bundle, "touch /written 2>/dev/null && echo yes || echo no; grep ' / / ' /proc/self/mountinfo || grep ' / ' /proc/self/mountinfo");
+        string[] lines = Observe.Run(bundle,
+            "touch /written 2>/dev/null && echo yes || echo no; grep ' / / ' /proc/self/mountinfo || grep ' / ' /proc/self/mountinfo");
         lines[0].Should().Be(readOnly ? "no" : "yes");
         MountInfo.Parse(lines[1]).Options.Should().Contain(readOnly ? "ro" : "rw");
         File.Exists(bundle.InRootfs("written")).Should().Be(!readOnly);
@@ -23,7 +24,7 @@ public sealed class RootTests
     [Test]
     public void Path_may_be_absolute_relative_or_a_link_and_is_shown_resolved()
     {
-        using var bundle = new TestBundle();
+        using TestBundle bundle = new();
         string link = Path.Combine(bundle.Directory, "link");
         File.CreateSymbolicLink(link, "rootfs");
         foreach (string path in (string[])[bundle.Rootfs, "rootfs", "./rootfs/../rootfs/", "link"])
@@ -38,7 +39,7 @@ public sealed class RootTests
     [Test]
     public void A_missing_or_unsuitable_root_is_an_error_that_names_it()
     {
-        using var bundle = new TestBundle();
+        using TestBundle bundle = new();
         SetPath(bundle, "nowhere");
         Observe.Refused(bundle).Should().Contain("/root/path").And.Contain("nowhere").And.Contain("no such file or directory");
         SetPath(bundle, "config.json");
@@ -48,7 +49,7 @@ public sealed class RootTests
     [Test]
     public void Nothing_of_the_host_is_left_in_the_container([Values] bool pivot)
     {
-        using var bundle = new TestBundle();
+        using TestBundle bundle = new();
         using TestContainer container = Observe.Sleeping(bundle, pivot ? [] : ["--no-pivot"]);
         string[] points = [.. container.Init.Mounts.Select(mount => mount.MountPoint)];
         points.Should().Contain("/proc").And.NotContain(point => point.StartsWith(TestRun.Root, StringComparison.Ordinal));
@@ -61,7 +62,7 @@ public sealed class RootTests
     [Test]
     public void No_pivot_leaves_no_other_complete_proc_reachable()
     {
-        using var bundle = new TestBundle();
+        using TestBundle bundle = new();
         bundle.Linux["maskedPaths"] = TestBundle.Strings("/proc/uptime");
         string[] lines = Observe.Run(bundle, "stat -c %t:%T /proc/uptime; stat -c %i /; ls / | sort | tr '\\n' ' '", "--no-pivot");
         lines[0].Should().Be("1:3");
@@ -75,7 +76,7 @@ public sealed class RootTests
     [TestCase("unbindable", "unbindable")]
     public void Propagation_on_a_host_whose_mounts_are_private(string? word, string expected)
     {
-        using var bundle = new TestBundle();
+        using TestBundle bundle = new();
         if (word is not null) bundle.Linux["rootfsPropagation"] = word;
         using TestContainer container = Observe.Sleeping(bundle);
         container.Init.MountAt("/").PropagationType.Should().Be(expected);
@@ -86,7 +87,7 @@ public sealed class RootTests
     [TestCase("runbindable", "unbindable")]
     public void Recursive_propagation_reaches_every_mount(string word, string expected)
     {
-        using var bundle = new TestBundle();
+        using TestBundle bundle = new();
         bundle.Linux["rootfsPropagation"] = word;
         using TestContainer container = Observe.Sleeping(bundle);
         container.Init.Mounts.Should().OnlyContain(mount => mount.PropagationType == expected);
@@ -98,9 +99,10 @@ public sealed class RootTests
     [TestCase("shared", "shared")]
     public void Propagation_on_a_host_whose_mounts_are_shared(string? word, string expected)
     {
-        using var bundle = new TestBundle();
+        using TestBundle bundle = new();
         if (word is not null) bundle.Linux["rootfsPropagation"] = word;
-        using var container = new TestContainer(bundle.Script("grep ' / / \\| / ' /proc/self/mountinfo | head -1"), Wrapped.SharedMounts);
+        using TestContainer container =
+            new(bundle.Script("grep ' / / \\| / ' /proc/self/mountinfo | head -1"), Wrapped.SharedMounts);
         CommandResult result = container.Run().ShouldSucceed();
         MountInfo.Parse(result.Text.Split('\n')[0]).PropagationType.Split(',').Should().Contain(expected, "{0}", result);
     }
@@ -108,7 +110,7 @@ public sealed class RootTests
     [Test]
     public void Without_a_mount_namespace_there_is_chroot_only()
     {
-        using var bundle = new TestBundle();
+        using TestBundle bundle = new();
         bundle.RemoveNamespace("mount").Writable();
         bundle.Config.Remove("mounts");
         bundle.Linux.Remove("maskedPaths");
@@ -126,7 +128,7 @@ public sealed class RootTests
     [Test]
     public void Without_a_mount_namespace_the_hosts_propagation_stays()
     {
-        using var bundle = new TestBundle();
+        using TestBundle bundle = new();
         bundle.RemoveNamespace("mount").Linux["rootfsPropagation"] = "rshared";
         Observe.Refused(bundle).Should().Contain("/linux/rootfsPropagation").And.Contain("it is the host's own mounts that would change");
     }
@@ -134,7 +136,8 @@ public sealed class RootTests
     /// <summary>The path as the fourth field of mountinfo has it: relative to the file system that holds it.</summary>
     private static string MountRoot(string path)
     {
-        MountInfo mount = MountInfo.Of().Where(m => m.MountPoint == "/" || path.StartsWith(m.MountPoint + "/", StringComparison.Ordinal)).MaxBy(m => m.MountPoint.Length)!;
+        MountInfo mount = MountInfo.Of().Where(m => m.MountPoint == "/" || path.StartsWith(m.MountPoint + "/", StringComparison.Ordinal))
+            .MaxBy(m => m.MountPoint.Length)!;
         return mount.Root.TrimEnd('/') + (mount.MountPoint == "/" ? path : path[mount.MountPoint.Length..]);
     }
 }

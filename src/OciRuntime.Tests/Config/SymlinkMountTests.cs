@@ -28,8 +28,11 @@ public sealed class SymlinkMountTests
     public void Copied_link_is_a_link_in_the_container([Values] bool user)
     {
         if (user) InUserNamespace();
-        _bundle.AddMount("/new/localtime", "bind", _link, "bind", "copy-symlink").AddMount("/plain", "bind", Path.Combine(_bundle.Directory, "file"), "bind", "copy-symlink", "ro");
-        Observe.Run(_bundle, "readlink /new/localtime; cat /plain; grep -c ' /new' /proc/self/mountinfo; grep ' /plain ' /proc/self/mountinfo | cut -d' ' -f6 | cut -c1-2")
+        _bundle.AddMount("/new/localtime", "bind", _link, "bind", "copy-symlink")
+            .AddMount("/plain", "bind", Path.Combine(_bundle.Directory, "file"), "bind", "copy-symlink", "ro");
+        Observe.Run(_bundle,
+            "readlink /new/localtime; cat /plain; grep -c ' /new' /proc/self/mountinfo; grep ' /plain ' /proc/self/mountinfo | cut -d' ' "
+            + "-f6 | cut -c1-2")
             .Should().Equal("file", "content", "0", "ro");
     }
 
@@ -43,7 +46,8 @@ public sealed class SymlinkMountTests
         foreach (string path in (string[])["/etc/other", "/etc/passwd", "/home"])
         {
             _bundle.AddMount(path, "bind", _link, "bind", "copy-symlink");
-            Observe.Refused(_bundle).Should().Contain($"/mounts/8: make the symbolic link {path} -> file: a different file is there already").And.Contain("EEXIST");
+            Observe.Refused(_bundle).Should()
+                .Contain($"/mounts/8: make the symbolic link {path} -> file: a different file is there already").And.Contain("EEXIST");
             _bundle.RemoveMount(path);
         }
     }
@@ -51,10 +55,11 @@ public sealed class SymlinkMountTests
     [Test]
     public void Copied_link_stays_inside_whatever_the_image_says()
     {
-        using var canary = new Canary();
+        using Canary canary = new();
         File.CreateSymbolicLink(_bundle.InRootfs("escape"), canary.Directory);
         File.CreateSymbolicLink(_bundle.InRootfs("escape2"), "../../../../../.." + canary.Directory);
-        _bundle.AddMount("/escape/link", "bind", _link, "bind", "copy-symlink").AddMount("/escape2/link2", "bind", _link, "bind", "copy-symlink");
+        _bundle.AddMount("/escape/link", "bind", _link, "bind", "copy-symlink")
+            .AddMount("/escape2/link2", "bind", _link, "bind", "copy-symlink");
         Observe.Run(_bundle, $"ls {canary.Directory}").Should().Equal("link", "link2");
         canary.ShouldBeUntouched();
     }
@@ -64,9 +69,12 @@ public sealed class SymlinkMountTests
     {
         if (user) InUserNamespace();
         File.CreateSymbolicLink(_bundle.InRootfs("etc/target"), "nowhere");
-        _bundle.AddMount("/etc/file", "bind", _link, "bind", "src-nofollow", "ro").AddMount("/etc/target", "bind", _link, "bind", "src-nofollow", "dest-nofollow")
+        _bundle.AddMount("/etc/file", "bind", _link, "bind", "src-nofollow", "ro")
+            .AddMount("/etc/target", "bind", _link, "bind", "src-nofollow", "dest-nofollow")
             .AddMount("/etc/plain", "bind", _link, "bind");
-        Observe.Run(_bundle, "readlink /etc/file; readlink /etc/target; cat /etc/plain; grep -c -E ' /etc/(file|target) ' /proc/self/mountinfo; ls -d /etc/nowhere 2>&1 || true")
+        Observe.Run(_bundle,
+            "readlink /etc/file; readlink /etc/target; cat /etc/plain; grep -c -E ' /etc/(file|target) ' /proc/self/mountinfo; ls -d "
+            + "/etc/nowhere 2>&1 || true")
             .Should().Equal("file", "file", "content", "2", "ls: /etc/nowhere: No such file or directory");
         new FileInfo(_bundle.InRootfs("etc/target")).LinkTarget.Should().Be("nowhere", "it is only covered");
     }
@@ -76,22 +84,26 @@ public sealed class SymlinkMountTests
     public void Source_link_below_a_directory_that_the_user_namespace_cannot_enter()
     {
         InUserNamespace();
-        string hidden = Directory.CreateDirectory(Path.Combine(_bundle.Directory, "hidden"), UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute).FullName;
+        string hidden = Directory.CreateDirectory(Path.Combine(_bundle.Directory, "hidden"), UnixFileMode.UserRead | UnixFileMode.UserWrite
+            | UnixFileMode.UserExecute).FullName;
         File.CreateSymbolicLink(Path.Combine(hidden, "link"), "elsewhere");
-        _bundle.AddMount("/a", "bind", Path.Combine(hidden, "link"), "bind", "src-nofollow").AddMount("/b", "bind", Path.Combine(hidden, "link"), "bind", "copy-symlink");
+        _bundle.AddMount("/a", "bind", Path.Combine(hidden, "link"), "bind", "src-nofollow")
+            .AddMount("/b", "bind", Path.Combine(hidden, "link"), "bind", "copy-symlink");
         Observe.Run(_bundle, "readlink /a; readlink /b; grep -c ' /a ' /proc/self/mountinfo").Should().Equal("elsewhere", "elsewhere", "1");
     }
 
     [Test]
     public void Destination_link_itself_can_be_covered()
     {
-        using var canary = new Canary();
+        using Canary canary = new();
         string file = Path.Combine(_bundle.Directory, "file");
         File.CreateSymbolicLink(_bundle.InRootfs("etc/evil"), canary["passwd"]);
         File.CreateSymbolicLink(_bundle.InRootfs("etc/inner"), "passwd");
         _bundle.AddMount("/etc/evil", "bind", file, "bind", "dest-nofollow").AddMount("/etc/inner", "bind", file, "bind", "dest-nofollow")
             .AddMount("/made/here", "bind", file, "bind", "dest-nofollow");
-        Observe.Run(_bundle, "cat /etc/evil /etc/inner /made/here; head -1 /etc/passwd; for p in /etc/evil /etc/inner; do grep -c \" $p \" /proc/self/mountinfo; done").Should()
+        Observe.Run(_bundle,
+            "cat /etc/evil /etc/inner /made/here; head -1 /etc/passwd; for p in /etc/evil /etc/inner; do grep -c \" $p \" "
+            + "/proc/self/mountinfo; done").Should()
             .Equal("content", "content", "content", "root:x:0:0:root:/root:/bin/sh", "1", "1");
         canary.ShouldBeUntouched();
     }

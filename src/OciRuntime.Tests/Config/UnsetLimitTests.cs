@@ -19,7 +19,7 @@ public sealed class UnsetLimitTests
     {
         TestBundle bundle = new TestBundle().WithCgroup();
         bundle.Config["ociVersion"] = version;
-        if (limit != null) bundle.Resources["pids"] = JsonNode.Parse($$"""{ "limit": {{limit}} }""");
+        if (limit is not null) bundle.Resources["pids"] = JsonNode.Parse($$"""{ "limit": {{limit}} }""");
         return bundle;
     }
 
@@ -61,7 +61,8 @@ public sealed class UnsetLimitTests
         container.Invoke("update", "--pids-limit", "0").ShouldSucceed();
         PidsMax(container).Should().Be(expected);
         container.Invoke("update", "--pids-limit", "40").ShouldSucceed();
-        foreach (string unset in (string[])["""{}""", """{"pids":null}""", """{"pids":{}}""", """{"pids":{"limit":null}}"""]) Update(container, unset);
+        foreach (string unset in (string[])["""{}""", """{"pids":null}""", """{"pids":{}}""", """{"pids":{"limit":null}}"""])
+            Update(container, unset);
         PidsMax(container).Should().Be("40");
         Update(container, """{"pids":{"limit":0}}""");
         PidsMax(container).Should().Be(expected);
@@ -90,11 +91,13 @@ public sealed class UnsetLimitTests
         using TestContainer container = Observe.Sleeping(bundle);
         container.GlobalOptions.AddRange(["--log-level", "warn"]);
         Update(container, """{"pids":{"limit":9}}""").Stderr.Should().BeEmpty();
-        Update(container, """{"pids":{"limit":9}}""", "--pids-limit", "11").Stderr.Should().Contain("level=warning").And.Contain("--resources: all limits come from it");
+        Update(container, """{"pids":{"limit":9}}""", "--pids-limit", "11").Stderr.Should()
+            .Contain("level=warning").And.Contain("--resources: all limits come from it");
         PidsMax(container).Should().Be("9");
     }
 
-    private static readonly OciRuntime.Host.CgroupHost V2 = new(OciRuntime.Host.CgroupMode.V2, [new CgroupHierarchy("/sys/fs/cgroup", [], null, Unified: true)]);
+    private static readonly OciRuntime.Host.CgroupHost V2 =
+        new(OciRuntime.Host.CgroupMode.V2, [new CgroupHierarchy("/sys/fs/cgroup", [], null, Unified: true)]);
 
     /// <summary>Values that would reach no file, or be refused by it, and yet mean something.</summary>
     [TestCase("""{"unified":{"cpuset.cpus":""}}""", "cpuset.cpus=\n")]
@@ -105,9 +108,10 @@ public sealed class UnsetLimitTests
     public void Files_of_v2(string resources, params string[] expected)
     {
         SpecProblems problems = new();
-        CgroupPlan plan = CgroupPlan.Build(V2, new("x", "/x", SpecReader.ParseResources(System.Text.Encoding.UTF8.GetBytes(resources), problems)));
+        CgroupPlan plan =
+            CgroupPlan.Build(V2, new("x", "/x", SpecReader.ParseResources(System.Text.Encoding.UTF8.GetBytes(resources), problems)));
         problems.HasErrors.Should().BeFalse();
-        plan.Steps.Where(step => step.Kind == CgroupStepKind.Write).Select(step => $"{step.File}={step.Value}").Should().Equal(expected);
+        plan.Steps.OfType<ControlWrite>().Select(step => $"{step.Content.File}={step.Content.Value}").Should().Equal(expected);
         plan.Warnings.Should().BeEmpty();
     }
 

@@ -9,8 +9,11 @@ namespace OciRuntime.Tests.Config;
 public sealed class UserNamespaceOwnerTests
 {
     // The kernel's own files (/proc and /sys themselves, the host's devices) are the initial root's in every runtime.
-    private const string Made = "/dev /dev/pts /dev/pts/ptmx /dev/shm /dev/mqueue /dev/fd /dev/ptmx /made /made/tmpfs /sys/class/net/lo/ifalias /sys/class/net/lo/queues/tx-0/xps_rxqs"
-        + " /sys/devices/virtual/net/lo /proc/sys/net/ipv4/ip_forward /proc/sys/kernel/shmmax /proc/sys/fs/mqueue/msg_max /sys/firmware /cwd";
+    private const string Made =
+        "/dev /dev/pts /dev/pts/ptmx /dev/shm /dev/mqueue /dev/fd /dev/ptmx /made /made/tmpfs /sys/class/net/lo/ifalias "
+        + "/sys/class/net/lo/queues/tx-0/xps_rxqs"
+        + " /sys/devices/virtual/net/lo /proc/sys/net/ipv4/ip_forward /proc/sys/kernel/shmmax /proc/sys/fs/mqueue/msg_max /sys/firmware "
+        + "/cwd";
 
     private static TestBundle Bundle()
     {
@@ -71,7 +74,10 @@ public sealed class UserNamespaceOwnerTests
         }
         // The kernel gives these to uid 0 of the user namespace, or else to the initial root.
         string[] lines = Observe.Run(second, $"id -u; id -g; stat -c '%u:%g %n' {Made} | grep -v -e ' /sys' -e ' /proc' -e ' /dev/pts$'");
-        lines.Should().Equal(["1000", "1005", .. Made.Split(' ').Where(path => !path.StartsWith("/sys") && !path.StartsWith("/proc") && path != "/dev/pts").Select(path => $"1000:1005 {path}")]);
+        lines.Should()
+            .Equal(["1000", "1005", .. Made.Split(' ')
+            .Where(path => !path.StartsWith("/sys") && !path.StartsWith("/proc") && path != "/dev/pts")
+            .Select(path => $"1000:1005 {path}")]);
     }
 
     [Test]

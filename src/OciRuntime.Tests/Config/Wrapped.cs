@@ -6,16 +6,21 @@ namespace OciRuntime.Tests.Config;
 internal static class Wrapped
 {
     /// <summary>In a mount namespace of its own whose mounts are all shared, as on a host with systemd.</summary>
-    public static RuntimeBinary SharedMounts => Script("shared", "exec unshare --mount --propagation private sh -c 'mount --make-rshared / && exec \"$@\"' --");
+    public static RuntimeBinary SharedMounts =>
+        Script("shared", "exec unshare --mount --propagation private sh -c 'mount --make-rshared / && exec \"$@\"' --");
 
     /// <summary>Where there is nothing but cgroup v2: no v1 hierarchy is visible.</summary>
     public static RuntimeBinary PureV2 => Script("v2",
-        "exec unshare --mount --propagation private sh -c 'umount -R /sys/fs/cgroup && mount -t cgroup2 cgroup2 /sys/fs/cgroup && exec \"$@\"' --");
+        "exec unshare --mount --propagation private sh -c 'umount -R /sys/fs/cgroup && mount -t cgroup2 cgroup2 /sys/fs/cgroup && exec "
+        + "\"$@\"' --");
 
     /// <summary>Where there is nothing but cgroup v1.</summary>
-    public static RuntimeBinary WithoutV2 => Script("v1", "exec unshare --mount --propagation private sh -c 'umount /sys/fs/cgroup/unified && exec \"$@\"' --");
+    public static RuntimeBinary WithoutV2 =>
+        Script("v1", "exec unshare --mount --propagation private sh -c 'umount /sys/fs/cgroup/unified && exec \"$@\"' --");
 
-    /// <summary>As root of a user namespace with the same ids and as many as Podman gives an ordinary user: his own, and a range of 65536.</summary>
+    /// <summary>
+    /// As root of a user namespace with the same ids and as many as Podman gives an ordinary user: his own, and a range of 65536.
+    /// </summary>
     public static RuntimeBinary UserNamespace => Script("userns", """
         exec sh -c '
             exec 3<&0
@@ -27,10 +32,12 @@ internal static class Wrapped
         """);
 
     /// <summary>Where a part of /proc is covered, as in a container.</summary>
-    public static RuntimeBinary MaskedProc => Script("proc", "exec unshare --mount --propagation private sh -c 'mount -t tmpfs none /proc/bus && exec \"$@\"' --");
+    public static RuntimeBinary MaskedProc =>
+        Script("proc", "exec unshare --mount --propagation private sh -c 'mount -t tmpfs none /proc/bus && exec \"$@\"' --");
 
     /// <summary>Where /sys is read-only, as in a container.</summary>
-    public static RuntimeBinary ReadOnlySysfs => Script("sysfs", "exec unshare --mount --propagation private sh -c 'mount -o remount,bind,ro /sys && exec \"$@\"' --");
+    public static RuntimeBinary ReadOnlySysfs =>
+        Script("sysfs", "exec unshare --mount --propagation private sh -c 'mount -o remount,bind,ro /sys && exec \"$@\"' --");
 
     /// <summary>With a host name and a network of its own, so that what a bug would do to the host is done to nobody.</summary>
     public static RuntimeBinary ExpendableHost => Script("expendable", "exec unshare --uts --net");
@@ -40,7 +47,8 @@ internal static class Wrapped
 
     /// <summary>On a kernel that calls AppArmor enabled, whether it has it or not.</summary>
     public static RuntimeBinary SeeminglyAppArmor => Script("apparmor",
-        "exec unshare --mount --propagation private sh -c 'mount -t tmpfs tmpfs /sys/module && mkdir -p /sys/module/apparmor/parameters && echo Y > /sys/module/apparmor/parameters/enabled && exec \"$@\"' --");
+        "exec unshare --mount --propagation private sh -c 'mount -t tmpfs tmpfs /sys/module && mkdir -p /sys/module/apparmor/parameters "
+        + "&& echo Y > /sys/module/apparmor/parameters/enabled && exec \"$@\"' --");
 
     /// <summary>Pinned to the first CPU, as a shim can be.</summary>
     public static RuntimeBinary Pinned => Script("pinned", "exec taskset -c 0");

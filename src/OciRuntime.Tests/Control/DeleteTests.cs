@@ -9,11 +9,12 @@ namespace OciRuntime.Tests.Control;
 public sealed class DeleteTests
 {
     /// <summary>On v1 a frozen process does not die, and the freezer above the container's own is not its runtime's to thaw.</summary>
+    [MeasuresTime]
     [Test]
     public void What_cannot_be_killed_is_named_in_a_bounded_time_and_goes_later()
     {
         Requires.V1Controller("freezer");
-        using var bundle = new TestBundle();
+        using TestBundle bundle = new();
         string own = $"/{TestRun.Token}/frozen-{TestRun.NextNumber()}";
         bundle.Linux["cgroupsPath"] = own + "/c";
         using TestContainer container = Observe.Sleeping(bundle);
@@ -22,7 +23,8 @@ public sealed class DeleteTests
         try
         {
             CommandResult result = container.Delete("--force");
-            result.ShouldFail(1, $"container init still running: process {container.InitPid} was killed 10 s ago, but a cgroup above its own is frozen");
+            result.ShouldFail(1,
+                $"container init still running: process {container.InitPid} was killed 10 s ago, but a cgroup above its own is frozen");
             result.Duration.Should().BeLessThan(TimeSpan.FromSeconds(15));
             container.Status.Should().Be("paused", "nothing has been taken from it");
         }
@@ -35,12 +37,14 @@ public sealed class DeleteTests
         CgroupHost.Find(Path.GetFileName(own)).Should().BeEmpty();
     }
 
-    /// <summary>As a service manager or a runtime in the container makes them: below the container's own cgroup, with processes, one of them frozen.</summary>
+    /// <summary>
+    /// As a service manager or a runtime in the container makes them: below the container's own cgroup, with processes, one of them frozen.
+    /// </summary>
     [Test]
     public void Cgroups_that_a_container_made_go_with_it()
     {
         Requires.V1Controller("freezer");
-        using var bundle = new TestBundle();
+        using TestBundle bundle = new();
         bundle.WithCgroup().AddNamespace("cgroup");
         bundle.RemoveMount("/sys/fs/cgroup").AddMount("/sys/fs/cgroup", "cgroup", "cgroup", "nosuid", "noexec", "nodev");
         bundle.Script("""

@@ -23,7 +23,9 @@ public sealed class ForeignNameTests
     [Test]
     public void A_full_name_begins_no_line_of_passwd([ValueSource(nameof(NoEnds))] string strange)
     {
-        Dictionary<uint, string> names = OwnerNames.Parse(Encoding.UTF8.GetBytes($"eve:x:1001:1001:Eve{strange}root:x:0:0:,,,:/home/eve:/bin/sh\nalice:x:1002:1002::/:/bin/sh\n"));
+        Dictionary<uint, string> names =
+            OwnerNames.Parse(
+            Encoding.UTF8.GetBytes($"eve:x:1001:1001:Eve{strange}root:x:0:0:,,,:/home/eve:/bin/sh\nalice:x:1002:1002::/:/bin/sh\n"));
         names.Should().HaveCount(2).And.NotContainKey(0u);
         names[1001].Should().Be("eve");
         names[1002].Should().Be("alice");

@@ -5,7 +5,9 @@ using OciRuntime.Tests.Support;
 
 namespace OciRuntime.Tests.Control;
 
-/// <summary>Signals to a container that waits for `start`: those that end runc's init end this one, and the exit status says by which.</summary>
+/// <summary>
+/// Signals to a container that waits for `start`: those that end runc's init end this one, and the exit status says by which.
+/// </summary>
 [LeavesNothing]
 public sealed class KillCreatedTests
 {
@@ -45,7 +47,8 @@ public sealed class KillCreatedTests
         using TestBundle bundle = Bundle(kind).Script("echo runs");
         using TestContainer container = new(bundle);
         container.Create().ShouldSucceed();
-        foreach (string signal in (string[])["USR1", "USR2", "PIPE", "ALRM", "CHLD", "WINCH", "CONT", "URG", "40"]) container.Kill(signal).ShouldSucceed();
+        foreach (string signal in (string[])["USR1", "USR2", "PIPE", "ALRM", "CHLD", "WINCH", "CONT", "URG", "40"])
+            container.Kill(signal).ShouldSucceed();
         container.Status.Should().Be("created");
         container.InitPid.Should().BePositive();
         container.Start().ShouldSucceed();
@@ -71,7 +74,11 @@ public sealed class KillCreatedTests
     {
         TestBundle bundle = new TestBundle().Args("sleep", "1000");
         if (kind == Kind.HostPids) bundle.WithCgroup().RemoveNamespace("pid");
-        if (kind == Kind.EarlyFilter) bundle.NoNewPrivileges(false).Seccomp("SCMP_ACT_ALLOW").Rule("SCMP_ACT_ERRNO", "signalfd4", "pidfd_send_signal");
+        if (kind == Kind.EarlyFilter)
+        {
+            bundle.NoNewPrivileges(false).Seccomp("SCMP_ACT_ALLOW")
+                .Rule("SCMP_ACT_ERRNO", "signalfd4", "pidfd_send_signal");
+        }
         return bundle;
     }
 }

@@ -5,7 +5,9 @@ using OciRuntime.Tests.Support;
 
 namespace OciRuntime.Tests.Control;
 
-/// <summary>A container that ends while somebody kills it. Engines send SIGKILL to be sure; an error is for a container that had ended before.</summary>
+/// <summary>
+/// A container that ends while somebody kills it. Engines send SIGKILL to be sure; an error is for a container that had ended before.
+/// </summary>
 [LeavesNothing]
 public sealed class KillRaceTests
 {
@@ -17,10 +19,11 @@ public sealed class KillRaceTests
     public void Losing_it_is_no_error(string call, string signal)
     {
         Requires.OcirunItself();
-        using var bundle = new TestBundle().Args("sleep", "1000");
+        using TestBundle bundle = new TestBundle().Args("sleep", "1000");
         using TestContainer container = new TestContainer(bundle).Started();
-        FaultRun run = Strace.Run([Ocirun.Binary.Path, "--root", container.StateRoot, "kill", container.Id, signal], call, "error=ESRCH", "1", marker: "state.json");
-        run.Log.Should().Contain("(INJECTED)");
+        FaultRun run = Strace.Run([Ocirun.Binary.Path, "--root", container.StateRoot, "kill", container.Id, signal], call, "error=ESRCH",
+            "1", marker: "state.json");
+        run.Place.Should().Be(FaultPlace.Runtime);
         run.Result.ShouldSucceed().Stderr.Should().BeEmpty();
         _ = container.InitPid;
         container.Kill("KILL").ShouldSucceed();
@@ -28,11 +31,13 @@ public sealed class KillRaceTests
         container.Kill(signal).ShouldFail(1, "container not running");
     }
 
-    /// <summary>Without a pid namespace of its own SIGKILL is for whatever is left of the container, as with newer runcs: nothing, if need be.</summary>
+    /// <summary>
+    /// Without a pid namespace of its own SIGKILL is for whatever is left of the container, as with newer runcs: nothing, if need be.
+    /// </summary>
     [Test]
     public void Of_a_shared_pid_namespace_all_that_is_left_is_killed()
     {
-        using var bundle = new TestBundle().RemoveNamespace("pid").WithCgroup().Script("sleep 1000 & echo $!; exec sleep 1001");
+        using TestBundle bundle = new TestBundle().RemoveNamespace("pid").WithCgroup().Script("sleep 1000 & echo $!; exec sleep 1001");
         using TestContainer container = new TestContainer(bundle).Started();
         container.WaitOutput("\n");
         int other = int.Parse(container.Output);

@@ -17,7 +17,7 @@ public sealed class PauseTests
     public void A_paused_container_stands_still_until_it_is_resumed()
     {
         Requires.V1Controller("freezer");
-        using var bundle = new TestBundle();
+        using TestBundle bundle = new();
         using TestContainer container = Counting(bundle);
         container.WaitOutput("x\nx\n");
         container.Invoke("pause").ShouldSucceed().Stderr.Should().BeEmpty();
@@ -36,7 +36,7 @@ public sealed class PauseTests
     public void In_pure_v2_the_same_by_cgroup_freeze()
     {
         if (CgroupHost.V2MountPoint is null) Assert.Ignore("missing: cgroup v2");
-        using var bundle = new TestBundle();
+        using TestBundle bundle = new();
         using TestContainer container = Counting(bundle, Wrapped.PureV2);
         container.WaitOutput("x\nx\n");
         string events = CgroupHost.V2MountPoint + bundle.CgroupsPath + "/cgroup.events";
@@ -51,7 +51,7 @@ public sealed class PauseTests
     [Test]
     public void What_is_not_running_or_not_paused_is_refused_in_runcs_words()
     {
-        using var bundle = new TestBundle();
+        using TestBundle bundle = new();
         using TestContainer container = Observe.Sleeping(bundle.WithCgroup());
         container.Invoke("resume").ShouldFail(1).Stderr.Should().Contain("container not paused");
         container.Invoke("pause").ShouldSucceed();
@@ -69,8 +69,8 @@ public sealed class PauseTests
     [Test]
     public void A_created_container_can_be_paused_and_is_not_started_then()
     {
-        using var bundle = new TestBundle();
-        using var container = new TestContainer(bundle.Args("sleep", "1000").WithCgroup());
+        using TestBundle bundle = new();
+        using TestContainer container = new(bundle.Args("sleep", "1000").WithCgroup());
         container.Create().ShouldSucceed();
         container.Invoke("pause").ShouldSucceed();
         container.Status.Should().Be("paused");
@@ -84,8 +84,8 @@ public sealed class PauseTests
     [Test]
     public void Without_a_cgroup_of_its_own_a_container_cannot_be_paused()
     {
-        using var bundle = new TestBundle();
-        using var container = new TestContainer(bundle.Args("sleep", "1000"));
+        using TestBundle bundle = new();
+        using TestContainer container = new(bundle.Args("sleep", "1000"));
         container.GlobalOptions.AddRange(["--cgroup-manager", "disabled"]);
         container.Create().ShouldSucceed();
         container.Start().ShouldSucceed();
@@ -97,7 +97,7 @@ public sealed class PauseTests
     [Test]
     public void A_paused_container_is_deleted_by_force_only()
     {
-        using var bundle = new TestBundle();
+        using TestBundle bundle = new();
         using TestContainer container = Observe.Sleeping(bundle.WithCgroup());
         container.Invoke("pause").ShouldSucceed();
         container.Delete().ShouldFail(1).Stderr.Should().Contain("paused");
@@ -108,7 +108,7 @@ public sealed class PauseTests
     [Test]
     public void Pause_and_resume_by_many_at_once_leave_one_or_the_other()
     {
-        using var bundle = new TestBundle();
+        using TestBundle bundle = new();
         using TestContainer container = Observe.Sleeping(bundle.WithCgroup());
         Parallel.For(0, 16, new ParallelOptions { MaxDegreeOfParallelism = 4 }, i => container.Invoke(i % 2 == 0 ? "pause" : "resume"));
         string status = container.Status;

@@ -17,12 +17,13 @@ public sealed class PsTests
         return container;
     }
 
-    private static int[] Everyone(TestContainer container) => [.. ProcessTree.DescendantsOf(container.InitPid).Append(container.InitPid).Order()];
+    private static int[] Everyone(TestContainer container) =>
+        [.. ProcessTree.DescendantsOf(container.InitPid).Append(container.InitPid).Order()];
 
     [Test]
     public void Json_is_an_array_of_host_pids()
     {
-        using var bundle = new TestBundle();
+        using TestBundle bundle = new();
         using TestContainer container = Family(bundle);
         CommandResult result = container.Invoke("ps", "--format", "json").ShouldSucceed();
         result.Stdout.Should().Be($"[{string.Join(',', Everyone(container))}]\n", "Go's encoder, and so runc, writes it like this");
@@ -32,44 +33,48 @@ public sealed class PsTests
     public void Processes_in_cgroups_below_and_beside_the_pid_namespace_are_listed()
     {
         Requires.V1Controller("pids");
-        using var bundle = new TestBundle();
+        using TestBundle bundle = new();
         using TestContainer container = Family(bundle);
         int moved = ProcessTree.ChildrenOf(container.InitPid)[0];
         string below = Directory.CreateDirectory($"{container.Init.CgroupDirectory("pids")}/below").FullName;
         File.WriteAllText($"{below}/cgroup.procs", $"{moved}");
-        container.Invoke("ps", "-f", "json").ShouldSucceed().Json.AsArray().Select(pid => pid!.GetValue<int>()).Should().Equal(Everyone(container));
+        container.Invoke("ps", "-f", "json").ShouldSucceed().Json.AsArray().Select(pid => pid!.GetValue<int>()).Should()
+            .Equal(Everyone(container));
     }
 
     [Test]
     public void Table_is_the_hosts_ps_with_its_columns()
     {
-        using var bundle = new TestBundle();
+        using TestBundle bundle = new();
         using TestContainer container = Family(bundle);
         string[] lines = container.Invoke("ps").ShouldSucceed().Lines;
         lines[0].Should().MatchRegex("^UID +PID +PPID ");
-        lines.Skip(1).Select(line => int.Parse(line.Split(' ', StringSplitOptions.RemoveEmptyEntries)[1])).Order().Should().Equal(Everyone(container));
+        lines.Skip(1).Select(line => int.Parse(line.Split(' ', StringSplitOptions.RemoveEmptyEntries)[1])).Order().Should()
+            .Equal(Everyone(container));
         lines = container.Call("ps", container.Id, "-eo", "args,pid").ShouldSucceed().Lines;
         lines[0].Should().MatchRegex("^COMMAND +PID$");
         // Columns are found by counting words, as runc does: "sleep 1000" has one word too many.
-        container.Call("ps", container.Id, "-eo", "pid,args").ShouldSucceed().Stdout.Should().Contain("sleep 1000").And.NotContain("dotnet");
+        container.Call("ps", container.Id, "-eo", "pid,args").ShouldSucceed().Stdout.Should()
+            .Contain("sleep 1000").And.NotContain("dotnet");
     }
 
     [Test]
     public void Options_after_the_id_are_ps_options_and_no_shell_sees_them()
     {
-        using var bundle = new TestBundle();
+        using TestBundle bundle = new();
         using TestContainer container = Family(bundle);
         container.Call("ps", container.Id, "-o", "comm").ShouldFail(1).Stderr.Should().Contain("couldn't find PID field in ps output");
         CommandResult refused = container.Call("ps", container.Id, "--bogus;touch /tmp/x").ShouldFail(1);
         refused.Stderr.Should().Contain("exit status 1").And.Contain("unknown gnu long option");
-        container.Call(["ps", container.Id], new CommandOptions { Env = new Dictionary<string, string?> { ["PATH"] = "/nonexistent" } }).ShouldFail(1)
+        container.Call(["ps", container.Id], new CommandOptions { Env = new Dictionary<string, string?> { ["PATH"] = "/nonexistent" } })
+            .ShouldFail(1)
             .Stderr.Should().Contain("executable file not found in $PATH");
     }
 
     [Test]
     public void A_stopped_container_has_no_processes()
     {
-        using var bundle = new TestBundle();
+        using TestBundle bundle = new();
         using TestContainer container = Observe.Sleeping(bundle.WithCgroup());
         _ = container.InitPid;
         container.Kill("KILL").ShouldSucceed();
@@ -82,16 +87,15 @@ public sealed class PsTests
     [Test]
     public void Runc_prints_the_same_shape()
     {
-        using var bundle = new TestBundle();
+        using TestBundle bundle = new();
         using TestContainer ours = Observe.Sleeping(bundle.WithCgroup());
-        using var theirs = new TestContainer(bundle.WithCgroup(), new RuntimeBinary(Requires.Tool("runc")));
+        using TestContainer theirs = new(bundle.WithCgroup(), new RuntimeBinary(Requires.Tool("runc")));
         theirs.Create().ShouldSucceed();
         foreach (string[] options in (string[][])[["--format", "json"], ["-f=json"], ["-f", "table"]])
-        {
             Shape(ours, options).Should().Be(Shape(theirs, options));
-        }
         static string Shape(TestContainer container, string[] options) =>
-            System.Text.RegularExpressions.Regex.Replace(container.Invoke("ps", options).ShouldSucceed().Stdout.Split('\n')[0], "[0-9]+", "N");
+            System.Text.RegularExpressions.Regex.Replace(container.Invoke("ps", options).ShouldSucceed().Stdout.Split('\n')[0],
+            "[0-9]+", "N");
     }
 
     [Test]

@@ -6,7 +6,10 @@ using OciRuntime.Tests.Support;
 
 namespace OciRuntime.Tests.Control;
 
-/// <summary>`update --resources` with device rules; that nothing happens between old and new ones is shown by <see cref="Cgroups.DeviceMatrixTests"/>.</summary>
+/// <summary>
+/// `update --resources` with device rules; that nothing happens between old and new ones is shown by
+/// <see cref="Cgroups.DeviceMatrixTests"/>.
+/// </summary>
 public sealed class UpdateDevicesTests
 {
     private const string DenyAll = """{"allow":false,"access":"rwm"}""";
@@ -19,7 +22,8 @@ public sealed class UpdateDevicesTests
     {
         Requires.V1Controller("devices");
         _bundle = new TestBundle().WithCgroup();
-        _bundle.Resources["devices"] = JsonNode.Parse($$"""[ {{DenyAll}}, { "allow": true, "type": "c", "major": 1, "minor": 11, "access": "rw" } ]""");
+        _bundle.Resources["devices"] =
+            JsonNode.Parse($$"""[ {{DenyAll}}, { "allow": true, "type": "c", "major": 1, "minor": 11, "access": "rw" } ]""");
         _container = Observe.Sleeping(_bundle);
     }
 
@@ -32,7 +36,8 @@ public sealed class UpdateDevicesTests
 
     private string[] List => _container.ReadCgroup("devices", "devices.list").Split('\n');
 
-    private CommandResult Update(string json) => _container.Call(["update", "--resources", "-", _container.Id], new CommandOptions { Stdin = json });
+    private CommandResult Update(string json) =>
+        _container.Call(["update", "--resources", "-", _container.Id], new CommandOptions { Stdin = json });
 
     [Test]
     public void A_list_replaces_the_old_one_and_no_list_leaves_it()
@@ -67,10 +72,12 @@ public sealed class UpdateDevicesTests
     {
         string[] before = List;
         Update("""{"pids":{"limit":9},"devices":[{"allow":true,"type":"x"}]}""").ShouldFail(1).Stderr.Should().Contain("/devices/0/type");
-        Update($$$"""{"devices":[{{{DenyAll}}}],"blockIO":{"throttleReadBpsDevice":[{"major":4000,"minor":1,"rate":1}]}}""").ShouldFail(1).Stderr.Should().Contain("throttleReadBpsDevice/0");
+        Update($$$"""{"devices":[{{{DenyAll}}}],"blockIO":{"throttleReadBpsDevice":[{"major":4000,"minor":1,"rate":1}]}}""")
+            .ShouldFail(1).Stderr.Should().Contain("throttleReadBpsDevice/0");
         List.Should().BeEquivalentTo(before);
         string inner = Directory.CreateDirectory(Path.Combine(_container.Init.CgroupDirectory("devices"), "inner")).FullName;
-        Update("""{"pids":{"limit":9},"devices":[{"allow":true,"access":"rwm"}]}""").ShouldFail(1).Stderr.Should().Contain("/linux/resources/devices: ").And.Contain("with cgroups below the container's own");
+        Update("""{"pids":{"limit":9},"devices":[{"allow":true,"access":"rwm"}]}""").ShouldFail(1).Stderr.Should()
+            .Contain("/linux/resources/devices: ").And.Contain("with cgroups below the container's own");
         List.Should().BeEquivalentTo(before);
         _container.ReadCgroup("pids", "pids.max").Should().Be("max");
         Directory.Delete(inner);

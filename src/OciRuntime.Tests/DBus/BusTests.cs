@@ -8,7 +8,9 @@ using OciRuntime.Linux;
 
 namespace OciRuntime.Tests.DBus;
 
-/// <summary>The D-Bus client against a bus that is dead, slow or lies: always an error that says which bus and what was asked, in time.</summary>
+/// <summary>
+/// The D-Bus client against a bus that is dead, slow or lies: always an error that says which bus and what was asked, in time.
+/// </summary>
 public sealed class BusTests
 {
     private const string Ok = "DATA\r\nOK 0\r\n";
@@ -20,17 +22,27 @@ public sealed class BusTests
     [
         new TestCaseData(Bytes(""), "closed the connection instead of answering AUTH").SetArgDisplayNames("nothing"),
         new TestCaseData(Bytes("REJECTED EXTERNAL\r\n"), "refuses uid ").SetArgDisplayNames("rejected"),
-        new TestCaseData(Bytes("HTTP/1.1 400 Bad\u0007 Request\r\n"), "answers AUTH with \"HTTP/1.1 400 Bad  Request\"").SetArgDisplayNames("http"),
+        new TestCaseData(Bytes("HTTP/1.1 400 Bad\u0007 Request\r\n"),
+            "answers AUTH with \"HTTP/1.1 400 Bad\\x07 Request\"").SetArgDisplayNames("http"),
         new TestCaseData(Bytes(new string('x', 5000)), "answers AUTH with a line without end").SetArgDisplayNames("endless line"),
         new TestCaseData(Bytes(Ok), "closed the connection instead of answering Hello").SetArgDisplayNames("no answer to Hello"),
-        new TestCaseData(Bytes(Ok + "this is no message at all"), "answers Hello with something that is no message").SetArgDisplayNames("text"),
-        new TestCaseData(Bytes(Ok, Fixed(body: 0, fields: uint.MaxValue)), "answers Hello with a message of more than 1048576 bytes").SetArgDisplayNames("header too long"),
-        new TestCaseData(Bytes(Ok, Fixed(body: 0xfffffff0, fields: 0)), "answers Hello with a message of more than 1048576 bytes").SetArgDisplayNames("body too long"),
-        new TestCaseData(Bytes(Ok, Fixed(body: 0, fields: 5, [1, 1, (byte)'o', 0, 9])), "answers Hello with a value that goes beyond the end").SetArgDisplayNames("field cut off"),
-        new TestCaseData(Bytes(Ok, Fixed(body: 0, fields: 8, [5, 1, (byte)'s', 0, 1, 0, 0, 0])), "answers Hello with a header with \"s\" in field 5").SetArgDisplayNames("field of another type"),
-        new TestCaseData(Bytes(Ok, Fixed(body: 0, fields: 208, [99, 200, .. Enumerable.Repeat((byte)'(', 200), 0, 0, 0, 0, 0, 0])), "answers Hello with ").SetArgDisplayNames("deep structure"),
-        new TestCaseData(Bytes(Ok, Fixed(body: 0, fields: 208, [99, 200, .. Enumerable.Repeat((byte)'a', 200), 0, 0, 0, 0, 0, 0])), "answers Hello with ").SetArgDisplayNames("deep array"),
-        new TestCaseData(Bytes(Ok, Fixed(body: 0, fields: 402, [99, .. Enumerable.Repeat<byte[]>([1, (byte)'v', 0], 133).SelectMany(b => b), 0, 0])), "answers Hello with ").SetArgDisplayNames("deep variant"),
+        new TestCaseData(Bytes(Ok + "this is no message at all"),
+            "answers Hello with something that is no message").SetArgDisplayNames("text"),
+        new TestCaseData(Bytes(Ok, Fixed(body: 0, fields: uint.MaxValue)),
+            "answers Hello with a message of more than 1048576 bytes").SetArgDisplayNames("header too long"),
+        new TestCaseData(Bytes(Ok, Fixed(body: 0xfffffff0, fields: 0)),
+            "answers Hello with a message of more than 1048576 bytes").SetArgDisplayNames("body too long"),
+        new TestCaseData(Bytes(Ok, Fixed(body: 0, fields: 5, [1, 1, (byte)'o', 0, 9])),
+            "answers Hello with a value that goes beyond the end").SetArgDisplayNames("field cut off"),
+        new TestCaseData(Bytes(Ok, Fixed(body: 0, fields: 8, [5, 1, (byte)'s', 0, 1, 0, 0, 0])),
+            "answers Hello with a header with \"s\" in field 5").SetArgDisplayNames("field of another type"),
+        new TestCaseData(Bytes(Ok, Fixed(body: 0, fields: 208, [99, 200, .. Enumerable.Repeat((byte)'(', 200), 0, 0, 0, 0, 0, 0])),
+            "answers Hello with ").SetArgDisplayNames("deep structure"),
+        new TestCaseData(Bytes(Ok, Fixed(body: 0, fields: 208, [99, 200, .. Enumerable.Repeat((byte)'a', 200), 0, 0, 0, 0, 0, 0])),
+            "answers Hello with ").SetArgDisplayNames("deep array"),
+        new TestCaseData(Bytes(Ok,
+            Fixed(body: 0, fields: 402, [99, .. Enumerable.Repeat<byte[]>([1, (byte)'v', 0], 133).SelectMany(b => b), 0, 0])),
+            "answers Hello with ").SetArgDisplayNames("deep variant"),
         new TestCaseData(Bytes(Ok, FakeBus.Error(1, "org.example.No", "not\nyou")), "Hello on the fake bus").SetArgDisplayNames("error"),
     ];
 
@@ -57,7 +69,8 @@ public sealed class BusTests
         });
         Stopwatch time = Stopwatch.StartNew();
         Action open = () => BusConnection.Open(bus.Address, 1).Dispose();
-        open.Should().Throw<OciException>().WithMessage($"the fake bus (*) does not answer: {(begin.Length == 0 ? "AUTH" : "Hello")} took more than 1 s");
+        open.Should().Throw<OciException>()
+            .WithMessage($"the fake bus (*) does not answer: {(begin.Length == 0 ? "AUTH" : "Hello")} took more than 1 s");
         time.Elapsed.TotalSeconds.Should().BeInRange(0.9, 5);
     }
 
@@ -108,7 +121,10 @@ public sealed class BusTests
     public void Nobody_there()
     {
         Action open = () => BusConnection.Open(new BusAddress("fake bus", "unix:path=/nonexistent;unix:abstract=ocirun-nobody"), 1);
-        open.Should().Throw<OciException>().WithMessage("connect to the fake bus (*): connection refused (ECONNREFUSED): is systemd running here? --cgroup-manager cgroupfs does without it");
+        open.Should().Throw<OciException>()
+            .WithMessage(
+            "connect to the fake bus (*): connection refused (ECONNREFUSED): is systemd running here? --cgroup-manager cgroupfs does "
+            + "without it");
     }
 
     [Test]
@@ -122,7 +138,8 @@ public sealed class BusTests
     public void The_answer_is_told_from_other_messages()
     {
         using FakeBus bus = FakeBus.Honest((_, serial) =>
-            [FakeBus.Return(serial + 1, "s", w => w.String("for another")), FakeBus.JobRemoved("/j", "done"), [.. FakeBus.Message(99, 0, "", null, "x")], FakeBus.Return(serial, "s", w => w.String("yes"))]);
+            [FakeBus.Return(serial + 1, "s", w => w.String("for another")), FakeBus.JobRemoved("/j", "done"),
+            [.. FakeBus.Message(99, 0, "", null, "x")], FakeBus.Return(serial, "s", w => w.String("yes"))]);
         using BusConnection connection = BusConnection.Open(bus.Address, 5);
         BusMessage answer = connection.Call(Question);
         connection.Read(() => answer.Arguments("s").String(), "Ask").Should().Be("yes");
@@ -175,20 +192,23 @@ public sealed class BusTests
         ];
         BusMessage.SizeOf(message.AsSpan(0, 16)).Should().Be(message.Length);
         BusMessage parsed = BusMessage.Parse(message);
-        (parsed.Type, parsed.ReplySerial, parsed.ErrorName, parsed.Signature, parsed.ErrorText).Should().Be((BusMessageType.Error, 9u, "a.b", "s", "foo"));
+        (parsed.Type, parsed.ReplySerial, parsed.ErrorName, parsed.Signature, parsed.ErrorText).Should()
+            .Be((BusMessageType.Error, 9u, "a.b", "s", "foo"));
     }
 
     /// <summary>Whatever is changed in a message: it is read, or refused with the one exception that callers expect.</summary>
     [Test]
     public void Damaged_messages_never_break_the_reader()
     {
-        byte[][] messages = [FakeBus.JobRemoved("/org/freedesktop/systemd1/job/1", "done"), FakeBus.Error(3, "org.example.Error", "words"), FakeBus.Return(4, "v", w => { w.Signature("s"); w.String("/x"); })];
+        byte[][] messages = [FakeBus.JobRemoved("/org/freedesktop/systemd1/job/1", "done"), FakeBus.Error(3, "org.example.Error", "words"),
+            FakeBus.Return(4, "v", w => { w.Signature("s"); w.String("/x"); })];
         Random random = new(11);
         int read = 0;
         for (int i = 0; i < 60_000; i++)
         {
             byte[] bytes = [.. messages[i % messages.Length]];
-            for (int n = 0; n <= i % 4; n++) bytes[random.Next(bytes.Length)] = (byte)(random.Next(3) == 0 ? random.Next(256) : "(a{vs}gy\0l\u0008"[random.Next(10)]);
+            for (int n = 0; n <= i % 4; n++)
+                bytes[random.Next(bytes.Length)] = (byte)(random.Next(3) == 0 ? random.Next(256) : "(a{vs}gy\0l\u0008"[random.Next(10)]);
             try
             {
                 if (BusMessage.SizeOf(bytes.AsSpan(0, BusMessage.FixedSize)) != bytes.Length) continue;

@@ -22,7 +22,8 @@ public sealed class DriverTests
     public void Nobody_listens()
     {
         using TestContainer container = Container("unix:path=/nonexistent/bus");
-        container.Create().ShouldFail(1, "connect to the system bus (unix:path=/nonexistent/bus): no such file or directory (ENOENT)", "--cgroup-manager cgroupfs");
+        container.Create().ShouldFail(1, "connect to the system bus (unix:path=/nonexistent/bus): no such file or directory (ENOENT)",
+            "--cgroup-manager cgroupfs");
         NothingIsLeftOf(container);
     }
 
@@ -35,6 +36,8 @@ public sealed class DriverTests
         NothingIsLeftOf(container);
     }
 
+    // It only waits.
+    [Category("Slow")]
     [Test]
     public void A_bus_that_never_answers()
     {
@@ -46,6 +49,7 @@ public sealed class DriverTests
         NothingIsLeftOf(container);
     }
 
+    [MeasuresTime]
     [Test]
     public void A_request_to_end_does_not_wait_for_the_bus()
     {
@@ -65,17 +69,20 @@ public sealed class DriverTests
     [Test]
     public void A_systemd_that_only_says_so()
     {
-        using FakeBus bus = FakeBus.Honest((_, serial) => [FakeBus.Return(serial, "o", w => w.String(Job)), FakeBus.JobRemoved(Job, "done")]);
+        using FakeBus bus =
+            FakeBus.Honest((_, serial) => [FakeBus.Return(serial, "o", w => w.String(Job)), FakeBus.JobRemoved(Job, "done")]);
         using TestContainer container = Container(bus.Address.Text);
         container.Create().ShouldFail(1, "systemd did not put process ");
-        bus.Calls.ConvertAll(c => c.Member).Should().Equal("Hello", "AddMatch", "StartTransientUnit", "Hello", "AddMatch", "StopUnit", "ResetFailedUnit");
+        bus.Calls.ConvertAll(c => c.Member).Should()
+            .Equal("Hello", "AddMatch", "StartTransientUnit", "Hello", "AddMatch", "StopUnit", "ResetFailedUnit");
         NothingIsLeftOf(container);
     }
 
     [Test]
     public void A_unit_of_another_is_left_alone()
     {
-        using FakeBus bus = FakeBus.Honest((member, serial) => [FakeBus.Error(serial, "org.freedesktop.systemd1." + (member == "ResetFailedUnit" ? "NoSuchUnit" : "UnitExists"), "no")]);
+        using FakeBus bus = FakeBus.Honest((member, serial) =>
+            [FakeBus.Error(serial, "org.freedesktop.systemd1." + (member == "ResetFailedUnit" ? "NoSuchUnit" : "UnitExists"), "no")]);
         using TestContainer container = Container(bus.Address.Text);
         container.Create().ShouldFail(1, "a unit of this name exists already, of another container or service");
         bus.Calls.ConvertAll(c => c.Member).Should().NotContain("StopUnit");
@@ -87,8 +94,10 @@ public sealed class DriverTests
     public void Explain_shows_the_call()
     {
         CommandResult result = Ocirun.Run("--systemd-cgroup", "explain", "--bundle", _bundle.Save().Directory, "x");
-        result.ShouldSucceed().Stdout.Should().Contain("call StartTransientUnit on the system bus for the unit ocirun-x.scope and wait for its job")
-            .And.Contain("Slice = 'system.slice'").And.Contain("DevicePolicy = 'strict'").And.Contain("stop the systemd unit ocirun-x.scope, and reset it if it failed");
+        result.ShouldSucceed().Stdout.Should()
+            .Contain("call StartTransientUnit on the system bus for the unit ocirun-x.scope and wait for its job")
+            .And.Contain("Slice = 'system.slice'").And.Contain("DevicePolicy = 'strict'").And.Contain(
+            "stop the systemd unit ocirun-x.scope, and reset it if it failed");
     }
 
     [TestCase("/a/b", "expected cgroupsPath to be of format")]
@@ -97,7 +106,8 @@ public sealed class DriverTests
     {
         using TestBundle bundle = new();
         bundle.Linux["cgroupsPath"] = path;
-        Ocirun.Run("--cgroup-manager", "systemd", "explain", "--bundle", bundle.Save().Directory, "x").ShouldFail(1, "/linux/cgroupsPath", error);
+        Ocirun.Run("--cgroup-manager", "systemd", "explain", "--bundle", bundle.Save().Directory, "x")
+            .ShouldFail(1, "/linux/cgroupsPath", error);
     }
 
     private static FakeBus Silent(ManualResetEventSlim? asked = null) => new(connection =>
@@ -109,7 +119,11 @@ public sealed class DriverTests
     {
         TestContainer container = new(_bundle)
         {
-            Options = new CommandOptions { Timeout = TimeSpan.FromSeconds(60), Env = new Dictionary<string, string?> { ["DBUS_SYSTEM_BUS_ADDRESS"] = address } },
+            Options = new CommandOptions
+            {
+                Timeout = TimeSpan.FromSeconds(60),
+                Env = new Dictionary<string, string?> { ["DBUS_SYSTEM_BUS_ADDRESS"] = address }
+            },
         };
         container.GlobalOptions.Add("--systemd-cgroup");
         return container;

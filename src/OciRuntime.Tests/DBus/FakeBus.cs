@@ -21,7 +21,7 @@ internal sealed class FakeBus : IDisposable
         _listener.Bind(new UnixDomainSocketEndPoint(path));
         _listener.Listen(4);
         Address = new BusAddress("fake bus", "unix:path=" + path);
-        _server = Task.Run(() =>
+        _server = OwnThread.Run(() =>
         {
             while (Accept() is { } connection) Serve(connection, serve);
         });
@@ -58,7 +58,10 @@ internal sealed class FakeBus : IDisposable
     /// <summary>The members that were called, with the bodies as they came.</summary>
     public List<(string Member, byte[] Body)> Calls { get; } = [];
 
-    /// <summary>A bus that does what it should, but for the answers to calls of systemd; those come from <paramref name="answer"/>, by method and serial.</summary>
+    /// <summary>
+    /// A bus that does what it should, but for the answers to calls of systemd; those come from <paramref name="answer"/>, by method and
+    /// serial.
+    /// </summary>
     public static FakeBus Honest(Func<string, uint, IEnumerable<byte[]>> answer)
     {
         FakeBus? bus = null;
@@ -70,7 +73,8 @@ internal sealed class FakeBus : IDisposable
                 (BusMessage call, uint serial, byte[] body) = Receive(connection);
                 bus!.Calls.Add((call.Member, body));
                 IEnumerable<byte[]> answers = call.Interface == "org.freedesktop.DBus"
-                    ? [Return(serial, call.Member == "Hello" ? "s" : "", w => { if (call.Member == "Hello") w.String(":1.5"); }, "org.freedesktop.DBus")]
+                    ? [Return(serial, call.Member == "Hello" ? "s"
+                    : "", w => { if (call.Member == "Hello") w.String(":1.5"); }, "org.freedesktop.DBus")]
                     : answer(call.Member, serial);
                 foreach (byte[] message in answers) connection.Send(message);
             }
@@ -95,7 +99,8 @@ internal sealed class FakeBus : IDisposable
         return (BusMessage.Parse(all), BinaryPrimitives.ReadUInt32LittleEndian(all.AsSpan(8)), all[^(int)body..]);
     }
 
-    public static byte[] Return(uint to, string signature = "", Action<BusWriter>? body = null, string sender = Systemd) => Message(2, to, signature, body, sender);
+    public static byte[] Return(uint to, string signature = "", Action<BusWriter>? body = null, string sender = Systemd) =>
+        Message(2, to, signature, body, sender);
 
     public static byte[] Error(uint to, string name, string text) => Message(3, to, "s", w => w.String(text), Systemd, (4, "s", name));
 
@@ -107,7 +112,8 @@ internal sealed class FakeBus : IDisposable
         w.String(result);
     }, sender, (1, "o", "/org/freedesktop/systemd1"), (2, "s", "org.freedesktop.systemd1.Manager"), (3, "s", "JobRemoved"));
 
-    public static byte[] Message(byte type, uint replyTo, string signature, Action<BusWriter>? body, string sender, params (byte Code, string Type, string Value)[] fields)
+    public static byte[] Message(byte type, uint replyTo, string signature, Action<BusWriter>? body, string sender,
+        params (byte Code, string Type, string Value)[] fields)
     {
         BusWriter content = new();
         body?.Invoke(content);

@@ -62,9 +62,13 @@ public sealed class RealBusTests
         using BusConnection connection = BusConnection.Open(Address, 10);
         BusMessage id = connection.Call(new BusCall("org.freedesktop.DBus", "/org/freedesktop/DBus", "org.freedesktop.DBus", "GetId"));
         connection.Read(() => id.Arguments("s").String(), "GetId").Should().HaveLength(32);
-        BusMessage user = connection.Call(new BusCall("org.freedesktop.DBus", "/org/freedesktop/DBus", "org.freedesktop.DBus", "GetConnectionUnixUser", "s").With("org.freedesktop.DBus"));
+        BusMessage user =
+            connection.Call(new BusCall("org.freedesktop.DBus", "/org/freedesktop/DBus", "org.freedesktop.DBus", "GetConnectionUnixUser",
+            "s").With("org.freedesktop.DBus"));
         connection.Read(() => user.Arguments("u").UInt32(), "GetConnectionUnixUser").Should().Be(0);
-        BusMessage features = connection.Call(new BusCall("org.freedesktop.DBus", "/org/freedesktop/DBus", "org.freedesktop.DBus.Properties", "GetAll", "s").With("org.freedesktop.DBus"));
+        BusMessage features =
+            connection.Call(new BusCall("org.freedesktop.DBus", "/org/freedesktop/DBus", "org.freedesktop.DBus.Properties", "GetAll",
+            "s").With("org.freedesktop.DBus"));
         connection.Read(() =>
         {
             BusReader r = features.Arguments("a{sv}");
@@ -72,7 +76,8 @@ public sealed class RealBusTests
             return r.AtEnd;
         }, "GetAll").Should().BeTrue();
         BusMessage error = connection.Call(new BusCall("org.example.Nobody", "/", "org.example", "Ask"));
-        connection.Refused(error, "Ask").Message.Should().StartWith("Ask on the test bus (unix:path=").And.EndWith("(org.freedesktop.DBus.Error.ServiceUnknown)");
+        connection.Refused(error, "Ask").Message.Should()
+            .StartWith("Ask on the test bus (unix:path=").And.EndWith("(org.freedesktop.DBus.Error.ServiceUnknown)");
     }
 
     [Test]
@@ -98,14 +103,21 @@ public sealed class RealBusTests
     {
         (string Text, string Json)[] values =
         [
-            ("true", """{"type":"b","data":true}"""), ("byte 200", """{"type":"y","data":200}"""), ("int16 -3", """{"type":"n","data":-3}"""), ("uint16 65535", """{"type":"q","data":65535}"""),
-            ("-7", """{"type":"i","data":-7}"""), ("uint32 4000000000", """{"type":"u","data":4000000000}"""), ("int64 -5000000000", """{"type":"x","data":-5000000000}"""),
-            ("uint64 18446744073709551615", """{"type":"t","data":18446744073709551615}"""), ("1.5", """{"type":"d","data":1.500000000000000000000e+00}"""),
-            ("'tä\"xt'", """{"type":"s","data":"tä\"xt"}"""), ("objectpath '/a/b'", """{"type":"o","data":"/a/b"}"""), ("signature 'a(st)'", """{"type":"g","data":"a(st)"}"""),
-            ("['a', '']", """{"type":"as","data":["a",""]}"""), ("@at []", """{"type":"at","data":[]}"""), ("@a(ss) []", """{"type":"a(ss)","data":[]}"""),
+            ("true", """{"type":"b","data":true}"""), ("byte 200", """{"type":"y","data":200}"""),
+            ("int16 -3", """{"type":"n","data":-3}"""), ("uint16 65535", """{"type":"q","data":65535}"""),
+            ("-7", """{"type":"i","data":-7}"""), ("uint32 4000000000", """{"type":"u","data":4000000000}"""),
+            ("int64 -5000000000", """{"type":"x","data":-5000000000}"""),
+            ("uint64 18446744073709551615", """{"type":"t","data":18446744073709551615}"""),
+            ("1.5", """{"type":"d","data":1.500000000000000000000e+00}"""),
+            ("'tä\"xt'", """{"type":"s","data":"tä\"xt"}"""), ("objectpath '/a/b'", """{"type":"o","data":"/a/b"}"""),
+            ("signature 'a(st)'", """{"type":"g","data":"a(st)"}"""),
+            ("['a', '']", """{"type":"as","data":["a",""]}"""), ("@at []", """{"type":"at","data":[]}"""),
+            ("@a(ss) []", """{"type":"a(ss)","data":[]}"""),
             ("[('/dev/null', 'rw'), ('/dev/char/1:3', 'm')]", """{"type":"a(ss)","data":[["/dev/null","rw"],["/dev/char/1:3","m"]]}"""),
-            ("@a(sat) [('x', [1, 2]), ('', [])]", """{"type":"a(sat)","data":[["x",[1,2]],["",[]]]}"""), ("(byte 1, uint64 2, 'z')", """{"type":"(yts)","data":[1,2,"z"]}"""),
-            ("@ay [1, 0, 255]", """{"type":"ay","data":[1,0,255]}"""), ("[[uint16 1], []]", """{"type":"aaq","data":[[1],[]]}"""), ("false", """{"type":"b","data":false}"""),
+            ("@a(sat) [('x', [1, 2]), ('', [])]", """{"type":"a(sat)","data":[["x",[1,2]],["",[]]]}"""),
+            ("(byte 1, uint64 2, 'z')", """{"type":"(yts)","data":[1,2,"z"]}"""),
+            ("@ay [1, 0, 255]", """{"type":"ay","data":[1,0,255]}"""), ("[[uint16 1], []]", """{"type":"aaq","data":[[1],[]]}"""),
+            ("false", """{"type":"b","data":false}"""),
         ];
         List<UnitProperty> properties = [];
         foreach ((string text, _) in values)

@@ -39,7 +39,8 @@ public sealed class ExecFlagTests
 
     private string[] ProcessFile(Action<JsonObject> change)
     {
-        JsonObject process = new() { ["cwd"] = "/", ["args"] = TestBundle.Strings("cat", Status), ["env"] = TestBundle.Strings("PATH=/bin") };
+        JsonObject process =
+            new() { ["cwd"] = "/", ["args"] = TestBundle.Strings("cat", Status), ["env"] = TestBundle.Strings("PATH=/bin") };
         change(process);
         string path = Path.Combine(_bundle.Directory, "process.json");
         File.WriteAllText(path, process.ToJsonString());
@@ -54,12 +55,13 @@ public sealed class ExecFlagTests
         _bundle.Process["user"]!["umask"] = 0x3f;
         _bundle.Process["rlimits"] = new JsonArray(new JsonObject { ["type"] = "RLIMIT_NOFILE", ["soft"] = 64, ["hard"] = 77 });
         _bundle.Process["oomScoreAdj"] = 321;
-        string[] lines = Exec([], "sh", "-c", "id -u; id -g; id -G; pwd; umask; ulimit -Sn; ulimit -Hn; echo $FROM $HOME; cat /proc/self/oom_score_adj; grep -E '^(Cap|NoNew|Sig)' /proc/self/status").Split('\n');
+        string[] lines =
+            Exec([], "sh", "-c",
+            "id -u; id -g; id -G; pwd; umask; ulimit -Sn; ulimit -Hn; echo $FROM $HOME; cat /proc/self/oom_score_adj; grep -E "
+            + "'^(Cap|NoNew|Sig)' /proc/self/status").Split('\n');
         lines[..10].Should().Equal("1000", "1001", "1001 7", "/tmp", "0077", "64", "77", "config /home/user", "321", lines[9]);
         foreach (string field in (string[])["CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb", "NoNewPrivs", "SigBlk", "SigIgn"])
-        {
             Field(field).Should().Be(Container.Init.Status(field), field);
-        }
     }
 
     [Test]
@@ -84,8 +86,10 @@ public sealed class ExecFlagTests
     {
         _bundle.User(0, 5);
         Exec(["-u", "1000"], "sh", "-c", "id -u; id -g; echo $HOME").Should().Be("1000\n5\n/home/user", "the group stays without one");
-        Exec(["--user", "1000:1001", "-g", "7", "--additional-gids", "8"], "sh", "-c", "id -u; id -g; id -G").Should().Be("1000\n1001\n1001 7 8");
-        foreach (string user in (string[])["user", "-1", "1:2:3", "1:x", "4294967295"]) Container.ExecWith(["-u", user], "true").ShouldFail(255, "--user");
+        Exec(["--user", "1000:1001", "-g", "7", "--additional-gids", "8"], "sh", "-c", "id -u; id -g; id -G").Should()
+            .Be("1000\n1001\n1001 7 8");
+        foreach (string user in (string[])["user", "-1", "1:2:3", "1:x", "4294967295"])
+            Container.ExecWith(["-u", user], "true").ShouldFail(255, "--user");
         Container.ExecWith(["-g", "x"], "true").ShouldFail(255, "--additional-gids x");
     }
 
@@ -93,7 +97,8 @@ public sealed class ExecFlagTests
     public void Capabilities_are_added()
     {
         _bundle.Capabilities("CAP_KILL");
-        foreach (string set in (string[])["CapBnd", "CapEff", "CapPrm"]) Field(set, "-c", "CAP_CHOWN", "--cap", "net_raw").Should().Be("0000000000002021", set);
+        foreach (string set in (string[])["CapBnd", "CapEff", "CapPrm"])
+            Field(set, "-c", "CAP_CHOWN", "--cap", "net_raw").Should().Be("0000000000002021", set);
         Field("CapAmb", "-c", "CAP_CHOWN").Should().Be("0000000000000000");
         Container.ExecWith(["--cap", "CAP_NOPE"], "true").ShouldFail(255, "--cap CAP_NOPE: not a known capability");
     }
@@ -110,7 +115,8 @@ public sealed class ExecFlagTests
     [TestCase("--process-label", "a:b:c", "selinux label is specified in config, but selinux is disabled or not supported")]
     public void Labels_are_refused_where_no_module_obeys_them(string flag, string label, string message)
     {
-        if (File.Exists("/sys/module/apparmor/parameters/enabled") || Directory.Exists("/sys/fs/selinux/class")) Assert.Ignore("missing: a kernel without AppArmor and SELinux");
+        if (File.Exists("/sys/module/apparmor/parameters/enabled") || Directory.Exists("/sys/fs/selinux/class"))
+            Assert.Ignore("missing: a kernel without AppArmor and SELinux");
         Container.ExecWith([flag, label], "true").ShouldFail(255, message);
     }
 
@@ -119,12 +125,16 @@ public sealed class ExecFlagTests
     public void Seccomp_filter_is_the_containers(bool noNewPrivileges)
     {
         _bundle.Process["noNewPrivileges"] = noNewPrivileges;
-        _bundle.Linux["seccomp"] = JsonNode.Parse("""{"defaultAction":"SCMP_ACT_ALLOW","syscalls":[{"names":["mkdir","mkdirat","clone3"],"action":"SCMP_ACT_ERRNO","errnoRet":38}]}""");
+        _bundle.Linux["seccomp"] =
+            JsonNode.Parse(
+            """{"defaultAction":"SCMP_ACT_ALLOW","syscalls":[{"names":["mkdir","mkdirat","clone3"],"action":"SCMP_ACT_ERRNO","errnoRet":38}]}""");
         Field("Seccomp").Should().Be("2");
         Container.Exec("mkdir", "/tmp/x").ShouldFail(1, "Function not implemented");
     }
 
-    /// <summary>Without no_new_privs the filter is loaded before privileges are dropped, with it at the end; the agent is told the program's pid.</summary>
+    /// <summary>
+    /// Without no_new_privs the filter is loaded before privileges are dropped, with it at the end; the agent is told the program's pid.
+    /// </summary>
     [TestCase(true)]
     [TestCase(false)]
     public void Seccomp_agent_gets_a_listener_of_its_own(bool noNewPrivileges)
@@ -143,7 +153,8 @@ public sealed class ExecFlagTests
         File.Delete(pidFile);
     }
 
-    private static CommandOptions Receiver(AgentSocket agent) => new() { Env = new Dictionary<string, string?> { ["RUN_OCI_SECCOMP_RECEIVER"] = agent.Path } };
+    private static CommandOptions Receiver(AgentSocket agent) =>
+        new() { Env = new Dictionary<string, string?> { ["RUN_OCI_SECCOMP_RECEIVER"] = agent.Path } };
 
     /// <summary>What a clone does not inherit.</summary>
     [Test]
@@ -151,7 +162,8 @@ public sealed class ExecFlagTests
     {
         string[] options = ProcessFile(static p =>
         {
-            p["scheduler"] = new JsonObject { ["policy"] = "SCHED_BATCH", ["nice"] = 5, ["flags"] = TestBundle.Strings("SCHED_FLAG_RESET_ON_FORK") };
+            p["scheduler"] =
+                new JsonObject { ["policy"] = "SCHED_BATCH", ["nice"] = 5, ["flags"] = TestBundle.Strings("SCHED_FLAG_RESET_ON_FORK") };
             p["args"] = TestBundle.Strings("sh", "-c", "cut -d' ' -f19,41 /proc/$$/stat");
         });
         Exec(options).Should().Be("5 3");
@@ -205,12 +217,13 @@ public sealed class ExecFlagTests
         string all = new ProcessView(1).Status("Cpus_allowed_list");
         if (all == "0") Assert.Ignore("missing: a second CPU");
         JsonObject affinity = [];
-        if (initial != null) affinity["initial"] = initial;
-        if (final != null) affinity["final"] = final;
+        if (initial is not null) affinity["initial"] = initial;
+        if (final is not null) affinity["final"] = final;
         _bundle.Process["execCPUAffinity"] = affinity;
         string path = Container.Call("--version").Succeeded ? Ocirun.Binary.Path : "";
         string[] command = ["-c", "0", path, "--root", Container.StateRoot, "exec", Container.Id, "grep", "Cpus_allowed_list", Status];
-        Command.Run("taskset", command).ShouldSucceed().Text.Split('\t')[1].Should().Be(expected ?? all, "the caller was tied to the first CPU");
+        Command.Run("taskset", command).ShouldSucceed().Text.Split('\t')[1].Should()
+            .Be(expected ?? all, "the caller was tied to the first CPU");
         Container.Init.Status("Cpus_allowed_list").Should().Be(all, "it is about exec only");
     }
 
@@ -226,14 +239,17 @@ public sealed class ExecFlagTests
     {
         using OutputFile a = OutputFile.Containing("a\n"u8.ToArray()), b = OutputFile.Containing("b\n"u8.ToArray());
         Container.Options = new() { ExtraFds = [a.Fd, b.Fd] };
-        Exec(["--preserve-fds", "1"], "sh", "-c", "cat <&3; ls /proc/self/fd | tr '\\n' ' '").Should().Be("a\n0 1 2 3 4 ", "4 is the directory that ls reads");
+        Exec(["--preserve-fds", "1"], "sh", "-c", "cat <&3; ls /proc/self/fd | tr '\\n' ' '").Should()
+            .Be("a\n0 1 2 3 4 ", "4 is the directory that ls reads");
     }
 
     [Test]
     public void Socket_activation_names_the_programs_own_pid()
     {
         using OutputFile file = OutputFile.Containing("listen\n"u8.ToArray());
-        string command = $"LISTEN_FDS=1 LISTEN_PID=$$ exec {Ocirun.Binary.Path} --root {Container.StateRoot} exec {Container.Id} sh -c 'cat <&3; echo $LISTEN_FDS; echo $LISTEN_PID; echo $$'";
+        string command =
+            $"LISTEN_FDS=1 LISTEN_PID=$$ exec {Ocirun.Binary.Path} --root {Container.StateRoot} exec "
+            + $"{Container.Id} sh -c 'cat <&3; echo $LISTEN_FDS; echo $LISTEN_PID; echo $$'";
         string[] lines = Command.Run("sh", ["-c", command], new CommandOptions { ExtraFds = [file.Fd] }).ShouldSucceed().Lines;
         lines[..2].Should().Equal("listen", "1");
         lines[2].Should().Be(lines[3]);
@@ -259,7 +275,8 @@ public sealed class ExecFlagTests
         Requires.PathExists("/proc/keys", "kernel key management");
         _bundle.RunProbe("keyring");
         _container = Observe.Sleeping(_bundle, own ? [] : ["--no-new-keyring"]);
-        string[] exec = ["keyring-of", $"caller-{_container.Id}", Ocirun.Binary.Path, "--root", _container.StateRoot, "exec", _container.Id, "/bin/probe", "keyring"];
+        string[] exec = ["keyring-of", $"caller-{_container.Id}", Ocirun.Binary.Path, "--root", _container.StateRoot, "exec", _container.Id,
+            "/bin/probe", "keyring"];
         string first = Command.Run(Probe.HostPath, exec).ShouldSucceed().Text;
         first.Split(';')[^1].Should().Be(own ? $"_ses.{_container.Id}" : $"caller-{_container.Id}");
         if (own) Exec([], "/bin/probe", "keyring").Should().Be(first, "all have the same");

@@ -35,7 +35,11 @@ public sealed class ExecNamespaceTests
         _bundle.AddNamespace("cgroup").AddNamespace("time");
         if (userNamespace) _bundle.WithUserNamespace();
         using TestContainer container = Observe.Sleeping(_bundle.WithCgroup());
-        foreach (string kind in Kinds) if (kind != "user" || userNamespace) container.NamespaceInode(kind).Should().NotBe(ProcessView.HostNamespaceInode(kind));
+        foreach (string kind in Kinds)
+        {
+            if (kind != "user" || userNamespace)
+                container.NamespaceInode(kind).Should().NotBe(ProcessView.HostNamespaceInode(kind));
+        }
         ShouldBeInside(container);
         container.Exec("sh", "-c", "id -u; cat /proc/self/uid_map").ShouldSucceed().Lines[0].Should().Be("0");
     }
@@ -49,7 +53,8 @@ public sealed class ExecNamespaceTests
         if (type == "uts") _bundle.Config.Remove("hostname");
         using TestContainer container = Observe.Sleeping(_bundle.RemoveNamespace(type).WithCgroup());
         string file = Array.Find(NamespaceTests.All, pair => pair.Type == type).File;
-        container.Exec("readlink", $"/proc/self/ns/{file}").ShouldSucceed().Text.Should().Be($"{file}:[{ProcessView.HostNamespaceInode(file)}]");
+        container.Exec("readlink", $"/proc/self/ns/{file}").ShouldSucceed().Text.Should()
+            .Be($"{file}:[{ProcessView.HostNamespaceInode(file)}]");
         container.Exec("sh", "-c", "exit 9").ExitCode.Should().Be(9);
     }
 
@@ -113,7 +118,8 @@ public sealed class ExecNamespaceTests
         Pids("/").Should().Be(own);
         container.ExecWith(["--cgroup", "nothing"], "true").ShouldFail(255, "/nothing: no such file or directory");
         container.ExecWith(["--cgroup", "pids:../.."], "true").ShouldFail(255, "has a component");
-        container.ExecWith(["--cgroup", "pids:a", "--cgroup", "pids:b"], "true").ShouldFail(255, "controller pids specified multiple times");
+        container.ExecWith(["--cgroup", "pids:a", "--cgroup", "pids:b"], "true")
+            .ShouldFail(255, "controller pids specified multiple times");
         container.ExecWith(["--cgroup", ":a"], "true").ShouldFail(255, "empty <controller> prefix");
         container.ExecWith(["--cgroup", "a", "--cgroup", "b"], "true").ShouldFail(255, "missing <controller>: prefix");
         container.ExecWith(["--cgroup", "nope:a"], "true").ShouldFail(255, "controller nope");

@@ -11,13 +11,13 @@ public sealed class ConcurrencyTests
 {
     /// <summary>One wins; the others say "already exists" and do the winner no harm.</summary>
     [Test]
-    public void SameIdCreatedBySixAtOnce()
+    public void Same_id_created_by_six_at_once()
     {
         for (int round = 0; round < 10; round++)
         {
-            using var container = new FaultContainer();
+            using FaultContainer container = new();
             CommandResult[] results = new CommandResult[6];
-            using (var start = new Barrier(results.Length))
+            using (Barrier start = new(results.Length))
             {
                 Thread[] racers = [.. Enumerable.Range(0, results.Length).Select(i => new Thread(() =>
                 {
@@ -29,9 +29,7 @@ public sealed class ConcurrencyTests
             }
             results.Count(result => result.Succeeded).Should().Be(1, "{0}", string.Join('\n', (object[])results));
             foreach (CommandResult loser in results.Where(result => !result.Succeeded))
-            {
                 loser.ShouldFail(1, "container with given ID already exists");
-            }
             container.Call("state", container.Id).ShouldSucceed().Json["status"]!.GetValue<string>().Should().Be("created");
             container.Call("start", container.Id).ShouldSucceed();
         }
@@ -39,7 +37,7 @@ public sealed class ConcurrencyTests
 
     /// <summary>Whatever the order, no verb crashes, the list is always readable, and in the end nothing is left.</summary>
     [Test]
-    public void RandomVerbsOnFourContainers()
+    public void Random_verbs_on_four_containers()
     {
         const int Threads = 4, Seconds = 10;
         string root = TestRun.NewDirectory("state");
@@ -50,7 +48,7 @@ public sealed class ConcurrencyTests
         long end = Environment.TickCount64 + (Seconds * 1000);
         Thread[] threads = [.. Enumerable.Range(0, Threads).Select(number => new Thread(() =>
         {
-            var random = new Random(number);
+            Random random = new(number);
             while (Environment.TickCount64 < end)
             {
                 int which = random.Next(ids.Length);
@@ -66,18 +64,12 @@ public sealed class ConcurrencyTests
                 };
                 CommandResult result = Ocirun.Run(["--root", root, .. verb]);
                 counts.AddOrUpdate($"{verb[0]} {(result.Succeeded ? "ok" : "refused")}", 1, (_, count) => count + 1);
-                if (Complaint(verb, result) is { } complaint)
-                {
-                    wrong.Enqueue(complaint);
-                }
+                if (Complaint(verb, result) is { } complaint) wrong.Enqueue(complaint);
             }
         }))];
         Array.ForEach(threads, thread => thread.Start());
         Array.ForEach(threads, thread => thread.Join());
-        foreach (string id in ids)
-        {
-            Ocirun.Run("--root", root, "delete", "--force", id).ShouldSucceed();
-        }
+        foreach (string id in ids) Ocirun.Run("--root", root, "delete", "--force", id).ShouldSucceed();
         TestContext.Out.WriteLine(string.Join(", ", counts.OrderBy(pair => pair.Key).Select(pair => $"{pair.Key} {pair.Value}")));
         wrong.Should().BeEmpty();
         Directory.GetFileSystemEntries(root).Should().BeEmpty();
@@ -92,7 +84,8 @@ public sealed class ConcurrencyTests
 
     private static string? Complaint(string[] verb, CommandResult result)
     {
-        if (result.Status.Signal != 0 || result.Stderr.Contains("   at ", StringComparison.Ordinal) || result.Stderr.Contains("bug in ocirun", StringComparison.Ordinal))
+        if (result.Status.Signal != 0 || result.Stderr.Contains("   at ", StringComparison.Ordinal)
+            || result.Stderr.Contains("bug in ocirun", StringComparison.Ordinal))
         {
             return $"crash: {result}";
         }

@@ -15,11 +15,15 @@ public sealed class IgnoredResultTests
     [TearDown]
     public void End() => _bundle.Dispose();
 
-    /// <summary>Sources that root of the user namespace cannot reach are cloned by the runtime. A copy that stays a peer of the host's would carry the container's mounts there.</summary>
+    /// <summary>
+    /// Sources that root of the user namespace cannot reach are cloned by the runtime. A copy that stays a peer of the host's would carry
+    /// the container's mounts there.
+    /// </summary>
     [Test]
     public void A_source_that_cannot_be_cut_off_from_the_host()
     {
-        string hidden = Directory.CreateDirectory(Path.Combine(_bundle.Directory, "hidden"), UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute).FullName;
+        string hidden = Directory.CreateDirectory(Path.Combine(_bundle.Directory, "hidden"), UnixFileMode.UserRead | UnixFileMode.UserWrite
+            | UnixFileMode.UserExecute).FullName;
         string source = Directory.CreateDirectory(Path.Combine(hidden, "source")).FullName;
         List<string> places = [.. Enumerable.Range(0, 6).Select(static i => $"/v{i}")];
         foreach (string place in places) Directory.CreateDirectory(_bundle.InRootfs(place));
@@ -30,18 +34,21 @@ public sealed class IgnoredResultTests
         foreach (string place in places) _bundle.AddMount(place, "bind", source, "bind");
         foreach (System.Text.Json.Nodes.JsonNode mount in rest) _bundle.Mounts.Add(mount);
         CommandResult result = Injected("mount_setattr", "error=ENOMEM", "6");
-        result.ShouldFail(1, "/mounts/5: bind", "make the copy of the source a slave of the host's mounts: cannot allocate memory (ENOMEM)");
+        result.ShouldFail(1, "/mounts/5: bind",
+            "make the copy of the source a slave of the host's mounts: cannot allocate memory (ENOMEM)");
     }
 
     /// <summary>The child begins by closing all that the runtime has open. The runtime's own call of this kind is its first.</summary>
     [Test]
     public void Descriptors_that_cannot_be_closed() =>
-        Injected("close_range", "error=ENOSYS", "2").ShouldFail(1, "before it, close what is the runtime's own and die with it: function not implemented (ENOSYS)");
+        Injected("close_range", "error=ENOSYS", "2")
+        .ShouldFail(1, "before it, close what is the runtime's own and die with it: function not implemented (ENOSYS)");
 
     private CommandResult Injected(string call, string what, string when)
     {
-        using var container = new TestContainer(_bundle.Args("true"));
+        using TestContainer container = new(_bundle.Args("true"));
         _bundle.Save();
-        return Strace.Run([Ocirun.Binary.Path, "--root", container.StateRoot, "run", "--bundle", _bundle.Directory, container.Id], call, what, when).Result;
+        return Strace.Run([Ocirun.Binary.Path, "--root", container.StateRoot, "run", "--bundle", _bundle.Directory, container.Id], call,
+            what, when).Result;
     }
 }

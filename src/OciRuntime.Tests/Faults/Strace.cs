@@ -20,17 +20,13 @@ internal enum FaultPlace
 }
 
 /// <summary>What a command did under an injected fault.</summary>
-internal sealed record FaultRun(CommandResult Result, FaultPlace Place, string Log)
-{
-    /// <summary>The process that was hit first: the parent, or the child in the container.</summary>
-    public bool HitChild { get; init; }
-}
+internal sealed record FaultRun(CommandResult Result, FaultPlace Place);
 
 /// <summary>
 /// Runs the runtime with a fault injected into the N-th call of a kind (strace(1), "Tampering"). N counts per process, so that one run can
 /// have a fault in the parent and one in the child; both are legal.
 /// </summary>
-internal static partial class Strace
+internal static class Strace
 {
     private const string Always = "openat,execve,execveat";
 
@@ -41,21 +37,24 @@ internal static partial class Strace
     /// <param name="when">The N, or "1+" for every one.</param>
     /// <param name="marker">The file whose opening ends the boot phase.</param>
     /// <param name="timeout">After it the run counts as hanging.</param>
-    internal static FaultRun Run(string[] command, string call, string what, string when, string marker = "config.json", TimeSpan? timeout = null)
+    internal static FaultRun Run(string[] command, string call, string what, string when, string marker = "config.json",
+        TimeSpan? timeout = null)
     {
         string log = TestRun.NewPath("strace");
         try
         {
-            string[] args = ["-f", "-q", "-I2", "-s", "200", "-o", log, "-e", "signal=none", "-e", $"trace={Always},{call}", "-e", $"inject={call}:{what}:when={when}", .. command];
+            string[] args = ["-f", "-q", "-I2", "-s", "200", "-o", log, "-e", "signal=none", "-e", $"trace={Always},{call}", "-e",
+                $"inject={call}:{what}:when={when}", .. command];
             using RunningCommand strace = Command.Start(Requires.Tool("strace"), args);
             CommandResult result = WaitForRuntime(strace, log, timeout ?? TimeSpan.FromSeconds(15));
             string text = ProcessTree.ReadOrEmpty(log);
             // strace that was told to let go has an exit status of its own; the runtime's is in the log.
-            if (text.Split(' ', 2)[0] is { Length: > 0 } first && Regex.Match(text, $@"^{first} +\+\+\+ exited with (\d+)", RegexOptions.Multiline) is { Success: true } exited)
+            if (text.Split(' ', 2)[0] is { Length: > 0 } first
+                && Regex.Match(text, $@"^{first} +\+\+\+ exited with (\d+)", RegexOptions.Multiline) is { Success: true } exited)
             {
                 result = result with { Status = new ExitStatus(int.Parse(exited.Groups[1].Value), 0) };
             }
-            return new FaultRun(result, Locate(text, marker, out bool child), text) { HitChild = child };
+            return new FaultRun(result, Locate(text, marker));
         }
         finally
         {
@@ -67,33 +66,12 @@ internal static partial class Strace
     internal static string Record(string[] command, string calls)
     {
         string log = TestRun.NewPath("strace");
-        using RunningCommand strace = Command.Start(Requires.Tool("strace"), ["-f", "-qq", "-I2", "-o", log, "-e", "signal=none", "-e", $"trace={calls}", .. command]);
+        using RunningCommand strace = Command.Start(Requires.Tool("strace"),
+            ["-f", "-qq", "-I2", "-o", log, "-e", "signal=none", "-e", $"trace={calls}", .. command]);
         WaitForRuntime(strace, log, TimeSpan.FromSeconds(20));
         string text = File.ReadAllText(log);
         File.Delete(log);
         return text;
-    }
-
-    /// <summary>The most calls of one kind that any one process makes before it executes the container's program.</summary>
-    internal static Dictionary<string, int> Count(string log)
-    {
-        Dictionary<(string Pid, string Call), int> counts = [];
-        HashSet<string> done = [];
-        foreach (string line in log.Split('\n'))
-        {
-            Match match = Call().Match(line);
-            if (!match.Success || done.Contains(match.Groups[1].Value))
-            {
-                continue;
-            }
-            (string, string) key = (match.Groups[1].Value, match.Groups[2].Value);
-            counts[key] = counts.GetValueOrDefault(key) + 1;
-            if (match.Groups[2].Value == "execve" && counts.Keys.Any(other => other.Pid == match.Groups[1].Value && other.Call == "pivot_root"))
-            {
-                done.Add(match.Groups[1].Value);
-            }
-        }
-        return counts.GroupBy(pair => pair.Key.Call).ToDictionary(group => group.Key, group => group.Max(pair => pair.Value));
     }
 
     /// <summary>
@@ -114,10 +92,7 @@ internal static partial class Strace
             else if (!ProcessTree.IsAlive(runtime))
             {
                 // When nothing else is left, it ends by itself, with the runtime's own exit status.
-                if (!Eventually.Becomes(() => !strace.IsRunning, TimeSpan.FromMilliseconds(100)))
-                {
-                    strace.Signal(15);
-                }
+                if (!Eventually.Becomes(() => !strace.IsRunning, TimeSpan.FromMilliseconds(100))) strace.Signal(15);
                 break;
             }
             Thread.Sleep(2);
@@ -125,32 +100,22 @@ internal static partial class Strace
         return strace.Wait(TimeSpan.FromMilliseconds(Math.Max(2000, end - Environment.TickCount64)));
     }
 
-    private static FaultPlace Locate(string log, string marker, out bool child)
+    private static FaultPlace Locate(string log, string marker)
     {
-        child = false;
         bool booted = false;
         // A call that never came back, "= ?", is one that its process was killed in.
         HashSet<string> inProgram = [];
-        string? first = null;
         foreach (string line in log.Split('\n'))
         {
             string pid = line.Split(' ', 2)[0];
-            first ??= pid;
             booted |= line.Contains(marker, StringComparison.Ordinal);
             if (line.Contains("(INJECTED)", StringComparison.Ordinal) || line.EndsWith("= ?", StringComparison.Ordinal))
-            {
-                child = pid != first;
                 return !booted ? FaultPlace.Boot : inProgram.Contains(pid) ? FaultPlace.Program : FaultPlace.Runtime;
-            }
-            // The runtime executes itself once from its sealed copy, by execveat; what comes by execve is the container's program or a hook.
+            // The runtime executes itself once from its sealed copy, by execveat; what comes by execve is the container's program or a
+            // hook.
             if (booted && line.Contains(" execve(", StringComparison.Ordinal) && !line.Contains("= -1", StringComparison.Ordinal))
-            {
                 inProgram.Add(pid);
-            }
         }
         return FaultPlace.Missed;
     }
-
-    [GeneratedRegex(@"^(\d+) +(\w+)\(")]
-    private static partial Regex Call();
 }

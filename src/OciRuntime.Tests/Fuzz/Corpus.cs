@@ -6,7 +6,7 @@ namespace OciRuntime.Tests.Fuzz;
 /// <summary>What mutation starts from: the fixtures, and every property name, value and sub-tree that occurs in them.</summary>
 internal sealed class Corpus
 {
-    /// <summary>Configurations, valid ones several times as they lead further.</summary>
+    /// <summary>Valid ones several times, as they lead further.</summary>
     public List<JsonNode> Documents { get; } = [];
 
     /// <summary>Values by the name of their property, so that a replacement is at home where it is put.</summary>
@@ -15,13 +15,16 @@ internal sealed class Corpus
     /// <summary>Names by the name of the property that holds the object.</summary>
     public Dictionary<string, SortedSet<string>> Members { get; } = new(StringComparer.Ordinal);
 
-    public Corpus()
+    /// <summary>All of spec-fixtures/ that is a config.json, valid or not.</summary>
+    public static Corpus Configurations() => new(Directory.EnumerateFiles(SpecFixtures.PathOf("."), "*.json", SearchOption.AllDirectories)
+        .Where(static file => !file.Contains("/fuzz/", StringComparison.Ordinal)).Order(StringComparer.Ordinal).SelectMany(static file =>
+            Enumerable.Repeat(File.ReadAllBytes(file), file.Contains("/invalid/", StringComparison.Ordinal) ? 1 : 20)));
+
+    public Corpus(IEnumerable<byte[]> documents)
     {
-        foreach (string file in Directory.EnumerateFiles(SpecFixtures.PathOf("."), "*.json", SearchOption.AllDirectories).Order(StringComparer.Ordinal))
+        foreach (JsonNode document in documents.Select(static text => TryParse(text)).OfType<JsonNode>())
         {
-            if (TryParse(File.ReadAllBytes(file)) is not { } document) continue;
-            bool valid = !file.Contains("/invalid/", StringComparison.Ordinal);
-            for (int i = 0; i < (valid ? 20 : 1); i++) Documents.Add(document);
+            Documents.Add(document);
             Collect("", document);
         }
     }

@@ -12,5 +12,6 @@ public sealed class InitOpTests
     [TestCase(nameof(InitOp.AwaitStart), 65)]
     [TestCase(nameof(InitOp.StartHook), 66)]
     [TestCase(nameof(InitOp.Execute), 67)]
-    public void What_comes_after_the_wait_for_start_keeps_its_number(string op, int number) => ((int)Enum.Parse<InitOp>(op)).Should().Be(number);
+    public void What_comes_after_the_wait_for_start_keeps_its_number(string op, int number) =>
+    ((int)Enum.Parse<InitOp>(op)).Should().Be(number);
 }

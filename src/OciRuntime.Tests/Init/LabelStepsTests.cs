@@ -53,7 +53,7 @@ public sealed unsafe class LabelStepsTests
     public void Missing_attribute_is_an_error_unless_it_may_be_missing()
     {
         Write("self/attr/keycreate", "l").Should().Be(-Errno.ENOENT);
-        Write("self/attr/keycreate", "l", flags: InitFlags.SkipMissing).Should().Be(0);
+        Write("self/attr/keycreate", "l", skipMissing: true).Should().Be(0);
     }
 
     [Test]
@@ -66,14 +66,15 @@ public sealed unsafe class LabelStepsTests
 
     private string Attribute(string name) => Path.Combine(_proc, "42/attr", name);
 
-    private long Write(string path, string value, string? fallback = null, InitFlags flags = InitFlags.None)
+    private long Write(string path, string value, string? fallback = null, bool skipMissing = false)
     {
-        fixed (byte* text1 = Text(path), text2 = Text(value), other = fallback == null ? null : Text(fallback))
+        fixed (byte* text1 = Text(path), text2 = Text(value), other = fallback is null ? null : Text(fallback))
         {
             InitPlan plan = default;
-            InitStep step = new() { Op = InitOp.SecurityAttribute, Flags = flags, Text1 = text1, Text2 = text2, Fallback = other };
+            SecurityAttributeArguments attribute =
+                new() { Path = new(text1), Value = new(text2), Fallback = new(other), SkipMissing = skipMissing };
             InitState state = new(&plan) { ProcFd = (int)Files.OpenAt(Files.AT_FDCWD, _proc, Files.O_PATH | Files.O_DIRECTORY) };
-            long result = LabelSteps.Attribute(ref state, &step);
+            long result = LabelSteps.Attribute(ref state, &attribute);
             Files.Close(state.ProcFd);
             return result;
         }

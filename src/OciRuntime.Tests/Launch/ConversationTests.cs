@@ -16,7 +16,8 @@ public sealed unsafe class ConversationTests
     private const int Messages = 10_000;
     private const string Secret = "SECRET-OF-THE-CALLER";
 
-    private static readonly int[] Odd = [int.MinValue, -4096, -2, -1, 0, 1, 2, 7, 95, 999, 1000, 1001, 1031, 1032, 1033, 4095, 4096, 12_000, 16 << 20, int.MaxValue];
+    private static readonly int[] Odd = [int.MinValue, -4096, -2, -1, 0, 1, 2, 7, 95, 999, 1000, 1001, 1031, 1032, 1033, 4095, 4096, 12_000,
+        16 << 20, int.MaxValue];
 
     private readonly List<int> _mine = [];
     private LaunchPlan? _plan;
@@ -33,7 +34,10 @@ public sealed unsafe class ConversationTests
         _plan = null;
     }
 
-    /// <summary>Every kind, length, step and number of descriptors: a message, the end, or an error of one line, with nothing in it that is not the peer's.</summary>
+    /// <summary>
+    /// Every kind, length, step and number of descriptors: a message, the end, or an error of one line, with nothing in it that is not the
+    /// peer's.
+    /// </summary>
     [TestCase("create")]
     [TestCase("run")]
     [TestCase("exec")]
@@ -50,7 +54,13 @@ public sealed unsafe class ConversationTests
         for (int i = 0; i < Messages; i++)
         {
             SyncMessage message = Forge(random);
-            int length = random.Next(8) switch { 0 => random.Next(2000), 1 => 0, 2 => sizeof(SyncMessage) + random.Next(-1, 2), _ => sizeof(SyncMessage) };
+            int length = random.Next(8) switch
+            {
+                0 => random.Next(2000),
+                1 => 0,
+                2 => sizeof(SyncMessage) + random.Next(-1, 2),
+                _ => sizeof(SyncMessage),
+            };
             Send(message, length, random.Next(4) switch { 0 => [file], 1 => [.. Enumerable.Repeat(file, random.Next(1, 250))], _ => [] });
             if (random.Next(50) == 0) Hangup();
             string? text = null;
@@ -58,7 +68,7 @@ public sealed unsafe class ConversationTests
             {
                 Paint();
                 using InitMessage? received = _init.Receive();
-                outcomes.Add(received == null ? "end" : received.Kind.ToString());
+                outcomes.Add(received is null ? "end" : received.Kind.ToString());
                 if (received is { Kind: SyncKind.Error }) text = FailureText.Explain(_plan, received).Message;
             }
             catch (OciException e)
@@ -67,7 +77,7 @@ public sealed unsafe class ConversationTests
                 outcomes.Add("refused");
                 text = e.Message;
             }
-            if (text != null)
+            if (text is not null)
             {
                 text.Should().NotContain(Secret);
                 text.Length.Should().BeLessThan(SyncMessage.TextSize * 4 + 4096);
@@ -76,7 +86,8 @@ public sealed unsafe class ConversationTests
             Begin(which);
         }
         Descriptors(file).Should().Be(1, "all that came with the messages are closed again");
-        outcomes.Should().Contain(["end", "refused", "Error", which == "start" || which == "run" || which == "exec" ? "Executing" : "Ready"]);
+        outcomes.Should()
+            .Contain(["end", "refused", "Error", which == "start" || which == "run" || which == "exec" ? "Executing" : "Ready"]);
         TestContext.Out.WriteLine(string.Join(' ', outcomes));
     }
 
@@ -91,9 +102,8 @@ public sealed unsafe class ConversationTests
         int file = Memory("honest"), asked = 0;
         for (int step = 0; step < _plan!.Steps.Count; step++)
         {
-            for (SyncKind kind = SyncKind.Cgroup; kind <= SyncKind.Executing; kind++)
+            foreach (SyncKind kind in _plan.Steps[step].Says)
             {
-                if (!Honest(kind, _plan.Steps[step])) continue;
                 if (_init.IsAtEnd) return;
                 bool carries = kind is SyncKind.Console or SyncKind.MapIds or SyncKind.Listener;
                 Send(new SyncMessage { Kind = kind, Step = step, Value = 1 }, sizeof(SyncMessage), carries ? [file] : []);
@@ -106,18 +116,22 @@ public sealed unsafe class ConversationTests
         }
         asked.Should().BeGreaterThan(0);
         _init.IsAtEnd.Should().BeTrue();
-        SyncMessage late = new() { Kind = SyncKind.Error, Step = _plan.Steps.Count - 1, Op = _plan.Steps[^1].Op, Errno = Errno.ENOENT, TextLength = 4 };
-        "/x\e["u8.CopyTo(new Span<byte>(late.Text, 4));
+        SyncMessage late =
+            new() { Kind = SyncKind.Error, Step = _plan.Steps.Count - 1, Op = _plan.Steps[^1].Op, Errno = Errno.ENOENT, TextLength = 4 };
+        "/x\e["u8.CopyTo(late.Text);
         Send(late, sizeof(SyncMessage));
         using InitMessage error = _init.Receive()!;
         error.Text.Should().Be("/x\\x1b[", "what speaks to terminals does not");
     }
 
+    private (int Ready, int Fork) Places() => (_plan!.Steps.FindIndex(static step => step.Op == InitOp.Ready),
+        _plan.Steps.FindIndex(static step => step.Op == InitOp.ForkIntoPidNamespace));
+
     [Test]
     public void What_is_out_of_place_is_refused()
     {
         Begin("exec");
-        int ready = _plan!.Steps.FindIndex(static step => step.Op == InitOp.Ready), fork = _plan.Steps.FindIndex(static step => step.Op == InitOp.ForkIntoPidNamespace);
+        (int ready, int fork) = Places();
         SyncMessage error = new() { Kind = SyncKind.Error, Step = ready, Op = InitOp.Ready, Errno = Errno.EPERM };
         Refused(error with { Op = InitOp.Execute }, $"an error of operation {(int)InitOp.Execute} in step {ready}");
         Refused(error with { TextLength = 12_000 }, "a text of 12000 bytes");
@@ -126,16 +140,37 @@ public sealed unsafe class ConversationTests
         Refused(error with { Errno = 5000 }, "errno 5000");
         Refused(error with { Detail = (InitDetail)999 }, "detail 999");
         Refused(error with { Step = 1000 }, "step 1000 after step 0");
-        Refused(error with { Kind = (SyncKind)77 }, "kind 77");
+        Refused(error with { Kind = (SyncKind)77 }, $"77 in step {ready}, Ready");
         Refused(new() { Kind = SyncKind.Ready, Step = fork }, $"Ready in step {fork}, ForkIntoPidNamespace");
         Refused(new() { Kind = SyncKind.Forked, Step = fork }, "pid 0");
         Refused(new() { Kind = SyncKind.Forked, Step = fork, Value = 1L << 32 | 1 }, $"pid {1L << 32 | 1}");
         Refused(new() { Kind = SyncKind.Ready, Step = ready }, "Ready with a descriptor", Memory("surplus"));
         Refused(new() { Kind = SyncKind.Ready, Step = ready }, "more than one descriptor", Memory("first"), Memory("second"));
+    }
+
+    [Test]
+    public void What_comes_too_late_is_refused()
+    {
+        Begin("exec");
+        (int ready, int fork) = Places();
         Send(new() { Kind = SyncKind.Ready, Step = ready }, sizeof(SyncMessage));
         _init.Receive()!.Dispose();
         Send(new() { Kind = SyncKind.Forked, Step = fork, Value = 1 }, sizeof(SyncMessage));
         Invoking(() => _init.Receive()).Should().Throw<OciException>().WithMessage($"*step {fork} after step {ready}");
+    }
+
+    /// <summary>One that ends with something of ours unread, as the network it is lent: the kernel tells that before its words.</summary>
+    [Test]
+    public void What_it_said_last_is_heard_though_it_did_not_listen()
+    {
+        Begin("run");
+        SyncMessage error = new() { Kind = SyncKind.Error, Step = 0, Op = _plan!.Steps[0].Op, Errno = Errno.ENOENT };
+        _init.Answer();
+        Send(error, sizeof(SyncMessage));
+        Hangup();
+        using InitMessage message = _init.Receive()!;
+        message.Errno.Should().Be(Errno.ENOENT);
+        _init.Receive().Should().BeNull();
     }
 
     /// <summary>An empty message looks like the end of the connection.</summary>
@@ -153,7 +188,8 @@ public sealed unsafe class ConversationTests
     public void A_peer_that_says_nothing_is_not_waited_for_without_end()
     {
         Begin("start");
-        Invoking(() => _init.Next(null, static () => 2100)).Should().Throw<OciException>().WithMessage("init has been silent for 2 s*").Which.Errno.Should().Be(Errno.ETIMEDOUT);
+        Invoking(() => _init.Next(null, static () => 2100)).Should().Throw<OciException>()
+            .WithMessage("init has been silent for 2 s*").Which.Errno.Should().Be(Errno.ETIMEDOUT);
         // Nor is one that does not read what it has asked for.
         Invoking(() => { for (int i = 0; i < Messages; i++) _init.Answer(); }).Should().Throw<OciException>().WithMessage("answer init*");
     }
@@ -182,18 +218,10 @@ public sealed unsafe class ConversationTests
     {
         Begin("exec");
         Send(message, sizeof(SyncMessage), descriptors);
-        Invoking(() => _init.Receive()).Should().Throw<OciException>().WithMessage($"init, or another process in its place, sent what it cannot mean: {why}");
+        Invoking(() => _init.Receive()).Should().Throw<OciException>()
+            .WithMessage($"init, or another process in its place, sent what it cannot mean: {why}");
         foreach (int fd in descriptors) Descriptors(fd).Should().Be(1);
     }
-
-    private static bool Honest(SyncKind kind, PlanStep step) => (kind, step.Op) switch
-    {
-        (SyncKind.IdMaps, InitOp.AwaitIdMaps) or (SyncKind.Limits, InitOp.AwaitLimits) or (SyncKind.Source, InitOp.MountBind) or (SyncKind.Commit, InitOp.AwaitCommit) => true,
-        (SyncKind.Forked, InitOp.ForkIntoPidNamespace) or (SyncKind.Hooks, InitOp.AwaitHooks) or (SyncKind.Console, InitOp.Console) or (SyncKind.Listener, InitOp.Seccomp) => true,
-        (SyncKind.MapIds, InitOp.MountBind) => (step.Flags & InitFlags.MapIds) != 0,
-        (SyncKind.Ready, InitOp.Ready) or (SyncKind.Executing, InitOp.Execute) or (SyncKind.Cgroup, InitOp.AwaitCgroup) => true,
-        _ => false,
-    };
 
     /// <summary>A new conversation about a plan with as many kinds of messages as there can be.</summary>
     private void Begin(string which)
@@ -203,7 +231,13 @@ public sealed unsafe class ConversationTests
         int* pair = stackalloc int[2];
         OciException.Check(OciRuntime.Linux.Sockets.Pair(OciRuntime.Linux.Sockets.SOCK_SEQPACKET, pair), "socketpair");
         _peer = pair[1];
-        _plan ??= which switch { "start" => null, "exec" => Plans.Exec(static config => config["process"]!["terminal"] = true), "mounts" => Live(), _ => Launch(which == "create") };
+        _plan ??= which switch
+        {
+            "start" => null,
+            "exec" => Plans.Exec(static config => config["process"]!["terminal"] = true),
+            "mounts" => Plans.Live(),
+            _ => Launch(which == "create"),
+        };
         _init = new Conversation(new Fd(pair[0]), _plan);
     }
 
@@ -214,18 +248,17 @@ public sealed unsafe class ConversationTests
             config["process"]!["terminal"] = true;
             config["hooks"] = Plans.Json("""{"createContainer":[{"path":"/h"}],"startContainer":[{"path":"/h"}]}""");
             config["linux"]!["namespaces"]!.AsArray().Add(Plans.Json("""{"type":"user"}"""));
-            config["linux"]!["uidMappings"] = new System.Text.Json.Nodes.JsonArray(Plans.Json("""{"containerID":0,"hostID":100000,"size":65536}"""));
+            config["linux"]!["uidMappings"] =
+                new System.Text.Json.Nodes.JsonArray(Plans.Json("""{"containerID":0,"hostID":100000,"size":65536}"""));
             config["linux"]!["gidMappings"] = config["linux"]!["uidMappings"]!.DeepClone();
-            config["mounts"]!.AsArray().Add(Plans.Json("""{"destination":"/v","type":"bind","source":"/tmp","options":["bind","idmap"]}"""));
-            config["linux"]!["seccomp"] = Plans.Json("""{"defaultAction":"SCMP_ACT_ALLOW","listenerPath":"/l","syscalls":[{"names":["mkdir"],"action":"SCMP_ACT_NOTIFY"}]}""");
+            config["mounts"]!.AsArray()
+                .Add(Plans.Json("""{"destination":"/v","type":"bind","source":"/tmp","options":["bind","idmap"]}"""));
+            config["linux"]!["seccomp"] =
+                Plans.Json("""{"defaultAction":"SCMP_ACT_ALLOW","listenerPath":"/l","syscalls":[{"names":["mkdir"],"action":"SCMP_ACT_NOTIFY"}]}""");
         });
         if (!waits) plan.Steps.RemoveAll(static step => step.Op == InitOp.AwaitStart);
         return plan;
     }
-
-    private static LaunchPlan Live() => LiveMountPlanner.BuildAdd(
-        new PlanRequest { Spec = Plans.Parse(DefaultConfig.Create()), Host = Plans.Root, Id = "c", Bundle = "/b", Rootfs = "/b/rootfs", IsLive = true },
-        [new("user", Processes.CLONE_NEWUSER, "/proc/1/ns/user", 0)], InitFlags.None);
 
     private SyncMessage Forge(Random random)
     {
@@ -234,20 +267,29 @@ public sealed unsafe class ConversationTests
         message.Kind = (SyncKind)(random.Next(3) == 0 ? Odd[random.Next(Odd.Length)] : random.Next(0, 18));
         message.Step = random.Next(4) == 0 ? Odd[random.Next(Odd.Length)] : random.Next(steps);
         PlanStep? step = message.Step >= 0 && message.Step < steps ? _plan?.Steps[message.Step] : null;
-        if (random.Next(2) == 0) message.Kind = SyncKind.Error;
+        if (random.Next(2) == 0)
+        {
+            message.Kind = SyncKind.Error;
+        }
         else if (random.Next(2) == 0)
         {
             // As an honest one, but for what comes with it.
-            message.Kind = step == null ? SyncKind.Executing : Enumerable.Range(2, 14).Select(static n => (SyncKind)n).Where(kind => Honest(kind, step)).LastOrDefault(SyncKind.Ready);
+            message.Kind = step is null ? SyncKind.Executing
+                : step.Says.LastOrDefault(SyncKind.Ready);
             message.Value = random.Next(-1, 3);
             return message;
         }
         message.Op = random.Next(3) == 0 ? (InitOp)Odd[random.Next(Odd.Length)] : step?.Op ?? (InitOp)random.Next(80);
         message.Errno = random.Next(4) == 0 ? Odd[random.Next(Odd.Length)] : random.Next(1, 134);
         message.Detail = (InitDetail)(random.Next(4) == 0 ? Odd[random.Next(Odd.Length)] : random.Next(50));
-        message.Value = random.Next(3) switch { 0 => random.NextInt64(), 1 => (long)Odd[random.Next(Odd.Length)] << 32 | (uint)random.Next(), _ => random.Next(3) };
+        message.Value = random.Next(3) switch
+        {
+            0 => random.NextInt64(),
+            1 => (long)Odd[random.Next(Odd.Length)] << 32 | (uint)random.Next(),
+            _ => random.Next(3),
+        };
         message.TextLength = random.Next(3) == 0 ? Odd[random.Next(Odd.Length)] : random.Next(1001);
-        random.NextBytes(new Span<byte>(message.Text, SyncMessage.TextSize));
+        random.NextBytes(message.Text);
         return message;
     }
 
@@ -266,8 +308,13 @@ public sealed unsafe class ConversationTests
         byte* data = stackalloc byte[2048];
         *(SyncMessage*)data = message;
         byte* control = stackalloc byte[2048];
-        var header = (Libc.CmsgHdr*)control;
-        *header = new Libc.CmsgHdr { Length = (nuint)(sizeof(Libc.CmsgHdr) + sizeof(int) * descriptors.Length), Level = Libc.SOL_SOCKET, Type = Libc.SCM_RIGHTS };
+        Libc.CmsgHdr* header = (Libc.CmsgHdr*)control;
+        *header = new Libc.CmsgHdr
+        {
+            Length = (nuint)(sizeof(Libc.CmsgHdr) + sizeof(int) * descriptors.Length),
+            Level = Libc.SOL_SOCKET,
+            Type = Libc.SCM_RIGHTS
+        };
         for (int i = 0; i < descriptors.Length; i++) ((int*)(header + 1))[i] = descriptors[i];
         IoVector vector = new() { Base = data, Length = (nuint)length };
         MessageHeader sent = new() { Vectors = &vector, VectorCount = 1 };

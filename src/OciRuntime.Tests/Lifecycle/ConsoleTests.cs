@@ -14,10 +14,10 @@ public sealed class ConsoleTests
     [TestCase("run")]
     public void Console_socket_receives_the_master(string verb)
     {
-        using var bundle = new TestBundle();
+        using TestBundle bundle = new();
         bundle.Terminal().Script(Describe + "; sleep 100").Process["consoleSize"] = new JsonObject { ["height"] = 33, ["width"] = 111 };
-        using var socket = new ConsoleSocket();
-        using var container = new TestContainer(bundle);
+        using ConsoleSocket socket = new();
+        using TestContainer container = new(bundle);
         if (verb == "create")
         {
             container.Create("--console-socket", socket.SocketPath).ShouldSucceed();
@@ -29,10 +29,7 @@ public sealed class ConsoleTests
         using PtyMaster terminal = socket.Receive();
         terminal.Name.Should().Be("/dev/pts/0");
         terminal.Size.Should().Be((33, 111));
-        if (verb == "create")
-        {
-            container.Start().ShouldSucceed();
-        }
+        if (verb == "create") container.Start().ShouldSucceed();
         string[] lines = terminal.ReadUntil("end-42").Split("\r\n");
         lines[0].Should().Be("/dev/pts/0");
         lines[1].Should().Be("33 111");
@@ -46,9 +43,9 @@ public sealed class ConsoleTests
     [Test]
     public void Socket_path_may_be_of_any_length()
     {
-        using var bundle = new TestBundle();
-        using var socket = new ConsoleSocket(longPath: true);
-        using var container = new TestContainer(bundle.Terminal().Args("sleep", "100"));
+        using TestBundle bundle = new();
+        using ConsoleSocket socket = new(longPath: true);
+        using TestContainer container = new(bundle.Terminal().Args("sleep", "100"));
         socket.SocketPath.Length.Should().BeGreaterThan(200);
         container.Create("--console-socket", socket.SocketPath).ShouldSucceed();
         using PtyMaster terminal = socket.Receive();
@@ -58,9 +55,9 @@ public sealed class ConsoleTests
     [Test]
     public void It_is_the_controlling_terminal_with_job_control()
     {
-        using var bundle = new TestBundle();
-        using var socket = new ConsoleSocket();
-        using var container = new TestContainer(bundle.Terminal().Args("sh", "-i"));
+        using TestBundle bundle = new();
+        using ConsoleSocket socket = new();
+        using TestContainer container = new(bundle.Terminal().Args("sh", "-i"));
         container.Create("--console-socket", socket.SocketPath).ShouldSucceed();
         using PtyMaster terminal = socket.Receive();
         container.Start().ShouldSucceed();
@@ -83,9 +80,10 @@ public sealed class ConsoleTests
     [Test]
     public void Another_user_owns_it()
     {
-        using var bundle = new TestBundle();
-        using var socket = new ConsoleSocket();
-        using var container = new TestContainer(bundle.Terminal().User(1000, 1000).Script(Describe + "; echo through > /dev/stdout; sleep 100"));
+        using TestBundle bundle = new();
+        using ConsoleSocket socket = new();
+        using TestContainer container =
+            new(bundle.Terminal().User(1000, 1000).Script(Describe + "; echo through > /dev/stdout; sleep 100"));
         container.Create("--console-socket", socket.SocketPath).ShouldSucceed();
         using PtyMaster terminal = socket.Receive();
         container.Start().ShouldSucceed();
@@ -95,9 +93,9 @@ public sealed class ConsoleTests
     [Test]
     public void In_a_user_namespace_too()
     {
-        using var bundle = new TestBundle();
-        using var socket = new ConsoleSocket();
-        using var container = new TestContainer(bundle.Terminal().WithUserNamespace().Script(Describe + "; sleep 100"));
+        using TestBundle bundle = new();
+        using ConsoleSocket socket = new();
+        using TestContainer container = new(bundle.Terminal().WithUserNamespace().Script(Describe + "; sleep 100"));
         container.Create("--console-socket", socket.SocketPath).ShouldSucceed();
         using PtyMaster terminal = socket.Receive();
         container.Start().ShouldSucceed();
@@ -107,11 +105,14 @@ public sealed class ConsoleTests
     [Test]
     public void Foreground_relays_both_ways_and_restores_the_modes()
     {
-        using var pty = new Pty();
+        using Pty pty = new();
         pty.Master.Size = (24, 80);
         string modes = pty.Modes;
-        using var bundle = new TestBundle();
-        using var container = new TestContainer(bundle.Terminal().Script("stty size; read line; echo got-$line; trap 'stty size; exit 7' WINCH; echo armed; while :; do sleep 0.05; done")) { Options = pty.Options };
+        using TestBundle bundle = new();
+        using TestContainer container =
+            new(bundle.Terminal()
+            .Script("stty size; read line; echo got-$line; trap 'stty size; exit 7' WINCH; echo armed; while :; do sleep 0.05; done"))
+            { Options = pty.Options };
         using RunningCommand run = container.StartRun();
         pty.Master.ReadUntil("24 80");
         pty.Modes.Should().Contain("-icanon").And.Contain("-echo ").And.Contain("-isig");
@@ -128,10 +129,12 @@ public sealed class ConsoleTests
     [Test]
     public void Foreground_passes_control_characters_on()
     {
-        using var pty = new Pty();
+        using Pty pty = new();
         string modes = pty.Modes;
-        using var bundle = new TestBundle();
-        using var container = new TestContainer(bundle.Terminal().Script("trap 'echo interrupted; exit 4' INT; echo up; while :; do sleep 0.05; done")) { Options = pty.Options };
+        using TestBundle bundle = new();
+        using TestContainer container = new(bundle.Terminal()
+            .Script("trap 'echo interrupted; exit 4' INT; echo up; while :; do sleep 0.05; done"))
+        { Options = pty.Options };
         using RunningCommand run = container.StartRun();
         pty.Master.ReadUntil("up");
         pty.Master.Write("\x03");
@@ -143,8 +146,8 @@ public sealed class ConsoleTests
     [Test]
     public void Foreground_without_a_terminal_of_ones_own_carries_all_output()
     {
-        using var bundle = new TestBundle();
-        using var container = new TestContainer(bundle.Terminal().Script("seq 1 20000; tty")) { Options = new() { Stdin = "" } };
+        using TestBundle bundle = new();
+        using TestContainer container = new(bundle.Terminal().Script("seq 1 20000; tty")) { Options = new() { Stdin = "" } };
         CommandResult result = container.Run().ShouldSucceed();
         result.Lines.Should().HaveCount(20001).And.EndWith("/dev/pts/0");
         result.Stdout.Should().NotContain("\r", "line ends are left alone, as by runc");
@@ -154,9 +157,11 @@ public sealed class ConsoleTests
     [Test]
     public void Unread_input_does_not_block_output()
     {
-        using var bundle = new TestBundle();
+        using TestBundle bundle = new();
         string input = string.Concat(Enumerable.Repeat("0123456789\n", 50_000));
-        using var container = new TestContainer(bundle.Terminal().Script("stty raw -echo; sleep 0.5; seq 1 20000; exit 3")) { Options = new() { Stdin = input } };
+        using TestContainer container = new(bundle.Terminal()
+            .Script("stty raw -echo; sleep 0.5; seq 1 20000; exit 3"))
+        { Options = new() { Stdin = input } };
         CommandResult result = container.Run();
         result.ExitCode.Should().Be(3);
         result.Stdout.Should().EndWith("20000\n");
@@ -165,22 +170,23 @@ public sealed class ConsoleTests
     [Test]
     public void Wrong_combinations_are_refused()
     {
-        using var bundle = new TestBundle();
-        using var container = new TestContainer(bundle);
+        using TestBundle bundle = new();
+        using TestContainer container = new(bundle);
         container.Create("--console-socket", "/tmp/none.sock").ShouldFail(1, "cannot use console socket if");
         container.Run("--console-socket", "/tmp/none.sock").ShouldFail(1, "cannot use console socket if");
         bundle.Terminal();
         container.Create().ShouldFail(1, "cannot allocate tty if", "without setting console socket");
         container.Run("--detach").ShouldFail(1, "cannot allocate tty if");
         container.Run("--console-socket", "/tmp/none.sock").ShouldFail(1, "cannot use console socket if");
-        container.Create("--console-socket", "/tmp/none.sock").ShouldFail(1, "--console-socket /tmp/none.sock: no such file or directory (ENOENT)");
+        container.Create("--console-socket", "/tmp/none.sock")
+            .ShouldFail(1, "--console-socket /tmp/none.sock: no such file or directory (ENOENT)");
     }
 
     [Test]
     public void Without_devpts_the_error_says_what_is_missing()
     {
-        using var bundle = new TestBundle();
-        using var container = new TestContainer(bundle.Terminal().RemoveMount("/dev/pts")) { Options = new() { Stdin = "" } };
+        using TestBundle bundle = new();
+        using TestContainer container = new(bundle.Terminal().RemoveMount("/dev/pts")) { Options = new() { Stdin = "" } };
         container.Run().ShouldFail(1, "/process/terminal: ", "devpts at /dev/pts");
     }
 
@@ -188,12 +194,12 @@ public sealed class ConsoleTests
     [Test]
     public void A_link_at_dev_console_is_not_followed()
     {
-        using var bundle = new TestBundle();
+        using TestBundle bundle = new();
         string outside = Path.Combine(TestRun.Root, $"outside-{TestRun.NextNumber()}");
         bundle.Terminal().RemoveMount("/dev").Writable();
         Directory.CreateDirectory(bundle.InRootfs("dev/pts"));
         File.CreateSymbolicLink(bundle.InRootfs("dev/console"), outside);
-        using var container = new TestContainer(bundle) { Options = new() { Stdin = "" } };
+        using TestContainer container = new(bundle) { Options = new() { Stdin = "" } };
         container.Run().ShouldFail(1, "/process/terminal: ", "/dev/console");
         File.Exists(outside).Should().BeFalse();
         // The devpts is a mount of the container's namespace; what the runtime made below the image's /dev is the image's.

@@ -12,8 +12,8 @@ public sealed class ForegroundTests
     [Test]
     public void Every_signal_is_passed_on_but_three()
     {
-        using var bundle = new TestBundle();
-        using var container = new TestContainer(bundle.RunProbe("signals"));
+        using TestBundle bundle = new();
+        using TestContainer container = new(bundle.RunProbe("signals"));
         using RunningCommand run = container.StartRun();
         container.WaitOutput("ready");
         // Faults would end the runtime, two cannot be caught, and three belong to libc and the .NET runtime.
@@ -39,22 +39,25 @@ public sealed class ForegroundTests
     [TestCase("kill -15 $$; sleep 9", 143, "host")]
     public void The_exit_code_is_the_programs(string script, int exitCode, string pidNamespace = "own")
     {
-        using var bundle = new TestBundle();
+        using TestBundle bundle = new();
         bundle.Script(script).WithCgroup();
         if (pidNamespace == "host")
         {
             // In a pid namespace of its own the first process is immune to its own signals.
             bundle.RemoveNamespace("pid");
         }
-        using var container = new TestContainer(bundle);
+        using TestContainer container = new(bundle);
         container.Run().ExitCode.Should().Be(exitCode);
     }
 
     [Test]
     public void Stdio_is_the_callers_own()
     {
-        using var bundle = new TestBundle();
-        using var container = new TestContainer(bundle.Script("cat; echo out; echo err >&2; readlink /proc/self/fd/0")) { Options = new() { Stdin = "in\n" } };
+        using TestBundle bundle = new();
+        using TestContainer container =
+            new(
+            bundle.Script("cat; echo out; echo err >&2; readlink /proc/self/fd/0"))
+            { Options = new() { Stdin = "in\n" } };
         CommandResult result = container.Run().ShouldSucceed();
         result.Lines[..2].Should().Equal("in", "out");
         result.Lines[2].Should().Contain("memfd:stdin");
@@ -64,18 +67,21 @@ public sealed class ForegroundTests
     [Test]
     public void The_end_of_stdin_reaches_the_program()
     {
-        using var bundle = new TestBundle().Args("wc", "-c");
-        using var container = new TestContainer(bundle);
-        Command.Run("sh", "-c", $"printf 12345 | {Ocirun.Binary.Path} --root {container.StateRoot} run --bundle {bundle.Save().Directory} {container.Id}").ShouldSucceed().Text.Should().Be("5");
+        using TestBundle bundle = new TestBundle().Args("wc", "-c");
+        using TestContainer container = new(bundle);
+        Command.Run("sh", "-c",
+            $"printf 12345 | {Ocirun.Binary.Path} --root {container.StateRoot} run --bundle {bundle.Save().Directory} {container.Id}")
+            .ShouldSucceed().Text.Should().Be("5");
     }
 
     /// <summary>Without a pid namespace orphans of the program come to the nearest subreaper.</summary>
     [Test]
     public void Orphans_are_reaped()
     {
-        using var bundle = new TestBundle();
-        bundle.RemoveNamespace("pid").WithCgroup().Script("for i in 1 2 3 4 5; do (sleep 0.1 & echo $! > /dev/null) ; done; sleep 0.5; echo reap; sleep 100");
-        using var container = new TestContainer(bundle);
+        using TestBundle bundle = new();
+        bundle.RemoveNamespace("pid").WithCgroup()
+            .Script("for i in 1 2 3 4 5; do (sleep 0.1 & echo $! > /dev/null) ; done; sleep 0.5; echo reap; sleep 100");
+        using TestContainer container = new(bundle);
         using RunningCommand run = container.StartRun();
         container.WaitOutput("reap");
         Eventually.True(() => ProcessTree.ChildrenOf(run.Pid).SequenceEqual([container.InitPid]), "only init is left below the runtime");
@@ -87,9 +93,9 @@ public sealed class ForegroundTests
     [TestCase(false)]
     public void Subreaper_is_optional(bool subreaper)
     {
-        using var bundle = new TestBundle();
+        using TestBundle bundle = new();
         bundle.RemoveNamespace("pid").WithCgroup().Script("(sleep 99 & echo orphan $!); sleep 99");
-        using var container = new TestContainer(bundle);
+        using TestContainer container = new(bundle);
         using RunningCommand run = container.StartRun(subreaper ? [] : ["--no-subreaper"]);
         container.WaitOutput("orphan");
         Eventually.True(() => container.Output.EndsWith('\n'), "its pid");
@@ -104,13 +110,14 @@ public sealed class ForegroundTests
     [Test]
     public void A_container_outlives_its_runtime()
     {
-        using var bundle = new TestBundle();
-        using var container = new TestContainer(bundle.Script("echo up; sleep 100").WithCgroup());
+        using TestBundle bundle = new();
+        using TestContainer container = new(bundle.Script("echo up; sleep 100").WithCgroup());
         using RunningCommand run = container.StartRun();
         container.WaitOutput("up");
         int init = container.InitPid;
         run.Kill();
-        Eventually.True(() => ProcessTree.ChildrenOf(Environment.ProcessId).Contains(init), "it was adopted, and so has had whatever signal its parent's end brings");
+        Eventually.True(() => ProcessTree.ChildrenOf(Environment.ProcessId).Contains(init),
+            "it was adopted, and so has had whatever signal its parent's end brings");
         container.Exec("echo", "here").ShouldSucceed().Text.Should().Be("here");
         container.Status.Should().Be("running");
         container.Delete("--force").ShouldSucceed();
@@ -121,19 +128,20 @@ public sealed class ForegroundTests
     [Test]
     public void Keep_leaves_the_stopped_container()
     {
-        using var bundle = new TestBundle();
-        using var container = new TestContainer(bundle.Script("exit 3"));
+        using TestBundle bundle = new();
+        using TestContainer container = new(bundle.Script("exit 3"));
         container.Run("--keep").ExitCode.Should().Be(3);
         container.Status.Should().Be("stopped");
         container.Delete().ShouldSucceed();
     }
 
+    [MeasuresTime]
     [Test]
     public void Two_hundred_in_a_row_do_not_hang()
     {
-        using var bundle = new TestBundle().Args("/bin/true");
-        using var container = new TestContainer(bundle);
-        var slowest = TimeSpan.Zero;
+        using TestBundle bundle = new TestBundle().Args("/bin/true");
+        using TestContainer container = new(bundle);
+        TimeSpan slowest = TimeSpan.Zero;
         for (int i = 0; i < 200; i++)
         {
             CommandResult result = container.Run().ShouldSucceed();

@@ -20,10 +20,16 @@ public sealed class FullQueueTests
         using FullQueue queue = new();
         using TestBundle bundle = new();
         if (socket == "--console-socket") bundle.Terminal();
-        if (socket == "agent") bundle.Seccomp("SCMP_ACT_ALLOW").Rule("SCMP_ACT_NOTIFY", "mkdir").Linux["seccomp"]!["listenerPath"] = queue.Path;
+        if (socket == "agent")
+        {
+            bundle.Seccomp("SCMP_ACT_ALLOW")
+                .Rule("SCMP_ACT_NOTIFY", "mkdir").Linux["seccomp"]!["listenerPath"] = queue.Path;
+        }
         using TestContainer container = new(bundle);
         bundle.Save();
-        using RunningCommand create = Ocirun.Start(["--root", container.StateRoot, "create", .. socket == "agent" ? Array.Empty<string>() : [socket, queue.Path], "--bundle", bundle.Directory, container.Id]);
+        using RunningCommand create =
+            Ocirun.Start(["--root", container.StateRoot, "create", .. socket == "agent" ? Array.Empty<string>()
+            : [socket, queue.Path], "--bundle", bundle.Directory, container.Id]);
         AwaitRetries(create);
         create.Signal(SIGTERM);
         create.Wait(TimeSpan.FromSeconds(8)).ShouldFail(128 + SIGTERM, "interrupted by signal 15; undone");
@@ -39,7 +45,8 @@ public sealed class FullQueueTests
         using FullQueue queue = new();
         using TestBundle bundle = new();
         using TestContainer container = new TestContainer(bundle.Args("sleep", "1000")).Started();
-        using RunningCommand exec = container.StartExec(socket == "--console-socket" ? ["--tty", "--detach", socket, queue.Path] : [socket, queue.Path], "true");
+        using RunningCommand exec = container.StartExec(socket == "--console-socket" ? ["--tty", "--detach", socket, queue.Path]
+            : [socket, queue.Path], "true");
         AwaitRetries(exec);
         exec.Signal(SIGTERM);
         exec.Wait(TimeSpan.FromSeconds(8)).ExitCode.Should().Be(128 + SIGTERM);
@@ -59,7 +66,8 @@ public sealed class FullQueueTests
     /// <summary>It asks again and again; in between it sleeps.</summary>
     private static void AwaitRetries(RunningCommand command)
     {
-        Eventually.True(() => command.IsRunning && ProcessTree.ReadOrEmpty($"/proc/{command.Pid}/comm").StartsWith("ocirun", StringComparison.Ordinal) && Sockets(command.Pid) > 0, "it connects");
+        Eventually.True(() => command.IsRunning && ProcessTree.ReadOrEmpty($"/proc/{command.Pid}/comm")
+            .StartsWith("ocirun", StringComparison.Ordinal) && Sockets(command.Pid) > 0, "it connects");
         Thread.Sleep(100);
         command.IsRunning.Should().BeTrue("nobody takes the connection: {0}", command.Stderr);
     }
@@ -68,7 +76,8 @@ public sealed class FullQueueTests
     {
         try
         {
-            return Directory.GetFiles($"/proc/{pid}/fd").Count(static path => new FileInfo(path).LinkTarget?.StartsWith("socket:", StringComparison.Ordinal) == true);
+            return Directory.GetFiles($"/proc/{pid}/fd")
+                .Count(static path => new FileInfo(path).LinkTarget?.StartsWith("socket:", StringComparison.Ordinal) == true);
         }
         catch (IOException)
         {

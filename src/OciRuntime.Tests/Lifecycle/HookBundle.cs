@@ -29,10 +29,7 @@ internal sealed class HookBundle : IDisposable
         Bundle.AddHook(kind, "/bin/sh", "-c", script);
         JsonObject hook = Bundle.Config["hooks"]![kind]!.AsArray()[^1]!.AsObject();
         hook["env"] = TestBundle.Strings("PATH=/usr/sbin:/usr/bin:/sbin:/bin", $"LOG={LogOf(kind)}");
-        if (timeout is { } seconds)
-        {
-            hook["timeout"] = seconds;
-        }
+        if (timeout is { } seconds) hook["timeout"] = seconds;
         return this;
     }
 

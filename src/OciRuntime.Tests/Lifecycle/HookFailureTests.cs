@@ -12,9 +12,10 @@ public sealed class HookFailureTests
     public void A_failure_before_start_fails_create_and_leaves_nothing(
         [Values("prestart", "createRuntime", "createContainer")] string kind, [Values("create", "run")] string verb)
     {
-        using var hooks = new HookBundle();
-        hooks.Add(kind, "true").Add(kind, "echo some words; echo more >&2; exit 7").Add(kind, "touch $LOG/third").Add("poststop", "touch $LOG/poststop");
-        using var container = new TestContainer(hooks.Bundle);
+        using HookBundle hooks = new();
+        hooks.Add(kind, "true").Add(kind, "echo some words; echo more >&2; exit 7").Add(kind, "touch $LOG/third")
+            .Add("poststop", "touch $LOG/poststop");
+        using TestContainer container = new(hooks.Bundle);
         CommandResult result = verb == "create" ? container.Create() : container.Run();
         result.ShouldFail(1, $"error running {kind} hook #1: /bin/sh: exit status 7, output: some words\\nmore");
         ShouldBeGone(container);
@@ -26,9 +27,9 @@ public sealed class HookFailureTests
     [TestCase("poststart")]
     public void A_failure_at_start_fails_start_and_ends_the_container(string kind)
     {
-        using var hooks = new HookBundle();
+        using HookBundle hooks = new();
         hooks.Add(kind, "true").Add(kind, "echo some words; exit 7").Add("poststop", "touch $LOG/poststop");
-        using var container = new TestContainer(hooks.Bundle);
+        using TestContainer container = new(hooks.Bundle);
         container.Create().ShouldSucceed();
         _ = container.InitPid;
         container.Start().ShouldFail(1, $"error running {kind} hook #1: /bin/sh: exit status 7, output: some words");
@@ -40,9 +41,9 @@ public sealed class HookFailureTests
     [TestCase("poststart")]
     public void A_failure_at_start_fails_run_and_ends_the_container(string kind)
     {
-        using var hooks = new HookBundle();
+        using HookBundle hooks = new();
         hooks.Add(kind, "kill -9 $$").Add("poststop", "touch $LOG/poststop");
-        using var container = new TestContainer(hooks.Bundle);
+        using TestContainer container = new(hooks.Bundle);
         container.Run().ShouldFail(1, $"error running {kind} hook #0: /bin/sh: killed by signal 9");
         ShouldBeGone(container);
         hooks.Read("poststop").Should().NotBeNull();
@@ -51,9 +52,9 @@ public sealed class HookFailureTests
     [Test]
     public void A_failure_of_poststop_is_a_warning_and_the_next_one_runs()
     {
-        using var hooks = new HookBundle();
+        using HookBundle hooks = new();
         hooks.Add("poststop", "exit 3").Add("poststop", "touch $LOG/second");
-        using var container = new TestContainer(hooks.Bundle).Started();
+        using TestContainer container = new TestContainer(hooks.Bundle).Started();
         container.Delete("--force").ShouldSucceed().Stderr.Should().Contain("error running poststop hook #0: /bin/sh: exit status 3");
         hooks.Read("second").Should().NotBeNull();
         ShouldBeGone(container);
@@ -62,9 +63,11 @@ public sealed class HookFailureTests
     [Test]
     public void Poststop_runs_when_processes_and_cgroup_are_gone()
     {
-        using var hooks = new HookBundle();
-        hooks.Add("poststop", $"find /sys/fs/cgroup -path '*{hooks.Bundle.CgroupsPath}*' > $LOG/cgroups; ls -d /proc/$(cat $LOG/pid) > $LOG/process 2>/dev/null");
-        using var container = new TestContainer(hooks.Bundle).Started();
+        using HookBundle hooks = new();
+        hooks.Add("poststop",
+            $"find /sys/fs/cgroup -path '*{hooks.Bundle.CgroupsPath}*' > $LOG/cgroups; ls -d /proc/$(cat $LOG/pid) > $LOG/process "
+            + $"2>/dev/null");
+        using TestContainer container = new TestContainer(hooks.Bundle).Started();
         File.WriteAllText(Path.Combine(hooks.Log, "pid"), $"{container.InitPid}");
         container.Kill("KILL").ShouldSucceed();
         container.WaitExit();
@@ -73,21 +76,19 @@ public sealed class HookFailureTests
         hooks.Read("process").Should().BeEmpty();
     }
 
+    [MeasuresTime]
     [TestCase("createRuntime")]
     [TestCase("createContainer")]
     [TestCase("startContainer")]
     [TestCase("poststart")]
     public void A_hook_beyond_its_time_is_killed_with_its_children(string kind)
     {
-        using var hooks = new HookBundle();
+        using HookBundle hooks = new();
         string marker = $"61.{TestRun.NextNumber()}";
         hooks.Add(kind, $"sleep {marker} & sleep {marker}", timeout: 1);
-        using var container = new TestContainer(hooks.Bundle);
+        using TestContainer container = new(hooks.Bundle);
         CommandResult result = container.Create();
-        if (result.Succeeded)
-        {
-            result = container.Start();
-        }
+        if (result.Succeeded) result = container.Start();
         result.ShouldFail(1, $"error running {kind} hook #0: /bin/sh: hook ran past specified timeout of 1.0s");
         result.Duration.Should().BeGreaterThan(TimeSpan.FromSeconds(0.9)).And.BeLessThan(TimeSpan.FromSeconds(4));
         Eventually.True(() => Command.Run("pgrep", "-f", $"sleep {marker}").ExitCode == 1, "no process of the hook is left");
@@ -99,9 +100,9 @@ public sealed class HookFailureTests
     [TestCase("poststart")]
     public void A_hook_that_does_not_exist_is_named(string kind)
     {
-        using var hooks = new HookBundle();
+        using HookBundle hooks = new();
         hooks.Bundle.AddHook(kind, "/no/such/hook");
-        using var container = new TestContainer(hooks.Bundle);
+        using TestContainer container = new(hooks.Bundle);
         container.Run().ShouldFail(1, $"error running {kind} hook #0: /no/such/hook:", "no such file or directory (ENOENT)");
         ShouldBeGone(container);
     }
@@ -109,9 +110,9 @@ public sealed class HookFailureTests
     [Test]
     public void A_failure_without_hooks_before_it_runs_no_poststop()
     {
-        using var hooks = new HookBundle();
+        using HookBundle hooks = new();
         hooks.Add("poststop", "touch $LOG/poststop").Bundle.AddMount("/mnt", "nosuchfs", "none");
-        using var container = new TestContainer(hooks.Bundle);
+        using TestContainer container = new(hooks.Bundle);
         container.Create().ShouldFail(1, "nosuchfs");
         hooks.Read("poststop").Should().BeNull("there is nothing for it to undo");
     }
@@ -119,9 +120,9 @@ public sealed class HookFailureTests
     [Test]
     public void Init_that_is_killed_in_a_startContainer_hook_fails_start()
     {
-        using var hooks = new HookBundle();
+        using HookBundle hooks = new();
         hooks.Add("startContainer", "kill -9 1; touch $LOG/hook; sleep 100");
-        using var container = new TestContainer(hooks.Bundle);
+        using TestContainer container = new(hooks.Bundle);
         container.Create().ShouldSucceed();
         int init = container.InitPid;
         using RunningCommand start = Ocirun.Start(["--root", container.StateRoot, "start", container.Id]);

@@ -67,7 +67,8 @@ public sealed class HookOutputTests
         File.CreateSymbolicLink(Path.Combine(_hooks.Log, "link"), target);
         Redirect(Stdout, "link");
         _hooks.Add("createRuntime", "echo x");
-        Config.Observe.Refused(_hooks.Bundle).Should().Contain($"/annotations/run.oci.hooks.stdout: open {_hooks.Log}/link: too many levels of symbolic links (ELOOP)");
+        Config.Observe.Refused(_hooks.Bundle).Should()
+            .Contain($"/annotations/run.oci.hooks.stdout: open {_hooks.Log}/link: too many levels of symbolic links (ELOOP)");
         File.ReadAllText(target).Should().BeEmpty();
     }
 

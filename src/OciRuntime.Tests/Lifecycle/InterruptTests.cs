@@ -9,14 +9,16 @@ public sealed class InterruptTests
 {
     private const int SIGHUP = 1, SIGINT = 2, SIGQUIT = 3, SIGTERM = 15;
 
+    [MeasuresTime]
     [Test]
     public void A_signal_takes_everything_back(
-        [Values("create", "run")] string verb, [Values(SIGHUP, SIGINT, SIGQUIT, SIGTERM)] int signal, [Values("createRuntime", "createContainer")] string kind)
+        [Values("create", "run")] string verb, [Values(SIGHUP, SIGINT, SIGQUIT, SIGTERM)]
+            int signal, [Values("createRuntime", "createContainer")] string kind)
     {
-        using var hooks = new HookBundle();
+        using HookBundle hooks = new();
         string marker = $"60.{TestRun.NextNumber()}";
         hooks.Add(kind, $"touch $LOG/runs; sleep {marker} & sleep {marker}").Add("poststop", "cat > $LOG/poststop");
-        using var container = new TestContainer(hooks.Bundle);
+        using TestContainer container = new(hooks.Bundle);
         using RunningCommand command = Launch(container, verb);
         Eventually.True(() => hooks.Read("runs") is not null, "the hook runs");
         long sent = Environment.TickCount64;
@@ -37,10 +39,10 @@ public sealed class InterruptTests
     [Test]
     public void A_signal_during_a_poststart_hook_ends_the_container()
     {
-        using var hooks = new HookBundle();
+        using HookBundle hooks = new();
         hooks.Add("poststart", "touch $LOG/runs; exec sleep 60").Add("poststop", "touch $LOG/poststop");
         string pidFile = TestRun.NewPath("pids");
-        using var container = new TestContainer(hooks.Bundle);
+        using TestContainer container = new(hooks.Bundle);
         using RunningCommand run = container.StartRun("--pid-file", pidFile);
         Eventually.True(() => hooks.Read("runs") is not null, "the hook runs");
         run.Signal(SIGTERM);
@@ -54,15 +56,12 @@ public sealed class InterruptTests
     [Test]
     public void Signals_that_ask_for_nothing_are_ignored()
     {
-        using var hooks = new HookBundle("exit 0");
+        using HookBundle hooks = new("exit 0");
         hooks.Add("createRuntime", "touch $LOG/runs; until [ -e $LOG/go ]; do sleep 0.02; done");
-        using var container = new TestContainer(hooks.Bundle);
+        using TestContainer container = new(hooks.Bundle);
         using RunningCommand run = Launch(container, "run");
         Eventually.True(() => hooks.Read("runs") is not null, "the hook runs");
-        foreach (int signal in (int[])[10, 12, 13, 14, 20, 28])
-        {
-            run.Signal(signal);
-        }
+        foreach (int signal in (int[])[10, 12, 13, 14, 20, 28]) run.Signal(signal);
         File.WriteAllText(Path.Combine(hooks.Log, "go"), "");
         run.Wait().ShouldSucceed();
     }

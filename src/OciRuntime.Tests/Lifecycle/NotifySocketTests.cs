@@ -12,12 +12,13 @@ public sealed class NotifySocketTests
     [TestCase(true)]
     public void Start_forwards_readiness(bool isAbstract)
     {
-        using var manager = new NotifySocket(isAbstract);
-        using var bundle = new TestBundle();
+        using NotifySocket manager = new(isAbstract);
+        using TestBundle bundle = new();
         bundle.Env("NOTIFY_SOCKET=/something/else").RunProbe("notify", "STATUS=loading", "STATUS=done\nREADY=1\nMAINPID=1", "sleep");
-        using var container = new TestContainer(bundle) { Options = manager.Options };
+        using TestContainer container = new(bundle) { Options = manager.Options };
         container.Create().ShouldSucceed();
-        container.Init.MountAt("/run/notify").Options.Should().Contain("ro").And.Contain("nosuid").And.Contain("nodev").And.Contain("noexec");
+        container.Init.MountAt("/run/notify").Options.Should()
+            .Contain("ro").And.Contain("nosuid").And.Contain("nodev").And.Contain("noexec");
         using RunningCommand start = Ocirun.Start(["--root", container.StateRoot, "start", container.Id], manager.Options);
         manager.Receive().Should().Be(("READY=1\n", -1));
         manager.Receive().Should().Be(($"MAINPID={container.InitPid}\n", -1));
@@ -33,11 +34,11 @@ public sealed class NotifySocketTests
     [Test]
     public void Another_user_in_a_user_namespace_can_send()
     {
-        using var manager = new NotifySocket();
-        using var bundle = new TestBundle();
+        using NotifySocket manager = new();
+        using TestBundle bundle = new();
         bundle.User(1000, 1000).RunProbe("notify", "READY=1", "sleep");
         Directory.CreateDirectory(bundle.InRootfs("run/notify"));
-        using var container = new TestContainer(bundle.WithUserNamespace()) { Options = manager.Options };
+        using TestContainer container = new(bundle.WithUserNamespace()) { Options = manager.Options };
         using RunningCommand run = container.StartRun("--detach");
         manager.Receive().Text.Should().Be("READY=1\n");
         manager.Receive().Text.Should().StartWith("MAINPID=");
@@ -48,9 +49,9 @@ public sealed class NotifySocketTests
     [Test]
     public void Run_in_the_foreground_remains_the_main_process()
     {
-        using var manager = new NotifySocket();
-        using var bundle = new TestBundle();
-        using var container = new TestContainer(bundle.RunProbe("notify", "READY=1", "sleep")) { Options = manager.Options };
+        using NotifySocket manager = new();
+        using TestBundle bundle = new();
+        using TestContainer container = new(bundle.RunProbe("notify", "READY=1", "sleep")) { Options = manager.Options };
         using RunningCommand run = container.StartRun();
         manager.Receive().Text.Should().Be("READY=1\n");
         manager.IsQuiet.Should().BeTrue("with MAINPID the manager would kill the runtime at the container's end");
@@ -58,12 +59,13 @@ public sealed class NotifySocketTests
         run.Wait().ExitCode.Should().Be(137);
     }
 
+    [MeasuresTime]
     [Test]
     public void Start_gives_up_when_the_program_ends()
     {
-        using var manager = new NotifySocket();
-        using var bundle = new TestBundle();
-        using var container = new TestContainer(bundle.Script("sleep 0.3")) { Options = manager.Options };
+        using NotifySocket manager = new();
+        using TestBundle bundle = new();
+        using TestContainer container = new(bundle.Script("sleep 0.3")) { Options = manager.Options };
         container.Create().ShouldSucceed();
         container.Start().ShouldSucceed().Duration.Should().BeGreaterThan(TimeSpan.FromMilliseconds(200));
         manager.IsQuiet.Should().BeTrue();
@@ -72,9 +74,9 @@ public sealed class NotifySocketTests
     [Test]
     public void A_message_sent_just_before_the_end_is_forwarded()
     {
-        using var manager = new NotifySocket();
-        using var bundle = new TestBundle();
-        using var container = new TestContainer(bundle.RunProbe("notify", "READY=1")) { Options = manager.Options };
+        using NotifySocket manager = new();
+        using TestBundle bundle = new();
+        using TestContainer container = new(bundle.RunProbe("notify", "READY=1")) { Options = manager.Options };
         container.Create().ShouldSucceed();
         using RunningCommand start = Ocirun.Start(["--root", container.StateRoot, "start", container.Id], manager.Options);
         manager.Receive().Text.Should().Be("READY=1\n");
@@ -83,12 +85,13 @@ public sealed class NotifySocketTests
         start.Wait().ShouldSucceed();
     }
 
+    [MeasuresTime]
     [Test]
     public void A_container_that_never_gets_ready_can_be_deleted()
     {
-        using var manager = new NotifySocket();
-        using var bundle = new TestBundle();
-        using var container = new TestContainer(bundle.Script("sleep 100")) { Options = manager.Options };
+        using NotifySocket manager = new();
+        using TestBundle bundle = new();
+        using TestContainer container = new(bundle.Script("sleep 100")) { Options = manager.Options };
         container.Create().ShouldSucceed();
         using RunningCommand start = Ocirun.Start(["--root", container.StateRoot, "start", container.Id], manager.Options);
         container.WaitStatus("running");
@@ -99,9 +102,9 @@ public sealed class NotifySocketTests
     [Test]
     public void Only_the_variable_of_start_makes_it_wait()
     {
-        using var manager = new NotifySocket();
-        using var bundle = new TestBundle();
-        using var container = new TestContainer(bundle.Script("sleep 100")) { Options = manager.Options };
+        using NotifySocket manager = new();
+        using TestBundle bundle = new();
+        using TestContainer container = new(bundle.Script("sleep 100")) { Options = manager.Options };
         container.Create().ShouldSucceed();
         container.Call(["start", container.Id], new CommandOptions()).ShouldSucceed();
         container.Status.Should().Be("running");
@@ -110,10 +113,10 @@ public sealed class NotifySocketTests
     [Test]
     public void A_signal_while_waiting_takes_run_detach_back()
     {
-        using var manager = new NotifySocket();
-        using var bundle = new TestBundle();
+        using NotifySocket manager = new();
+        using TestBundle bundle = new();
         string pidFile = TestRun.NewPath("pids");
-        using var container = new TestContainer(bundle.Script("echo up; sleep 100").WithCgroup()) { Options = manager.Options };
+        using TestContainer container = new(bundle.Script("echo up; sleep 100").WithCgroup()) { Options = manager.Options };
         using RunningCommand run = container.StartRun("--detach", "--pid-file", pidFile);
         container.WaitOutput("up");
         Eventually.True(() => File.Exists(pidFile), "pid file");
@@ -136,15 +139,20 @@ public sealed class NotifySocketTests
         return new() { Env = new Dictionary<string, string?> { ["NOTIFY_SOCKET"] = path } };
     }
 
+    [MeasuresTime]
     [Test]
-    public void A_socket_that_nobody_listens_on_is_worth_a_warning([Values("gone", "file", "abstract", "vsock", "long")] string kind, [Values("run", "run --detach", "start")] string verb)
+    public void A_socket_that_nobody_listens_on_is_worth_a_warning([Values("gone", "file", "abstract", "vsock", "long")]
+    string kind, [Values("run", "run --detach", "start")] string verb)
     {
-        using var bundle = new TestBundle();
-        using var container = new TestContainer(bundle.Script(verb == "run" ? "echo runs" : "echo runs; exec sleep 100")) { Options = Stale(kind) };
+        using TestBundle bundle = new();
+        using TestContainer container =
+            new(bundle.Script(verb == "run" ? "echo runs" : "echo runs; exec sleep 100")) { Options = Stale(kind) };
         container.GlobalOptions.AddRange(["--log-level", "warning"]);
         if (verb == "start") container.Create().ShouldSucceed().Stderr.Should().BeEmpty();
         CommandResult result = verb == "start" ? container.Start() : container.Run(verb.Split(' ')[1..]);
-        result.ShouldSucceed().Stderr.Should().Contain($"NOTIFY_SOCKET {container.Options.Env["NOTIFY_SOCKET"]}: ").And.Contain("nobody will be told when the container is ready");
+        result.ShouldSucceed().Stderr.Should()
+            .Contain($"NOTIFY_SOCKET {container.Options.Env["NOTIFY_SOCKET"]}: ").And.Contain(
+            "nobody will be told when the container is ready");
         container.WaitOutput("runs");
         result.Duration.Should().BeLessThan(TimeSpan.FromSeconds(5), "it does not wait for readiness that nobody wants to know of");
     }
@@ -153,10 +161,11 @@ public sealed class NotifySocketTests
     [Test]
     public void A_socket_left_behind_is_as_good_as_none()
     {
-        using var bundle = new TestBundle();
-        using var container = new TestContainer(bundle.Script("echo runs"));
+        using TestBundle bundle = new();
+        using TestContainer container = new(bundle.Script("echo runs"));
         string path = TestRun.NewPath("notify");
-        using (System.Net.Sockets.Socket socket = new(System.Net.Sockets.AddressFamily.Unix, System.Net.Sockets.SocketType.Dgram, System.Net.Sockets.ProtocolType.Unspecified))
+        using (System.Net.Sockets.Socket socket =
+            new(System.Net.Sockets.AddressFamily.Unix, System.Net.Sockets.SocketType.Dgram, System.Net.Sockets.ProtocolType.Unspecified))
         {
             socket.Bind(new System.Net.Sockets.UnixDomainSocketEndPoint(path));
         }

@@ -15,9 +15,9 @@ public sealed class PidFdTests
     [TestCase("run", false)]
     public void Option_sends_a_pidfd_of_the_first_process(string verb, bool longPath)
     {
-        using var bundle = new TestBundle();
-        using var socket = new DescriptorSocket(longPath);
-        using var container = new TestContainer(bundle.Args("sleep", "100"));
+        using TestBundle bundle = new();
+        using DescriptorSocket socket = new(longPath);
+        using TestContainer container = new(bundle.Args("sleep", "100"));
         string[] options = ["--pidfd-socket", socket.SocketPath];
         (verb == "create" ? container.Create(options) : container.Run([.. options, "--detach"])).ShouldSucceed();
         (int fd, string text) = socket.Receive();
@@ -28,11 +28,11 @@ public sealed class PidFdTests
     [Test]
     public void Annotation_sends_one_as_well()
     {
-        using var bundle = new TestBundle();
-        using var annotated = new DescriptorSocket();
-        using var option = new DescriptorSocket();
+        using TestBundle bundle = new();
+        using DescriptorSocket annotated = new();
+        using DescriptorSocket option = new();
         bundle.Annotations[Annotation] = annotated.SocketPath;
-        using var container = new TestContainer(bundle.Args("sleep", "100").WithUserNamespace());
+        using TestContainer container = new(bundle.Args("sleep", "100").WithUserNamespace());
         container.Create("--pidfd-socket", option.SocketPath).ShouldSucceed();
         CheckIsInit(container, annotated.Receive().Fd);
         CheckIsInit(container, option.Receive().Fd);
@@ -42,12 +42,12 @@ public sealed class PidFdTests
     [Test]
     public void It_is_the_one_that_becomes_the_program()
     {
-        using var first = new TestBundle();
+        using TestBundle first = new();
         using TestContainer owner = new TestContainer(first.Args("sleep", "100").WithUserNamespace()).Started();
-        using var bundle = new TestBundle();
-        using var socket = new DescriptorSocket();
+        using TestBundle bundle = new();
+        using DescriptorSocket socket = new();
         bundle.AddNamespace("user", $"/proc/{owner.InitPid}/ns/user").Args("sleep", "100");
-        using var container = new TestContainer(bundle);
+        using TestContainer container = new(bundle);
         container.Create("--pidfd-socket", socket.SocketPath).ShouldSucceed();
         CheckIsInit(container, socket.Receive().Fd);
     }
@@ -55,8 +55,8 @@ public sealed class PidFdTests
     [Test]
     public void Nobody_there_fails_the_launch_and_names_who_asked()
     {
-        using var bundle = new TestBundle();
-        using var container = new TestContainer(bundle);
+        using TestBundle bundle = new();
+        using TestContainer container = new(bundle);
         container.Create("--pidfd-socket", "/nowhere/s").ShouldFail(1, "--pidfd-socket /nowhere/s: no such file or directory (ENOENT)");
         bundle.Annotations[Annotation] = "/nowhere/a";
         container.Create().ShouldFail(1, "/annotations/run.oci.pidfd_receiver /nowhere/a: no such file or directory (ENOENT)");

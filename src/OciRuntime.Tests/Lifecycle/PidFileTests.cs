@@ -14,8 +14,8 @@ public sealed class PidFileTests
         string directory = TestRun.NewDirectory("pids");
         string path = Path.Combine(directory, "pid");
         File.WriteAllText(path, "an old and longer content\n");
-        using var bundle = new TestBundle();
-        using var container = new TestContainer(bundle.Script("sleep 100"));
+        using TestBundle bundle = new();
+        using TestContainer container = new(bundle.Script("sleep 100"));
         (verb == "create" ? container.Create("--pid-file", path) : container.Run("--detach", "--pid-file", path)).ShouldSucceed();
         File.ReadAllText(path).Should().Be($"{container.InitPid}");
         Directory.GetFiles(directory).Should().Equal(path);
@@ -26,8 +26,8 @@ public sealed class PidFileTests
     public void A_relative_path_is_relative_to_the_callers_directory()
     {
         string directory = TestRun.NewDirectory("pids");
-        using var bundle = new TestBundle();
-        using var container = new TestContainer(bundle.Script("sleep 100")) { Options = new() { WorkingDirectory = directory } };
+        using TestBundle bundle = new();
+        using TestContainer container = new(bundle.Script("sleep 100")) { Options = new() { WorkingDirectory = directory } };
         container.Create("--pid-file", "pid").ShouldSucceed();
         File.ReadAllText(Path.Combine(directory, "pid")).Should().Be($"{container.InitPid}");
         Directory.Delete(directory, recursive: true);
@@ -39,16 +39,14 @@ public sealed class PidFileTests
     [TestCase("run", "poststart")]
     public void A_failure_leaves_none_and_an_old_one_alone(string verb, string kind)
     {
-        using var hooks = new HookBundle();
+        using HookBundle hooks = new();
         hooks.Add(kind, "exit 1");
         string directory = TestRun.NewDirectory("pids");
         string fresh = Path.Combine(directory, "fresh"), old = Path.Combine(directory, "old");
         File.WriteAllText(old, "old");
-        using var container = new TestContainer(hooks.Bundle);
+        using TestContainer container = new(hooks.Bundle);
         foreach (string path in (string[])[fresh, old])
-        {
             (verb == "create" ? container.Create("--pid-file", path) : container.Run("--pid-file", path)).ShouldFail(1);
-        }
         Directory.GetFiles(directory).Should().Equal(old);
         File.ReadAllText(old).Should().Be("old");
         Directory.Delete(directory, recursive: true);
@@ -58,9 +56,10 @@ public sealed class PidFileTests
     [TestCase("run")]
     public void One_that_cannot_be_written_fails_the_launch(string verb)
     {
-        using var bundle = new TestBundle();
-        using var container = new TestContainer(bundle.Script("sleep 100").WithCgroup());
-        (verb == "create" ? container.Create("--pid-file", "/no/such/pid") : container.Run("--pid-file", "/no/such/pid")).ShouldFail(1, "--pid-file /no/such/pid: no such file or directory (ENOENT)");
+        using TestBundle bundle = new();
+        using TestContainer container = new(bundle.Script("sleep 100").WithCgroup());
+        (verb == "create" ? container.Create("--pid-file", "/no/such/pid")
+            : container.Run("--pid-file", "/no/such/pid")).ShouldFail(1, "--pid-file /no/such/pid: no such file or directory (ENOENT)");
         container.State().ShouldFail(1, "container does not exist");
         CgroupHost.Find(bundle.CgroupsPath!).Should().BeEmpty();
     }

@@ -15,8 +15,8 @@ public sealed class RunTests
     [TestCase("sleep 1000 & kill -9 $!; wait $!", 137)]
     public void Exit_code_of_the_program_is_that_of_run(string script, int code)
     {
-        using var bundle = new TestBundle();
-        using var container = new TestContainer(bundle.Script(script));
+        using TestBundle bundle = new();
+        using TestContainer container = new(bundle.Script(script));
         CommandResult result = container.Run();
         result.ExitCode.Should().Be(code, "{0}", result);
         container.State().ShouldFail(1, "container does not exist");
@@ -26,8 +26,8 @@ public sealed class RunTests
     [Test]
     public void A_program_that_a_signal_ends_gives_128_more()
     {
-        using var bundle = new TestBundle();
-        using var container = new TestContainer(bundle.Args("sleep", "1000"));
+        using TestBundle bundle = new();
+        using TestContainer container = new(bundle.Args("sleep", "1000"));
         RunningCommand run = container.StartRun();
         container.WaitStatus("running");
         container.Kill("KILL").ShouldSucceed();
@@ -39,8 +39,9 @@ public sealed class RunTests
     [Test]
     public void Signals_to_run_are_passed_on()
     {
-        using var bundle = new TestBundle();
-        using var container = new TestContainer(bundle.Script("trap 'echo got; exit 9' USR1; echo up; while :; do sleep 0.05; done"));
+        using TestBundle bundle = new();
+        using TestContainer container =
+            new(bundle.Script("trap 'echo got; exit 9' USR1; echo up; while :; do sleep 0.05; done"));
         RunningCommand run = container.StartRun();
         container.WaitOutput("up");
         run.Signal(10);
@@ -52,8 +53,9 @@ public sealed class RunTests
     [Test]
     public void Stdin_stdout_and_stderr_are_the_callers()
     {
-        using var bundle = new TestBundle();
-        using var container = new TestContainer(bundle.Script("cat; echo err >&2")) { Options = new CommandOptions { Stdin = "in\n" } };
+        using TestBundle bundle = new();
+        using TestContainer container =
+            new(bundle.Script("cat; echo err >&2")) { Options = new CommandOptions { Stdin = "in\n" } };
         CommandResult result = container.Run().ShouldSucceed();
         result.Stdout.Should().Be("in\n");
         result.Stderr.Should().Be("err\n");
@@ -62,13 +64,13 @@ public sealed class RunTests
     [Test]
     public void Keep_keeps_the_stopped_container_and_detach_returns_at_once()
     {
-        using var bundle = new TestBundle();
-        using var kept = new TestContainer(bundle.Script("exit 3"));
+        using TestBundle bundle = new();
+        using TestContainer kept = new(bundle.Script("exit 3"));
         kept.Run("--keep").ExitCode.Should().Be(3);
         kept.Status.Should().Be("stopped");
         kept.Delete().ShouldSucceed();
 
-        using var detached = new TestContainer(bundle.Args("sleep", "1000"));
+        using TestContainer detached = new(bundle.Args("sleep", "1000"));
         string pidFile = Path.Combine(bundle.Directory, "pid");
         detached.Run("--detach", "--pid-file", pidFile).ShouldSucceed().Stderr.Should().BeEmpty();
         detached.Status.Should().Be("running");
@@ -80,9 +82,10 @@ public sealed class RunTests
     [Test]
     public void Orphans_of_a_shared_pid_namespace_are_reaped_by_run()
     {
-        using var bundle = new TestBundle();
+        using TestBundle bundle = new();
         bundle.RemoveNamespace("pid").WithCgroup();
-        using var container = new TestContainer(bundle.Script("trap 'exit 4' TERM; (sleep 1000 & echo $!); while :; do sleep 0.05; done"));
+        using TestContainer container =
+            new(bundle.Script("trap 'exit 4' TERM; (sleep 1000 & echo $!); while :; do sleep 0.05; done"));
         using RunningCommand run = container.StartRun();
         container.WaitOutput("\n");
         int orphan = int.Parse(container.Output);
@@ -96,8 +99,8 @@ public sealed class RunTests
     [Test]
     public void Spec_makes_a_config_that_runs()
     {
-        using var bundle = new TestBundle();
-        using var container = new TestContainer(bundle);
+        using TestBundle bundle = new();
+        using TestContainer container = new(bundle);
         container.Call("spec", "--bundle", bundle.Directory).ShouldSucceed().Stdout.Should().BeEmpty();
         container.Call("spec", "--bundle", bundle.Directory).ShouldFail(1, "File config.json exists. Remove it first");
         bundle.Config = JsonNode.Parse(File.ReadAllText(bundle.ConfigPath))!.AsObject();
@@ -110,8 +113,8 @@ public sealed class RunTests
     [Test]
     public void Spec_rootless_makes_a_config_with_a_user_namespace_that_runs()
     {
-        using var bundle = new TestBundle();
-        using var container = new TestContainer(bundle);
+        using TestBundle bundle = new();
+        using TestContainer container = new(bundle);
         container.Call("spec", "--rootless", "--bundle", bundle.Directory).ShouldSucceed();
         bundle.Config = JsonNode.Parse(File.ReadAllText(bundle.ConfigPath))!.AsObject();
         bundle.Process["terminal"] = false;
@@ -123,9 +126,9 @@ public sealed class RunTests
     [Test]
     public void A_failure_is_exactly_one_json_line_in_the_log()
     {
-        using var bundle = new TestBundle();
+        using TestBundle bundle = new();
         bundle.Args("no-such-program");
-        using var container = new TestContainer(bundle);
+        using TestContainer container = new(bundle);
         string log = Path.Combine(bundle.Directory, "log.json");
         container.GlobalOptions.AddRange(["--log", log, "--log-format", "json"]);
         container.Create().ShouldFail(1, "executable file not found in $PATH");
@@ -133,15 +136,17 @@ public sealed class RunTests
         line.Should().EndWith("}\n").And.Subject.Count(c => c == '\n').Should().Be(1);
         JsonNode record = JsonNode.Parse(line)!;
         record["level"]!.GetValue<string>().Should().Be("error");
-        record["msg"]!.GetValue<string>().Should().Be("ocirun create failed: exec: \"no-such-program\": executable file not found in $PATH");
-        DateTime.Parse(record["time"]!.GetValue<string>(), System.Globalization.CultureInfo.InvariantCulture).Should().BeCloseTo(DateTime.Now, TimeSpan.FromMinutes(1));
+        record["msg"]!.GetValue<string>().Should()
+            .Be("ocirun create failed: exec: \"no-such-program\": executable file not found in $PATH");
+        DateTime.Parse(record["time"]!.GetValue<string>(), System.Globalization.CultureInfo.InvariantCulture).Should()
+            .BeCloseTo(DateTime.Now, TimeSpan.FromMinutes(1));
     }
 
     [Test]
     public void Success_leaves_stderr_and_log_empty()
     {
-        using var bundle = new TestBundle();
-        using var container = new TestContainer(bundle.Args("true"));
+        using TestBundle bundle = new();
+        using TestContainer container = new(bundle.Args("true"));
         string log = Path.Combine(bundle.Directory, "log.json");
         container.GlobalOptions.AddRange(["--log", log, "--log-format", "json"]);
         container.Create().ShouldSucceed().Stderr.Should().BeEmpty();
@@ -155,15 +160,18 @@ public sealed class RunTests
     [Test]
     public void Bad_configurations_name_every_pointer_and_leave_nothing()
     {
-        using var bundle = new TestBundle();
+        using TestBundle bundle = new();
         bundle.Config["ociVersion"] = "2.0.0";
         bundle.Process["args"] = new JsonArray();
         bundle.Process["cwd"] = "x";
         bundle.Env("NOEQUALS").AddNamespace("nonsense");
-        Observe.Refused(bundle).Should().ContainAll("/ociVersion", "/process/args", "/process/cwd", "/process/env/2", "/linux/namespaces/5/type", "nonsense");
+        Observe.Refused(bundle).Should()
+            .ContainAll("/ociVersion", "/process/args", "/process/cwd", "/process/env/2", "/linux/namespaces/5/type", "nonsense");
 
-        using var container = new TestContainer(bundle);
-        foreach ((string content, string words) in ((string, string)[])[("{", "config.json"), ("[]", "config.json"), ("{\"process\":{\"args\":[1]}}", "/process/args/0"), ("{\"process\":{\"user\":{\"uid\":-1}}}", "/process/user/uid"), ("", "config.json")])
+        using TestContainer container = new(bundle);
+        foreach ((string content, string words) in ((string, string)[])[("{", "config.json"), ("[]", "config.json"),
+            ("{\"process\":{\"args\":[1]}}", "/process/args/0"), ("{\"process\":{\"user\":{\"uid\":-1}}}", "/process/user/uid"),
+            ("", "config.json")])
         {
             File.WriteAllText(bundle.ConfigPath, content);
             container.Call("create", "--bundle", bundle.Directory, container.Id).ShouldFail(1, words);

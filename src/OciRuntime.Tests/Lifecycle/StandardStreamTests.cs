@@ -5,7 +5,9 @@ using OciRuntime.Tests.Support;
 
 namespace OciRuntime.Tests.Lifecycle;
 
-/// <summary>Pipes and sockets as stdio in a user namespace: the program can reopen them as /dev/stdout. What has a name on the host stays as it is.</summary>
+/// <summary>
+/// Pipes and sockets as stdio in a user namespace: the program can reopen them as /dev/stdout. What has a name on the host stays as it is.
+/// </summary>
 [LeavesNothing]
 public sealed unsafe class StandardStreamTests
 {
@@ -59,11 +61,13 @@ public sealed unsafe class StandardStreamTests
             container.Run().ExitCode.Should().Be(0);
         }
         _ = Syscall.close(fd);
-        Stat(path).Should().Be(before);
+        string after = Stat(path);
         if (what != "null") File.Delete(path);
+        after.Should().Be(before);
     }
 
-    private static string Stat(string path) => Command.Run("stat", "-Lc", "%u %a", path.Replace("/self/", $"/{Environment.ProcessId}/")).ShouldSucceed().Text;
+    private static string Stat(string path) =>
+        Command.Run("stat", "-Lc", "%u %a", path.Replace("/self/", $"/{Environment.ProcessId}/")).ShouldSucceed().Text;
 
     private static (int Read, int Write) Pipe()
     {

@@ -12,12 +12,13 @@ public sealed class WalkTests
 {
     private const int SIGTERM = 15;
 
-    private static TestContainer Waiting(TestBundle bundle) => new(bundle.Script("trap 'exit 5' TERM; echo up; while :; do sleep 0.05; done"));
+    private static TestContainer Waiting(TestBundle bundle) =>
+        new(bundle.Script("trap 'exit 5' TERM; echo up; while :; do sleep 0.05; done"));
 
     [Test]
     public void The_whole_way()
     {
-        using var bundle = new TestBundle();
+        using TestBundle bundle = new();
         using TestContainer container = Waiting(bundle);
         container.State().ShouldFail(1, "container does not exist");
         container.Create().ShouldSucceed().Stdout.Should().BeEmpty();
@@ -27,7 +28,8 @@ public sealed class WalkTests
         state["id"]!.GetValue<string>().Should().Be(container.Id);
         state["bundle"]!.GetValue<string>().Should().Be(bundle.Directory);
         state["pid"]!.GetValue<int>().Should().Be(container.InitPid).And.BePositive();
-        DateTime.Parse(state["created"]!.GetValue<string>(), CultureInfo.InvariantCulture, DateTimeStyles.AdjustToUniversal).Should().BeCloseTo(DateTime.UtcNow, TimeSpan.FromMinutes(1));
+        DateTime.Parse(state["created"]!.GetValue<string>(), CultureInfo.InvariantCulture, DateTimeStyles.AdjustToUniversal).Should()
+            .BeCloseTo(DateTime.UtcNow, TimeSpan.FromMinutes(1));
         container.Output.Should().BeEmpty("the program waits for start");
         container.Create().ShouldFail(1, "container with given ID already exists");
 
@@ -55,9 +57,9 @@ public sealed class WalkTests
     [Test]
     public void While_hooks_run_it_is_being_created()
     {
-        using var bundle = new TestBundle();
+        using TestBundle bundle = new();
         string seen = Path.Combine(bundle.Directory, "seen");
-        using var container = new TestContainer(bundle.Args("sleep", "1000"));
+        using TestContainer container = new(bundle.Args("sleep", "1000"));
         bundle.AddHook("createRuntime", "/bin/sh", "-c", $"{Ocirun.Binary.Path} --root {container.StateRoot} state {container.Id} >{seen}");
         container.Create().ShouldSucceed();
         JsonNode state = JsonNode.Parse(File.ReadAllText(seen))!;
@@ -68,8 +70,8 @@ public sealed class WalkTests
     [Test]
     public void A_zombie_is_stopped()
     {
-        using var bundle = new TestBundle();
-        using var container = new TestContainer(bundle.Args("sleep", "1000"));
+        using TestBundle bundle = new();
+        using TestContainer container = new(bundle.Args("sleep", "1000"));
         RunningCommand run = container.StartRun();
         container.WaitStatus("running");
         int pid = container.InitPid;
@@ -88,7 +90,7 @@ public sealed class WalkTests
     [Test]
     public void A_created_container_can_be_killed_or_deleted()
     {
-        using var bundle = new TestBundle();
+        using TestBundle bundle = new();
         using TestContainer killed = Waiting(bundle);
         killed.Create().ShouldSucceed();
         _ = killed.InitPid;
@@ -106,8 +108,8 @@ public sealed class WalkTests
     [Test]
     public void Force_deletes_what_runs_with_all_its_processes()
     {
-        using var bundle = new TestBundle();
-        using var container = new TestContainer(bundle.Script("sleep 1000 & sleep 1000 & echo up; wait").WithCgroup()).Started();
+        using TestBundle bundle = new();
+        using TestContainer container = new TestContainer(bundle.Script("sleep 1000 & sleep 1000 & echo up; wait").WithCgroup()).Started();
         container.WaitOutput("up");
         int[] pids = [container.InitPid, .. ProcessTree.DescendantsOf(container.InitPid)];
         pids.Should().HaveCount(3);
@@ -126,8 +128,8 @@ public sealed class WalkTests
     [TestCase("a b")]
     public void Ids_that_could_not_be_directories_are_refused_by_every_verb(string id)
     {
-        using var bundle = new TestBundle();
-        using var container = new TestContainer(bundle);
+        using TestBundle bundle = new();
+        using TestContainer container = new(bundle);
         bundle.Save();
         string words = id.Length == 0 ? "container id cannot be empty" : "invalid container ID format";
         container.Call("create", "--bundle", bundle.Directory, id).ShouldFail(1, words);
@@ -143,7 +145,7 @@ public sealed class WalkTests
     [TestCase("64", 64)]
     public void Signals_by_name_and_number(string signal, int number)
     {
-        using var bundle = new TestBundle();
+        using TestBundle bundle = new();
         // Pid 1 of a pid namespace gets only signals it has a handler for, so this one shares the host's.
         bundle.RemoveNamespace("pid");
         using TestContainer container = Observe.Sleeping(bundle.WithCgroup());
@@ -155,7 +157,7 @@ public sealed class WalkTests
     [Test]
     public void An_unknown_signal_is_named_and_harmless()
     {
-        using var bundle = new TestBundle();
+        using TestBundle bundle = new();
         using TestContainer container = Observe.Sleeping(bundle);
         container.Kill("NOPE").ShouldFail(1, "unknown signal", "NOPE");
         container.Kill("-1").ShouldFail(1);
@@ -166,9 +168,9 @@ public sealed class WalkTests
     [Test]
     public void Kill_all_reaches_every_process_in_a_shared_pid_namespace()
     {
-        using var bundle = new TestBundle();
+        using TestBundle bundle = new();
         bundle.RemoveNamespace("pid").WithCgroup();
-        using var container = new TestContainer(bundle.Script("sleep 1000 & setsid sleep 1000 & echo up; wait")).Started();
+        using TestContainer container = new TestContainer(bundle.Script("sleep 1000 & setsid sleep 1000 & echo up; wait")).Started();
         container.WaitOutput("up");
         Eventually.True(() => ProcessTree.ChildrenOf(container.InitPid).Count == 2, "both children");
         int[] pids = [container.InitPid, .. ProcessTree.DescendantsOf(container.InitPid)];
@@ -179,7 +181,7 @@ public sealed class WalkTests
     [Test]
     public void List_has_every_container_in_every_format()
     {
-        using var bundle = new TestBundle();
+        using TestBundle bundle = new();
         using TestContainer container = Observe.Sleeping(bundle);
         bundle.Save();
         container.Call("create", "--bundle", bundle.Directory, "another").ShouldSucceed();
@@ -188,7 +190,9 @@ public sealed class WalkTests
             container.Call("list", "-q").ShouldSucceed().Lines.Should().BeEquivalentTo("another", container.Id);
             string[] table = container.Call("list").ShouldSucceed().Lines;
             table[0].Split(' ', StringSplitOptions.RemoveEmptyEntries).Should().Equal("ID", "PID", "STATUS", "BUNDLE", "CREATED", "OWNER");
-            table.Should().HaveCount(3).And.Contain(line => line.StartsWith(container.Id, StringComparison.Ordinal) && line.Contains("running") && line.Contains(container.InitPid.ToString()) && line.Contains(bundle.Directory) && line.EndsWith("root"));
+            table.Should()
+                .HaveCount(3).And.Contain(line => line.StartsWith(container.Id, StringComparison.Ordinal) && line.Contains("running")
+                && line.Contains(container.InitPid.ToString()) && line.Contains(bundle.Directory) && line.EndsWith("root"));
             JsonArray json = container.Call("list", "--format", "json").ShouldSucceed().Json.AsArray();
             json.Select(node => (node!["id"]!.GetValue<string>(), node["status"]!.GetValue<string>(), node["owner"]!.GetValue<string>()))
                 .Should().BeEquivalentTo([("another", "created", "root"), (container.Id, "running", "root")]);

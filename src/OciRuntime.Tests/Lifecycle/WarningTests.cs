@@ -5,7 +5,9 @@ using OciRuntime.Tests.Support;
 
 namespace OciRuntime.Tests.Lifecycle;
 
-/// <summary>What the specification has logged as a warning is logged by default, where and in the form that container engines expect.</summary>
+/// <summary>
+/// What the specification has logged as a warning is logged by default, where and in the form that container engines expect.
+/// </summary>
 [LeavesNothing]
 public sealed class WarningTests
 {
@@ -27,9 +29,12 @@ public sealed class WarningTests
     public void A_failing_poststop_hook(string line)
     {
         _bundle.AddHook("poststop", "/bin/false");
-        using var container = new TestContainer(line == "run" ? _bundle.Args("true") : _bundle);
+        using TestContainer container = new(line == "run" ? _bundle.Args("true") : _bundle);
         CommandResult result;
-        if (line == "run") result = container.Run();
+        if (line == "run")
+        {
+            result = container.Run();
+        }
         else
         {
             container.Started();
@@ -38,7 +43,8 @@ public sealed class WarningTests
             container.WaitExit();
             result = container.Invoke("delete", line.Split(' ')[1..]);
         }
-        result.ShouldSucceed().Stderr.Should().MatchRegex("^time=\"[^\"]+\" level=warning msg=\"error running poststop hook #0: /bin/false: exit status 1\"\n$");
+        result.ShouldSucceed().Stderr.Should()
+            .MatchRegex("^time=\"[^\"]+\" level=warning msg=\"error running poststop hook #0: /bin/false: exit status 1\"\n$");
     }
 
     [Test]
@@ -47,7 +53,7 @@ public sealed class WarningTests
         // Out of the bounding set nobody can give it.
         RuntimeBinary runtime = Ocirun.Binary with { Launcher = [Requires.Tool("setpriv"), "--bounding-set", "-sys_time"] };
         _bundle.Capabilities("CAP_KILL", "CAP_FUTURE", "CAP_SYS_TIME");
-        using var container = new TestContainer(_bundle.Args(verb == "run" ? "true" : "sleep", "1000"), runtime);
+        using TestContainer container = new(_bundle.Args(verb == "run" ? "true" : "sleep", "1000"), runtime);
         CommandResult result = verb == "run" ? container.Run() : container.Create().ShouldSucceed();
         if (verb == "exec")
         {
@@ -64,12 +70,13 @@ public sealed class WarningTests
     public void A_log_gets_them_and_the_streams_stay_clean([Values(LogFormat.Text, LogFormat.Json)] LogFormat format)
     {
         string log = Path.Combine(_bundle.Directory, "log");
-        using var container = new TestContainer(_bundle.Capabilities("CAP_KILL", "CAP_FUTURE").AddHook("poststop", "/bin/false"));
+        using TestContainer container = new(_bundle.Capabilities("CAP_KILL", "CAP_FUTURE").AddHook("poststop", "/bin/false"));
         container.GlobalOptions.AddRange(["--log", log, "--log-format", $"{format}".ToLowerInvariant()]);
         container.Create().ShouldSucceed();
         container.Start().ShouldSucceed();
         // Of these engines read both streams as one (client by client: state BuildKit, ps containerd, features and version CRI-O).
-        foreach (string[] line in (string[][])[["state", container.Id], ["ps", "--format", "json", container.Id], ["features"], ["list", "--format", "json"]])
+        foreach (string[] line in (string[][])[["state", container.Id], ["ps", "--format", "json", container.Id], ["features"],
+            ["list", "--format", "json"]])
         {
             CommandResult read = container.Call(line).ShouldSucceed();
             read.Stderr.Should().BeEmpty();
@@ -84,14 +91,16 @@ public sealed class WarningTests
         records[2].Should().Contain("poststop hook #0").And.Contain("warning");
     }
 
-    /// <summary>containerd takes the last record of the level error, Podman the stderr of the command when the log is more than one record.</summary>
+    /// <summary>
+    /// containerd takes the last record of the level error, Podman the stderr of the command when the log is more than one record.
+    /// </summary>
     [Test]
     public void A_failure_after_a_warning_is_told_as_ever([Values("create", "exec")] string verb)
     {
         string log = Path.Combine(_bundle.Directory, "log");
         _bundle.Capabilities("CAP_KILL", "CAP_FUTURE");
         if (verb == "create") _bundle.Args("nope");
-        using var container = new TestContainer(_bundle);
+        using TestContainer container = new(_bundle);
         if (verb == "exec") container.Started();
         container.GlobalOptions.AddRange(["--log", log, "--log-format", "json"]);
         CommandResult result = verb == "create" ? container.Create() : container.Exec("nope");
@@ -112,7 +121,7 @@ public sealed class WarningTests
             ["defaultAction"] = "SCMP_ACT_ALLOW",
             ["syscalls"] = new JsonArray(new JsonObject { ["names"] = TestBundle.Strings(names), ["action"] = "SCMP_ACT_ERRNO" }),
         };
-        using var container = new TestContainer(_bundle);
+        using TestContainer container = new(_bundle);
         CommandResult result = container.Create().ShouldSucceed();
         result.Stderr.Split('\n').Should().HaveCount(2 + 1);
         result.Stderr.Length.Should().BeInRange(2 * 100 * 64, 65536 / 2);

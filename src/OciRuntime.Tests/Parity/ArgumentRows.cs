@@ -31,7 +31,12 @@ internal static class ArgumentRows
             new("two dashes before the command", "-- state {id}"),
             new("last of two values", "list --format json --format table") { Shape = static text => text.Contains('{') ? "JSON" : "table" },
             new("flag without its value", "list --format") { Compared = Compared.Mistake, Relation = SameAsRunc },
-            new("empty value", "list --format=") { Compared = Compared.Mistake, Relation = Differs("an empty value is a variable that was not set: as if the option were not there") },
+            new("empty value",
+            "list --format=")
+            {
+                Compared = Compared.Mistake,
+                Relation = Differs("an empty value is a variable that was not set: as if the option were not there")
+            },
             new("three dashes", "list ---quiet") { Compared = Compared.Mistake, Relation = SameAsRunc })
         { Bundle = static b => b.Linux.Remove("cgroupsPath") },
         new("arguments of exec and ps",
@@ -43,7 +48,11 @@ internal static class ArgumentRows
             new("ps leaves flags after the id to ps", "ps {id} -o pid,comm") { Shape = Shape.Header, Relation = SameAsRunc }),
         new("mistakes",
             new("no command", "") { Compared = Compared.Exit, Relation = SameAsRunc },
-            new("unknown command", "nope") { Compared = Compared.Exit, Relation = SameAsCrun("every mistake on the command line is exit code 1; runc has 3 for this one") },
+            new("unknown command",
+            "nope")
+            {
+                Compared = Compared.Exit, Relation = SameAsCrun("every mistake on the command line is exit code 1; runc has 3 for this one")
+            },
             new("unknown global flag", "--nope list") { Compared = Compared.Mistake, Relation = SameAsRunc },
             new("unknown flag", "state --nope {id}") { Compared = Compared.Mistake, Relation = SameAsRunc },
             new("another command's flag", "state --bundle {bundle} {id}") { Compared = Compared.Mistake, Relation = SameAsRunc },
@@ -68,7 +77,12 @@ internal static class ArgumentRows
             new("list with one", "list x") { Compared = Compared.Mistake },
             new("features with one", "features x") { Compared = Compared.Mistake },
             new("spec with one", "spec x") { Compared = Compared.Mistake },
-            new("what is on stdout then", "state") { Relation = SameAsCrun("after a mistake stdout stays empty, so that nothing takes the help for a result; the error says how to get the help") }),
+            new("what is on stdout then",
+            "state")
+            {
+                Relation = SameAsCrun(
+                    "after a mistake stdout stays empty, so that nothing takes the help for a result; the error says how to get the help")
+            }),
         new("help",
             new("--help", "--help"),
             new("-h", "-h") { Relation = SameAsRunc },

@@ -6,7 +6,9 @@ using OciRuntime.Tests.Support;
 
 namespace OciRuntime.Tests.Parity;
 
-/// <summary>docs/cli-coverage.md has every option of every command, and names for each a test that gives it to the published binary.</summary>
+/// <summary>
+/// docs/cli-coverage.md has every option of every command, and names for each a test that gives it to the published binary.
+/// </summary>
 public sealed partial class FlagCoverageTests
 {
     private static readonly Dictionary<string, string[]> Rows = Read();
@@ -33,26 +35,28 @@ public sealed partial class FlagCoverageTests
     private static Dictionary<string, (string Verb, string[] Spellings)> Declared()
     {
         Dictionary<string, (string, string[])> found = [];
-        foreach (OptionDescription option in VerbDescription.GlobalOptions()) found[Spellings(option)[0]] = ("", Spellings(option));
+        foreach (OptionDescription option in new GlobalOptions().DescribeOptions()) found[Spellings(option)[0]] = ("", Spellings(option));
         HashSet<string> shared = [.. typeof(VerbOptions).GetProperties().Select(static property => property.Name.ToLowerInvariant())];
-        foreach (VerbDefinition verb in Verbs.All)
+        foreach (VerbOptions verb in Verbs.All)
         {
-            foreach (OptionDescription option in VerbDescription.OptionsOf(verb.OptionsType))
+            foreach (OptionDescription option in verb.DescribeOptions())
             {
                 if (shared.Contains(option.Long)) found[$"* --{option.Long}"] = ("", Spellings(option));
-                else found[$"{verb.Name} --{option.Long}"] = (verb.Name, Spellings(option));
+                else found[$"{verb.VerbName} --{option.Long}"] = (verb.VerbName, Spellings(option));
             }
         }
         return found;
     }
 
     private static string[] Spellings(OptionDescription option) =>
-        [.. option.Long.Length > 0 ? [$"--{option.Long}"] : Array.Empty<string>(), .. option.Short is null ? Array.Empty<string>() : [$"-{option.Short}"]];
+        [.. option.Long.Length > 0 ? [$"--{option.Long}"] : Array.Empty<string>(), .. option.Short is null ? Array.Empty<string>()
+        : [$"-{option.Short}"]];
 
     private static Dictionary<string, string[]> Read()
     {
         Dictionary<string, string[]> rows = [];
-        foreach (string line in File.ReadAllLines(Path.Combine(Ocirun.RepositoryRoot, "docs/cli-coverage.md")).Where(static line => line.StartsWith("| `", StringComparison.Ordinal)))
+        foreach (string line in File.ReadAllLines(Path.Combine(Ocirun.RepositoryRoot, "docs/cli-coverage.md"))
+            .Where(static line => line.StartsWith("| `", StringComparison.Ordinal)))
         {
             string[] cells = line.Split('|');
             foreach (string option in Spans(cells[1])) rows.Add(option, [.. Spans(cells[3])]);

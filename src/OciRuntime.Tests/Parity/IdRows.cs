@@ -2,7 +2,10 @@ using static OciRuntime.Tests.Parity.Relation;
 
 namespace OciRuntime.Tests.Parity;
 
-/// <summary>Names of containers that are accepted and refused. crun takes nearly everything that can be a directory, so the lists of containers differ from there on.</summary>
+/// <summary>
+/// Names of containers that are accepted and refused. crun takes nearly everything that can be a directory, so the lists of containers
+/// differ from there on.
+/// </summary>
 internal static class IdRows
 {
     public static readonly Scenario[] Scenarios =

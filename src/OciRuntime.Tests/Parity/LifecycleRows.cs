@@ -57,7 +57,10 @@ internal static class LifecycleRows
             new("state", "state {id}"),
             new("ps", "ps -f json {id}") { Shape = Shape.Json },
             new("start", "start {id}"),
-            new("exec", "exec {id} true") { Says = ["cannot exec in a paused container (use --ignore-paused to override)"], Relation = SameAsRunc },
+            new("exec", "exec {id} true")
+            {
+                Says = ["cannot exec in a paused container (use --ignore-paused to override)"], Relation = SameAsRunc
+            },
             new("update", "update --pids-limit 50 {id}") { Effect = PidsLimit },
             new("delete without force", "delete {id}"),
             new("resume", "resume {id}"),
@@ -72,7 +75,10 @@ internal static class LifecycleRows
         new("a stopped container",
             new("create", "create --bundle {bundle} {id}"),
             new("start", "start {id}") { Compared = Compared.Exit | Compared.Stderr },
-            new("state", "state {id}") { Before = static s => s.WaitStopped(), Effect = static s => s.Call("state", "{id}").Json["pid"]!.ToJsonString() },
+            new("state", "state {id}")
+            {
+                Before = static s => s.WaitStopped(), Effect = static s => s.Call("state", "{id}").Json["pid"]!.ToJsonString()
+            },
             new("start again", "start {id}") { Says = ["cannot start a container that has stopped"] },
             new("kill", "kill {id} TERM") { Says = ["container not running"] },
             new("kill with KILL", "kill {id} KILL") { Says = ["container not running"] },
@@ -98,7 +104,8 @@ internal static class LifecycleRows
 
     private const string Pattern = "a flag of crun's; the ID is a regular expression then";
 
-    private static string Ends(Subject s) => $"{Eventually.Becomes(() => s.Call("state", "{id}").Json["status"]!.ToString() == "stopped", TimeSpan.FromSeconds(2))}";
+    private static string Ends(Subject s) =>
+        $"{Eventually.Becomes(() => s.Call("state", "{id}").Json["status"]!.ToString() == "stopped", TimeSpan.FromSeconds(2))}";
 
     private static string PidsLimit(Subject s) => s.ReadCgroup("pids", "pids.max");
 }

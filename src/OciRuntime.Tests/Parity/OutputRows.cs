@@ -31,18 +31,50 @@ internal static class OutputRows
             new("events with an interval that is none", "events --interval soon {id}") { Compared = Compared.Mistake })
         { Bundle = static b => b.Annotations["org.example"] = "x" },
         new("documents",
-            new("spec", "spec") { Effect = static s => Config(s, "config.json"), Relation = Differs("the specification's version is the newest, and as in newer runcs no capability is ambient, which every program would get whoever runs it") },
-            new("spec in all else", "spec --bundle {dir}/else") { Before = static s => Directory.CreateDirectory(s.Scratch("else")), Effect = static s => Without(Config(s, "else/config.json"), ".ociVersion", ".process.capabilities"), MayHaveMore = true },
+            new("spec", "spec")
+            {
+                Effect = static s => Config(s, "config.json"),
+                Relation = Differs(
+                    "the specification's version is the newest, and as in newer runcs no capability is ambient, which every program would "
+                    + "get whoever runs it")
+            },
+            new("spec in all else", "spec --bundle {dir}/else")
+            {
+                Before = static s => Directory.CreateDirectory(s.Scratch("else")),
+                Effect = static s => Without(Config(s, "else/config.json"), ".ociVersion", ".process.capabilities"), MayHaveMore = true
+            },
             new("spec does not overwrite", "spec") { Says = ["File config.json exists. Remove it first"] },
-            new("spec --bundle", "spec --bundle {bundle}/rootfs") { Effect = static s => $"{File.Exists(s.Bundle.InRootfs("config.json"))}" },
+            new("spec --bundle", "spec --bundle {bundle}/rootfs")
+            {
+                Effect = static s => $"{File.Exists(s.Bundle.InRootfs("config.json"))}"
+            },
             new("spec --bundle that is not there", "spec --bundle {dir}/none"),
-            new("spec --file", "spec --file other.json") { Relation = SameAsCrun("a flag of crun's"), Effect = static s => $"{File.Exists(s.Scratch("other.json"))}" },
-            new("spec --rootless", "spec --rootless -b {dir}/rootless") { Before = static s => Directory.CreateDirectory(s.Scratch("rootless")), Effect = static s => Without(Config(s, "rootless/config.json"), ".ociVersion", ".process.capabilities"), MayHaveMore = true, Relation = SameAsRunc },
-            new("features", "features") { Shape = Shape.JsonValues, MayHaveMore = true, Relation = Differs("runc 1.1 has the filters of big-endian machines, which ocirun does not run on, and the mount options acl and noacl, which newer runcs leave to the file system, too") },
-            new("keys of features", "features") { Shape = static text => Without(Shape.Json(text), ".annotations."), MayHaveMore = true, Relation = SameAsRunc }),
+            new("spec --file", "spec --file other.json")
+            {
+                Relation = SameAsCrun("a flag of crun's"), Effect = static s => $"{File.Exists(s.Scratch("other.json"))}"
+            },
+            new("spec --rootless", "spec --rootless -b {dir}/rootless")
+            {
+                Before = static s => Directory.CreateDirectory(s.Scratch("rootless")),
+                Effect = static s => Without(Config(s, "rootless/config.json"), ".ociVersion", ".process.capabilities"), MayHaveMore = true,
+                Relation = SameAsRunc
+            },
+            new("features",
+            "features")
+            {
+                Shape = Shape.JsonValues, MayHaveMore = true,
+                Relation = Differs(
+                    "runc 1.1 has the filters of big-endian machines, which ocirun does not run on, and the mount options acl and noacl, "
+                    + "which newer runcs leave to the file system, too")
+            },
+            new("keys of features", "features")
+            {
+                Shape = static text => Without(Shape.Json(text), ".annotations."), MayHaveMore = true, Relation = SameAsRunc
+            }),
     ];
 
     private static string Config(Subject s, string file) => Shape.JsonValues(File.ReadAllText(s.Scratch(file)));
 
-    private static string Without(string lines, params string[] keys) => string.Join('\n', lines.Split('\n').Where(line => !keys.Any(key => line.StartsWith(key, StringComparison.Ordinal))));
+    private static string Without(string lines, params string[] keys) =>
+        string.Join('\n', lines.Split('\n').Where(line => !keys.Any(key => line.StartsWith(key, StringComparison.Ordinal))));
 }

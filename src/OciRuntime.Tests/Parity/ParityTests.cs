@@ -21,7 +21,8 @@ public sealed class ParityTests
     // crun refuses to work where both versions of cgroups have controllers, so it gets to see only the first.
     private static RuntimeBinary Crun => Ocirun.Crun! with
     {
-        Launcher = CgroupHost.Mode == CgroupMode.Hybrid ? ["unshare", "--mount", "sh", "-c", "umount -l /sys/fs/cgroup/unified; exec \"$0\" \"$@\""] : [],
+        Launcher = CgroupHost.Mode == CgroupMode.Hybrid
+            ? ["unshare", "--mount", "sh", "-c", "umount -l /sys/fs/cgroup/unified; exec \"$0\" \"$@\""] : [],
     };
 
     // By name, because a test case's argument is what the runner shows.
@@ -57,13 +58,15 @@ public sealed class ParityTests
     {
         (bool isRuncs, bool isCruns) = (ours.Matches(runc, row.MayHaveMore), ours.Matches(crun, row.MayHaveMore));
         List<string> problems = [];
-        if ((isRuncs, isCruns) != (row.Relation.Runc, row.Relation.Crun)) problems.Add($"as runc: {isRuncs} {ours.Missing(runc)}, as crun: {isCruns} {ours.Missing(crun)}");
+        if ((isRuncs, isCruns) != (row.Relation.Runc, row.Relation.Crun))
+            problems.Add($"as runc: {isRuncs} {ours.Missing(runc)}, as crun: {isCruns} {ours.Missing(crun)}");
         if (ours.IsBlind) problems.Add("ocirun's effect could not be read, so there is nothing to compare");
         foreach (string text in row.Says)
         {
             if (!ours.Says(text)) problems.Add($"ocirun does not say \"{text}\"");
             if (row.Relation.Runc && !runc.Says(text)) problems.Add($"runc does not say \"{text}\"");
         }
-        if (problems.Count > 0) wrong.Add($"\n## {row.Name}: `{row.Command}`: {string.Join("; ", problems)}\n  ocirun: {ours}\n  runc: {runc}\n  crun: {crun}");
+        if (problems.Count > 0)
+            wrong.Add($"\n## {row.Name}: `{row.Command}`: {string.Join("; ", problems)}\n  ocirun: {ours}\n  runc: {runc}\n  crun: {crun}");
     }
 }

@@ -12,13 +12,14 @@ public sealed partial class PeerFlagsTests
     // Other ways to ask for help and version.
     private static readonly string[] AboutThemselves = ["--help", "-h", "-?", "--usage", "--version", "-v", "-V"];
 
-    public static IEnumerable<string> VerbNames => Verbs.All.Select(static verb => verb.Name).Where(static name => name is not ("help" or "explain"));
+    public static IEnumerable<string> VerbNames =>
+        Verbs.All.Select(static verb => verb.VerbName).Where(static name => name is not ("help" or "explain"));
 
     [TestCaseSource(nameof(VerbNames))]
-    public void Are_known(string verb) => ShouldKnow(VerbDescription.OptionsOf(Verbs.Find(verb)!.OptionsType), verb);
+    public void Are_known(string verb) => ShouldKnow(Verbs.Find(verb)!.DescribeOptions(), verb);
 
     [Test]
-    public void Global_ones_are_known() => ShouldKnow(VerbDescription.GlobalOptions());
+    public void Global_ones_are_known() => ShouldKnow(new GlobalOptions().DescribeOptions());
 
     [Test]
     public void The_search_for_flags_finds_them() =>
@@ -26,7 +27,8 @@ public sealed partial class PeerFlagsTests
 
     private static void ShouldKnow(OptionDescription[] options, params string[] command)
     {
-        HashSet<string> own = [.. options.SelectMany(static option => (string[])[$"--{option.Long}", $"-{option.Short}"]), .. AboutThemselves];
+        HashSet<string> own = [.. options.SelectMany(static option => (string[])[$"--{option.Long}", $"-{option.Short}"]),
+            .. AboutThemselves];
         string[] theirs = [.. FlagsOf(Ocirun.Runc!, command), .. FlagsOf(Ocirun.Crun!, command)];
         theirs.Should().BeSubsetOf(own);
     }

@@ -44,8 +44,8 @@ internal sealed record Relation(bool Runc, bool Crun, string? Reason)
 /// <summary>One command line, given to each runtime, and how the outcomes compare.</summary>
 /// <param name="Name">Unique within its scenario.</param>
 /// <param name="Command">
-/// The words as one would type them, in single quotes where they have blanks; {id}, {bundle}, {dir} (an empty directory), {root} and {socket} (one that listens) are filled in.
-/// `--root {root}` goes before it, unless <see cref="OwnRoot"/>.
+/// The words as one would type them, in single quotes where they have blanks; {id}, {bundle}, {dir} (an empty directory), {root} and
+/// {socket} (one that listens) are filled in. `--root {root}` goes before it, unless <see cref="OwnRoot"/>.
 /// </param>
 internal sealed record Row(string Name, string Command)
 {

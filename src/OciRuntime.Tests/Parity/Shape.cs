@@ -22,7 +22,9 @@ internal static partial class Shape
     public static string Lines(string text) => $"{text.Count(static c => c == '\n')} lines";
 
     /// <summary>Each key with the kind of its value.</summary>
-    public static string Json(string text) => Document(text, static value => value.GetValueKind() is JsonValueKind.True or JsonValueKind.False ? "boolean" : value.GetValueKind().ToString());
+    public static string Json(string text) =>
+        Document(text, static value => value.GetValueKind() is JsonValueKind.True or JsonValueKind.False ? "boolean"
+        : value.GetValueKind().ToString());
 
     /// <summary>Each key with its value.</summary>
     public static string JsonValues(string text) => Document(text, static value => value.ToJsonString());

@@ -2,7 +2,10 @@ using static OciRuntime.Tests.Parity.Relation;
 
 namespace OciRuntime.Tests.Parity;
 
-/// <summary>What `kill` takes for a signal. The first process of a pid namespace ignores what it has no handler for, so nothing dies before its time.</summary>
+/// <summary>
+/// What `kill` takes for a signal. The first process of a pid namespace ignores what it has no handler for, so nothing dies before its
+/// time.
+/// </summary>
 internal static class SignalRows
 {
     private const string Synonyms = "signal(7) has more names than runc knows";
@@ -20,7 +23,8 @@ internal static class SignalRows
         [
             new("run", "run -d --bundle {bundle} {id}"),
             .. Known.Select(static signal => new Row($"known: {signal}", $"kill {{id}} {signal}")),
-            .. KnownToCrun.Select(static signal => new Row($"known to crun: {signal}", $"kill {{id}} {signal}") { Relation = SameAsCrun(Synonyms) }),
+            .. KnownToCrun.Select(static signal =>
+                new Row($"known to crun: {signal}", $"kill {{id}} {signal}") { Relation = SameAsCrun(Synonyms) }),
             new("beyond the last", "kill {id} 999"),
             new("negative", "kill {id} -1") { Compared = Compared.Mistake },
             new("empty", "kill {id} ''"),
@@ -33,7 +37,8 @@ internal static class SignalRows
         new("unknown signals",
         [
             new("run", "run -d --bundle {bundle} {id}"),
-            .. Unknown.Select(static signal => new Row($"unknown: {signal}", $"kill {{id}} {signal}") { Says = ["unknown signal"], Relation = SameAsRunc }),
+            .. Unknown.Select(static signal =>
+                new Row($"unknown: {signal}", $"kill {{id}} {signal}") { Says = ["unknown signal"], Relation = SameAsRunc }),
         ]),
     ];
 }

@@ -47,7 +47,8 @@ internal sealed partial class Subject : IDisposable
         (int fd, _) = _socket.Value.Receive(TimeSpan.FromSeconds(2));
         string what = new FileInfo($"/proc/self/fd/{fd}").LinkTarget!;
         _received.Add(fd);
-        return what.StartsWith("/dev/", StringComparison.Ordinal) && what.EndsWith("ptmx", StringComparison.Ordinal) ? "the master of a terminal" : what;
+        return what.StartsWith("/dev/", StringComparison.Ordinal) && what.EndsWith("ptmx", StringComparison.Ordinal)
+            ? "the master of a terminal" : what;
     }
 
     public string ReadCgroup(string controller, string file) => _container.ReadCgroup(controller, file);
@@ -58,7 +59,8 @@ internal sealed partial class Subject : IDisposable
     {
         row.Before?.Invoke(this);
         string[] words = [.. Words().Matches(row.Command).Select(static match => match.Value.Trim('\'')).Select(Fill)];
-        int[] descriptors = [.. Enumerable.Range(0, row.Descriptors).Select(static _ => Syscall.open("/dev/null", OpenFlags.O_RDWR | OpenFlags.O_CLOEXEC))];
+        int[] descriptors = [.. Enumerable.Range(0, row.Descriptors)
+            .Select(static _ => Syscall.open("/dev/null", OpenFlags.O_RDWR | OpenFlags.O_CLOEXEC))];
         try
         {
             CommandOptions options = new()
@@ -89,7 +91,8 @@ internal sealed partial class Subject : IDisposable
 
     /// <summary>Takes out what differs between runtimes that behave the same.</summary>
     public string Anonymous(string text) =>
-        text.Replace(_bundle.Directory, "{bundle}").Replace(Directory, "{dir}").Replace(Root, "{root}").Replace(Id, "{id}").Replace(Runtime.Path, "{runtime}").Replace(Runtime.Name, "{runtime}");
+        text.Replace(_bundle.Directory, "{bundle}").Replace(Directory, "{dir}").Replace(Root, "{root}").Replace(Id, "{id}")
+        .Replace(Runtime.Path, "{runtime}").Replace(Runtime.Name, "{runtime}");
 
     public void Dispose()
     {

@@ -27,9 +27,11 @@ internal static class UpdateRows
             Limit("--pids-limit without a limit", "--pids-limit -1", "pids", "pids.max") with { Relation = SameAsRunc },
             Limit("--pids-limit of nothing", "--pids-limit 0", "pids", "pids.max") with { Relation = SameAsRunc },
             new("--kernel-memory", "update --kernel-memory 67108864 {id}") { Relation = SameAsRunc },
-            Limit("--resources", "--resources {dir}/r.json", "pids", "pids.max") with { Before = static s => File.WriteAllText(s.Scratch("r.json"), "{\"pids\":{\"limit\":45}}") },
+            Limit("--resources", "--resources {dir}/r.json", "pids",
+            "pids.max") with { Before = static s => File.WriteAllText(s.Scratch("r.json"), "{\"pids\":{\"limit\":45}}") },
             Limit("-r -", "-r -", "pids", "pids.max") with { Stdin = "{\"pids\":{\"limit\":46}}" },
-            Limit("--resources wins", "--pids-limit 47 --resources {dir}/r.json", "pids", "pids.max") with { Relation = Differs("a limit that comes to nothing is warned of") },
+            Limit("--resources wins", "--pids-limit 47 --resources {dir}/r.json", "pids",
+            "pids.max") with { Relation = Differs("a limit that comes to nothing is warned of") },
             new("--blkio-weight", "update --blkio-weight 500 {id}") { Relation = SameAsRunc },
             new("--blkio-weight that is out of range", "update --blkio-weight 5000 {id}") { Compared = Compared.Mistake },
             new("--resources that is not there", "update --resources {dir}/none {id}") { Says = ["no such file or directory"] },
@@ -38,8 +40,13 @@ internal static class UpdateRows
             new("--cpu-share that is no number", "update --cpu-share many {id}") { Compared = Compared.Mistake },
             new("--cpu-share that is negative", "update --cpu-share=-5 {id}") { Compared = Compared.Mistake, Relation = SameAsRunc },
             new("--cpuset-cpus that are not there", "update --cpuset-cpus 4000 {id}"),
-            new("--l3-cache-schema where there is none", "update --l3-cache-schema L3:0=f {id}") { Says = ["Intel RDT/CAT: l3 cache schema is not enabled"], Relation = SameAsRunc },
-            new("--mem-bw-schema where there is none", "update --mem-bw-schema MB:0=20 {id}") { Says = ["Intel RDT/MBA: memory bandwidth schema is not enabled"], Relation = SameAsRunc },
+            new("--l3-cache-schema where there is none",
+            "update --l3-cache-schema L3:0=f {id}") { Says = ["Intel RDT/CAT: l3 cache schema is not enabled"], Relation = SameAsRunc },
+            new("--mem-bw-schema where there is none",
+            "update --mem-bw-schema MB:0=20 {id}")
+            {
+                Says = ["Intel RDT/MBA: memory bandwidth schema is not enabled"], Relation = SameAsRunc
+            },
             new("it still runs", "state {id}")) { Needs = static () => Requires.V1Controller("pids") },
     ];
 

@@ -1,6 +1,5 @@
 using FluentAssertions;
 using NUnit.Framework;
-using OciRuntime.Init;
 using OciRuntime.Plan;
 
 namespace OciRuntime.Tests.Plan;
@@ -33,7 +32,8 @@ public sealed class ContainerPathTests
     [TestCase("process", "proc", false)]
     [TestCase("pro", "proc", false)]
     [TestCase("a/proc", "proc", false)]
-    public void Below_goes_by_component(string path, string parent, bool expected) => ContainerPath.IsBelow(path, parent).Should().Be(expected);
+    public void Below_goes_by_component(string path, string parent, bool expected) =>
+    ContainerPath.IsBelow(path, parent).Should().Be(expected);
 
     [TestCase("/x", "/x")]
     [TestCase("x/y", "/b/x/y")]
@@ -41,5 +41,6 @@ public sealed class ContainerPathTests
 
     [Test]
     public void Working_directory_keeps_its_dot() =>
-        Plans.Default(c => c["process"]!["cwd"] = "/.cache").Steps(InitOp.ChangeDirectory).Should().OnlyContain(step => step.Text1 == "/.cache");
+        Plans.Default(c => c["process"]!["cwd"] = "/.cache").Steps<ChangeDirectoryStep>().Should()
+        .HaveCount(2).And.OnlyContain(step => step.Describe().StartsWith("enter /.cache"));
 }

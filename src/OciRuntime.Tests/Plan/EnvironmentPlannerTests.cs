@@ -1,6 +1,5 @@
 using FluentAssertions;
 using NUnit.Framework;
-using OciRuntime.Init;
 using OciRuntime.Plan;
 
 namespace OciRuntime.Tests.Plan;
@@ -40,7 +39,9 @@ public sealed class EnvironmentPlannerTests
         EnvironmentPlanner.Find(environment, "PAT").Should().BeNull();
     }
 
-    /// <summary>getenv(3) finds the first of two: a variable of the runtime's own behind one of the configuration would not be seen.</summary>
+    /// <summary>
+    /// getenv(3) finds the first of two: a variable of the runtime's own behind one of the configuration would not be seen.
+    /// </summary>
     [Test]
     public void What_the_runtime_sets_replaces_what_the_configuration_has()
     {
@@ -53,19 +54,19 @@ public sealed class EnvironmentPlannerTests
     [Test]
     public void Home_of_the_image_is_looked_up_once_when_it_is_missing()
     {
-        Plans.Default().Steps(InitOp.HomeDirectory).Should().ContainSingle();
+        Plans.Default().Steps<HomeDirectoryStep>().Should().ContainSingle();
         LaunchPlan plan = Plans.Default(c => c["process"]!["env"] = new System.Text.Json.Nodes.JsonArray("HOME=/h"));
         plan.HomeFromImage.Should().BeFalse();
-        plan.Steps(InitOp.HomeDirectory).Should().BeEmpty();
+        plan.Steps<HomeDirectoryStep>().Should().BeEmpty();
     }
 
     [Test]
     public void Program_is_looked_up_in_the_containers_path()
     {
         LaunchPlan plan = Plans.Default(c => c["process"]!["env"] = new System.Text.Json.Nodes.JsonArray("PATH=/a::b"));
-        plan.Steps(InitOp.FindExecutable).Single().Candidates.Should().Equal("/a/true", "./true", "b/true");
+        plan.Steps<FindExecutableStep>().Single().Candidates.Should().Equal("/a/true", "./true", "b/true");
         plan = Plans.Default(c => c["process"]!["args"] = new System.Text.Json.Nodes.JsonArray("./x"));
-        plan.Steps(InitOp.FindExecutable).Single().Candidates.Should().Equal("./x");
+        plan.Steps<FindExecutableStep>().Single().Candidates.Should().Equal("./x");
     }
 
     private static List<string> Build(params string[] entries) => EnvironmentPlanner.Build(entries, out _);

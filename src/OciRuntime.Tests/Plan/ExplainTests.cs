@@ -31,7 +31,8 @@ public sealed class ExplainTests
         string text = Explain().ShouldSucceed().Stdout;
         string[] headings = [.. text.Split('\n').Where(line => Regex.IsMatch(line, "^[A-Z]")).Skip(1)];
         headings.Where(heading => !heading.StartsWith("Device rules", StringComparison.Ordinal)).Should().Equal(
-            "Preparation", "Clone", "Cgroups and namespaces", "File systems", "Devices", "The root file system", "Kernel settings", "Limits and privileges",
+            "Preparation", "Clone", "Cgroups and namespaces", "File systems", "Devices", "The root file system", "Kernel settings",
+            "Limits and privileges",
             "The program", "Arguments", "Environment", "After \"ocirun start\"", "On \"ocirun delete\"");
         text.Should().MatchRegex(@"(?m)^ +\d+  mount proc on /proc +/mounts/0$")
             .And.MatchRegex(@"(?m)^ +\d+  set the hostname to ocirun +/hostname$")
@@ -46,7 +47,8 @@ public sealed class ExplainTests
         string[] lines = Explain().ShouldSucceed().Lines;
         lines.Where(line => line.Contains(' ', StringComparison.Ordinal) && line.Length > 120).Should().BeEmpty();
         lines.Should().OnlyContain(line => line == line.TrimEnd());
-        int[] numbers = [.. lines.Select(line => Regex.Match(line, @"^ {0,4}(\d+)  \S")).Where(match => match.Success).Select(match => int.Parse(match.Groups[1].Value))];
+        int[] numbers = [.. lines.Select(line => Regex.Match(line, @"^ {0,4}(\d+)  \S")).Where(match => match.Success)
+            .Select(match => int.Parse(match.Groups[1].Value))];
         numbers.Should().Equal(Enumerable.Range(1, numbers.Length)).And.HaveCountGreaterThan(40);
     }
 
@@ -64,9 +66,11 @@ public sealed class ExplainTests
     public void Json_has_the_documented_members()
     {
         JsonObject plan = ExplainJson();
-        plan.Select(member => member.Key).Should().Equal("version", "id", "bundle", "config", "rootfs", "warnings", "prepare", "deviceRules", "deviceProgram", "clone", "steps", "process", "start", "delete");
+        plan.Select(member => member.Key).Should()
+            .Equal("version", "id", "bundle", "config", "rootfs", "warnings", "prepare", "deviceRules", "deviceProgram", "clone", "steps",
+            "process", "start", "delete");
         ((int)plan["version"]!, (string)plan["id"]!, (string)plan["bundle"]!).Should().Be((1, "explain", _bundle.Directory));
-        Texts(plan["clone"]!["flags"]).Should().Equal("CLONE_NEWPID", "CLONE_NEWNET", "CLONE_NEWNS", "CLONE_NEWIPC", "CLONE_NEWUTS");
+        Texts(plan["clone"]!["flags"]).Should().Equal("CLONE_NEWPID", "CLONE_NEWNS", "CLONE_NEWIPC", "CLONE_NEWUTS");
         Texts(plan["process"]!["args"]).Should().Equal("true");
         ((bool)plan["process"]!["homeFromImage"]!).Should().BeTrue();
         Texts(plan["deviceRules"]).Should().StartWith("deny a *:* rwm").And.Contain("allow c 1:3 rwm");
@@ -88,8 +92,11 @@ public sealed class ExplainTests
         Everything();
         HashSet<string> pointers = [.. Pointers(ExplainJson("--console-socket", "/nowhere"))];
         pointers.Where(pointer => Resolve(_bundle.Config, pointer) is null).Should().BeEmpty();
-        pointers.Should().Contain(["/process/terminal", "/process/oomScoreAdj", "/linux/uidMappings", "/hooks/startContainer/0", "/hooks/poststop/0", "/mounts/0", "/linux/sysctl/kernel.msgmax",
-            "/linux/timeOffsets", "/process/capabilities/bounding", "/process/rlimits/0", "/root/readonly", "/linux/maskedPaths/0", "/linux/cgroupsPath", "/linux/resources/devices/1"]);
+        pointers.Should()
+            .Contain(["/process/terminal", "/process/oomScoreAdj", "/linux/uidMappings", "/hooks/startContainer/0", "/hooks/poststop/0",
+            "/mounts/0", "/linux/sysctl/kernel.msgmax",
+            "/linux/timeOffsets", "/process/capabilities/bounding", "/process/rlimits/0", "/root/readonly", "/linux/maskedPaths/0",
+            "/linux/cgroupsPath", "/linux/resources/devices/1"]);
     }
 
     [Test]
@@ -99,14 +106,17 @@ public sealed class ExplainTests
         _bundle.Annotations["run.oci.pidfd_receiver"] = "/run/receiver";
         _bundle.Annotations["run.oci.hooks.stderr"] = "/run/hooks.log";
         JsonObject plan = ExplainJson();
-        Pointers(plan).Should().Contain(["/linux/netDevices", "/linux/netDevices/eth7", "/annotations/run.oci.pidfd_receiver", "/annotations/run.oci.hooks.stderr"]);
+        Pointers(plan).Should()
+            .Contain(["/linux/netDevices", "/linux/netDevices/eth7", "/annotations/run.oci.pidfd_receiver",
+            "/annotations/run.oci.hooks.stderr"]);
         plan.ToJsonString().Should().Contain("move the network device eth7 into the container as data%d");
     }
 
     [Test]
     public void What_the_runtime_does_on_its_own_has_no_pointer()
     {
-        JsonObject minimal = Plans.Json("""{"ociVersion":"1.0.2","root":{"path":"rootfs"},"process":{"cwd":"/","args":["true"],"user":{}}}""");
+        JsonObject minimal =
+            Plans.Json("""{"ociVersion":"1.0.2","root":{"path":"rootfs"},"process":{"cwd":"/","args":["true"],"user":{}}}""");
         _bundle.Config = minimal;
         HashSet<string> pointers = [.. Pointers(ExplainJson())];
         pointers.Where(pointer => Resolve(minimal, pointer) is null).Should().BeEmpty();
@@ -129,7 +139,9 @@ public sealed class ExplainTests
         _bundle.Terminal();
         CommandResult result = Explain();
         result.ShouldSucceed();
-        result.Stdout.Should().Contain("\nWarnings\n       /process/terminal: true: cannot allocate tty if ocirun will detach without setting console socket");
+        result.Stdout.Should()
+            .Contain("\nWarnings\n       /process/terminal: true: cannot allocate tty if ocirun will detach without setting console "
+            + "socket");
         Texts(ExplainJson("--console-socket", "/nowhere")["warnings"]).Should().BeEmpty();
     }
 
@@ -137,7 +149,8 @@ public sealed class ExplainTests
     public void Invalid_configuration_is_refused_as_create_refuses_it()
     {
         using TestContainer container = new(_bundle);
-        foreach (Action change in (Action[])[() => _bundle.Process["cwd"] = "relative", () => _bundle.AddMount("/proc/self", "tmpfs", "tmpfs"), () => _bundle.Config["root"]!["path"] = "missing"])
+        foreach (Action change in (Action[])[() => _bundle.Process["cwd"] = "relative",
+            () => _bundle.AddMount("/proc/self", "tmpfs", "tmpfs"), () => _bundle.Config["root"]!["path"] = "missing"])
         {
             JsonObject before = _bundle.Config.DeepClone().AsObject();
             change();
@@ -153,7 +166,8 @@ public sealed class ExplainTests
     public void Warnings_of_the_specification_and_of_the_plan_are_shown()
     {
         _bundle.Capabilities("CAP_KILL", "CAP_FUTURE").AddMount("data", "tmpfs", "tmpfs");
-        Texts(ExplainJson()["warnings"]).Should().Contain(warning => warning.StartsWith("/process/capabilities: left out: \"CAP_FUTURE\"", StringComparison.Ordinal))
+        Texts(ExplainJson()["warnings"]).Should()
+            .Contain(warning => warning.StartsWith("/process/capabilities: left out: \"CAP_FUTURE\"", StringComparison.Ordinal))
             .And.Contain(warning => warning.StartsWith("/mounts/7/destination", StringComparison.Ordinal));
     }
 
@@ -176,7 +190,8 @@ public sealed class ExplainTests
         _bundle.Resources["devices"]!.AsArray().Add(Plans.Json("""{"allow":true,"type":"c","major":10,"minor":229,"access":"rw"}"""));
         _bundle.Process["oomScoreAdj"] = 10;
         _bundle.Process["user"]!["umask"] = 18;
-        foreach (string kind in (string[])["prestart", "createRuntime", "createContainer", "startContainer", "poststart", "poststop"]) _bundle.AddHook(kind, "/bin/true");
+        foreach (string kind in (string[])["prestart", "createRuntime", "createContainer", "startContainer", "poststart", "poststop"])
+            _bundle.AddHook(kind, "/bin/true");
     }
 
     private CommandResult Explain(params string[] options)
@@ -194,7 +209,9 @@ public sealed class ExplainTests
     private static IEnumerable<string> Pointers(JsonNode? node) => node switch
     {
         JsonArray list => list.SelectMany(Pointers),
-        JsonObject o => o.SelectMany(member => member.Key == "pointer" ? (member.Value is { } pointer ? [(string)pointer!] : []) : Pointers(member.Value)),
+        JsonObject o =>
+            o.SelectMany(member => member.Key == "pointer" ? (member.Value is { } pointer ? [(string)pointer!] : [])
+            : Pointers(member.Value)),
         _ => [],
     };
 

@@ -2,7 +2,6 @@ using System.Text.Json.Nodes;
 using FluentAssertions;
 using NUnit.Framework;
 using OciRuntime.Host;
-using OciRuntime.Init;
 using OciRuntime.Plan;
 
 namespace OciRuntime.Tests.Plan;
@@ -20,8 +19,9 @@ public sealed class LabelPlannerTests
     {
         LaunchPlan plan = Plans.Default(c => c["process"]!["apparmorProfile"] = "docker-default", Machine(appArmor: true));
         plan.Refusals.Should().BeEmpty();
-        plan.Steps(InitOp.KeepHostProc).Should().ContainSingle();
-        plan.Words().Should().ContainInOrder("write exec docker-default to `/proc/self/attr/apparmor/exec`, or to `/proc/self/attr/exec`", "close what is left open of the host",
+        plan.Steps<KeepHostProcStep>().Should().ContainSingle();
+        plan.Words().Should().ContainInOrder("write exec docker-default to `/proc/self/attr/apparmor/exec`, or to `/proc/self/attr/exec`",
+            "close what is left open of the host",
             "give up gaining privileges by execve (no_new_privs)");
     }
 
@@ -30,7 +30,8 @@ public sealed class LabelPlannerTests
     {
         LaunchPlan plan = Plans.Default(c => c["process"]!["selinuxLabel"] = "u:r:t:s0", Machine(selinux: true));
         plan.Refusals.Should().BeEmpty();
-        plan.Words().Should().ContainInOrder("write u:r:t:s0 to `/proc/self/attr/keycreate` if it exists", "join a new session keyring _ses.c",
+        plan.Words().Should()
+            .ContainInOrder("write u:r:t:s0 to `/proc/self/attr/keycreate` if it exists", "join a new session keyring _ses.c",
             "write u:r:t:s0 to `/proc/self/attr/exec`", "close what is left open of the host");
     }
 
@@ -52,12 +53,12 @@ public sealed class LabelPlannerTests
     {
         LaunchPlan plan = Plans.Default(c => c["linux"]!["mountLabel"] = Label, Machine(selinux: true), Plans.Hybrid);
         plan.Warnings.Should().BeEmpty();
-        foreach (PlanStep step in plan.Steps(InitOp.MountFilesystem))
+        foreach (MountFilesystemStep step in plan.Steps<MountFilesystemStep>())
         {
-            bool own = step.Text1 is "proc" or "sysfs" or "mqueue" or "cgroup" or "cgroup2";
-            step.Options!.Contains(new("context", Label)).Should().Be(!own, "{0}", step.Text1);
+            bool own = step.Type is "proc" or "sysfs" or "mqueue" or "cgroup" or "cgroup2";
+            step.Options.Contains(new("context", Label)).Should().Be(!own, "{0}", step.Type);
         }
-        plan.Steps(InitOp.MaskPath).Should().NotBeEmpty().And.OnlyContain(step => step.Options!.Contains(new("context", Label)));
+        plan.Steps<MaskPathStep>().Should().NotBeEmpty().And.OnlyContain(step => step.Options.Contains(new("context", Label)));
         plan.Words().Should().ContainInOrder(plan.Words().Single(words => words.StartsWith("mount mqueue")), $"label /dev/mqueue {Label}");
     }
 
@@ -71,7 +72,8 @@ public sealed class LabelPlannerTests
             c["linux"]!["mountLabel"] = Label;
             c["annotations"] = new JsonObject { ["run.oci.mount_context_type"] = kind };
         }, Machine(selinux: true));
-        plan.Steps(InitOp.MountFilesystem).Single(step => step.Text2 == "dev/shm").Options.Should().Contain(new KeyValuePair<string, string?>(kind, Label));
+        plan.Steps<MountFilesystemStep>().Single(step => step.Target.Path == "dev/shm").Options.Should()
+            .Contain(new KeyValuePair<string, string?>(kind, Label));
     }
 
     [Test]
@@ -79,17 +81,18 @@ public sealed class LabelPlannerTests
     {
         LaunchPlan plan = Plans.Default(c => c["linux"]!["mountLabel"] = Label, Machine());
         plan.Warnings.Should().Equal($"/linux/mountLabel: \"{Label}\" has no effect: SELinux is not enabled on this host");
-        plan.Steps(InitOp.MountFilesystem).Should().NotContain(step => step.Options!.Exists(option => option.Key == "context"));
-        plan.Steps(InitOp.LabelQueues).Should().BeEmpty();
+        plan.Steps<MountFilesystemStep>().Should().NotContain(step => step.Options.Exists(option => option.Key == "context"));
+        plan.Steps<LabelQueuesStep>().Should().BeEmpty();
     }
 
     [Test]
     public void Empty_labels_are_none()
     {
-        LaunchPlan plan = Plans.Default(c => (c["process"]!["apparmorProfile"], c["process"]!["selinuxLabel"], c["linux"]!["mountLabel"]) = ("", "", ""), Machine());
+        LaunchPlan plan = Plans.Default(c =>
+            (c["process"]!["apparmorProfile"], c["process"]!["selinuxLabel"], c["linux"]!["mountLabel"]) = ("", "", ""), Machine());
         plan.Refusals.Should().BeEmpty();
         plan.Warnings.Should().BeEmpty();
-        plan.Steps(InitOp.SecurityAttribute).Should().BeEmpty();
-        plan.Steps(InitOp.KeepHostProc).Should().BeEmpty();
+        plan.Steps<SecurityAttributeStep>().Should().BeEmpty();
+        plan.Steps<KeepHostProcStep>().Should().BeEmpty();
     }
 }

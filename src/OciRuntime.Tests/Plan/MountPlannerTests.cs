@@ -1,6 +1,5 @@
 using FluentAssertions;
 using NUnit.Framework;
-using OciRuntime.Init;
 using OciRuntime.Linux;
 using OciRuntime.Plan;
 
@@ -9,17 +8,22 @@ namespace OciRuntime.Tests.Plan;
 public sealed class MountPlannerTests
 {
     [TestCase("""{"destination":"/x","source":"data","options":["bind"]}""", "bind /b/data on /x")]
-    [TestCase("""{"destination":"/x","type":"bind","source":"/d","options":["rbind","ro","rnosuid","rslave"]}""", "bind /d with all below it on /x (ro,rnosuid,rslave)")]
+    [TestCase("""{"destination":"/x","type":"bind","source":"/d","options":["rbind","ro","rnosuid","rslave"]}""",
+        "bind /d with all below it on /x (ro,rnosuid,rslave)")]
     [TestCase("""{"destination":"/x","source":"/d","options":["bind","rw","suid","relatime"]}""", "bind /d on /x (rw,suid,relatime)")]
-    [TestCase("""{"destination":"/x","type":"ext4","source":"/dev/sda1","options":["ro","noload","sync"]}""", "mount ext4 from /dev/sda1 on /x (ro,sync,noload)")]
-    [TestCase("""{"destination":"/x","type":"tmpfs","source":"tmpfs","options":["noatime","size=1m","private"]}""", "mount tmpfs on /x (noatime,size=1m,private)")]
+    [TestCase("""{"destination":"/x","type":"ext4","source":"/dev/sda1","options":["ro","noload","sync"]}""",
+        "mount ext4 from /dev/sda1 on /x (ro,sync,noload)")]
+    [TestCase("""{"destination":"/x","type":"tmpfs","source":"tmpfs","options":["noatime","size=1m","private"]}""",
+        "mount tmpfs on /x (noatime,size=1m,private)")]
     [TestCase("""{"destination":"/sys","options":["remount","rw","noatime"]}""", "remount /sys (rw,noatime)")]
     [TestCase("""{"destination":"/sys","options":["remount","rro"]}""", "remount /sys (rro)")]
     [TestCase("""{"destination":"/sys","options":["remount","size=1m","sync"]}""", "reconfigure the file system of /sys (sync,size=1m)")]
     [TestCase("""{"destination":"/sys","options":["remount","rslave"]}""", "remount /sys (rslave)")]
     [TestCase("""{"destination":"/proc/cpuinfo","source":"/d","options":["bind"]}""", "bind /d on /proc/cpuinfo")]
-    [TestCase("""{"destination":"/x","type":"tmpfs","source":"tmpfs","options":["size=1m","tmpcopyup","private"]}""", "mount tmpfs on /x (size=1m,tmpcopyup,private)")]
-    [TestCase("""{"destination":"/x","source":"/d","options":["bind","src-nofollow","dest-nofollow","ro"]}""", "bind /d on /x (src-nofollow,dest-nofollow,ro)")]
+    [TestCase("""{"destination":"/x","type":"tmpfs","source":"tmpfs","options":["size=1m","tmpcopyup","private"]}""",
+        "mount tmpfs on /x (size=1m,tmpcopyup,private)")]
+    [TestCase("""{"destination":"/x","source":"/d","options":["bind","src-nofollow","dest-nofollow","ro"]}""",
+        "bind /d on /x (src-nofollow,dest-nofollow,ro)")]
     [TestCase("""{"destination":"/x","source":"/proc/self/fd","options":["bind","copy-symlink"]}""", "bind /proc/self/fd on /x")]
     [TestCase("""{"destination":"/x","source":"/d","options":["bind","nocopy"]}""", "bind /d on /x")]
     [TestCase("""{"destination":"/x","source":"/d","options":["bind","copy","ro"]}""", "bind /d on /x (ro)")]
@@ -41,30 +45,34 @@ public sealed class MountPlannerTests
         OciRuntime.Spec.RuntimeSpec spec = Plans.Parse(Support.DefaultConfig.Create());
         OciRuntime.Spec.SpecProblems problems = new();
         spec.Mounts = OciRuntime.Spec.SpecReader.Parse(System.Text.Encoding.UTF8.GetBytes($$"""{"mounts":[{{mount}}]}"""), problems).Mounts;
-        Action plan = () => Planner.Build(new PlanRequest { Spec = spec, Host = Plans.Root, Id = "c", Bundle = "/b", Rootfs = "/b/rootfs" });
+        Action plan = () =>
+            Planner.Build(new PlanRequest { Spec = spec, Host = Plans.Root, Id = "c", Bundle = "/b", Rootfs = "/b/rootfs" });
         plan.Should().Throw<OciException>().WithMessage($"/mounts/0 *{because}*");
     }
 
     [Test]
     public void Remount_has_no_steps_without_effect() =>
-        With("""{"destination":"/sys","options":["remount","rro","size=1m"]}""").Steps.Where(step => step.Origin.ToString() == "/mounts/7").Select(StepText.Describe)
+        With("""{"destination":"/sys","options":["remount","rro","size=1m"]}""").Steps.Where(step => step.Origin.ToString() == "/mounts/7")
+        .Select(step => step.Describe())
             .Should().Equal("reconfigure the file system of /sys (size=1m)", "remount /sys (rro)");
 
     [Test]
     public void Flag_of_the_file_system_on_a_bind_is_warned_about() =>
-        With("""{"destination":"/x","source":"/d","options":["bind","sync"]}""").Warnings.Should().ContainSingle().Which.Should().StartWith("/mounts/7 /x: option \"sync\"");
+        With("""{"destination":"/x","source":"/d","options":["bind","sync"]}""").Warnings.Should().ContainSingle().Which.Should()
+        .StartWith("/mounts/7 /x: option \"sync\"");
 
     [Test]
     public void Path_that_cannot_be_covered_is_warned_about() =>
-        Plans.Default(c => c["linux"]!["readonlyPaths"]!.AsArray().Add("/")).Warnings.Should().ContainSingle().Which.Should().StartWith("/linux/readonlyPaths/5: the root itself");
+        Plans.Default(c => c["linux"]!["readonlyPaths"]!.AsArray().Add("/")).Warnings.Should().ContainSingle().Which.Should()
+        .StartWith("/linux/readonlyPaths/5: the root itself");
 
     [Test]
     public void Read_only_tmpfs_and_dev_become_so_when_all_is_made_inside()
     {
         LaunchPlan plan = With("""{"destination":"/ro","type":"tmpfs","options":["ro"]}""");
-        PlanStep mount = plan.Steps(InitOp.MountFilesystem).Single(step => step.Text2 == "ro");
-        mount.A.Should().Be(0);
-        plan.Steps.FindIndex(step => step.Op == InitOp.SetMountAttributes && step.Text1 == "ro").Should().BeGreaterThan(plan.Steps.FindLastIndex(step => step.Op == InitOp.MaskPath));
+        plan.Words().Should().ContainInOrder("mount tmpfs on /ro", "hide /proc/kcore if it exists", "remount /ro (ro)");
+        plan.Steps.FindIndex(step => step is SetMountAttributesStep { Path: "ro" }).Should()
+            .BeGreaterThan(plan.Steps.FindLastIndex(step => step is MaskPathStep));
     }
 
     [Test]
@@ -83,7 +91,8 @@ public sealed class MountPlannerTests
     [Test]
     public void Cgroup_v2_is_mounted_in_a_namespace_of_its_own_only_and_else_bound()
     {
-        Plans.Default(cgroups: Plans.Unified).Words().Should().Contain("bind /sys/fs/cgroup with all below it on /sys/fs/cgroup (rro,rnosuid,rnodev,rnoexec)");
+        Plans.Default(cgroups: Plans.Unified).Words().Should()
+            .Contain("bind /sys/fs/cgroup with all below it on /sys/fs/cgroup (rro,rnosuid,rnodev,rnoexec)");
         Plans.Default(c => c["linux"]!["namespaces"]!.AsArray().Add(Plans.Json("""{"type":"cgroup"}""")), cgroups: Plans.Unified).Words()
             .Should().Contain("mount cgroup2 on /sys/fs/cgroup (ro,nosuid,nodev,noexec), else bind /sys/fs/cgroup/c");
     }

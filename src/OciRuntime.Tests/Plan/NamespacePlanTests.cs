@@ -26,7 +26,12 @@ public sealed class NamespacePlanTests
         ulong made = plan.CloneFlags;
         foreach (PlanStep step in steps)
         {
-            ulong flags = step.Op switch { InitOp.Unshare => (ulong)step.A, InitOp.ForkIntoPidNamespace => Processes.CLONE_NEWPID, _ => 0 };
+            ulong flags = step switch
+            {
+                UnshareStep unshare => unshare.Namespaces,
+                ForkIntoPidNamespaceStep => Processes.CLONE_NEWPID,
+                _ => 0,
+            };
             (made & flags).Should().Be(0UL, "nothing is made twice");
             made |= flags;
         }
@@ -40,7 +45,8 @@ public sealed class NamespacePlanTests
 
     /// <summary>A cgroup namespace's root would be the runtime's cgroup; a time namespace's offsets could no longer be set.</summary>
     [Test]
-    public void Clone_never_makes_cgroup_and_time_namespaces() => ForEveryCombination((_, plan, _) => (plan.CloneFlags & InChildOnly).Should().Be(0UL));
+    public void Clone_never_makes_cgroup_and_time_namespaces() =>
+    ForEveryCombination((_, plan, _) => (plan.CloneFlags & InChildOnly).Should().Be(0UL));
 
     /// <summary>The kernel gives the queues' root and sysfs's files of "lo" to its maker, who has no ids before the maps.</summary>
     [Test]
@@ -49,7 +55,9 @@ public sealed class NamespacePlanTests
         if (kinds["user"] == How.New) (plan.CloneFlags & (Processes.CLONE_NEWIPC | Processes.CLONE_NEWNET)).Should().Be(0UL);
     });
 
-    /// <summary>A namespace belongs to the user namespace of its maker: what clone3 would make before the join belonged to the wrong one.</summary>
+    /// <summary>
+    /// A namespace belongs to the user namespace of its maker: what clone3 would make before the join belonged to the wrong one.
+    /// </summary>
     [Test]
     public void Nothing_is_made_before_a_user_namespace_is_joined() => ForEveryCombination((kinds, plan, steps) =>
     {
@@ -58,13 +66,16 @@ public sealed class NamespacePlanTests
         steps[0].Op.Should().Be(InitOp.JoinNamespaces);
     });
 
-    /// <summary>Joining what belongs to the host takes privileges over the host, which are gone in a new user namespace (setns(2)).</summary>
+    /// <summary>
+    /// Joining what belongs to the host takes privileges over the host, which are gone in a new user namespace (setns(2)).
+    /// </summary>
     [Test]
     public void Joins_come_before_a_new_user_namespace() => ForEveryCombination((kinds, plan, steps) =>
     {
         if (kinds["user"] != How.New || plan.Joins.Count == 0) return;
         plan.CloneFlags.Should().Be(0UL);
-        (steps[0].Op, steps[1].Op, (ulong)steps[1].A).Should().Be((InitOp.JoinNamespaces, InitOp.Unshare, Processes.CLONE_NEWUSER));
+        steps[0].Should().BeOfType<JoinNamespacesStep>();
+        steps[1].Should().BeOfType<UnshareStep>().Which.Namespaces.Should().Be(Processes.CLONE_NEWUSER);
     });
 
     /// <summary>Without maps the process has no ids in its namespace and may make nothing there (user_namespaces(7)).</summary>
@@ -78,12 +89,14 @@ public sealed class NamespacePlanTests
         maps.Should().BeLessThan(root);
         for (int i = 0; i < steps.Count; i++)
         {
-            bool makes = steps[i].Op == InitOp.ForkIntoPidNamespace || (steps[i].Op == InitOp.Unshare && (ulong)steps[i].A != Processes.CLONE_NEWUSER);
+            bool makes = steps[i] is ForkIntoPidNamespaceStep or UnshareStep { Namespaces: not Processes.CLONE_NEWUSER };
             if (makes) i.Should().BeGreaterThan(root);
         }
     });
 
-    /// <summary>The process that forks ends: what it did for itself after the fork would be lost. Time comes later, as setns needs no second fork.</summary>
+    /// <summary>
+    /// The process that forks ends: what it did for itself after the fork would be lost. Time comes later, as setns needs no second fork.
+    /// </summary>
     [Test]
     public void Fork_into_a_pid_namespace_is_followed_by_the_time_namespace_only() => ForEveryCombination((kinds, _, steps) =>
     {
@@ -100,7 +113,7 @@ public sealed class NamespacePlanTests
             c["linux"]!["namespaces"]!.AsArray().Add(Plans.Json("""{"type":"time"}"""));
             c["linux"]!["timeOffsets"] = Plans.Json("""{"monotonic":{"secs":-5,"nanosecs":7},"boottime":{"secs":9}}""");
         });
-        plan.Steps(InitOp.TimeOffsets).Single().Text1.Should().Be("monotonic -5 7\nboottime 9 0\n");
+        plan.Steps<TimeOffsetsStep>().Single().Lines.Should().Be("monotonic -5 7\nboottime 9 0\n");
     }
 
     [Test]
@@ -125,7 +138,7 @@ public sealed class NamespacePlanTests
             LinuxConfig linux = Config(kinds);
             NamespacePlan plan = NamespacePlan.Build(linux);
             List<PlanStep> steps = [];
-            plan.AddSteps(steps, linux, InitFlags.None);
+            plan.AddSteps(steps, linux, GroupPolicy.Set);
             check(kinds, plan, steps);
             if (scope.HasFailures()) return;
         }
@@ -133,6 +146,7 @@ public sealed class NamespacePlanTests
 
     private static LinuxConfig Config(Dictionary<string, How> kinds) => new()
     {
-        Namespaces = [.. kinds.Where(kind => kind.Value != How.Absent).Select(kind => new LinuxNamespace { Type = kind.Key, Path = kind.Value == How.Joined ? "/ns/" + kind.Key : null })],
+        Namespaces = [.. kinds.Where(kind => kind.Value != How.Absent)
+            .Select(kind => new LinuxNamespace { Type = kind.Key, Path = kind.Value == How.Joined ? "/ns/" + kind.Key : null })],
     };
 }

@@ -35,43 +35,67 @@ internal static class Plans
     }
 
     /// <summary>The plan of the default configuration after a change.</summary>
-    public static LaunchPlan Default(Action<JsonObject>? change = null, HostFacts? host = null, CgroupView[]? cgroups = null, bool noPivot = false, bool systemd = false)
+    public static LaunchPlan Default(Action<JsonObject>? change = null, HostFacts? host = null, CgroupView[]? cgroups = null,
+        bool noPivot = false, bool systemd = false)
     {
         JsonObject config = DefaultConfig.Create();
         change?.Invoke(config);
         return Of(config, host, cgroups, noPivot, systemd);
     }
 
-    public static LaunchPlan Of(JsonNode config, HostFacts? host = null, CgroupView[]? cgroups = null, bool noPivot = false, bool systemd = false) => Planner.Build(new PlanRequest
-    {
-        Spec = Parse(config),
-        Host = host ?? Root,
-        Id = "c",
-        Bundle = "/b",
-        Rootfs = "/b/rootfs",
-        WaitForStart = true,
-        NoPivot = noPivot,
-        Cgroups = cgroups ?? [],
-        AwaitsCgroup = systemd,
-    });
+    public static LaunchPlan Of(JsonNode config, HostFacts? host = null, CgroupView[]? cgroups = null, bool noPivot = false,
+        bool systemd = false) => Planner.Build(new PlanRequest
+        {
+            Spec = Parse(config),
+            Host = host ?? Root,
+            Id = "c",
+            Bundle = "/b",
+            Rootfs = "/b/rootfs",
+            WaitForStart = true,
+            NoPivot = noPivot,
+            Cgroups = cgroups ?? [],
+            AwaitsCgroup = systemd,
+        });
 
     /// <summary>The plan of one more process in a container with all namespaces but the time one.</summary>
-    public static LaunchPlan Exec(Action<JsonObject>? change = null, ulong namespaces = EveryNamespace)
+    public static LaunchPlan Exec(Action<JsonObject>? change = null, ulong namespaces = EveryNamespace, bool systemd = false)
     {
         JsonObject config = DefaultConfig.Create();
         change?.Invoke(config);
-        PlanRequest request = new() { Spec = Parse(config), Host = Root, Id = "c", Bundle = "/b", Rootfs = "/b/rootfs", IsExec = true, NewKeyring = true, Cgroups = Hybrid };
+        PlanRequest request =
+            new()
+            {
+                Spec = Parse(config),
+                Host = Root,
+                Id = "c",
+                Bundle = "/b",
+                Rootfs = "/b/rootfs",
+                IsExec = true,
+                NewKeyring = true,
+                Cgroups = Hybrid,
+                AwaitsCgroup = systemd,
+            };
         return ExecPlanner.Build(request, new ExecTarget { Namespaces = namespaces, DeniesSetgroups = false });
     }
 
-    private const ulong EveryNamespace = Processes.CLONE_NEWUSER | Processes.CLONE_NEWNS | Processes.CLONE_NEWPID | Processes.CLONE_NEWNET | Processes.CLONE_NEWIPC
+    /// <summary>The plan of mounts in a container with a user namespace.</summary>
+    public static LaunchPlan Live(Action<JsonObject>? change = null)
+    {
+        JsonObject config = DefaultConfig.Create();
+        change?.Invoke(config);
+        PlanRequest request = new() { Spec = Parse(config), Host = Root, Id = "c", Bundle = "/b", Rootfs = "/b/rootfs", IsLive = true };
+        return LiveMountPlanner.BuildAdd(request, [new("user", Processes.CLONE_NEWUSER, "/proc/1/ns/user", 0)], GroupPolicy.Set);
+    }
+
+    private const ulong EveryNamespace = Processes.CLONE_NEWUSER | Processes.CLONE_NEWNS | Processes.CLONE_NEWPID | Processes.CLONE_NEWNET
+        | Processes.CLONE_NEWIPC
         | Processes.CLONE_NEWUTS | Processes.CLONE_NEWCGROUP;
 
     /// <summary>The steps of a kind.</summary>
-    public static List<PlanStep> Steps(this LaunchPlan plan, InitOp op) => plan.Steps.FindAll(step => step.Op == op);
+    public static List<TStep> Steps<TStep>(this LaunchPlan plan) => [.. plan.Steps.OfType<TStep>()];
 
     /// <summary>The words of all steps.</summary>
-    public static List<string> Words(this LaunchPlan plan) => plan.Steps.ConvertAll(StepText.Describe);
+    public static List<string> Words(this LaunchPlan plan) => plan.Steps.ConvertAll(static step => step.Describe());
 
     public static JsonObject Json(string text) => JsonNode.Parse(text)!.AsObject();
 }

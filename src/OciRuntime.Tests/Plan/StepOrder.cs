@@ -25,6 +25,8 @@ internal static class StepOrder
         (InitOp.Personality, InitOp.Seccomp, "Docker's filter denies all but a few"),
         (InitOp.AwaitIdMaps, InitOp.BecomeRoot, "id 0 does not exist before it is mapped"),
         (InitOp.Undumpable, InitOp.HostPropagation, "before anything of the container can look at this process (CVE-2016-9962)"),
+        (InitOp.Undumpable, InitOp.EnterNetwork, "before anything of the container can look at this process (CVE-2016-9962)"),
+        (InitOp.EnterNetwork, InitOp.AwaitHooks, "hooks set the network up"),
         (InitOp.HostPropagation, InitOp.BindRootfs, "the bind would show up on the host"),
         (InitOp.BindRootfs, InitOp.MountFilesystem, "destinations are looked up from the container's root"),
         (InitOp.BindRootfs, InitOp.MountBind, "destinations are looked up from the container's root"),
@@ -41,7 +43,8 @@ internal static class StepOrder
         (InitOp.MakeDirectory, InitOp.SetMountAttributes, "a read-only root takes no directory"),
         (InitOp.ReadonlyPath, InitOp.MaskPath, "a recursive bind made later would copy what lies below a mask, not the mask"),
         (InitOp.MaskPath, InitOp.PivotRoot, "what masks is the host's /dev/null"),
-        (InitOp.AwaitHooks, InitOp.PivotRoot, "createRuntime and createContainer hooks come before it (runtime-spec config.md, \"POSIX-platform Hooks\")"),
+        (InitOp.AwaitHooks, InitOp.PivotRoot,
+            "createRuntime and createContainer hooks come before it (runtime-spec config.md, \"POSIX-platform Hooks\")"),
         (InitOp.SetMountAttributes, InitOp.PivotRoot, "the root is found by its descriptor only before it"),
         (InitOp.PivotRoot, InitOp.CloseHost, "it needs the descriptor of the root"),
         (InitOp.Sysctl, InitOp.CloseHost, "sysctls are written through the host's /proc"),
@@ -54,7 +57,8 @@ internal static class StepOrder
         (InitOp.Hostname, InitOp.Capabilities, "it takes CAP_SYS_ADMIN"),
         (InitOp.Sysctl, InitOp.SetUser, "the container's user may not write them"),
         (InitOp.ResourceLimit, InitOp.SetUser, "raising a hard limit takes CAP_SYS_RESOURCE"),
-        (InitOp.AwaitLimits, InitOp.SetUser, "a process limit lower than the user's processes would fail the switch (setuid(2), EAGAIN) as it should"),
+        (InitOp.AwaitLimits, InitOp.SetUser,
+            "a process limit lower than the user's processes would fail the switch (setuid(2), EAGAIN) as it should"),
         (InitOp.BoundingSet, InitOp.SetUser, "shrinking it takes CAP_SETPCAP"),
         (InitOp.SetUser, InitOp.Capabilities, "setuid takes CAP_SETUID, which the container may not have"),
         (InitOp.SetUser, InitOp.FindExecutable, "the program is looked up with the rights it will run with"),
@@ -87,7 +91,8 @@ internal static class StepOrder
     /// <summary>What others see that are in the pid namespace already, of whoever is cloned into it.</summary>
     private static readonly (InitOp First, InitOp Then, string Reason)[] Born =
     [
-        (InitOp.CloseHost, InitOp.ForkIntoPidNamespace, "the container could reach what is open in a process that it sees (CVE-2024-21626)"),
+        (InitOp.CloseHost, InitOp.ForkIntoPidNamespace,
+            "the container could reach what is open in a process that it sees (CVE-2024-21626)"),
         (InitOp.NoNewPrivileges, InitOp.ForkIntoPidNamespace, "the container sees a process with the program's rights only"),
         (InitOp.SetUser, InitOp.ForkIntoPidNamespace, "the container sees a process with the program's rights only"),
         (InitOp.Capabilities, InitOp.ForkIntoPidNamespace, "the container sees a process with the program's rights only"),
@@ -100,7 +105,8 @@ internal static class StepOrder
         (InitOp.OomScoreAdjust, InitOp.JoinContainer, "/proc is the container's afterwards, and the privilege its user namespace's"),
         (InitOp.EnterCgroup, InitOp.JoinContainer, "the container's root may not write to the host's cgroups"),
         (InitOp.SecurityAttribute, InitOp.JoinContainer, "labels are written through the host's /proc"),
-        (InitOp.Undumpable, InitOp.CloseHost, "a user namespace lets its root trace whoever is in it, and joining one undoes it (CVE-2016-9962)"),
+        (InitOp.Undumpable, InitOp.CloseHost,
+            "a user namespace lets its root trace whoever is in it, and joining one undoes it (CVE-2016-9962)"),
         (InitOp.JoinContainer, InitOp.BecomeRoot, "the ids are those of the container's user namespace"),
         (InitOp.JoinContainer, InitOp.SessionKeyring, "keyrings belong to a user namespace (keyrings(7))"),
         (InitOp.JoinContainer, InitOp.Console, "the terminal is one of the container's devpts"),
@@ -110,28 +116,39 @@ internal static class StepOrder
 
     /// <summary>The rules for plans with these steps.</summary>
     public static IEnumerable<(InitOp First, InitOp Then, string Reason)> Rules(List<InitOp> ops) =>
-        ops.Contains(InitOp.JoinContainer) ? Common.Concat(Exec).Concat(Born) : ops.Contains(InitOp.JoinPidNamespace) ? Common.Concat(CreateAmongOthers).Concat(Born) : Common.Concat(Create);
+        ops.Contains(InitOp.JoinContainer) ? Common.Concat(Exec).Concat(Born) : ops.Contains(InitOp.JoinPidNamespace)
+        ? Common.Concat(CreateAmongOthers).Concat(Born) : Common.Concat(Create);
 
     /// <summary>The first rule that a plan breaks, or null.</summary>
     /// <param name="plan">The plan.</param>
-    /// <param name="mounts">Its mounts: one with the option remount changes what is there at its place in the list, as its author wants it.</param>
+    /// <param name="mounts">Its mounts: one with the option remount changes what is there at its place in the list, as its author wants
+    /// it.</param>
     public static string? Violation(LaunchPlan plan, Mount[]? mounts = null)
     {
         List<InitOp> ops = Ops(plan, mounts);
         // An agent that is told of a listener early has to be told the program's own pid.
-        bool bornEarly = !ops.Contains(InitOp.NoNewPrivileges) && plan.Steps.Exists(static step => step.Filter is { NeedsListener: true });
+        bool bornEarly = !ops.Contains(InitOp.NoNewPrivileges)
+            && plan.Steps.Exists(static step => step is SeccompStep { Filter.NeedsListener: true });
         foreach ((InitOp first, InitOp then, string reason) in Rules(ops))
         {
             if (bornEarly && (first, then) is (InitOp.SetUser or InitOp.Capabilities, InitOp.ForkIntoPidNamespace)) continue;
             if (ops.Contains(then) && ops.LastIndexOf(first) > ops.IndexOf(then)) return $"{first} must precede {then}: {reason}";
         }
-        return null;
+        int network = plan.Steps.FindIndex(static step => step is LoopbackUpStep);
+        return plan.Steps.FindIndex(static step => step is MountFilesystemStep { Type: not ("proc" or "tmpfs" or "devpts" or "mqueue") })
+            is >= 0 and int mount && mount < network ? $"{InitOp.EnterNetwork} must precede {plan.Steps[mount].Describe()}: it may show, "
+            + "or use, the network namespace of whoever mounts it" : null;
     }
 
-    /// <summary>The steps in order, without a kind that has no place in it: read-only v1 cgroups are several mounts in one place and are finished there.</summary>
+    /// <summary>
+    /// The steps in order, without a kind that has no place in it: read-only v1 cgroups are several mounts in one place and are finished
+    /// there.
+    /// </summary>
     public static List<InitOp> Ops(LaunchPlan plan, Mount[]? mounts = null) =>
-        [.. plan.Steps.Where(step => step is not { Op: InitOp.SetMountAttributes, Text1: "sys/fs/cgroup" } && !IsInPlace(step, mounts)).Select(static step => step.Op)];
+        [.. plan.Steps.Where(step => step is not SetMountAttributesStep { Path: "sys/fs/cgroup" } && !IsInPlace(step, mounts))
+        .Select(static step => step.Op)];
 
     private static bool IsInPlace(PlanStep step, Mount[]? mounts) =>
-        mounts != null && step is { Op: InitOp.SetMountAttributes, Origin: { Section: "/mounts", Index: var index } } && (mounts[index].Options.Contains("remount") || mounts[index].Type is "cgroup" or "cgroup2");
+        mounts is not null && step is SetMountAttributesStep { Origin: { Section: "/mounts", Index: var index } }
+        && (mounts[index].Options.Contains("remount") || mounts[index].Type is "cgroup" or "cgroup2");
 }

@@ -18,7 +18,8 @@ public sealed class StepOrderTests
         yield return Case("everything", Plans.Default(Everything, cgroups: Plans.Hybrid));
         yield return Case("everything, without pivot_root", Plans.Default(Everything, cgroups: Plans.Hybrid, noPivot: true));
         yield return Case("everything, with systemd", Plans.Default(Everything, cgroups: Plans.Hybrid, systemd: true));
-        yield return Case("kitchen-sink.json", Plans.Of(JsonNode.Parse(SpecFixtures.Read("kitchen-sink"))!, cgroups: Plans.Hybrid), SpecFixtures.Parse("kitchen-sink").Mounts);
+        yield return Case("kitchen-sink.json", Plans.Of(JsonNode.Parse(SpecFixtures.Read("kitchen-sink"))!, cgroups: Plans.Hybrid),
+            SpecFixtures.Parse("kitchen-sink").Mounts);
         yield return Case("rootless.json", Plans.Of(JsonNode.Parse(SpecFixtures.Read("rootless"))!, cgroups: Plans.Unified));
         yield return Case("everything, in a pid namespace of others", Plans.Default(
             static c =>
@@ -36,11 +37,28 @@ public sealed class StepOrderTests
             c["process"]!["scheduler"] = Plans.Json("""{"policy":"SCHED_BATCH"}""");
             c["linux"]!["personality"] = Plans.Json("""{"domain":"LINUX"}""");
         }));
-        static TestCaseData Case(string name, LaunchPlan plan, Mount[]? mounts = null) => new TestCaseData(plan, mounts).SetArgDisplayNames(name);
+        static TestCaseData Case(string name, LaunchPlan plan, Mount[]? mounts = null) =>
+            new TestCaseData(plan, mounts).SetArgDisplayNames(name);
     }
 
     [TestCaseSource(nameof(All))]
-    public void Plan_keeps_the_order(object plan, object? mounts) => StepOrder.Violation((LaunchPlan)plan, (Mount[]?)mounts).Should().BeNull();
+    public void Plan_keeps_the_order(object plan, object? mounts) =>
+    StepOrder.Violation((LaunchPlan)plan, (Mount[]?)mounts).Should().BeNull();
+
+    /// <summary>The parent takes longer to make the network namespace than the child for all that needs none of it.</summary>
+    [Test]
+    public void What_needs_no_network_does_not_wait_for_it()
+    {
+        Before(Plans.Default()).Should().Be("mount mqueue on /dev/mqueue (nosuid,nodev,noexec)", "sysfs comes next");
+        Before(Plans.Default(static c => c["mounts"] = new JsonArray())).Should().StartWith("bind the root file system");
+        Before(Plans.Default(static c => c["mounts"]![2]!["type"] = "nfs")).Should().StartWith("mount tmpfs on /dev ");
+        // A second question would take the network for its answer.
+        Before(Plans.Default(static c => c["linux"]!["netDevices"] = Plans.Json("""{"eth0":{}}"""))).Should()
+            .StartWith("join a new session keyring");
+
+        static string Before(LaunchPlan plan) =>
+            plan.Steps[plan.Steps.FindIndex(static step => step.Op == InitOp.EnterNetwork) - 1].Describe();
+    }
 
     [Test]
     public void Table_speaks_of_steps_that_occur_together()
@@ -49,7 +67,7 @@ public sealed class StepOrderTests
         foreach (TestCaseData data in All())
         {
             List<InitOp> ops = StepOrder.Ops((LaunchPlan)data.Arguments[0]!, (Mount[]?)data.Arguments[1]);
-            foreach (var rule in StepOrder.Rules(ops))
+            foreach ((InitOp First, InitOp Then, string Reason) rule in StepOrder.Rules(ops))
             {
                 rules.Add((rule.First, rule.Then));
                 if (ops.Contains(rule.First) && ops.Contains(rule.Then)) together.Add((rule.First, rule.Then));
@@ -60,15 +78,16 @@ public sealed class StepOrderTests
 
     [Test]
     public void With_systemd_the_child_enters_no_cgroup_itself() =>
-        Plans.Default(Everything, cgroups: Plans.Hybrid, systemd: true).Steps.Select(step => step.Op).Should().Contain(InitOp.AwaitCgroup).And.NotContain(InitOp.EnterCgroup);
+        Plans.Default(Everything, cgroups: Plans.Hybrid, systemd: true).Steps.Select(step => step.Op).Should()
+        .Contain(InitOp.AwaitCgroup).And.NotContain(InitOp.EnterCgroup);
 
     [Test]
     public void Execute_is_last() => Plans.Default(Everything).Steps[^1].Op.Should().Be(InitOp.Execute);
 
-    /// <summary>The places of the descriptors are counted in the same way by the plan and by whoever opens them.</summary>
     [Test]
-    public void Cgroup_slots_are_numbered_in_order_and_skip_v2() =>
-        Plans.Default(cgroups: Plans.Hybrid).Steps(InitOp.EnterCgroup).Select(step => (step.A, step.Text1)).Should().Equal((0L, Plans.Hybrid[0].Path), (1L, Plans.Hybrid[1].Path));
+    public void Cgroups_are_entered_in_order_without_v2() =>
+        Plans.Default(cgroups: Plans.Hybrid).Steps<EnterCgroupStep>().Select(step => step.Path).Should()
+        .Equal(Plans.Hybrid[0].Path, Plans.Hybrid[1].Path);
 
     private static void Everything(JsonObject c)
     {

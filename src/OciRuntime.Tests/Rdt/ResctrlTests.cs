@@ -11,8 +11,8 @@ using OciRuntime.Tests.Support;
 namespace OciRuntime.Tests.Rdt;
 
 /// <summary>
-/// `linux.intelRdt` against a directory tree that looks like resctrl: few machines have the real one, and the published binary takes nothing
-/// but a mount of that type. What the kernel would put into a new group is there beforehand, where a test needs it.
+/// `linux.intelRdt` against a directory tree that looks like resctrl: few machines have the real one, and the published binary takes
+/// nothing but a mount of that type. What the kernel would put into a new group is there beforehand, where a test needs it.
 /// </summary>
 public sealed class ResctrlTests
 {
@@ -42,7 +42,9 @@ public sealed class ResctrlTests
     private ResctrlPlan Plan(string json)
     {
         SpecProblems problems = new();
-        RuntimeSpec spec = SpecReader.Parse(System.Text.Encoding.UTF8.GetBytes("""{"ociVersion":"1.3.0","root":{"path":"r"},"linux":{"intelRdt":""" + json + "}}"), problems);
+        RuntimeSpec spec =
+            SpecReader.Parse(System.Text.Encoding.UTF8.GetBytes("""{"ociVersion":"1.3.0","root":{"path":"r"},"linux":{"intelRdt":""" + json
+            + "}}"), problems);
         SpecValidator.Validate(spec, problems);
         problems.ToString().Should().BeEmpty();
         return ResctrlPlan.Build(_root, "web", spec.Linux!.IntelRdt!);
@@ -70,9 +72,11 @@ public sealed class ResctrlTests
     [Test]
     public void Lines_come_in_the_order_of_the_specification_without_bandwidth_in_the_cache_schema()
     {
-        ResctrlPlan plan = Plan("""{"closID":"gold","l3CacheSchema":"L3:0=f\nMB:0=50\nL3DATA:0=1","memBwSchema":"MB:0=20","schemata":["L2:0=3","SMBA:0=1"]}""");
+        ResctrlPlan plan =
+            Plan("""{"closID":"gold","l3CacheSchema":"L3:0=f\nMB:0=50\nL3DATA:0=1","memBwSchema":"MB:0=20","schemata":["L2:0=3","SMBA:0=1"]}""");
         plan.Described.Should().Equal(
-            new SchemaLine("/linux/intelRdt/l3CacheSchema", "L3:0=f"), new("/linux/intelRdt/l3CacheSchema", "L3DATA:0=1"), new("/linux/intelRdt/memBwSchema", "MB:0=20"));
+            new SchemaLine("/linux/intelRdt/l3CacheSchema", "L3:0=f"), new("/linux/intelRdt/l3CacheSchema", "L3DATA:0=1"),
+            new("/linux/intelRdt/memBwSchema", "MB:0=20"));
         plan.Schemata.Should().Equal(new SchemaLine("/linux/intelRdt/schemata/0", "L2:0=3"), new("/linux/intelRdt/schemata/1", "SMBA:0=1"));
     }
 
@@ -93,7 +97,8 @@ public sealed class ResctrlTests
     [TestCase("L3:0=7f0", "L2:0=7f0\n", false)]
     [TestCase("L3:", "L3:0=1\n", false)]
     [TestCase("garbage", "L3:0=1\n", false)]
-    public void Schemas_are_compared_by_meaning(string line, string schemata, bool agrees) => Schema.Agrees(line, schemata).Should().Be(agrees);
+    public void Schemas_are_compared_by_meaning(string line, string schemata, bool agrees) =>
+    Schema.Agrees(line, schemata).Should().Be(agrees);
 
     [Test]
     public void A_named_group_that_exists_is_compared_not_changed()
@@ -110,7 +115,8 @@ public sealed class ResctrlTests
     [Test]
     public void A_named_group_without_description_must_exist()
     {
-        Refused(() => Resctrl.Make(Plan("""{"closID":"gold"}"""))).Should().StartWith($"/linux/intelRdt/closID: the class of service {_root}/gold does not exist");
+        Refused(() => Resctrl.Make(Plan("""{"closID":"gold"}"""))).Should()
+            .StartWith($"/linux/intelRdt/closID: the class of service {_root}/gold does not exist");
         Directory.Exists($"{_root}/gold").Should().BeFalse();
         Group("gold");
         Resctrl.Make(Plan("""{"closID":"gold"}"""));
@@ -147,7 +153,8 @@ public sealed class ResctrlTests
         File.WriteAllText($"{_root}/gold/mon_groups/web/tasks", "");
         Resctrl.Enter(plan, 12);
         (Read("gold/tasks"), Read("gold/mon_groups/web/tasks")).Should().Be(("12", "12"));
-        Refused(() => Resctrl.Make(plan)).Should().StartWith($"/linux/intelRdt/enableMonitoring: make the monitoring group {_root}/gold/mon_groups/web: file exists (EEXIST)");
+        Refused(() => Resctrl.Make(plan)).Should()
+            .StartWith($"/linux/intelRdt/enableMonitoring: make the monitoring group {_root}/gold/mon_groups/web: file exists (EEXIST)");
     }
 
     [Test]
@@ -155,7 +162,8 @@ public sealed class ResctrlTests
     {
         File.WriteAllText($"{_root}/info/last_cmd_status", "Mask 5 has non-consecutive 1-bits\n");
         Refused(() => Resctrl.Make(Plan("""{"schemata":["L3:0=5"]}"""))).Should()
-            .Be($"/linux/intelRdt/schemata/0: write L3:0=5 to {_root}/web/schemata: no such file or directory (ENOENT): Mask 5 has non-consecutive 1-bits");
+            .Be($"/linux/intelRdt/schemata/0: write L3:0=5 to {_root}/web/schemata: no such file or directory (ENOENT): Mask 5 has "
+            + $"non-consecutive 1-bits");
     }
 
     [Test]
@@ -183,14 +191,17 @@ public sealed class ResctrlTests
     [Test]
     public void Mount_table_says_where_it_is()
     {
-        const string Text = "24 1 0:22 / /sys rw - sysfs sysfs rw\n31 24 0:27 / /sys/fs/resc\\040trl rw,relatime shared:9 - resctrl resctrl rw\nbroken\n";
-        MountTable.Parse(System.Text.Encoding.UTF8.GetBytes(Text)).Select(static m => m with { Id = 0, Parent = 0, Options = "", FileSystemOptions = "" }).Should().Equal(new MountEntry("0:22", "/", "/sys", "sysfs"), new("0:27", "/", "/sys/fs/resc trl", "resctrl"));
+        const string Text =
+            "24 1 0:22 / /sys rw - sysfs sysfs rw\n31 24 0:27 / /sys/fs/resc\\040trl rw,relatime shared:9 - resctrl resctrl rw\nbroken\n";
+        MountTable.Parse(System.Text.Encoding.UTF8.GetBytes(Text))
+            .Select(static m => m with { Id = 0, Parent = 0, Options = "", FileSystemOptions = "" }).Should()
+            .Equal(new MountEntry("0:22", "/", "/sys", "sysfs"), new("0:27", "/", "/sys/fs/resc trl", "resctrl", IsShared: true));
     }
 
     [Test]
     public void Without_a_mounted_resctrl_a_container_is_refused()
     {
-        if (FullMounts.Resctrl() != null) Assert.Ignore("missing: a machine without a mounted resctrl");
+        if (FullMounts.Resctrl() is not null) Assert.Ignore("missing: a machine without a mounted resctrl");
         using TestBundle bundle = new();
         bundle.Linux["intelRdt"] = new System.Text.Json.Nodes.JsonObject { ["closID"] = "x" };
         const string reason = "/linux/intelRdt: no resctrl file system is mounted";
@@ -204,7 +215,7 @@ public sealed class ResctrlTests
     [TestCase("res:\nmon:", null)]
     [TestCase("", null)]
     public void The_group_of_a_process_is_what_the_kernel_says(string text, string? name) =>
-        Resctrl.GroupOf(_root, text).Should().Be(name == null ? null : $"{_root}/{name}", "the default class is everybody's");
+        Resctrl.GroupOf(_root, text).Should().Be(name is null ? null : $"{_root}/{name}", "the default class is everybody's");
 
     [Test]
     public void An_update_writes_line_by_line_and_tells_what_the_kernel_says()
@@ -227,7 +238,8 @@ public sealed class ResctrlTests
         try
         {
             File.WriteAllText($"{group}/schemata", "L3:0=fff\nMB:0=100\n");
-            Refused(() => Resctrl.Update(_root, group, [new SchemaLine("--l3-cache-schema", "L3:0=1;1=1"), new SchemaLine("--mem-bw-schema", "MB:0=" + new string('9', 9000))]))
+            Refused(() => Resctrl.Update(_root, group,
+                [new SchemaLine("--l3-cache-schema", "L3:0=1;1=1"), new SchemaLine("--mem-bw-schema", "MB:0=" + new string('9', 9000))]))
                 .Should().Contain("--mem-bw-schema");
             File.ReadAllText($"{group}/schemata").Should().StartWith("L3:0=fff\n");
         }

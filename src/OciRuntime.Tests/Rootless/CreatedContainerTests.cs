@@ -5,7 +5,10 @@ using OciRuntime.Tests.Support;
 
 namespace OciRuntime.Tests.Rootless;
 
-/// <summary>A container of an ordinary user that waits for `start`: its first process is not dumpable, and shows itself to its owner on request only.</summary>
+/// <summary>
+/// A container of an ordinary user that waits for `start`: its first process is not dumpable, and shows itself to its owner on request
+/// only.
+/// </summary>
 public sealed class CreatedContainerTests
 {
     private const int SIGCONT = 18;
@@ -26,7 +29,8 @@ public sealed class CreatedContainerTests
         container.Create().ShouldSucceed();
         IsDumpable(container).Should().BeFalse();
         container.Exec("sh", "-c", "for kind in user pid mnt; do readlink /proc/self/ns/$kind; done").ShouldSucceed().Lines
-            .Should().Equal($"user:[{container.NamespaceInode("user")}]", $"pid:[{container.NamespaceInode("pid")}]", $"mnt:[{container.NamespaceInode("mnt")}]");
+            .Should().Equal($"user:[{container.NamespaceInode("user")}]", $"pid:[{container.NamespaceInode("pid")}]",
+            $"mnt:[{container.NamespaceInode("mnt")}]");
         RunningCommand[] several = [.. Enumerable.Range(0, 3).Select(n => container.StartExec([], "sh", "-c", $"exit {n}"))];
         several.Select(static one => one.Wait().ExitCode).Should().Equal(0, 1, 2);
         container.Status.Should().Be("created");
@@ -62,7 +66,10 @@ public sealed class CreatedContainerTests
         container.Start().ShouldSucceed();
     }
 
-    /// <summary>Held by somebody in a pid namespace that it shares, say. Others need the lock that the one verb has, and the other one leaves it to the next.</summary>
+    /// <summary>
+    /// Held by somebody in a pid namespace that it shares, say. Others need the lock that the one verb has, and the other one leaves it to
+    /// the next.
+    /// </summary>
     [Test]
     public void One_that_does_not_answer_is_given_up()
     {
@@ -77,11 +84,13 @@ public sealed class CreatedContainerTests
             Eventually.True(() => init.Status("State").StartsWith('T'), "it is stopped");
         }
         // With two clients the queue of length 1 is full (unix(7)): the kernel takes one more than it is told.
-        Socket[] queue = [.. Enumerable.Range(0, 2).Select(static _ => new Socket(AddressFamily.Unix, SocketType.Seqpacket, ProtocolType.Unspecified))];
+        Socket[] queue = [.. Enumerable.Range(0, 2)
+            .Select(static _ => new Socket(AddressFamily.Unix, SocketType.Seqpacket, ProtocolType.Unspecified))];
         try
         {
-            foreach (Socket one in queue) one.Connect(new UnixDomainSocketEndPoint(Path.Combine(second.StateRoot, second.Id, "start.sock")));
-            Task<CommandResult> mounts = Task.Run(() => LiveMount.Add(first, LiveMount.Of("/tmp", "tmpfs", "tmpfs")));
+            foreach (Socket one in queue)
+                one.Connect(new UnixDomainSocketEndPoint(Path.Combine(second.StateRoot, second.Id, "start.sock")));
+            Task<CommandResult> mounts = OwnThread.Run(() => LiveMount.Add(first, LiveMount.Of("/tmp", "tmpfs", "tmpfs")));
             second.Start().ShouldFail(1, "connect to the container's init: connection timed out (ETIMEDOUT)");
             mounts.Result.ShouldFail(1, "the container's init has been silent for 10 s");
         }
@@ -99,5 +108,6 @@ public sealed class CreatedContainerTests
     }
 
     /// <summary>proc(5): the files of one that is not belong to root.</summary>
-    private bool IsDumpable(TestContainer container) => Command.Run("stat", "-c", "%u", $"/proc/{container.InitPid}/environ").ShouldSucceed().Text.Trim() == $"{_user.Uid}";
+    private bool IsDumpable(TestContainer container) =>
+        Command.Run("stat", "-c", "%u", $"/proc/{container.InitPid}/environ").ShouldSucceed().Text.Trim() == $"{_user.Uid}";
 }

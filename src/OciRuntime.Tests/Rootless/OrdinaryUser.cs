@@ -54,10 +54,12 @@ internal sealed class OrdinaryUser : IDisposable
     public static OrdinaryUser WithRanges(bool withAnyRuntime = false)
     {
         if (!withAnyRuntime) Requires.OcirunItself();
-        Dictionary<string, string?> before = Databases.ToDictionary(path => path, path => File.Exists(path) ? File.ReadAllText(path) : null);
+        Dictionary<string, string?> before =
+            Databases.ToDictionary(path => path, path => File.Exists(path) ? File.ReadAllText(path) : null);
         // useradd gives ranges only where the files exist.
         foreach (string path in Databases.Where(path => !File.Exists(path))) File.WriteAllText(path, "");
-        Command.Run(Requires.Tool("useradd"), "--no-create-home", "--home-dir", "/nonexistent", "--user-group", "-K", "SUB_UID_COUNT=65536", "-K", "SUB_GID_COUNT=65536", TestRun.Token).ShouldSucceed();
+        Command.Run(Requires.Tool("useradd"), "--no-create-home", "--home-dir", "/nonexistent", "--user-group", "-K", "SUB_UID_COUNT=65536",
+            "-K", "SUB_GID_COUNT=65536", TestRun.Token).ShouldSucceed();
         string[] entry = Lines("/etc/passwd")[0];
         OrdinaryUser user = new(uint.Parse(entry[2]), uint.Parse(entry[3]), isKnown: true)
         {
@@ -68,10 +70,15 @@ internal sealed class OrdinaryUser : IDisposable
     }
 
     /// <summary>The runtime with more variables, or others.</summary>
-    public RuntimeBinary With(params string[] variables) => new(Path.Combine(Directory, Ocirun.Binary.Name)) { Launcher = Launcher(variables) };
+    public RuntimeBinary With(params string[] variables) =>
+        new(Path.Combine(Directory, Ocirun.Binary.Name)) { Launcher = Launcher(variables) };
 
     /// <summary>The runtime without $XDG_RUNTIME_DIR.</summary>
-    public RuntimeBinary WithoutRuntimeDirectory => new(Path.Combine(Directory, Ocirun.Binary.Name)) { Launcher = [.. Launcher().Where(word => !word.StartsWith("XDG_", StringComparison.Ordinal))] };
+    public RuntimeBinary WithoutRuntimeDirectory =>
+        new(Path.Combine(Directory, Ocirun.Binary.Name))
+        {
+            Launcher = [.. Launcher().Where(word => !word.StartsWith("XDG_", StringComparison.Ordinal))]
+        };
 
     /// <summary>A shell script.</summary>
     public CommandResult Script(string script, CommandOptions? options = null)
@@ -132,7 +139,8 @@ internal sealed class OrdinaryUser : IDisposable
         }
     }
 
-    private static string[][] Lines(string database) => [.. File.ReadAllLines(database).Select(line => line.Split(':')).Where(fields => fields[0] == TestRun.Token)];
+    private static string[][] Lines(string database) =>
+        [.. File.ReadAllLines(database).Select(line => line.Split(':')).Where(fields => fields[0] == TestRun.Token)];
 
     private string[] Launcher(params string[] variables) =>
     [

@@ -5,7 +5,9 @@ using OciRuntime.Tests.Support;
 
 namespace OciRuntime.Tests.Rootless;
 
-/// <summary>The cgroup mount of `spec --rootless` on cgroup v1, where an ordinary user can make no cgroups: it shows those that the container is in.</summary>
+/// <summary>
+/// The cgroup mount of `spec --rootless` on cgroup v1, where an ordinary user can make no cgroups: it shows those that the container is in.
+/// </summary>
 public sealed class RootlessCgroupMountTests
 {
     [Test]
@@ -14,7 +16,8 @@ public sealed class RootlessCgroupMountTests
         Requires.V1Controller("pids");
         using OrdinaryUser user = OrdinaryUser.WithoutRanges();
         using TestBundle bundle = user.Bundle();
-        JsonArray options = bundle.Mounts.Single(mount => mount!["destination"]!.GetValue<string>() == "/sys/fs/cgroup")!["options"]!.AsArray();
+        JsonArray options =
+            bundle.Mounts.Single(mount => mount!["destination"]!.GetValue<string>() == "/sys/fs/cgroup")!["options"]!.AsArray();
         if (!readOnly) options.Remove(options.Single(option => option!.GetValue<string>() == "ro"));
         using TestContainer container = user.Container(bundle.Args("sleep", "1000")).Started();
         foreach (MountInfo host in CgroupHost.Mounts.Where(mount => mount.Type == "cgroup"))
@@ -25,7 +28,8 @@ public sealed class RootlessCgroupMountTests
             mount.Options.Should().Contain("ro", "they are others', {0}", name);
             mount.SuperOptions.Should().BeEquivalentTo(host.SuperOptions);
             mount.Root.Should().Be(container.Init.Cgroups.Single(entry => entry.Controllers.Intersect(host.SuperOptions).Any()).Path, name);
-            File.ReadAllText(container.Init.InRoot($"/sys/fs/cgroup/{name}/cgroup.procs")).Split('\n').Should().Contain($"{container.InitPid}");
+            File.ReadAllText(container.Init.InRoot($"/sys/fs/cgroup/{name}/cgroup.procs")).Split('\n').Should()
+                .Contain($"{container.InitPid}");
         }
     }
 
@@ -37,7 +41,8 @@ public sealed class RootlessCgroupMountTests
         using TestContainer container = user.Container(bundle.Script("sleep 1000 & wait")).Started();
         Eventually.True(() => ProcessTree.DescendantsOf(container.InitPid).Count == 1, "the shell's child");
         int[] everyone = [.. ProcessTree.DescendantsOf(container.InitPid).Append(container.InitPid).Order()];
-        container.Invoke("ps", "--format", "json").ShouldSucceed().Json.AsArray().Select(pid => pid!.GetValue<int>()).Should().Equal(everyone);
+        container.Invoke("ps", "--format", "json").ShouldSucceed().Json.AsArray().Select(pid => pid!.GetValue<int>()).Should()
+            .Equal(everyone);
         container.Invoke("ps").ShouldSucceed().Lines.Should().HaveCount(3);
     }
 
@@ -48,8 +53,11 @@ public sealed class RootlessCgroupMountTests
         using OrdinaryUser user = OrdinaryUser.WithoutRanges();
         using TestBundle bundle = user.Bundle();
         bundle.Config["ociVersion"] = "1.2.1";
-        bundle.Linux["resources"] = JsonNode.Parse("""{ "pids": { "limit": 0 }, "memory": { "limit": 0, "swap": 0 }, "cpu": { "shares": 0, "quota": 0, "burst": 0, "idle": 0, "cpus": "" }, "blockIO": { "weight": 0 } }""");
-        using (TestContainer container = user.Container(bundle.Script("true & wait; echo fine"))) container.Run().ShouldSucceed().Text.Should().Be("fine");
+        bundle.Linux["resources"] =
+            JsonNode.Parse(
+            """{ "pids": { "limit": 0 }, "memory": { "limit": 0, "swap": 0 }, "cpu": { "shares": 0, "quota": 0, "burst": 0, "idle": 0, "cpus": "" }, "blockIO": { "weight": 0 } }""");
+        using (TestContainer container = user.Container(bundle.Script("true & wait; echo fine")))
+            container.Run().ShouldSucceed().Text.Should().Be("fine");
         bundle.Config["ociVersion"] = "1.3.0";
         using TestContainer limited = user.Container(bundle);
         limited.Run().ShouldFail(1, "rootless needs no limits");

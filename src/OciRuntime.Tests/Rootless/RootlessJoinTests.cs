@@ -32,7 +32,9 @@ public sealed class RootlessJoinTests
         _user.Dispose();
     }
 
-    /// <summary>None, each and all of the others (in a joined mount namespace the bundle is not to be found), with the pid namespace and without it.</summary>
+    /// <summary>
+    /// None, each and all of the others (in a joined mount namespace the bundle is not to be found), with the pid namespace and without it.
+    /// </summary>
     private static IEnumerable<string[]> Sets()
     {
         string[] others = [.. Kinds.Except(["pid", "mount"])];
@@ -43,7 +45,10 @@ public sealed class RootlessJoinTests
         }
     }
 
-    /// <summary>The namespaces that are not joined are new. What the kernel shows of the process, with the user namespace before and behind them in the list.</summary>
+    /// <summary>
+    /// The namespaces that are not joined are new. What the kernel shows of the process, with the user namespace before and behind them in
+    /// the list.
+    /// </summary>
     [Test]
     public void Every_kind_of_namespace([Values] bool userLast)
     {
@@ -51,7 +56,8 @@ public sealed class RootlessJoinTests
         {
             using TestBundle bundle = Bundle(set, userLast);
             string[] files = [.. Kinds.Select(FileOf)];
-            using TestContainer second = _user.Container(bundle.Script($"for kind in user {string.Join(' ', files)}; do readlink /proc/self/ns/$kind; done"));
+            using TestContainer second =
+                _user.Container(bundle.Script($"for kind in user {string.Join(' ', files)}; do readlink /proc/self/ns/$kind; done"));
             string because = $"joined user {string.Join(' ', set)}";
             CommandResult result = second.Run();
             result.Succeeded.Should().BeTrue("{0}: {1}", because, result);
@@ -60,8 +66,15 @@ public sealed class RootlessJoinTests
             for (int i = 0; i < Kinds.Length; i++)
             {
                 string firsts = $"{files[i]}:[{_first.NamespaceInode(files[i])}]";
-                if (set.Contains(Kinds[i])) lines[i + 1].Should().Be(firsts, because);
-                else lines[i + 1].Should().NotBe(firsts, because).And.NotBe($"{files[i]}:[{ProcessView.HostNamespaceInode(files[i])}]", because);
+                if (set.Contains(Kinds[i]))
+                {
+                    lines[i + 1].Should().Be(firsts, because);
+                }
+                else
+                {
+                    lines[i + 1].Should()
+                        .NotBe(firsts, because).And.NotBe($"{files[i]}:[{ProcessView.HostNamespaceInode(files[i])}]", because);
+                }
             }
         }
     }
@@ -86,7 +99,8 @@ public sealed class RootlessJoinTests
     private TestBundle Bundle(string[] joined, bool userLast)
     {
         TestBundle bundle = _user.Bundle();
-        foreach (string kind in Kinds) bundle.AddNamespace(kind, joined.Contains(kind) ? $"/proc/{_first.InitPid}/ns/{FileOf(kind)}" : null);
+        foreach (string kind in Kinds)
+            bundle.AddNamespace(kind, joined.Contains(kind) ? $"/proc/{_first.InitPid}/ns/{FileOf(kind)}" : null);
         bundle.AddNamespace("user", $"/proc/{_first.InitPid}/ns/user");
         if (!userLast)
         {

@@ -30,17 +30,19 @@ public sealed class RootlessTests
             for applet in sh cat id ls tty; do ln -s busybox box/rootfs/bin/$applet; done
             cd box && ../ocirun spec --rootless
             """).ShouldSucceed();
-        using var pty = new Pty();
+        using Pty pty = new();
         // No $XDG_RUNTIME_DIR either, as after su.
         string fallback = $"/tmp/ocirun-{_user.Uid}";
         try
         {
-            using RunningCommand run = _user.WithoutRuntimeDirectory.Start(["run", "--bundle", $"{_user.Directory}/box", "box"], pty.Options with { NewSession = true });
+            using RunningCommand run = _user.WithoutRuntimeDirectory.Start(["run", "--bundle", $"{_user.Directory}/box", "box"],
+                pty.Options with { NewSession = true });
             pty.Master.ReadUntil("# ");
             File.GetUnixFileMode(fallback).Should().Be(UnixFileMode.StickyBit | (UnixFileMode)0b111_000_000);
             pty.Master.Write("id -u; tty; cat /proc/self/uid_map; exit 5\n");
             run.Wait().ExitCode.Should().Be(5, pty.Master.ReadToEnd(TimeSpan.FromSeconds(1)));
-            pty.Master.ReadToEnd(TimeSpan.FromSeconds(1)).Should().Contain("\r\n0\r\n/dev/pts/0\r\n").And.MatchRegex($@"0\s+{_user.Uid}\s+1\r\n");
+            pty.Master.ReadToEnd(TimeSpan.FromSeconds(1)).Should()
+                .Contain("\r\n0\r\n/dev/pts/0\r\n").And.MatchRegex($@"0\s+{_user.Uid}\s+1\r\n");
             Directory.GetFileSystemEntries(fallback).Should().BeEmpty();
         }
         finally
@@ -59,12 +61,15 @@ public sealed class RootlessTests
         string unreadable = $"{shared}/roots";
         File.WriteAllText(unreadable, "secret");
         File.SetUnixFileMode(unreadable, UnixFileMode.UserRead);
-        bundle.AddMount("/shared", null, shared, "bind").AddMount("/ro", null, shared, "bind", "ro").AddMount("/hostname", null, "/etc/hostname", "rbind", "ro", "nosuid", "nodev");
-        bundle.AddMount("/big", "tmpfs", "tmpfs", "size=1m", "uid=0", "mode=700").AddNamespace("network").AddNamespace("time").Capabilities("CAP_NET_BIND_SERVICE");
+        bundle.AddMount("/shared", null, shared, "bind").AddMount("/ro", null, shared, "bind", "ro")
+            .AddMount("/hostname", null, "/etc/hostname", "rbind", "ro", "nosuid", "nodev");
+        bundle.AddMount("/big", "tmpfs", "tmpfs", "size=1m", "uid=0", "mode=700").AddNamespace("network").AddNamespace("time")
+            .Capabilities("CAP_NET_BIND_SERVICE");
         bundle.Linux["sysctl"] = new JsonObject { ["net.ipv4.ip_forward"] = "1", ["kernel.shmmni"] = "99" };
         bundle.Linux["timeOffsets"] = new JsonObject { ["boottime"] = new JsonObject { ["secs"] = 1000000 } };
         bundle.Linux["devices"] = new JsonArray(new JsonObject { ["path"] = "/dev/pipe", ["type"] = "p" });
-        bundle.Linux["seccomp"] = JsonNode.Parse("""{"defaultAction":"SCMP_ACT_ALLOW","syscalls":[{"names":["sync"],"action":"SCMP_ACT_ERRNO"}]}""");
+        bundle.Linux["seccomp"] =
+            JsonNode.Parse("""{"defaultAction":"SCMP_ACT_ALLOW","syscalls":[{"names":["sync"],"action":"SCMP_ACT_ERRNO"}]}""");
         bundle.Process["noNewPrivileges"] = false;
         bundle.Process["oomScoreAdj"] = 321;
         bundle.Process["rlimits"] = new JsonArray(new JsonObject { ["type"] = "RLIMIT_NOFILE", ["soft"] = 64, ["hard"] = 77 });
@@ -95,7 +100,8 @@ public sealed class RootlessTests
         int.Parse(lines[2]).Should().BeGreaterThan(1000000);
         // /proc/keys is masked.
         lines[^8..].Should().Equal("1", "99", "0", "prw-rw-rw- 0", "crw-rw-rw- 65534", "drwx------ 0", "ready", "");
-        container.ErrorOutput.Should().ContainAll("/shared/roots': Permission denied", "/ro/x: Read-only", "/x: Read-only", "/proc/sys/kernel/shmmni: Read-only");
+        container.ErrorOutput.Should()
+            .ContainAll("/shared/roots': Permission denied", "/ro/x: Read-only", "/x: Read-only", "/proc/sys/kernel/shmmni: Read-only");
     }
 
     [Test]
@@ -106,18 +112,18 @@ public sealed class RootlessTests
         string[] kinds = ["prestart", "createRuntime", "createContainer", "startContainer", "poststart", "poststop"];
         bundle.AddMount("/log", null, log, "bind");
         foreach (string kind in kinds)
-        {
             bundle.AddHook(kind, "/bin/sh", "-c", $"echo {kind} $(id -u) >> {(kind == "startContainer" ? "/log" : log)}/hooks");
-        }
-        using var socket = new ConsoleSocket();
+        using ConsoleSocket socket = new();
         File.SetUnixFileMode(socket.SocketPath, (UnixFileMode)0b111_111_111);
-        using TestContainer container = _user.Container(bundle.Terminal().Script("stty size; trap 'exit 3' USR1; echo up; while :; do sleep 0.02; done"));
+        using TestContainer container =
+            _user.Container(bundle.Terminal().Script("stty size; trap 'exit 3' USR1; echo up; while :; do sleep 0.02; done"));
         container.Create("--console-socket", socket.SocketPath).ShouldSucceed();
         using PtyMaster terminal = socket.Receive();
         container.Status.Should().Be("created");
         container.Start().ShouldSucceed();
         terminal.ReadUntil("up");
-        container.Call("list", "--format", "json").ShouldSucceed().Json.AsArray().Single()!["owner"]!.GetValue<string>().Should().BeOneOf($"#{_user.Uid}", $"{_user.Uid}");
+        container.Call("list", "--format", "json").ShouldSucceed().Json.AsArray().Single()!["owner"]!.GetValue<string>().Should()
+            .BeOneOf($"#{_user.Uid}", $"{_user.Uid}");
         container.Status.Should().Be("running");
         container.InitPid.Should().BePositive();
         container.Kill("USR1").ShouldSucceed();
@@ -125,7 +131,8 @@ public sealed class RootlessTests
         container.Status.Should().Be("stopped");
         container.Delete().ShouldSucceed();
         // Outside he is himself, in his namespace root.
-        File.ReadAllLines($"{log}/hooks").Should().Equal(kinds.Select(kind => $"{kind} {(kind is "createContainer" or "startContainer" ? 0 : _user.Uid)}"));
+        File.ReadAllLines($"{log}/hooks").Should()
+            .Equal(kinds.Select(kind => $"{kind} {(kind is "createContainer" or "startContainer" ? 0 : _user.Uid)}"));
     }
 
     /// <summary>Without privilege groups could not be given up there; with none asked for that is no failure.</summary>
@@ -142,7 +149,9 @@ public sealed class RootlessTests
         second.Run().ShouldSucceed().Lines.Should().Equal("0", "deny", $"user:[{first.NamespaceInode("user")}]");
         other.User(0, 0, 0);
         using TestContainer third = _user.Container(other);
-        third.Run().ShouldFail(1, "/process/user: become uid 0, gid 0, groups 0: setgroups: operation not permitted (EPERM): the user namespace may deny it (/proc/self/setgroups)");
+        third.Run().ShouldFail(1,
+            "/process/user: become uid 0, gid 0, groups 0: setgroups: operation not permitted (EPERM): the user namespace may deny it "
+            + "(/proc/self/setgroups)");
     }
 
     /// <summary>On v1 the places of the cgroups that could not be made stay empty; standard input was once taken for one of them.</summary>
@@ -159,7 +168,7 @@ public sealed class RootlessTests
     [Test]
     public void Readiness_is_reported()
     {
-        using var manager = new NotifySocket();
+        using NotifySocket manager = new();
         File.SetUnixFileMode(manager.Name, (UnixFileMode)0b111_111_111);
         using TestBundle bundle = _user.Bundle();
         Directory.CreateDirectory(bundle.InRootfs("run/notify"));
@@ -184,7 +193,8 @@ public sealed class RootlessTests
             using TestBundle bundle = _user.Bundle();
             bundle.Linux["cgroupsPath"] = $"/{path}/box";
             bundle.Resources["pids"] = new JsonObject { ["limit"] = 33 };
-            string enter = $"for directory in {string.Join(' ', directories)}; do echo $$ > $directory/cgroup.procs; done; exec \"$0\" \"$@\"";
+            string enter =
+                $"for directory in {string.Join(' ', directories)}; do echo $$ > $directory/cgroup.procs; done; exec \"$0\" \"$@\"";
             RuntimeBinary runtime = _user.Runtime with { Launcher = ["sh", "-ec", enter, .. _user.Runtime.Launcher] };
             using (TestContainer container = new TestContainer(bundle.Script("sleep 100"), runtime, _user.NewDirectory(bundle)).Started())
             {
@@ -194,7 +204,8 @@ public sealed class RootlessTests
         }
         finally
         {
-            Array.ForEach(directories, directory => Eventually.Becomes(() => !Directory.Exists($"{directory}/box"), TimeSpan.FromSeconds(2)));
+            Array.ForEach(directories, directory =>
+                Eventually.Becomes(() => !Directory.Exists($"{directory}/box"), TimeSpan.FromSeconds(2)));
             Array.ForEach(directories, Directory.Delete);
         }
     }
@@ -221,7 +232,9 @@ public sealed class RootlessTests
         try
         {
             Directory.CreateDirectory(fallback);
-            _user.WithoutRuntimeDirectory.Run("list").ShouldFail(1, $"state directory {fallback} is not uid {_user.Uid}'s alone (owner 0, mode 0755): remove it, or name another with --root");
+            _user.WithoutRuntimeDirectory.Run("list")
+                .ShouldFail(1,
+                $"state directory {fallback} is not uid {_user.Uid}'s alone (owner 0, mode 0755): remove it, or name another with --root");
             _user.WithoutRuntimeDirectory.Run("state", "x").ShouldFail(1, "owner 0");
             _user.Own(fallback);
             File.SetUnixFileMode(fallback, (UnixFileMode)0b111_111_111);
@@ -241,6 +254,7 @@ public sealed class RootlessTests
     {
         using TestBundle bundle = _user.Bundle();
         _user.Runtime.Run("explain", "--bundle", bundle.Save().Directory).ShouldSucceed().Stdout.Should()
-            .ContainAll("runtime: write deny to setgroups", $"runtime: write uid_map: 0 {_user.Uid} 1", $"runtime: write gid_map: 0 {_user.Gid} 1");
+            .ContainAll("runtime: write deny to setgroups", $"runtime: write uid_map: 0 {_user.Uid} 1",
+            $"runtime: write gid_map: 0 {_user.Gid} 1");
     }
 }

@@ -59,7 +59,8 @@ public sealed class SubordinateIdTests
         using TestBundle bundle = Bundle();
         Map(bundle, "gidMappings", (0, _user.Gid, 1));
         _user.Runtime.Run("explain", "--bundle", bundle.Save().Directory).ShouldSucceed().Stdout.Should()
-            .ContainAll("write deny to setgroups", $"/newuidmap PID 0 {_user.Uid} 1 1 {_user.Ranges.Uids} 65535", $"write gid_map: 0 {_user.Gid} 1").And.NotContain("newgidmap");
+            .ContainAll("write deny to setgroups", $"/newuidmap PID 0 {_user.Uid} 1 1 {_user.Ranges.Uids} 65535",
+            $"write gid_map: 0 {_user.Gid} 1").And.NotContain("newgidmap");
         using TestContainer container = _user.Container(bundle.User(5, 0).Script("id -u; cat /proc/self/setgroups"));
         container.Run().ShouldSucceed().Stdout.Should().Be("5\ndeny\n");
     }
@@ -72,7 +73,8 @@ public sealed class SubordinateIdTests
         (uint id, uint range) = map == "uidMappings" ? (_user.Uid, _user.Ranges.Uids) : (_user.Gid, _user.Ranges.Gids);
         Map(bundle, map, (0, id, 1), (1, range + 1, 65536));
         using TestContainer container = _user.Container(bundle);
-        container.Run().ShouldFail(1, $"/linux/{map}: ", helper, $"1 {range + 1} 65536: exit status 1: ", "not allowed", $"may map only his ranges in {file}: {range}:65536");
+        container.Run().ShouldFail(1, $"/linux/{map}: ", helper, $"1 {range + 1} 65536: exit status 1: ", "not allowed",
+            $"may map only his ranges in {file}: {range}:65536");
     }
 
     [Test]
@@ -81,7 +83,8 @@ public sealed class SubordinateIdTests
         using TestBundle bundle = Bundle();
         RuntimeBinary runtime = _user.With("PATH=/nonexistent:.");
         runtime.Run("create", "--bundle", bundle.Save().Directory, "x").ShouldFail(
-            1, $"/linux/uidMappings: without privilege only the caller's own uid, {_user.Uid}, can be mapped, alone (size 1); anything else takes the program newuidmap, which is not in PATH: install it (Debian: uidmap");
+            1, $"/linux/uidMappings: without privilege only the caller's own uid, {_user.Uid}, can be mapped, alone (size 1); anything "
+            + $"else takes the program newuidmap, which is not in PATH: install it (Debian: uidmap");
         runtime.Run("explain", "--bundle", bundle.Directory).ShouldFail(1, "newuidmap, which is not in PATH");
     }
 
@@ -113,7 +116,10 @@ public sealed class SubordinateIdTests
     }
 
     private static void Map(TestBundle bundle, string map, params (uint Inside, uint Outside, uint Size)[] lines) =>
-        bundle.Linux[map] = new JsonArray([.. lines.Select(line => new JsonObject { ["containerID"] = line.Inside, ["hostID"] = line.Outside, ["size"] = line.Size })]);
+        bundle.Linux[map] =
+        new JsonArray([
+        .. lines.Select(line => new JsonObject { ["containerID"] = line.Inside, ["hostID"] = line.Outside, ["size"] = line.Size })]);
 
-    private static uint[] Numbers(string text) => [.. text.Split((char[])[' ', '\t', '\n'], StringSplitOptions.RemoveEmptyEntries).Select(uint.Parse)];
+    private static uint[] Numbers(string text) =>
+        [.. text.Split((char[])[' ', '\t', '\n'], StringSplitOptions.RemoveEmptyEntries).Select(uint.Parse)];
 }

@@ -15,7 +15,8 @@ public sealed class AgentTests(bool noNewPrivileges)
 
     private TestBundle New(AgentSocket agent, params string[] names)
     {
-        TestBundle bundle = new TestBundle().Script("mkdir /tmp/x").NoNewPrivileges(noNewPrivileges).Writable().Seccomp("SCMP_ACT_ALLOW").Rule("SCMP_ACT_NOTIFY", names);
+        TestBundle bundle = new TestBundle().Script("mkdir /tmp/x").NoNewPrivileges(noNewPrivileges).Writable().Seccomp("SCMP_ACT_ALLOW")
+            .Rule("SCMP_ACT_NOTIFY", names);
         bundle.Linux["seccomp"]!["listenerPath"] = agent.Path;
         bundle.Linux["seccomp"]!["listenerMetadata"] = "some \"text\"";
         return bundle;
@@ -29,7 +30,7 @@ public sealed class AgentTests(bool noNewPrivileges)
         bundle.Annotations["a"] = "b";
         using TestContainer container = new(bundle);
         container.Create().ShouldSucceed();
-        Eventually.True(() => agent.State != null, "the agent has read what it got");
+        Eventually.True(() => agent.State is not null, "the agent has read what it got");
         // Sent while the container was created, in the form that the specification has.
         JsonObject state = agent.State!;
         state["fds"]!.ToJsonString().Should().Be("""["seccompFd"]""");
@@ -71,7 +72,11 @@ public sealed class AgentTests(bool noNewPrivileges)
         bundle.Linux["seccomp"]!.AsObject().Remove("listenerPath");
         if (way != "variable") bundle.Annotations["run.oci.seccomp.receiver"] = agent.Path;
         using TestContainer container = new(bundle);
-        if (way != "annotation") container.Options = new() { Env = new Dictionary<string, string?> { ["RUN_OCI_SECCOMP_RECEIVER"] = way == "both" ? "/nowhere" : agent.Path } };
+        if (way != "annotation")
+        {
+            container.Options =
+                new() { Env = new Dictionary<string, string?> { ["RUN_OCI_SECCOMP_RECEIVER"] = way == "both" ? "/nowhere" : agent.Path } };
+        }
         container.Create().ShouldSucceed();
         container.InitPid.Should().BePositive("it is what WaitExit waits for");
         container.Start().ShouldSucceed();

@@ -22,7 +22,8 @@ public sealed class CompilerTests
             foreach (SeccompArch arch in Enum.GetValues<SeccompArch>())
             {
                 int number = SyscallTable.Number(index, arch), theirs = LibSeccomp.Number(name, arch);
-                // Below -100 are calls that do not exist, or that have a number besides socketcall and ipc, which libseccomp does not tell here.
+                // Below -100 are calls that do not exist, or that have a number besides socketcall and ipc, which libseccomp does not tell
+                // here.
                 if (theirs >= 0) SeccompArchs.KernelNumber(arch, number).Should().Be((uint)theirs, $"{name} on {arch}");
                 else if (SyscallTable.Multiplex(index).Number < 0) number.Should().Be(-1, $"{name} on {arch}");
             }
@@ -43,7 +44,8 @@ public sealed class CompilerTests
     [Test]
     public void Unknown_names_are_left_out_and_told()
     {
-        SeccompProgram program = SeccompCompiler.Compile(Profile("SCMP_ACT_ERRNO", Rule("SCMP_ACT_ALLOW", "read", "made_up")), SeccompArch.X64);
+        SeccompProgram program =
+            SeccompCompiler.Compile(Profile("SCMP_ACT_ERRNO", Rule("SCMP_ACT_ALLOW", "read", "made_up")), SeccompArch.X64);
         program.UnknownNames.Should().Equal("made_up");
     }
 
@@ -61,9 +63,25 @@ public sealed class CompilerTests
     [Test]
     public void Contradictions_are_refused()
     {
-        SeccompSyscall Rule(string action) => new() { Names = ["socket"], Action = action, Args = [new SeccompArg { Index = 0, Value = 16, Op = "SCMP_CMP_EQ" }] };
-        Action compile = () => SeccompCompiler.Compile(Profile("SCMP_ACT_ERRNO", Rule("SCMP_ACT_ALLOW"), Rule("SCMP_ACT_LOG")), SeccompArch.X64);
+        SeccompSyscall Rule(string action) =>
+            new() { Names = ["socket"], Action = action, Args = [new SeccompArg { Index = 0, Value = 16, Op = "SCMP_CMP_EQ" }] };
+        Action compile = () =>
+            SeccompCompiler.Compile(Profile("SCMP_ACT_ERRNO", Rule("SCMP_ACT_ALLOW"), Rule("SCMP_ACT_LOG")), SeccompArch.X64);
         compile.Should().Throw<OciException>().WithMessage("/linux/seccomp/syscalls/1: the rule for socket contradicts an earlier one*LOG");
+    }
+
+    [Test]
+    public void Words_for_architectures_are_in_the_order_of_these()
+    {
+        SeccompArch[] all = Enum.GetValues<SeccompArch>();
+        SpecWords.SeccompArchitectures[..all.Length].Select(static word => word["SCMP_ARCH_".Length..].Replace("_", "")).Should()
+            .Equal(all.Select(static arch => arch switch
+            {
+                SeccompArch.X64 => "X8664",
+                SeccompArch.Arm64 => "AARCH64",
+                _ => arch.ToString().ToUpperInvariant(),
+            }));
+        SeccompArchs.Parse(SpecWords.SeccompArchitectures[all.Length]).Should().BeNull("there is no table");
     }
 
     [TestCase("SCMP_ARCH_LOONGARCH64", "*/linux/seccomp/architectures/0: SCMP_ARCH_LOONGARCH64 is not supported*")]
@@ -85,8 +103,10 @@ public sealed class CompilerTests
         program.Length.Should().BeInRange(1500, SeccompFilter.MaxInstructions);
         foreach (ulong value in (ulong[])[0, 1, 700, 1499])
         {
-            FilterInterpreter.Run(program, new SampleCall(0xc000003e, 135, [value * 3, 0, 0, 0, 0, 0]), false).Should().Be(SeccompFilter.RET_ALLOW);
-            FilterInterpreter.Run(program, new SampleCall(0xc000003e, 135, [(value * 3) + 1, 0, 0, 0, 0, 0]), false).Should().Be(SeccompFilter.RET_ERRNO | Errno.EPERM);
+            FilterInterpreter.Run(program, new SampleCall(0xc000003e, 135, [value * 3, 0, 0, 0, 0, 0]), false).Should()
+                .Be(SeccompFilter.RET_ALLOW);
+            FilterInterpreter.Run(program, new SampleCall(0xc000003e, 135, [(value * 3) + 1, 0, 0, 0, 0, 0]), false).Should()
+                .Be(SeccompFilter.RET_ERRNO | Errno.EPERM);
         }
         Action compile = () => SeccompCompiler.Compile(Values(5000), SeccompArch.X64);
         compile.Should().Throw<OciException>().WithMessage("/linux/seccomp: the filter*the kernel takes*");
@@ -103,13 +123,17 @@ public sealed class CompilerTests
         uint expected = allowed ? SeccompFilter.RET_ALLOW : SeccompFilter.RET_ERRNO | Errno.EPERM;
         FilterInterpreter.Run(SeccompCompiler.Compile(profile, SeccompArch.X64).Instructions, call, false).Should().Be(expected);
         uint theirs = FilterInterpreter.Run(LibSeccomp.Compile(profile, SeccompArch.X64, out _)!, call, false);
-        TestContext.Out.WriteLine($"libseccomp returns {SeccompWords.Describe(theirs)}, which is {(theirs == expected ? "right" : "wrong")}");
+        TestContext.Out.WriteLine(
+            $"libseccomp returns {SeccompWords.Describe(theirs)}, which is {(theirs == expected ? "right" : "wrong")}");
     }
 
     private static SeccompSyscall Conditions(string rule) => new()
     {
-        Names = ["personality"], Action = "SCMP_ACT_ALLOW",
-        Args = [.. rule.Split(" & ").Select(static text => text.Split(' ')).Select(static words => new SeccompArg { Index = (uint)(words[0][1] - '0'), Op = "SCMP_CMP_" + words[1], Value = ulong.Parse(words[2]) })],
+        Names = ["personality"],
+        Action = "SCMP_ACT_ALLOW",
+        Args = [.. rule.Split(" & ").Select(static text => text.Split(' '))
+            .Select(static words =>
+            new SeccompArg { Index = (uint)(words[0][1] - '0'), Op = "SCMP_CMP_" + words[1], Value = ulong.Parse(words[2]) })],
     };
 
     [TestCase(null, SeccompFilter.FLAG_SPEC_ALLOW)]
@@ -124,12 +148,18 @@ public sealed class CompilerTests
     }
 
     private static LinuxSeccomp Values(int count) => Profile("SCMP_ACT_ERRNO", [.. Enumerable.Range(0, count).Select(static i =>
-        new SeccompSyscall { Names = ["personality"], Action = "SCMP_ACT_ALLOW", Args = [new SeccompArg { Index = 0, Value = (ulong)i * 3, Op = "SCMP_CMP_EQ" }] })]);
+        new SeccompSyscall
+        {
+            Names = ["personality"], Action = "SCMP_ACT_ALLOW",
+            Args = [new SeccompArg { Index = 0, Value = (ulong)i * 3, Op = "SCMP_CMP_EQ" }]
+        })]);
 
-    private static LinuxSeccomp Profile(string defaultAction, params SeccompSyscall[] rules) => new() { DefaultAction = defaultAction, Syscalls = rules };
+    private static LinuxSeccomp Profile(string defaultAction, params SeccompSyscall[] rules) =>
+        new() { DefaultAction = defaultAction, Syscalls = rules };
 
     private static SeccompSyscall Rule(string action, params string[] names) => new() { Names = names, Action = action };
 
     private static uint Run(LinuxSeccomp profile, uint number) =>
-        FilterInterpreter.Run(SeccompCompiler.Compile(profile, SeccompArch.X64).Instructions, new SampleCall(0xc000003e, number, new ulong[6]), false);
+        FilterInterpreter.Run(SeccompCompiler.Compile(profile, SeccompArch.X64).Instructions,
+        new SampleCall(0xc000003e, number, new ulong[6]), false);
 }

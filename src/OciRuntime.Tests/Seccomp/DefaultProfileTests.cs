@@ -10,11 +10,14 @@ using OciRuntime.Tests.Support;
 
 namespace OciRuntime.Tests.Seccomp;
 
-/// <summary>The profile that nearly every container has: Podman's own file, and the same in the shapes that Docker and containerd give it.</summary>
+/// <summary>
+/// The profile that nearly every container has: Podman's own file, and the same in the shapes that Docker and containerd give it.
+/// </summary>
 public sealed class DefaultProfileTests
 {
     private const string PodmanProfile = "/usr/share/containers/seccomp.json";
-    private static readonly string[] DefaultCapabilities = ["CAP_CHOWN", "CAP_KILL", "CAP_NET_BIND_SERVICE", "CAP_SYS_CHROOT", "CAP_SETUID"];
+    private static readonly string[] DefaultCapabilities = ["CAP_CHOWN", "CAP_KILL", "CAP_NET_BIND_SERVICE", "CAP_SYS_CHROOT",
+        "CAP_SETUID"];
 
     /// <summary>Profiles that are tested, by name.</summary>
     private static IEnumerable<TestCaseData> Profiles()
@@ -31,7 +34,8 @@ public sealed class DefaultProfileTests
         SockFilter[] ours = SeccompCompiler.Compile(profile, SeccompArch.X64).Instructions;
         SockFilter[] theirs = LibSeccomp.Compile(profile, SeccompArch.X64, out _)!;
         int differences = DifferentialTests.CountDifferences(profile, SeccompArch.X64, ours, theirs);
-        TestContext.Out.WriteLine($"{client}: {ours.Length} instructions, libseccomp {theirs.Length} (with its binary tree, without the ENOSYS rule)");
+        TestContext.Out.WriteLine(
+            $"{client}: {ours.Length} instructions, libseccomp {theirs.Length} (with its binary tree, without the ENOSYS rule)");
         differences.Should().Be(0);
         ours.Length.Should().BeLessThan(theirs.Length);
     }
@@ -40,7 +44,8 @@ public sealed class DefaultProfileTests
     public void Compilation_is_fast()
     {
         LinuxSeccomp profile = Load("docker");
-        double ours = Best(() => SeccompCompiler.Compile(profile, SeccompArch.X64)), theirs = Best(() => LibSeccomp.Compile(profile, SeccompArch.X64, out _));
+        double ours = Best(() => SeccompCompiler.Compile(profile, SeccompArch.X64)),
+            theirs = Best(() => LibSeccomp.Compile(profile, SeccompArch.X64, out _));
         TestContext.Out.WriteLine($"Docker's default profile: {ours:0} us, libseccomp {theirs:0} us");
         // Debug builds and busy machines are several times slower than the 200 us that the published program is held to (docs/seccomp.md).
         ours.Should().BeLessThan(2000);
@@ -62,9 +67,9 @@ public sealed class DefaultProfileTests
     internal static LinuxSeccomp Load(string client) => Parse(Shape(client));
 
     /// <summary>
-    /// linux.seccomp as the client writes it into config.json. Docker and containerd have the same list of calls compiled into them (all three
-    /// descend from Docker's), so theirs are made from Podman's file: Docker puts one name into each rule and the architectures of the machine,
-    /// containerd has one rule for all names without conditions and lists x86_64 with its two siblings.
+    /// linux.seccomp as the client writes it into config.json. Docker and containerd have the same list of calls compiled into them (all
+    /// three descend from Docker's), so theirs are made from Podman's file: Docker puts one name into each rule and the architectures of
+    /// the machine, containerd has one rule for all names without conditions and lists x86_64 with its two siblings.
     /// </summary>
     internal static JsonObject Shape(string client)
     {
@@ -77,11 +82,19 @@ public sealed class DefaultProfileTests
             if (!Applies(rule)) continue;
             string[] names = [.. rule["names"]!.AsArray().Select(static n => n!.GetValue<string>())];
             bool plain = rule["action"]!.GetValue<string>() == "SCMP_ACT_ALLOW" && rule["args"] is null or JsonArray { Count: 0 };
-            if (client == "containerd" && plain) unconditional.AddRange(names);
-            else foreach (string[] group in client == "docker" ? names.Select(static n => new[] { n }) : [names]) rules.Add(Rule(rule, group));
+            if (client == "containerd" && plain)
+            {
+                unconditional.AddRange(names);
+            }
+            else
+            {
+                foreach (string[] group in client == "docker" ? names.Select(static n => new[] { n }) : [names])
+                    rules.Add(Rule(rule, group));
+            }
         }
         if (client == "docker") RestrictClone(rules);
-        if (unconditional.Count > 0) rules.Insert(0, new JsonObject { ["names"] = TestBundle.Strings([.. unconditional]), ["action"] = "SCMP_ACT_ALLOW" });
+        if (unconditional.Count > 0)
+            rules.Insert(0, new JsonObject { ["names"] = TestBundle.Strings([.. unconditional]), ["action"] = "SCMP_ACT_ALLOW" });
         return new JsonObject
         {
             ["defaultAction"] = file["defaultAction"]!.DeepClone(),
@@ -91,17 +104,25 @@ public sealed class DefaultProfileTests
         };
     }
 
-    /// <summary>Docker lets nobody make namespaces with clone or unshare, and answers clone3, whose flags are out of a filter's reach, with ENOSYS.</summary>
+    /// <summary>
+    /// Docker lets nobody make namespaces with clone or unshare, and answers clone3, whose flags are out of a filter's reach, with ENOSYS.
+    /// </summary>
     private static void RestrictClone(JsonArray rules)
     {
-        foreach (JsonNode? rule in rules.Where(static r => r!["names"]![0]!.GetValue<string>() is "clone" or "clone3" or "unshare").ToArray()) rules.Remove(rule);
-        rules.Add(JsonNode.Parse("""{ "names": ["clone"], "action": "SCMP_ACT_ALLOW", "args": [{ "index": 0, "value": 2114060288, "op": "SCMP_CMP_MASKED_EQ" }] }"""));
+        foreach (JsonNode? rule in rules.Where(static r => r!["names"]![0]!.GetValue<string>() is "clone" or "clone3" or "unshare")
+            .ToArray())
+        {
+            rules.Remove(rule);
+        }
+        rules.Add(JsonNode.Parse(
+            """{ "names": ["clone"], "action": "SCMP_ACT_ALLOW", "args": [{ "index": 0, "value": 2114060288, "op": "SCMP_CMP_MASKED_EQ" }] }"""));
         rules.Add(JsonNode.Parse("""{ "names": ["clone3"], "action": "SCMP_ACT_ERRNO", "errnoRet": 38 }"""));
     }
 
     private static bool Applies(JsonObject rule)
     {
-        string[] Words(string section, string list) => [.. (rule[section]?[list] as JsonArray ?? []).Select(static n => n!.GetValue<string>())];
+        string[] Words(string section, string list) =>
+            [.. (rule[section]?[list] as JsonArray ?? []).Select(static n => n!.GetValue<string>())];
         string[] archs = Words("includes", "arches"), caps = Words("includes", "caps");
         if (archs.Length > 0 && !archs.Contains("amd64")) return false;
         if (caps.Length > 0 && !caps.Any(DefaultCapabilities.Contains)) return false;

@@ -10,12 +10,14 @@ namespace OciRuntime.Tests.Seccomp;
 /// The proof that the compiler means what libseccomp means: both programs are interpreted over every system call number, architecture and
 /// sampled arguments, and must return the same action. <see cref="ProfileMeaning"/> is the judge where they do not.
 /// </summary>
+[Category("Slow")]
 public sealed class DifferentialTests
 {
     private const int Profiles = 600, Seed = 20240607;
     private static readonly uint[] SpecialNumbers =
     [
-        0xf0001, 0xf0002, 0xf0006, 0xf0007, 0x3fffffff, 0x40000000, 0x40000200, 0x400003ff, 0x7fffffff, 0x80000000, 0x80000001, 0xbfffffff, 0xc0000000, 0xc0000001,
+        0xf0001, 0xf0002, 0xf0006, 0xf0007, 0x3fffffff, 0x40000000, 0x40000200, 0x400003ff, 0x7fffffff, 0x80000000, 0x80000001, 0xbfffffff,
+        0xc0000000, 0xc0000001,
         0xfffffffe, 0xffffffff,
     ];
 
@@ -42,23 +44,24 @@ public sealed class DifferentialTests
         ProfileMeaning meaning = new(profile, native);
         bool bigEndian = SeccompArchs.IsBigEndian(native);
         return Samples(meaning, new Random(Seed)).Count(call =>
-            FilterInterpreter.Run(ours, call, bigEndian) != (meaning.IsNewer(call) ? ProfileMeaning.NewCallAction : FilterInterpreter.Run(theirs, call, bigEndian)));
+            FilterInterpreter.Run(ours, call, bigEndian) != (meaning.IsNewer(call) ? ProfileMeaning.NewCallAction
+            : FilterInterpreter.Run(theirs, call, bigEndian)));
     }
 
     private static void Compare(LinuxSeccomp profile, SeccompArch native, Random random, Tally tally, string what)
     {
         SockFilter[]? theirs = LibSeccomp.Compile(profile, native, out int errno);
         SockFilter[]? ours = Compile(profile, native, out string refusal);
-        if (theirs == null && ours == null)
+        if (theirs is null && ours is null)
         {
             tally.Refused++;
         }
-        else if (theirs == null)
+        else if (theirs is null)
         {
             // libseccomp minds contradictions about calls that the architecture does not have.
             tally.RefusedByThem++;
         }
-        else if (ours == null)
+        else if (ours is null)
         {
             theirs.Length.Should().BeGreaterThan(SeccompFilter.MaxInstructions, $"{what}: libseccomp takes what we refuse: {refusal}");
         }
@@ -85,7 +88,8 @@ public sealed class DifferentialTests
         }
     }
 
-    private static void CompareCalls(SockFilter[] ours, SockFilter[] theirs, ProfileMeaning meaning, bool bigEndian, Random random, Tally tally, string what)
+    private static void CompareCalls(SockFilter[] ours, SockFilter[] theirs, ProfileMeaning meaning, bool bigEndian, Random random,
+        Tally tally, string what)
     {
         HashSet<(uint, uint)> broken = [];
         List<SampleCall> doubtful = [];
@@ -101,16 +105,20 @@ public sealed class DifferentialTests
             uint t = FilterInterpreter.Run(theirs, call, bigEndian);
             uint[] meant = o == t ? [] : meaning.Actions(call);
             if (o == t) continue;
-            if (!meant.Contains(o)) Assert.Fail($"{what}: {call}: we return {o:x}, libseccomp {t:x}, possible are {string.Join(' ', meant.Select(static a => a.ToString("x")))}");
+            string possible = string.Join(' ', meant.Select(static a => a.ToString("x")));
+            if (!meant.Contains(o)) Assert.Fail($"{what}: {call}: we return {o:x}, libseccomp {t:x}, possible are {possible}");
             if (meant.Contains(t)) doubtful.Add(call);
-            // libseccomp compares the wrong half of an argument, or forgets a rule (docs/seccomp.md): an answer that the profile cannot mean.
+            // libseccomp compares the wrong half of an argument, or forgets a rule (docs/seccomp.md): an answer that the profile cannot
+            // mean.
             else if (broken.Add((call.Arch, call.Number))) tally.BrokenChecks++;
         }
         // Two rules fit, and libseccomp prefers the other one. Its check of that very call may be broken; then it prefers by accident.
         foreach (SampleCall call in doubtful) if (!broken.Contains((call.Arch, call.Number))) tally.Unexplained++;
     }
 
-    /// <summary>Every number on every architecture once, and those with conditions many times, around the values they are compared with.</summary>
+    /// <summary>
+    /// Every number on every architecture once, and those with conditions many times, around the values they are compared with.
+    /// </summary>
     internal static IEnumerable<SampleCall> Samples(ProfileMeaning meaning, Random random)
     {
         foreach (uint arch in Enum.GetValues<SeccompArch>().Select(SeccompArchs.AuditToken).Distinct().Append(0x12345678u))
@@ -167,7 +175,8 @@ public sealed class DifferentialTests
         public long TheirLength { get; set; }
 
         public override string ToString() =>
-            $"{Compared} profiles compared, {Refused} refused by both, {RefusedByThem} by libseccomp only; {Calls} calls, {Unexplained} with an unexplained difference; "
+            $"{Compared} profiles compared, {Refused} refused by both, {RefusedByThem} by libseccomp only; "
+            + $"{Calls} calls, {Unexplained} with an unexplained difference; "
             + $"{BrokenChecks} argument checks broken in libseccomp; instructions: {OurLength} ours, {TheirLength} libseccomp's";
     }
 }

@@ -5,7 +5,8 @@ namespace OciRuntime.Tests.Seccomp;
 /// <summary>A system call as a filter sees it.</summary>
 internal readonly record struct SampleCall(uint Arch, uint Number, ulong[] Arguments)
 {
-    public override string ToString() => $"arch {Arch:x} number {Number} ({Number:x}) arguments {string.Join(' ', Arguments.Select(static a => a.ToString("x")))}";
+    public override string ToString() =>
+        $"arch {Arch:x} number {Number} ({Number:x}) arguments {string.Join(' ', Arguments.Select(static a => a.ToString("x")))}";
 }
 
 /// <summary>The kernel's seccomp filters in C#, strict: what the kernel's checker refuses is an error here.</summary>

@@ -7,6 +7,7 @@ using OciRuntime.Spec;
 namespace OciRuntime.Tests.Seccomp;
 
 /// <summary>Debian's libseccomp, used the way runc uses it: the other opinion on what a profile means.</summary>
+[NeedsMachine]
 internal static unsafe partial class LibSeccomp
 {
     private const string Library = "libseccomp.so.2";
@@ -16,7 +17,9 @@ internal static unsafe partial class LibSeccomp
     /// <summary>True when this libseccomp has the name in its tables.</summary>
     public static bool Knows(string name) => seccomp_syscall_resolve_name(name) != -1;
 
-    /// <summary>Number on an architecture, pseudo numbers below -100 for what it does not have, or only behind socketcall and ipc.</summary>
+    /// <summary>
+    /// Number on an architecture, pseudo numbers below -100 for what it does not have, or only behind socketcall and ipc.
+    /// </summary>
     public static int Number(string name, SeccompArch arch) => seccomp_syscall_resolve_name_arch(Token(arch), name);
 
     /// <summary>The program, or null with the errno with which libseccomp refused a rule.</summary>
@@ -80,13 +83,15 @@ internal static unsafe partial class LibSeccomp
         string path = Path.GetTempFileName();
         try
         {
-            using (FileStream file = File.Open(path, FileMode.Truncate)) Check(seccomp_export_bpf(context, (int)file.SafeFileHandle.DangerousGetHandle()), "seccomp_export_bpf");
+            using (FileStream file = File.Open(path, FileMode.Truncate))
+                Check(seccomp_export_bpf(context, (int)file.SafeFileHandle.DangerousGetHandle()), "seccomp_export_bpf");
             SockFilter[] program = MemoryMarshal.Cast<byte, SockFilter>(File.ReadAllBytes(path)).ToArray();
             if (!bigEndian) return program;
             // Written in the byte order of the machine it is for.
             return Array.ConvertAll(program, static i => i with
             {
-                Code = System.Buffers.Binary.BinaryPrimitives.ReverseEndianness(i.Code), Constant = System.Buffers.Binary.BinaryPrimitives.ReverseEndianness(i.Constant),
+                Code = System.Buffers.Binary.BinaryPrimitives.ReverseEndianness(i.Code),
+                Constant = System.Buffers.Binary.BinaryPrimitives.ReverseEndianness(i.Constant),
             });
         }
         finally
@@ -100,7 +105,13 @@ internal static unsafe partial class LibSeccomp
 
     private static int Operator(string word) => word switch
     {
-        "SCMP_CMP_NE" => 1, "SCMP_CMP_LT" => 2, "SCMP_CMP_LE" => 3, "SCMP_CMP_EQ" => 4, "SCMP_CMP_GE" => 5, "SCMP_CMP_GT" => 6, _ => 7,
+        "SCMP_CMP_NE" => 1,
+        "SCMP_CMP_LT" => 2,
+        "SCMP_CMP_LE" => 3,
+        "SCMP_CMP_EQ" => 4,
+        "SCMP_CMP_GE" => 5,
+        "SCMP_CMP_GT" => 6,
+        _ => 7,
     };
 
     private static void Check(int result, string what)

@@ -5,8 +5,8 @@ using OciRuntime.Spec;
 namespace OciRuntime.Tests.Seccomp;
 
 /// <summary>
-/// A third opinion, slow and simple: which actions a profile can mean for a call, rule by rule and without any merging. It tells who is wrong
-/// when the compiler and libseccomp differ, and it has the ENOSYS rule, which libseccomp has not.
+/// A third opinion, slow and simple: which actions a profile can mean for a call, rule by rule and without any merging. It tells who is
+/// wrong when the compiler and libseccomp differ, and it has the ENOSYS rule, which libseccomp has not.
 /// </summary>
 internal sealed class ProfileMeaning
 {
@@ -29,17 +29,20 @@ internal sealed class ProfileMeaning
     /// <summary>Numbers with conditional rules, and the rules' values, for choosing samples.</summary>
     public IEnumerable<((uint Arch, uint Number) Call, ulong[] Values)> Conditional => _rules
         .Where(static pair => pair.Value.Exists(static rule => rule.Conditions.Length > 0))
-        .Select(static pair => (pair.Key, pair.Value.SelectMany(static rule => rule.Conditions).SelectMany(static c => new[] { c.Value, c.Mask }).Distinct().ToArray()));
+        .Select(static pair => (pair.Key,
+        pair.Value.SelectMany(static rule => rule.Conditions).SelectMany(static c => new[] { c.Value, c.Mask }).Distinct().ToArray()));
 
     /// <summary>True where the ENOSYS rule answers, whatever the rules say.</summary>
     public bool IsNewer(SampleCall call)
     {
-        if ((_defaultAction & SeccompFilter.RET_ACTION_FULL) is SeccompFilter.RET_ALLOW or SeccompFilter.RET_LOG or SeccompFilter.RET_TRACE) return false;
+        if ((_defaultAction & SeccompFilter.RET_ACTION_FULL) is SeccompFilter.RET_ALLOW or SeccompFilter.RET_LOG or SeccompFilter.RET_TRACE)
+            return false;
         bool x32 = call.Arch == SeccompArchs.AuditToken(SeccompArch.X64) && (call.Number & SeccompArchs.X32Bit) != 0;
         foreach (SeccompArch arch in _archs)
         {
             if (SeccompArchs.AuditToken(arch) != call.Arch || (arch == SeccompArch.X32) != x32) continue;
-            if (!_largest.TryGetValue(arch, out uint largest) || largest == SeccompArchs.KernelNumber(arch, 0) && arch != SeccompArch.X32) return false;
+            if (!_largest.TryGetValue(arch, out uint largest) || largest == SeccompArchs.KernelNumber(arch, 0) && arch != SeccompArch.X32)
+                return false;
             return call.Number > largest || (call.Number == 0 && arch is SeccompArch.S390 or SeccompArch.S390X);
         }
         return false;
@@ -50,7 +53,7 @@ internal sealed class ProfileMeaning
     {
         if (!_rules.TryGetValue((call.Arch, call.Number), out List<Rule>? rules)) return [_defaultAction];
         Rule? always = rules.Find(static rule => rule.Conditions.Length == 0);
-        if (always != null) return [always.Action];
+        if (always is not null) return [always.Action];
         uint[] fitting = [.. rules.Where(rule => rule.Fits(call)).Select(static rule => rule.Action).Distinct()];
         return fitting.Length > 0 ? fitting : [_defaultAction];
     }
@@ -73,7 +76,8 @@ internal sealed class ProfileMeaning
             bool any = rule.Args.Select(static a => a.Index).Distinct().Count() != rule.Args.Length;
             foreach (SeccompArg[] args in any ? rule.Args.Select(static a => new[] { a }) : [rule.Args])
             {
-                AddRule(SeccompArchs.AuditToken(arch), kernel, args, action, SeccompArchs.IsWide(arch), one == number ? 0 : multiplexed.Function);
+                AddRule(SeccompArchs.AuditToken(arch), kernel, args, action, SeccompArchs.IsWide(arch), one == number ? 0
+                    : multiplexed.Function);
             }
         }
     }

@@ -5,7 +5,10 @@ using OciRuntime.Tests.Support;
 
 namespace OciRuntime.Tests.Security;
 
-/// <summary>A created container waits for long, and whoever may trace in it can read the runtime's memory there: nothing of the caller's is left in it.</summary>
+/// <summary>
+/// A created container waits for long, and whoever may trace in it can read the runtime's memory there: nothing of the caller's is left in
+/// it.
+/// </summary>
 public sealed class CallersWordsTests
 {
     private readonly string _secret = Guid.NewGuid().ToString("N");
@@ -15,14 +18,18 @@ public sealed class CallersWordsTests
     [Test]
     public void Created_container_has_neither_the_callers_variables_nor_his_arguments([Values] bool joinsPidNamespace, [Values] bool hooks)
     {
-        using var firstBundle = new TestBundle();
+        using TestBundle firstBundle = new();
         using TestContainer? first = joinsPidNamespace ? new TestContainer(firstBundle.Args("sleep", "1000")).Started() : null;
-        using var bundle = new TestBundle();
+        using TestBundle bundle = new();
         string seen = Path.Combine(bundle.Directory, "seen");
         // Two of them inherit, and are the last that may.
-        if (hooks) bundle.AddHook("createContainer", "/bin/sh", "-c", $"echo $OCIRUN_SECRET >>{seen}").AddHook("createContainer", "/bin/sh", "-c", $"echo $OCIRUN_SECRET >>{seen}");
-        if (first != null) bundle.AddNamespace("pid", $"/proc/{first.InitPid}/ns/pid");
-        using var container = new TestContainer(bundle.Env("MINE=1").Script("echo $MINE; sleep 1000")) { Options = Options };
+        if (hooks)
+        {
+            bundle.AddHook("createContainer", "/bin/sh", "-c", $"echo $OCIRUN_SECRET >>{seen}")
+                .AddHook("createContainer", "/bin/sh", "-c", $"echo $OCIRUN_SECRET >>{seen}");
+        }
+        if (first is not null) bundle.AddNamespace("pid", $"/proc/{first.InitPid}/ns/pid");
+        using TestContainer container = new(bundle.Env("MINE=1").Script("echo $MINE; sleep 1000")) { Options = Options };
         container.Create().ShouldSucceed();
         if (hooks) File.ReadAllLines(seen).Should().Equal(_secret, _secret);
         ProcessView init = container.Init;
@@ -34,6 +41,17 @@ public sealed class CallersWordsTests
         // The shell becomes it.
         Eventually.True(() => init.CommandLine is ["sleep", ..], "the program runs");
         init.Environ.Should().Contain("MINE=1").And.NotContain(static variable => variable.StartsWith("OCIRUN_", StringComparison.Ordinal));
+    }
+
+    /// <summary>Init has what it does itself, and nothing of the runtime's heap; annotations are for hooks and engines.</summary>
+    [Test]
+    public void Nor_has_it_the_rest_of_the_configuration()
+    {
+        using TestBundle bundle = new();
+        bundle.Annotations["org.example.secret"] = _secret;
+        using TestContainer container = new(bundle.Args("sleep", "1000"));
+        container.Create().ShouldSucceed();
+        FindInMemory(container.Init.Pid).Should().BeEmpty();
     }
 
     /// <summary>Writable mappings that hold the word.</summary>

@@ -16,9 +16,7 @@ internal sealed class Canary : IDisposable
     {
         Directory = TestRun.NewDirectory("canary");
         foreach (string name in (string[])["ptmx", "null", "console", "keep", "passwd"])
-        {
             File.WriteAllText(Path.Combine(Directory, name), $"canary {name}\n");
-        }
         System.IO.Directory.CreateDirectory(Path.Combine(Directory, "inner"));
         _before = Take();
     }
@@ -33,14 +31,16 @@ internal sealed class Canary : IDisposable
     public IReadOnlyList<string> Changes()
     {
         SortedDictionary<string, string> now = Take();
-        return [.. now.Except(_before).Select(fact => $"+ {fact.Key} {fact.Value}"), .. _before.Except(now).Select(fact => $"- {fact.Key} {fact.Value}")];
+        return [.. now.Except(_before).Select(fact => $"+ {fact.Key} {fact.Value}"),
+            .. _before.Except(now).Select(fact => $"- {fact.Key} {fact.Value}")];
     }
 
     /// <summary>Fails the test when the canary was touched, or is mounted on.</summary>
     public void ShouldBeUntouched(string because = "")
     {
         Changes().Should().BeEmpty("nothing outside the container may change {0}", because);
-        MountInfo.Of().Select(mount => mount.MountPoint).Should().NotContain(path => path.StartsWith(Directory, StringComparison.Ordinal), because);
+        MountInfo.Of().Select(mount => mount.MountPoint).Should()
+            .NotContain(path => path.StartsWith(Directory, StringComparison.Ordinal), because);
     }
 
     public void Dispose() => Cleaner.DeleteTree(Directory);
@@ -54,7 +54,8 @@ internal sealed class Canary : IDisposable
             int blank = line.IndexOf(' ');
             string name = line[..blank];
             string path = Path.Combine(Directory, name);
-            string hash = File.Exists(path) && new FileInfo(path).LinkTarget is null ? Convert.ToHexString(SHA256.HashData(File.ReadAllBytes(path))) : "";
+            string hash = File.Exists(path) && new FileInfo(path).LinkTarget is null
+                ? Convert.ToHexString(SHA256.HashData(File.ReadAllBytes(path))) : "";
             facts[name] = $"{line[(blank + 1)..]} {hash}";
         }
         return facts;

@@ -7,8 +7,8 @@ using OciRuntime.Tests.Support;
 namespace OciRuntime.Tests.Security;
 
 /// <summary>
-/// A container with the right to trace stops the joining process, takes a copy of its socket and reports an error in its place, with a text longer than the
-/// message: the runtime must neither print what is behind the message in its own memory nor fall over it.
+/// A container with the right to trace stops the joining process, takes a copy of its socket and reports an error in its place, with a text
+/// longer than the message: the runtime must neither print what is behind the message in its own memory nor fall over it.
 /// </summary>
 [LeavesNothing]
 public sealed class ForgedMessageTests
@@ -22,7 +22,8 @@ public sealed class ForgedMessageTests
     public void Exec_prints_nothing_of_the_callers(int length)
     {
         Requires.OcirunItself();
-        using TestBundle bundle = new TestBundle().RunProbe("forge", $"{length}", "1", $"{(int)InitOp.Execute}").Capabilities("CAP_SYS_PTRACE");
+        using TestBundle bundle = new TestBundle().RunProbe("forge", $"{length}", "1", $"{(int)InitOp.Execute}")
+            .Capabilities("CAP_SYS_PTRACE");
         using TestContainer container = new TestContainer(bundle).Started();
         container.WaitOutput("ready");
         container.Options = new() { Env = new Dictionary<string, string?> { ["OCIRUN_SECRET"] = Secret } };
@@ -49,7 +50,8 @@ public sealed class ForgedMessageTests
         container.Create().ShouldSucceed();
         using RunningCommand forger = container.StartExec([], "/bin/probe", "forge-start", $"{length}", "1", $"{(int)InitOp.Execute}");
         Eventually.True(() => forger.Stdout.Contains("ready", StringComparison.Ordinal), $"the container holds its init: {forger.Stderr}");
-        CommandResult result = container.Call(["start", container.Id], new() { Env = new Dictionary<string, string?> { ["OCIRUN_SECRET"] = Secret } });
+        CommandResult result =
+            container.Call(["start", container.Id], new() { Env = new Dictionary<string, string?> { ["OCIRUN_SECRET"] = Secret } });
         Check(result);
         result.ShouldFail(1, $"sent what it cannot mean: a text of {length} bytes");
     }

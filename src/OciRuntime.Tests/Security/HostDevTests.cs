@@ -6,8 +6,9 @@ using OciRuntime.Tests.Support;
 namespace OciRuntime.Tests.Security;
 
 /// <summary>
-/// A root file system that comes with the host's /dev mounted in it, as for chroot(1): nothing is made, replaced or given away there. The host's is a tmpfs
-/// in a mount namespace of its own; a devtmpfs, of which there is one for the whole machine, is tried in a virtual machine (Vm.PlainTests).
+/// A root file system that comes with the host's /dev mounted in it, as for chroot(1): nothing is made, replaced or given away there. The
+/// host's is a tmpfs in a mount namespace of its own; a devtmpfs, of which there is one for the whole machine, is tried in a virtual
+/// machine (Vm.PlainTests).
 /// </summary>
 public sealed class HostDevTests
 {
@@ -16,7 +17,7 @@ public sealed class HostDevTests
     [Test]
     public void Nothing_is_changed_in_the_hosts_dev()
     {
-        using var bundle = Bundle();
+        using TestBundle bundle = Bundle();
         string[] lines = Run(bundle, "ls -l /dev/null /dev/tty >/dev/null && echo ran");
         lines.Should().Contain("ran").And.Contain("same");
     }
@@ -24,19 +25,22 @@ public sealed class HostDevTests
     [Test]
     public void A_listed_device_that_is_there_is_left_as_it_is()
     {
-        using var bundle = Bundle();
+        using TestBundle bundle = Bundle();
         Device(bundle, """{"type":"c","path":"/dev/dri/card","major":1,"minor":7,"fileMode":384,"uid":12}""");
         Device(bundle, """{"type":"c","path":"/dev/null","major":1,"minor":3,"fileMode":384,"uid":12}""");
         string[] lines = Run(bundle, "stat -c '%a %u' /dev/dri/card /dev/null");
         lines.Should().Contain("660 7").And.Contain("666 0").And.Contain("same");
     }
 
-    [TestCase("""{"type":"c","path":"/dev/fuse","major":10,"minor":229}""", "/linux/devices/0: make the device /dev/fuse (c 10:229, mode 0666): it would have to be made or changed in a file system of which there is only the host's")]
-    [TestCase("""{"type":"c","path":"/dev/dri/other","major":1,"minor":7}""", "it would have to be made or changed in a file system of which there is only the host's")]
+    [TestCase("""{"type":"c","path":"/dev/fuse","major":10,"minor":229}""",
+        "/linux/devices/0: make the device /dev/fuse (c 10:229, mode 0666): it would have to be made or changed in a file system of which "
+        + "there is only the host's")]
+    [TestCase("""{"type":"c","path":"/dev/dri/other","major":1,"minor":7}""",
+        "it would have to be made or changed in a file system of which there is only the host's")]
     [TestCase("""{"type":"c","path":"/dev/null","major":1,"minor":5}""", "a different file is there already")]
     public void A_listed_device_that_is_not_there_is_refused(string device, string message)
     {
-        using var bundle = Bundle();
+        using TestBundle bundle = Bundle();
         Device(bundle, device);
         string[] lines = Run(bundle, "echo ran");
         string.Join('\n', lines).Should().Contain(message).And.NotContain("ran");
@@ -47,7 +51,7 @@ public sealed class HostDevTests
     [Test]
     public void Nor_in_a_part_of_it_that_is_a_volume()
     {
-        using var bundle = new TestBundle();
+        using TestBundle bundle = new();
         string host = Path.Combine(bundle.Directory, "host");
         bundle.AddMount("/dev/dri", null, $"{host}/dri", "bind");
         Device(bundle, """{"type":"c","path":"/dev/dri/card","major":1,"minor":7,"fileMode":384,"uid":12}""");
@@ -69,7 +73,10 @@ public sealed class HostDevTests
         bundle.Linux["devices"]!.AsArray().Add(JsonNode.Parse(json));
     }
 
-    /// <summary>Runs the container where the host's /dev is a tmpfs with little in it, which is also at the root file system's dev unless a mount covers that.</summary>
+    /// <summary>
+    /// Runs the container where the host's /dev is a tmpfs with little in it, which is also at the root file system's dev unless a mount
+    /// covers that.
+    /// </summary>
     private static string[] Run(TestBundle bundle, string script)
     {
         bundle.Script(script).Save();

@@ -18,15 +18,18 @@ public sealed class HostileFileTests
     // The plan and the runtime itself take about 20 MiB; what counts is that a file of gigabytes adds nothing.
     private const long MaxKibibytes = 48 * 1024;
 
-    private static IEnumerable<string> Kinds() => ["fifo", "zero", "sparse", "endless-line", "million-lines", "kmsg-link", "host-link", "loop", "directory", "missing", "socket-name"];
+    private static IEnumerable<string> Kinds() =>
+        ["fifo", "zero", "sparse", "endless-line", "million-lines", "kmsg-link", "host-link", "loop", "directory", "missing",
+        "socket-name"];
 
+    [MeasuresTime]
     [TestCaseSource(nameof(Kinds))]
-    public void PasswdIsNotWhatItShouldBe(string kind)
+    public void Passwd_is_not_what_it_should_be(string kind)
     {
-        using var canary = new Canary();
-        using var bundle = new TestBundle().Writable().Args("sleep", "100");
+        using Canary canary = new();
+        using TestBundle bundle = new TestBundle().Writable().Args("sleep", "100");
         Place(bundle.InRootfs("etc/passwd"), kind, canary);
-        using var container = new TestContainer(bundle);
+        using TestContainer container = new(bundle);
         container.Create().ShouldSucceed().Duration.Should().BeLessThan(Limit);
         long peak = long.Parse(container.Init.Status("VmHWM").Split(' ')[0], CultureInfo.InvariantCulture);
         peak.Should().BeLessThan(MaxKibibytes, "KiB at most in init");
@@ -38,53 +41,67 @@ public sealed class HostileFileTests
         container.Init.Environ.Should().Contain("HOME=/");
     }
 
-    /// <summary>A filter that is loaded early has the look-up come while the runtime has all its rights: nothing of the kernel's is opened with them.</summary>
+    /// <summary>
+    /// A filter that is loaded early has the look-up come while the runtime has all its rights: nothing of the kernel's is opened with
+    /// them.
+    /// </summary>
     [TestCase("/proc/kmsg")]
     [TestCase("/proc/sysrq-trigger")]
     [TestCase("/proc/self/environ")]
     [TestCase("/sys/kernel/uevent_seqnum")]
     [TestCase("/sys/fs/cgroup/memory/memory.stat")]
-    public void PasswdIsALinkIntoTheKernel(string target)
+    public void Passwd_is_a_link_into_the_kernel(string target)
     {
-        using var bundle = new TestBundle().Writable().Args("sleep", "100");
+        using TestBundle bundle = new TestBundle().Writable().Args("sleep", "100");
         File.Delete(bundle.InRootfs("etc/passwd"));
         File.CreateSymbolicLink(bundle.InRootfs("etc/passwd"), target);
         bundle.Process["noNewPrivileges"] = false;
-        bundle.Linux["seccomp"] = new System.Text.Json.Nodes.JsonObject { ["defaultAction"] = "SCMP_ACT_ALLOW", ["syscalls"] = new System.Text.Json.Nodes.JsonArray(
-            new System.Text.Json.Nodes.JsonObject { ["names"] = TestBundle.Strings("vhangup"), ["action"] = "SCMP_ACT_ERRNO" }) };
+        bundle.Linux["seccomp"] =
+            new System.Text.Json.Nodes.JsonObject
+            {
+                ["defaultAction"] = "SCMP_ACT_ALLOW",
+                ["syscalls"] =
+            new System.Text.Json.Nodes.JsonArray(
+            new System.Text.Json.Nodes.JsonObject { ["names"] = TestBundle.Strings("vhangup"), ["action"] = "SCMP_ACT_ERRNO" })
+            };
         // Nothing hides it: what counts is that it is not opened.
         bundle.Linux["maskedPaths"] = new System.Text.Json.Nodes.JsonArray();
-        using var container = new TestContainer(bundle);
+        using TestContainer container = new(bundle);
         bundle.Save();
-        string log = Faults.Strace.Record([Ocirun.Binary.Path, "--root", container.StateRoot, "create", "--bundle", bundle.Directory, container.Id], "openat2");
+        string log =
+            Faults.Strace.Record([Ocirun.Binary.Path, "--root", container.StateRoot, "create", "--bundle", bundle.Directory, container.Id],
+            "openat2");
         string[] opened = [.. log.Split('\n').Where(line => line.Contains("\"etc/passwd\"", StringComparison.Ordinal))];
-        opened.Should().NotBeEmpty().And.OnlyContain(line => line.Contains("O_PATH", StringComparison.Ordinal) || line.Contains(" = -1 ", StringComparison.Ordinal));
+        opened.Should().NotBeEmpty().And.OnlyContain(line => line.Contains("O_PATH", StringComparison.Ordinal)
+            || line.Contains(" = -1 ", StringComparison.Ordinal));
     }
 
     [Test]
-    public void HomeOfALastLineWithoutAnEnd()
+    public void Home_of_a_last_line_without_an_end()
     {
-        using var bundle = new TestBundle().WriteFile("/etc/passwd", "other:x:1:1::/wrong:\nme:x:0:0::/home/user:/bin/sh").Script("echo $HOME");
-        using var container = new TestContainer(bundle);
+        using TestBundle bundle = new TestBundle().WriteFile("/etc/passwd", "other:x:1:1::/wrong:\nme:x:0:0::/home/user:/bin/sh")
+            .Script("echo $HOME");
+        using TestContainer container = new(bundle);
         container.Run().ShouldSucceed().Text.Should().Be("/home/user");
     }
 
+    [MeasuresTime]
     [Test]
-    public void GroupFileIsNotRead()
+    public void Group_file_is_not_read()
     {
-        using var bundle = new TestBundle().Writable().Args("true");
+        using TestBundle bundle = new TestBundle().Writable().Args("true");
         File.Delete(bundle.InRootfs("etc/group"));
         Libc.Check(Syscall.mkfifo(bundle.InRootfs("etc/group"), FilePermissions.DEFFILEMODE), "mkfifo");
-        using var container = new TestContainer(bundle);
+        using TestContainer container = new(bundle);
         container.Run().ShouldSucceed().Duration.Should().BeLessThan(Limit);
     }
 
     /// <summary>A program that is a FIFO, or a directory, or an endless file, is an error and not a wait.</summary>
     [TestCase("fifo")]
     [TestCase("directory")]
-    public void ProgramIsNotAFile(string kind)
+    public void Program_is_not_a_file(string kind)
     {
-        using var bundle = new TestBundle().Writable().Args("/program");
+        using TestBundle bundle = new TestBundle().Writable().Args("/program");
         if (kind == "fifo")
         {
             Libc.Check(Syscall.mkfifo(bundle.InRootfs("program"), FilePermissions.ACCESSPERMS), "mkfifo");
@@ -93,7 +110,7 @@ public sealed class HostileFileTests
         {
             Directory.CreateDirectory(bundle.InRootfs("program"));
         }
-        using var container = new TestContainer(bundle) { Options = new CommandOptions { Timeout = TimeSpan.FromSeconds(5) } };
+        using TestContainer container = new(bundle) { Options = new CommandOptions { Timeout = TimeSpan.FromSeconds(5) } };
         container.Run().ShouldFail(1, "/program");
     }
 
@@ -111,7 +128,9 @@ public sealed class HostileFileTests
                 }
                 break;
             case "endless-line": File.WriteAllText(passwd, new string('x', 8 << 20)); break;
-            case "million-lines": File.WriteAllText(passwd, string.Concat(Enumerable.Repeat("u:x:7:7::/u:/u\n", 200_000)) + "root:x:0:0::/root:/bin/sh\n"); break;
+            case "million-lines":
+                File.WriteAllText(passwd, string.Concat(Enumerable.Repeat("u:x:7:7::/u:/u\n", 200_000))
+                    + "root:x:0:0::/root:/bin/sh\n"); break;
             case "kmsg-link": File.CreateSymbolicLink(passwd, "/proc/kmsg"); break;
             case "host-link": File.CreateSymbolicLink(passwd, canary["passwd"]); break;
             case "loop": File.CreateSymbolicLink(passwd, "passwd"); break;

@@ -7,8 +7,8 @@ using OciRuntime.Tests.Support;
 namespace OciRuntime.Tests.Security;
 
 /// <summary>
-/// A container is made for a pid namespace in which somebody with CAP_SYS_PTRACE waits: the second one of a pod. Whatever of the runtime's he sees
-/// there has neither the host's tree nor a right that the program does not have, nor anything of the caller's.
+/// A container is made for a pid namespace in which somebody with CAP_SYS_PTRACE waits: the second one of a pod. Whatever of the runtime's
+/// he sees there has neither the host's tree nor a right that the program does not have, nor anything of the caller's.
 /// </summary>
 [LeavesNothing]
 public sealed class PidNamespacePeerTests
@@ -41,20 +41,21 @@ public sealed class PidNamespacePeerTests
     [TearDown]
     public void End()
     {
-        _peer.Dispose();
-        _peers.Dispose();
+        // A test that fails before it has them has another reason to tell.
+        _peer?.Dispose();
+        _peers?.Dispose();
         File.Delete(_canary);
     }
 
     /// <param name="userNamespace">The pod has a user namespace of its own.</param>
-    /// <param name="oldKernel">The kernel is older than 6.17: procfs cannot be mounted for a pid namespace from outside.</param>
+    /// <param name="oldKernel">The kernel is older than 6.18: procfs cannot be mounted for a pid namespace from outside.</param>
     [Test]
     public void Gets_nothing_of_the_host([Values] bool userNamespace, [Values] bool oldKernel)
     {
         Begin(userNamespace);
         Control(userNamespace);
         string[] before = _peer.Output.Split('\n');
-        RuntimeBinary runtime = oldKernel ? Ocirun.Binary with { Launcher = [Program.Value, "before-6.17"] } : Ocirun.Binary;
+        RuntimeBinary runtime = oldKernel ? Ocirun.Binary with { Launcher = [Program.Value, "before-6.18"] } : Ocirun.Binary;
         for (int i = 0; i < Rounds; i++)
         {
             using TestBundle bundle = Victim(userNamespace);
@@ -66,19 +67,22 @@ public sealed class PidNamespacePeerTests
         lines.Should().Contain("seen", "the peer is fast enough to meet one at least once in {0}", Rounds);
         lines.Should().NotContain(static line => line.StartsWith("FOUND", StringComparison.Ordinal));
         foreach (string line in lines.Where(static line => line.StartsWith("fd ", StringComparison.Ordinal)))
-        {
             line.Should().MatchRegex("^fd (socket:|pipe:|anon_inode:|/$)", "no way to the host may be open");
-        }
-        foreach (Match rights in lines.Select(static line => Regex.Match(line, "^rights (.*) filters (.)$")).Where(static match => match.Success))
+        foreach (Match rights in lines.Select(static line => Regex.Match(line, "^rights (.*) filters (.)$"))
+            .Where(static match => match.Success))
         {
             ulong has = Convert.ToUInt64(rights.Groups[1].Value, 16);
             // One is the old kernel's.
-            if (oldKernel && has == CapSysAdmin) rights.Groups[2].Value.Should().Be("2", "one who can open a procfs context there can do nothing else");
+            if (oldKernel && has == CapSysAdmin)
+                rights.Groups[2].Value.Should().Be("2", "one who can open a procfs context there can do nothing else");
             else (has & ~ProgramsCapabilities).Should().Be(0UL, rights.Value);
         }
     }
 
-    /// <summary>A new user namespace has no power over the pid namespace, so it is joined before there is one; hooks that still have the host's tree are not born there.</summary>
+    /// <summary>
+    /// A new user namespace has no power over the pid namespace, so it is joined before there is one; hooks that still have the host's tree
+    /// are not born there.
+    /// </summary>
     [Test]
     public void Gets_no_hook_for_a_new_user_namespace_either()
     {
@@ -92,14 +96,20 @@ public sealed class PidNamespacePeerTests
             using TestContainer victim = new(bundle) { Options = WithSecret() };
             victim.Run().ShouldSucceed();
         }
-        string[] found = [.. _peer.Output.Split("seen\n", 2)[1].Split('\n').Where(static line => line.StartsWith("FOUND", StringComparison.Ordinal))];
+        string[] found = [.. _peer.Output.Split("seen\n", 2)[1].Split('\n')
+            .Where(static line => line.StartsWith("FOUND", StringComparison.Ordinal))];
         found.Should().BeEmpty();
         using TestBundle failing = Victim(userNamespace: false).WithUserNamespace().Args("true");
         failing.RemoveMount("/proc");
-        failing.AddHook("createContainer", "/bin/sh", "-c", "id -u; pwd; for kind in user mnt pid; do readlink /proc/self/ns/$kind; done; exit 3");
+        failing.AddHook("createContainer", "/bin/sh", "-c",
+            "id -u; pwd; for kind in user mnt pid; do readlink /proc/self/ns/$kind; done; exit 3");
         using TestContainer other = new(failing);
-        CommandResult result = other.Run().ShouldFail(1, "error running createContainer hook #1: /bin/sh: exit status 3, output: 0\\n", $"pid:[{ProcessView.HostNamespaceInode("pid")}]");
-        result.Stderr.Should().NotContain($"user:[{ProcessView.HostNamespaceInode("user")}]").And.NotContain($"mnt:[{ProcessView.HostNamespaceInode("mnt")}]");
+        CommandResult result = other.Run()
+            .ShouldFail(1, "error running createContainer hook #1: /bin/sh: exit status 3, output: 0\\n",
+            $"pid:[{ProcessView.HostNamespaceInode("pid")}]");
+        result.Stderr.Should()
+            .NotContain($"user:[{ProcessView.HostNamespaceInode("user")}]").And.NotContain(
+            $"mnt:[{ProcessView.HostNamespaceInode("mnt")}]");
         failing.Config["hooks"]!["createContainer"]![1]!["path"] = "/none-such";
         other.Run().ShouldFail(1, "error running createContainer hook #1: /none-such: execute: no such file or directory (ENOENT)");
     }
@@ -110,7 +120,9 @@ public sealed class PidNamespacePeerTests
         string control = Path.Combine(TestRun.NewDirectory("control"), "ocirun-control");
         File.Copy(_peers.InRootfs("/bin/busybox"), control);
         string[] user = userNamespace ? ["--user", "--setuid", "0", "--setgid", "0"] : [];
-        using RunningCommand command = Command.Start(Requires.Tool("nsenter"), ["--target", $"{_peer.InitPid}", "--pid", .. user, "/bin/bash", "-c", $"exec -a sleep {control} 20"], WithSecret());
+        using RunningCommand command =
+            Command.Start(Requires.Tool("nsenter"),
+            ["--target", $"{_peer.InitPid}", "--pid", .. user, "/bin/bash", "-c", $"exec -a sleep {control} 20"], WithSecret());
         string[] expected = ["FOUND root", "FOUND cwd", "FOUND environ", "FOUND mem"];
         Eventually.True(() => expected.All(line => _peer.Output.Contains(line, StringComparison.Ordinal)), "the peer works");
         foreach (int pid in ProcessTree.ChildrenOf(command.Pid)) Libc.Check(Libc.kill(pid, Libc.SIGKILL), "kill");

@@ -15,9 +15,9 @@ public sealed class PrivilegeTests
     [TestCase("absent")]
     [TestCase("empty")]
     [TestCase("one-allowed")]
-    public void DevicesAreDeniedByDefault(string rules)
+    public void Devices_are_denied_by_default(string rules)
     {
-        using var bundle = new TestBundle().Writable().WithCgroup().Capabilities("CAP_MKNOD", "CAP_DAC_OVERRIDE", "CAP_SYS_RAWIO");
+        using TestBundle bundle = new TestBundle().Writable().WithCgroup().Capabilities("CAP_MKNOD", "CAP_DAC_OVERRIDE", "CAP_SYS_RAWIO");
         if (rules == "absent")
         {
             bundle.Linux.Remove("resources");
@@ -29,33 +29,35 @@ public sealed class PrivilegeTests
         }
         // Made on the host, as an image may ship them: a disk, the memory, fuse. (tun is among the defaults, as with runc.)
         foreach ((string name, FilePermissions type, ulong device) in (ReadOnlySpan<(string, FilePermissions, ulong)>)
-                 [("disk", FilePermissions.S_IFBLK, 0xfe00), ("mem", FilePermissions.S_IFCHR, 0x101), ("fuse", FilePermissions.S_IFCHR, 0xae5)])
+                 [("disk", FilePermissions.S_IFBLK, 0xfe00), ("mem", FilePermissions.S_IFCHR, 0x101),
+                 ("fuse", FilePermissions.S_IFCHR, 0xae5)])
         {
             Libc.Check(Syscall.mknod(bundle.InRootfs(name), type | FilePermissions.DEFFILEMODE, device), "mknod");
         }
         bundle.Script("for d in disk mem fuse; do head -c1 /$d >/dev/null 2>/tmp/e && echo read $d; cat /tmp/e; done; "
             + "mknod /tmp/d b 254 0 && head -c 1 /tmp/d > /dev/null 2>&1 && echo read made; head -c1 /dev/zero | wc -c");
         bundle.Mounts.Add(new JsonObject { ["destination"] = "/tmp", ["type"] = "tmpfs", ["source"] = "tmpfs" });
-        using var container = new TestContainer(bundle);
+        using TestContainer container = new(bundle);
         CommandResult result = container.Run();
         result.Stdout.Should().NotContain("read ").And.EndWith("1\n");
-        result.Stdout.Split('\n').Count(line => line.Contains("Operation not permitted", StringComparison.Ordinal)).Should().Be(3, "{0}", result);
+        result.Stdout.Split('\n').Count(line => line.Contains("Operation not permitted", StringComparison.Ordinal)).Should()
+            .Be(3, "{0}", result);
     }
 
-    /// <summary>CVE-2025-23266: a privileged hook that inherited LD_PRELOAD of the image's environment ran the image's code as host root.</summary>
+    /// <summary>
+    /// CVE-2025-23266: a privileged hook that inherited LD_PRELOAD of the image's environment ran the image's code as host root.
+    /// </summary>
     [Test]
-    public void HooksOfTheHostGetNothingOfTheImage()
+    public void Hooks_of_the_host_get_nothing_of_the_image()
     {
         string output = TestRun.NewPath("hooks");
-        using (var bundle = new TestBundle().Env("LD_PRELOAD=/evil.so").Env("OCIRUN_TEST=container").Args("true"))
+        using (TestBundle bundle = new TestBundle().Env("LD_PRELOAD=/evil.so").Env("OCIRUN_TEST=container").Args("true"))
         {
             foreach (string kind in HookKinds)
-            {
                 bundle.AddHook(kind, "/bin/sh", "-c", $"cat /proc/self/environ | tr '\\0' '\\n' >> {output}; echo end-{kind} >> {output}");
-            }
             bundle.AddHook("createRuntime", "/bin/sh", "-c", $"env >> {output}");
             bundle.Config["hooks"]!["createRuntime"]!.AsArray()[1]!["env"] = TestBundle.Strings("ONLY=this");
-            using var container = new TestContainer(bundle)
+            using TestContainer container = new(bundle)
             {
                 Options = new CommandOptions { Env = new Dictionary<string, string?> { ["SECRET"] = "of-the-caller" } },
             };
@@ -63,38 +65,36 @@ public sealed class PrivilegeTests
         }
         string text = File.ReadAllText(output);
         File.Delete(output);
-        foreach (string kind in HookKinds)
-        {
-            text.Should().Contain($"end-{kind}");
-        }
-text.Should().Contain("ONLY=this").And.Contain("SECRET=of-the-caller").And.NotContain("LD_PRELOAD").And.NotContain("OCIRUN_TEST");
+        foreach (string kind in HookKinds) text.Should().Contain($"end-{kind}");
+        text.Should().Contain("ONLY=this").And.Contain("SECRET=of-the-caller").And.NotContain("LD_PRELOAD").And.NotContain("OCIRUN_TEST");
     }
 
     /// <summary>CVE-2016-8867, CVE-2022-29162, CVE-2022-27650, CVE-2025-27612.</summary>
     [Test]
-    public void AnOrdinaryUserGetsNeitherAmbientNorInheritableCapabilities()
+    public void An_ordinary_user_gets_neither_ambient_nor_inheritable_capabilities()
     {
-        using var bundle = new TestBundle().User(1000, 1000).Script("grep -E '^Cap(Inh|Prm|Eff|Amb)|^NoNewPrivs' /proc/self/status");
-        using var container = new TestContainer(bundle);
+        using TestBundle bundle = new TestBundle().User(1000, 1000).Script("grep -E '^Cap(Inh|Prm|Eff|Amb)|^NoNewPrivs' /proc/self/status");
+        using TestContainer container = new(bundle);
         container.Run().ShouldSucceed().Lines.Select(line => line.Replace("\t", "", StringComparison.Ordinal)).Should().BeEquivalentTo(
             "CapInh:0000000000000000", "CapPrm:0000000000000000", "CapEff:0000000000000000", "CapAmb:0000000000000000", "NoNewPrivs:1");
     }
 
     [Test]
-    public void RootGetsNoInheritableCapabilities()
+    public void Root_gets_no_inheritable_capabilities()
     {
-        using var bundle = new TestBundle().Script("grep -E '^Cap(Inh|Amb|Bnd)' /proc/self/status");
-        using var container = new TestContainer(bundle);
+        using TestBundle bundle = new TestBundle().Script("grep -E '^Cap(Inh|Amb|Bnd)' /proc/self/status");
+        using TestContainer container = new(bundle);
         container.Run().ShouldSucceed().Lines.Select(line => line.Replace("\t", "", StringComparison.Ordinal)).Should().BeEquivalentTo(
             "CapInh:0000000000000000", "CapAmb:0000000000000000", "CapBnd:0000000020000420");
     }
 
     /// <summary>CVE-2016-3697, CVE-2026-30892: ids are numbers and are never looked up as names.</summary>
     [Test]
-    public void NumbersAreNotNames()
+    public void Numbers_are_not_names()
     {
-        using var bundle = new TestBundle().WriteFile("/etc/passwd", "1000:x:0:0::/root:/bin/sh\nroot:x:0:0::/root:/bin/sh\n").User(1000, 1000).Script("id -u; id -g; echo $HOME");
-        using var container = new TestContainer(bundle);
+        using TestBundle bundle = new TestBundle().WriteFile("/etc/passwd", "1000:x:0:0::/root:/bin/sh\nroot:x:0:0::/root:/bin/sh\n")
+            .User(1000, 1000).Script("id -u; id -g; echo $HOME");
+        using TestContainer container = new(bundle);
         container.Run().ShouldSucceed().Lines.Should().Equal("1000", "1000", "/");
     }
 
@@ -103,11 +103,11 @@ text.Should().Contain("ONLY=this").And.Contain("SECRET=of-the-caller").And.NotCo
     [TestCase("4294967295")]
     [TestCase("\"0\"")]
     [TestCase("0.5")]
-    public void UserIdsThatAreNone(string uid)
+    public void User_ids_that_are_none(string uid)
     {
-        using var bundle = new TestBundle().Args("id", "-u");
+        using TestBundle bundle = new TestBundle().Args("id", "-u");
         bundle.Process["user"] = JsonNode.Parse($$"""{ "uid": {{uid}}, "gid": 0 }""");
-        using var container = new TestContainer(bundle);
+        using TestContainer container = new(bundle);
         container.Run().ShouldFail(1, "process/user").Stdout.Should().BeEmpty();
     }
 
@@ -116,23 +116,27 @@ text.Should().Contain("ONLY=this").And.Contain("SECRET=of-the-caller").And.NotCo
     /// capabilities, so that nothing but "not dumpable" stands between them.
     /// </summary>
     [Test]
-    public void ContainerRootCannotLookIntoTheRuntime()
+    public void Container_root_cannot_look_into_the_runtime()
     {
-        using var attackers = new TestBundle().Script(
-            "echo ready; while :; do for p in /proc/[0-9]*; do read name < $p/comm 2>/dev/null || continue; case $name in ocirun*) echo seen $p; "
+        using TestBundle attackers = new TestBundle().Script(
+            "echo ready; while :; do for p in /proc/[0-9]*; do read name < $p/comm 2>/dev/null || continue; case $name in ocirun*) echo "
+            + "seen $p; "
             + "for f in fd root cwd exe environ maps mem auxv; do "
             + "case $f in fd) for d in $p/fd/*; do readlink $d >/dev/null 2>&1 && echo GOT $d; done;; "
             + "root|cwd|exe) readlink $p/$f >/dev/null 2>&1 && echo GOT $p/$f;; "
             + "*) [ -n \"$(head -c 1 $p/$f 2>/dev/null | od -An)\" ] && echo GOT $p/$f;; esac; done;; esac; done; echo pass; done");
-        using var attacker = new TestContainer(attackers);
+        using TestContainer attacker = new(attackers);
         attacker.Started();
         attacker.WaitOutput("ready");
         // The second of two ends was begun after the question.
-        string watched = $"passes() {{ grep -c ^pass /proc/{attacker.InitPid}/fd/1; }}; end=$(($(passes) + 2)); until [ $(passes) -ge $end ]; do sleep 0.01; done";
+        string watched =
+            $"passes() {{ grep -c ^pass /proc/{attacker.InitPid}/fd/1; }}; end=$(($(passes) + 2)); until [ $(passes) -ge $end ]; do sleep "
+            + $"0.01; done";
         for (int i = 0; i < 5; i++)
         {
-            using var bundle = new TestBundle().Args("true").AddNamespace("pid", $"/proc/{attacker.InitPid}/ns/pid").AddHook("createRuntime", "/bin/sh", "-c", watched);
-            using var victim = new TestContainer(bundle);
+            using TestBundle bundle = new TestBundle().Args("true").AddNamespace("pid", $"/proc/{attacker.InitPid}/ns/pid")
+                .AddHook("createRuntime", "/bin/sh", "-c", watched);
+            using TestContainer victim = new(bundle);
             victim.Create().ShouldSucceed();
             Command.Run("sh", "-c", watched).ShouldSucceed();
         }

@@ -16,30 +16,30 @@ public sealed class ProcAndMaskTests
     [TestCase("/proc/net/dev", null)]
     [TestCase("//proc/./sys/../sys/kernel", "tmpfs")]
     [TestCase("/x/../proc/sysrq-trigger", null)]
-    public void NothingMayBeMountedInsideProc(string destination, string? type)
+    public void Nothing_may_be_mounted_inside_proc(string destination, string? type)
     {
-        using var bundle = new TestBundle().Writable();
+        using TestBundle bundle = new TestBundle().Writable();
         bundle.AddMount(destination, type, type is null ? "/etc/hostname" : "tmpfs", type is null ? ["bind"] : []);
-        using var container = new TestContainer(bundle);
+        using TestContainer container = new(bundle);
         container.Run().ShouldFail(1, "is inside /proc");
     }
 
     [Test]
-    public void NothingButProcMayBeMountedOnProc()
+    public void Nothing_but_proc_may_be_mounted_on_proc()
     {
-        using var bundle = new TestBundle().RemoveMount("/proc").AddMount("/proc", "tmpfs", "tmpfs");
-        using var container = new TestContainer(bundle);
+        using TestBundle bundle = new TestBundle().RemoveMount("/proc").AddMount("/proc", "tmpfs", "tmpfs");
+        using TestContainer container = new(bundle);
         container.Run().ShouldFail(1, "only proc");
     }
 
     [Test]
-    public void ABindOnProcMustBeOfAProcfs()
+    public void A_bind_on_proc_must_be_of_a_procfs()
     {
         string fake = TestRun.NewDirectory("fake-proc");
         Directory.CreateDirectory(Path.Combine(fake, "self/attr"));
         File.WriteAllText(Path.Combine(fake, "self/attr/exec"), "");
-        using var bundle = new TestBundle().RemoveMount("/proc").AddMount("/proc", null, fake, "rbind");
-        using var container = new TestContainer(bundle);
+        using TestBundle bundle = new TestBundle().RemoveMount("/proc").AddMount("/proc", null, fake, "rbind");
+        using TestContainer container = new(bundle);
         container.Run().ShouldFail(1, "source is not a procfs");
         Directory.Delete(fake, recursive: true);
     }
@@ -48,11 +48,11 @@ public sealed class ProcAndMaskTests
     [TestCase("/proc/self/attr")]
     [TestCase("/proc")]
     [TestCase("/proc/sys/kernel")]
-    public void ALinkIntoProcIsNoDestination(string target)
+    public void A_link_into_proc_is_no_destination(string target)
     {
-        using var bundle = new TestBundle().Writable().AddMount("/data", "tmpfs", "tmpfs");
+        using TestBundle bundle = new TestBundle().Writable().AddMount("/data", "tmpfs", "tmpfs");
         File.CreateSymbolicLink(bundle.InRootfs("data"), target);
-        using var container = new TestContainer(bundle);
+        using TestContainer container = new(bundle);
         container.Run().ShouldFail(1, "destination leads into the container's /proc");
     }
 
@@ -60,12 +60,12 @@ public sealed class ProcAndMaskTests
     [TestCase("/proc/meminfo")]
     [TestCase("/proc/uptime")]
     [TestCase("/proc/loadavg")]
-    public void TheFilesOfLxcfsMayBeCovered(string file)
+    public void The_files_of_lxcfs_may_be_covered(string file)
     {
         string fake = TestRun.NewPath("lxcfs");
         File.WriteAllText(fake, "fake\n");
-        using var bundle = new TestBundle().AddMount(file, null, fake, "bind", "ro").Args("cat", file);
-        using var container = new TestContainer(bundle);
+        using TestBundle bundle = new TestBundle().AddMount(file, null, fake, "bind", "ro").Args("cat", file);
+        using TestContainer container = new(bundle);
         container.Run().ShouldSucceed().Text.Should().Be("fake");
         File.Delete(fake);
     }
@@ -75,10 +75,11 @@ public sealed class ProcAndMaskTests
     [TestCase("file")]
     [TestCase("missing")]
     [TestCase("directory")]
-    public void MasksDoNotDependOnTheImagesNull(string kind)
+    public void Masks_do_not_depend_on_the_images_null(string kind)
     {
-        using var canary = new Canary();
-        using var bundle = new TestBundle().RemoveMount("/dev/pts").RemoveMount("/dev/shm").RemoveMount("/dev/mqueue").RemoveMount("/dev").Writable();
+        using Canary canary = new();
+        using TestBundle bundle = new TestBundle().RemoveMount("/dev/pts").RemoveMount("/dev/shm").RemoveMount("/dev/mqueue")
+            .RemoveMount("/dev").Writable();
         bundle.Linux["maskedPaths"] = TestBundle.Strings("/proc/keys", "/etc/passwd");
         bundle.Script("stat -c %t:%T /proc/keys /etc/passwd; wc -c < /proc/keys");
         string image = bundle.InRootfs("dev/null");
@@ -89,7 +90,7 @@ public sealed class ProcAndMaskTests
             case "directory": Directory.CreateDirectory(image); break;
             default: break;
         }
-        using var container = new TestContainer(bundle);
+        using TestContainer container = new(bundle);
         CommandResult result = container.Run();
         if (result.Succeeded)
         {
@@ -103,60 +104,63 @@ public sealed class ProcAndMaskTests
         canary.ShouldBeUntouched(kind);
     }
 
-    /// <summary>The mode of the host's null device is not a container's to change, although its root owns the file. (What is tried here changes nothing.)</summary>
+    /// <summary>
+    /// The mode of the host's null device is not a container's to change, although its root owns the file. (What is tried here changes
+    /// nothing.)
+    /// </summary>
     [TestCase("chmod 666 /proc/keys")]
     [TestCase("chmod 666 /etc/passwd")]
     [TestCase("chown 0:0 /proc/keys")]
     [TestCase("chown 0:0 /etc/passwd")]
-    public void MasksAreReadOnly(string attack)
+    public void Masks_are_read_only(string attack)
     {
-        using var bundle = new TestBundle().Capabilities("CAP_CHOWN", "CAP_FOWNER", "CAP_DAC_OVERRIDE");
+        using TestBundle bundle = new TestBundle().Capabilities("CAP_CHOWN", "CAP_FOWNER", "CAP_DAC_OVERRIDE");
         bundle.Linux["maskedPaths"] = TestBundle.Strings("/proc/keys", "/etc/passwd");
-        using var container = new TestContainer(bundle.Script($"{attack} 2>&1; echo x >/proc/keys && echo x >/etc/passwd && cat /proc/keys /etc/passwd && echo discarded"));
+        using TestContainer container =
+            new(
+            bundle.Script($"{attack} 2>&1; echo x >/proc/keys && echo x >/etc/passwd && cat /proc/keys /etc/passwd && echo discarded"));
         container.Run().ShouldSucceed().Stdout.Should().Contain("Read-only file system\n").And.EndWith("discarded\n");
     }
 
-    /// <summary>CVE-2026-88265: standard streams are not exchanged for what the image calls /dev/null, and no host file changes hands.</summary>
+    /// <summary>
+    /// CVE-2026-88265: standard streams are not exchanged for what the image calls /dev/null, and no host file changes hands.
+    /// </summary>
     [Test]
-    public void StandardStreamsStayWhatTheyAre()
+    public void Standard_streams_stay_what_they_are()
     {
-        using var canary = new Canary();
-        using var bundle = new TestBundle().AddMount("/canary", null, canary["null"], "bind").Script("echo output").User(1000, 1000);
+        using Canary canary = new();
+        using TestBundle bundle = new TestBundle().AddMount("/canary", null, canary["null"], "bind").Script("echo output").User(1000, 1000);
         bundle.RemoveMount("/dev/pts").RemoveMount("/dev/shm").RemoveMount("/dev/mqueue").RemoveMount("/dev");
         bundle.AddMount("/dev/null", null, canary["null"], "bind");
-        using var container = new TestContainer(bundle);
+        using TestContainer container = new(bundle);
         CommandResult result = container.Run();
-        if (result.Succeeded)
-        {
-            result.Text.Should().Be("output");
-        }
+        if (result.Succeeded) result.Text.Should().Be("output");
         canary.ShouldBeUntouched();
     }
 
     /// <summary>CVE-2026-115521: the root is made read-only by descriptor; a fake /proc in the image has no say.</summary>
     [Test]
-    public void ReadOnlyRootWithAFakeProc()
+    public void Read_only_root_with_a_fake_proc()
     {
-        using var bundle = new TestBundle().RemoveMount("/proc").Script("echo x > /file");
+        using TestBundle bundle = new TestBundle().RemoveMount("/proc").Script("echo x > /file");
         bundle.Linux["maskedPaths"] = new JsonArray();
         bundle.Linux["readonlyPaths"] = new JsonArray();
         Directory.CreateDirectory(bundle.InRootfs("proc/self/fd"));
-        for (int fd = 0; fd < 30; fd++)
-        {
-            File.CreateSymbolicLink(bundle.InRootfs($"proc/self/fd/{fd}"), "/tmp");
-        }
+        for (int fd = 0; fd < 30; fd++) File.CreateSymbolicLink(bundle.InRootfs($"proc/self/fd/{fd}"), "/tmp");
         Directory.CreateDirectory(bundle.InRootfs("proc/thread-self"));
         File.CreateSymbolicLink(bundle.InRootfs("proc/thread-self/fd"), "/proc/self/fd");
-        using var container = new TestContainer(bundle);
+        using TestContainer container = new(bundle);
         container.Run().ShouldFail(1, "Read-only file system");
         File.Exists(bundle.InRootfs("file")).Should().BeFalse();
     }
 
-    /// <summary>CVE-2025-52881: sysctls go through the host's procfs, which nothing of the image can cover, and past the read-only /proc/sys.</summary>
+    /// <summary>
+    /// CVE-2025-52881: sysctls go through the host's procfs, which nothing of the image can cover, and past the read-only /proc/sys.
+    /// </summary>
     [Test]
-    public void SysctlsReachTheNamespaceWhateverTheImageHasAtProc([Values("proc", "none", "link")] string proc)
+    public void Sysctls_reach_the_namespace_whatever_the_image_has_at_proc([Values("proc", "none", "link", "files")] string proc)
     {
-        using var bundle = new TestBundle().Script("cat /sys/class/net/lo/mtu; true");
+        using TestBundle bundle = new TestBundle().Script("cat /sys/class/net/lo/mtu; true");
         bundle.Linux["sysctl"] = new JsonObject { ["net.ipv4.ip_forward"] = "1", ["kernel.msgmax"] = "12345" };
         if (proc != "proc")
         {
@@ -169,11 +173,18 @@ public sealed class ProcAndMaskTests
             Directory.Delete(bundle.InRootfs("proc"));
             File.CreateSymbolicLink(bundle.InRootfs("proc"), "/etc");
         }
+        // Where whoever writes to "/proc" in the container would write.
+        string[] fakes = proc == "files" ? ["/proc/sys/net/ipv4/ip_forward", "/proc/sys/kernel/msgmax"] : [];
+        foreach (string fake in fakes) bundle.Writable().WriteFile(fake, "of the image");
         string forward = File.ReadAllText("/proc/sys/net/ipv4/ip_forward");
         bundle.Args("sleep", "100");
-        using var container = new TestContainer(bundle);
-        container.Started();
-        Command.Run("nsenter", "-t", $"{container.InitPid}", "-n", "-i", "cat", "/proc/sys/net/ipv4/ip_forward", "/proc/sys/kernel/msgmax").Lines.Should().Equal("1", "12345");
+        using TestContainer container = new(bundle);
+        CommandResult created = container.Create();
+        foreach (string fake in fakes) File.ReadAllText(bundle.InRootfs(fake)).Should().Be("of the image");
+        created.ShouldSucceed();
+        container.Start().ShouldSucceed();
+        Command.Run("nsenter", "-t", $"{container.InitPid}", "-n", "-i", "cat", "/proc/sys/net/ipv4/ip_forward",
+            "/proc/sys/kernel/msgmax").Lines.Should().Equal("1", "12345");
         File.ReadAllText("/proc/sys/net/ipv4/ip_forward").Should().Be(forward);
     }
 }

@@ -7,8 +7,8 @@ using OciRuntime.Tests.Support;
 namespace OciRuntime.Tests.Security;
 
 /// <summary>
-/// `mounts remove` in a container that leads its paths elsewhere: what hides a path or makes it read-only stays, wherever the container has moved the directories
-/// above it.
+/// `mounts remove` in a container that leads its paths elsewhere: what hides a path or makes it read-only stays, wherever the container has
+/// moved the directories above it.
 /// </summary>
 public sealed class RemovalTests
 {
@@ -20,7 +20,8 @@ public sealed class RemovalTests
     public void Begin()
     {
         Requires.OcirunItself();
-        _bundle = new TestBundle().Writable().WriteFile("/etc/keep/secret", "secret\n").WriteFile("/etc/keep/fixed", "").WriteFile("/etc/keep/dir/secret", "secret\n");
+        _bundle = new TestBundle().Writable().WriteFile("/etc/keep/secret", "secret\n").WriteFile("/etc/keep/fixed", "")
+            .WriteFile("/etc/keep/dir/secret", "secret\n");
         _bundle.Linux["maskedPaths"]!.AsArray().Add("/etc/keep/secret");
         _bundle.Linux["maskedPaths"]!.AsArray().Add("/etc/keep/dir");
         _bundle.Linux["readonlyPaths"]!.AsArray().Add("/etc/keep/fixed");
@@ -38,7 +39,8 @@ public sealed class RemovalTests
     {
         using TestContainer container = Observe.Sleeping(_bundle);
         LiveMount.Add(container, LiveMount.Of("/vol/data", "bind", _source, "bind")).ShouldSucceed();
-        container.Exec("sh", "-c", $"mv /etc/keep /etc/moved; mv /vol /gone; ln -s /etc/moved /vol; ln -s {name} /etc/moved/data").ShouldSucceed();
+        container.Exec("sh", "-c", $"mv /etc/keep /etc/moved; mv /vol /gone; ln -s /etc/moved /vol; ln -s {name} /etc/moved/data")
+            .ShouldSucceed();
         ShouldStay(container, "/vol/data", "/etc/moved/" + name);
         container.Exec("sh", "-c", $"rm /vol; mv /etc/moved /vol; ln -s /vol /etc/moved").ShouldSucceed();
         ShouldStay(container, "/vol/data", "/vol/" + name, "/etc/moved/data");
@@ -50,7 +52,11 @@ public sealed class RemovalTests
     [Test]
     public void The_directories_are_swapped_all_the_time()
     {
-        using TestContainer container = new TestContainer(_bundle.Script("mkdir -p /vol/secret; ln /etc/keep/fixed /etc/keep/x; echo ready; while :; do mv -T /vol /c; mv -T /etc/keep /vol; mv -T /vol /etc/keep; mv -T /c /vol; done")).Started();
+        using TestContainer container =
+            new TestContainer(
+            _bundle.Script(
+            "mkdir -p /vol/secret; ln /etc/keep/fixed /etc/keep/x; echo ready; while :; do mv -T /vol /c; mv -T /etc/keep /vol; mv -T "
+            + "/vol /etc/keep; mv -T /c /vol; done")).Started();
         container.WaitOutput("ready");
         int[] before = Ids(container);
         for (int i = 0; i < 40; i++)
@@ -70,7 +76,8 @@ public sealed class RemovalTests
         _bundle.Linux["maskedPaths"]!.AsArray().Add("/config/keep/hidden");
         using TestContainer container = Observe.Sleeping(_bundle);
         LiveMount.Add(container, LiveMount.Of("/vol", "bind", _source, "bind")).ShouldSucceed();
-        container.Exec("sh", "-c", "mkdir /links; ln -s /config /links/a; ln -s /config/keep /links/b; ln -s /proc /links/c").ShouldSucceed();
+        container.Exec("sh", "-c", "mkdir /links; ln -s /config /links/a; ln -s /config/keep /links/b; ln -s /proc /links/c")
+            .ShouldSucceed();
         ShouldStay(container, "/links/a", "/links/b", "/links/c", "/config", "/config/keep");
         LiveMount.Remove(container, LiveMount.At("/vol")).ShouldSucceed();
     }
@@ -99,7 +106,8 @@ public sealed class RemovalTests
         string journal = Path.Combine(container.StateRoot, container.Id, "state.json");
         JsonObject state = JsonNode.Parse(File.ReadAllText(journal))!.AsObject();
         int[] noted = [.. state["protectiveMounts"]!.AsArray().Select(static id => (int)id!)];
-        container.Init.Mounts.Where(mount => noted.Contains(mount.Id)).Select(static mount => mount.MountPoint).Should().Contain(["/etc/keep/secret", "/etc/keep/dir", "/etc/keep/fixed"]).And.HaveCount(noted.Length);
+        container.Init.Mounts.Where(mount => noted.Contains(mount.Id)).Select(static mount => mount.MountPoint).Should()
+            .Contain(["/etc/keep/secret", "/etc/keep/dir", "/etc/keep/fixed"]).And.HaveCount(noted.Length);
         state.Remove("protectiveMounts");
         File.WriteAllText(journal, state.ToJsonString());
         LiveMount.Remove(container, LiveMount.At("/vol")).ShouldFail(1, "none can be removed");

@@ -4,7 +4,10 @@ using OciRuntime.Tests.Support;
 
 namespace OciRuntime.Tests.Security;
 
-/// <summary>A container whose root serves a file system (FUSE) and does not answer: whoever looks something up there waits in the kernel, and cannot be killed.</summary>
+/// <summary>
+/// A container whose root serves a file system (FUSE) and does not answer: whoever looks something up there waits in the kernel, and cannot
+/// be killed.
+/// </summary>
 [LeavesNothing]
 public sealed class StalledFileSystemTests
 {

@@ -179,7 +179,7 @@ static int peer(void)
     }
 }
 
-/* before-6.17 PROGRAM...: procfs has no option "pidns", nor any other that takes an open file. */
+/* before-6.18 PROGRAM...: procfs has no option "pidns", nor any other that takes an open file. */
 static int old(char **argv)
 {
     struct sock_filter code[] = {
@@ -204,5 +204,5 @@ int main(int argc, char **argv)
         secret = argv[3];
         return peer();
     }
-    return argc > 2 && !strcmp(argv[1], "before-6.17") ? old(argv + 2) : 1;
+    return argc > 2 && !strcmp(argv[1], "before-6.18") ? old(argv + 2) : 1;
 }

@@ -7,15 +7,17 @@ using OciRuntime.Tests.Support;
 namespace OciRuntime.Tests.Spec;
 
 /// <summary>
-/// A file of spec-fixtures/ as a bundle that this machine can run, together with what the file takes for granted: devices, sockets, namespaces,
-/// sources of mounts. What the machine cannot have is left out, each with its reason here.
+/// A file of spec-fixtures/ as a bundle that this machine can run, together with what the file takes for granted: devices, sockets,
+/// namespaces, sources of mounts. What the machine cannot have is left out, each with its reason here.
 /// </summary>
 internal sealed class FixtureBundle : IDisposable
 {
     /// <summary>Sections that are of one piece: without the feature nothing would be left of them.</summary>
     private static readonly Dictionary<string, Action> Needs = new()
     {
-        ["sections/resources-cpu-realtime"] = static () => Requires.PathExists($"{CgroupHost.V1MountPoint("cpu")}/cpu.rt_runtime_us", "cgroup v1 controller cpu with CONFIG_RT_GROUP_SCHED"),
+        ["sections/resources-cpu-realtime"] = static () =>
+            Requires.PathExists($"{CgroupHost.V1MountPoint("cpu")}/cpu.rt_runtime_us",
+            "cgroup v1 controller cpu with CONFIG_RT_GROUP_SCHED"),
         ["sections/resources-memory-v1"] = static () => Requires.V1Controller("memory"),
         ["sections/scheduler-deadline"] = static () => Requires.Capability(23, "CAP_SYS_NICE"),
     };
@@ -52,22 +54,27 @@ internal sealed class FixtureBundle : IDisposable
     public TestBundle Bundle { get; }
 
     /// <summary>The runtime is called by root of the host, and not by that of a user namespace.</summary>
-    public bool IsOnTheHost => _runtime == null;
+    public bool IsOnTheHost => _runtime is null;
 
-    /// <summary>`create` with a console socket where the process has a terminal; gives what the container has to be disposed with.</summary>
+    /// <summary>Called with the container and the option for its terminal, before it is created.</summary>
+    public Action<TestContainer, string[]> BeforeCreate { get; set; } = static (_, _) => { };
+
+    /// <summary>More options of `create`.</summary>
+    public List<string> CreateOptions { get; } = [];
+
+    /// <summary>
+    /// `create` with a console socket where the process has a terminal; gives what the container has to be disposed with.
+    /// </summary>
     public TestContainer Created(params string[] globalOptions)
     {
         TestContainer container = new(Bundle, _runtime);
         container.GlobalOptions.AddRange(globalOptions);
         _helpers.Add(container);
-        if ((bool?)Bundle.Process["terminal"] != true)
-        {
-            container.Create().ShouldSucceed();
-            return container;
-        }
-        using ConsoleSocket console = new();
-        container.Create("--console-socket", console.SocketPath).ShouldSucceed();
-        _helpers.Add(console.Receive());
+        using ConsoleSocket? console = (bool?)Bundle.Process["terminal"] == true ? new() : null;
+        string[] terminal = console is null ? [] : ["--console-socket", console.SocketPath];
+        BeforeCreate(container, terminal);
+        container.Create([.. terminal, .. CreateOptions]).ShouldSucceed();
+        if (console is not null) _helpers.Add(console.Receive());
         return container;
     }
 
@@ -87,7 +94,7 @@ internal sealed class FixtureBundle : IDisposable
 
     private void Adapt()
     {
-        if (Host.FullMounts.Resctrl() == null) Bundle.Linux.Remove("intelRdt");
+        if (Host.FullMounts.Resctrl() is null) Bundle.Linux.Remove("intelRdt");
         // Clocks cannot be set before the machine's start.
         if (Bundle.Linux["timeOffsets"]?["monotonic"] is JsonObject { } monotonic) monotonic["secs"] = -1;
         AdaptScheduling();
@@ -126,14 +133,16 @@ internal sealed class FixtureBundle : IDisposable
     private static ulong HardLimit(string type)
     {
         string? line = type switch { "RLIMIT_NOFILE" => "Max open files", "RLIMIT_NPROC" => "Max processes", _ => null };
-        string? fields = line == null ? null : File.ReadAllLines("/proc/self/limits").Single(text => text.StartsWith(line, StringComparison.Ordinal))[26..];
-        return fields != null && ulong.TryParse(fields.Split(' ', StringSplitOptions.RemoveEmptyEntries)[1], out ulong hard) ? hard : ulong.MaxValue;
+        string? fields = line is null ? null
+            : File.ReadAllLines("/proc/self/limits").Single(text => text.StartsWith(line, StringComparison.Ordinal))[26..];
+        return fields is not null && ulong.TryParse(fields.Split(' ', StringSplitOptions.RemoveEmptyEntries)[1], out ulong hard) ? hard
+            : ulong.MaxValue;
     }
 
     /// <summary>Namespaces to join are those of a process made for it.</summary>
     private void AdaptNamespaces()
     {
-        JsonObject[] joined = [.. Bundle.Namespaces.Select(space => space!.AsObject()).Where(space => space["path"] != null)];
+        JsonObject[] joined = [.. Bundle.Namespaces.Select(space => space!.AsObject()).Where(space => space["path"] is not null)];
         if (joined.Length == 0) return;
         // Root of a new user namespace has no rights in a network namespace of the host's.
         if (HasNew("user"))
@@ -141,7 +150,8 @@ internal sealed class FixtureBundle : IDisposable
             foreach (JsonObject space in joined) space.Remove("path");
             return;
         }
-        RunningCommand owner = Helper(Command.Start(Requires.Tool("unshare"), ["--net", "--ipc", "--uts", "sleep", "60"], new CommandOptions()));
+        RunningCommand owner =
+            Helper(Command.Start(Requires.Tool("unshare"), ["--net", "--ipc", "--uts", "sleep", "60"], new CommandOptions()));
         Eventually.True(() => ProcessTree.CommandLine(owner.Pid).StartsWith("sleep", StringComparison.Ordinal), "the namespaces to join");
         foreach (JsonObject space in joined) space["path"] = $"/proc/{owner.Pid}/ns/{((string)space["type"]!).Replace("network", "net")}";
     }
@@ -170,7 +180,8 @@ internal sealed class FixtureBundle : IDisposable
         foreach (JsonNode? device in Bundle.Linux["devices"]?.AsArray().ToArray() ?? [])
         {
             // In a user namespace the host's own are bound, which not every machine has.
-            if (HasNew("user") && (string)device!["type"]! != "p" && !File.Exists((string)device["path"]!)) Bundle.Linux["devices"]!.AsArray().Remove(device);
+            if (HasNew("user") && (string)device!["type"]! != "p" && !File.Exists((string)device["path"]!))
+                Bundle.Linux["devices"]!.AsArray().Remove(device);
         }
     }
 
@@ -184,38 +195,51 @@ internal sealed class FixtureBundle : IDisposable
         {
             foreach (string key in (string[])["run.oci.hooks.stdout", "run.oci.hooks.stderr"])
             {
-                if (annotations[key] != null) annotations[key] = Path.Combine(Bundle.Directory, key);
+                if (annotations[key] is not null) annotations[key] = Path.Combine(Bundle.Directory, key);
             }
-            if (annotations["run.oci.pidfd_receiver"] != null) annotations["run.oci.pidfd_receiver"] = Helper(new DescriptorSocket()).SocketPath;
+            if (annotations["run.oci.pidfd_receiver"] is not null)
+                annotations["run.oci.pidfd_receiver"] = Helper(new DescriptorSocket()).SocketPath;
         }
-        if (Bundle.Linux["seccomp"] is not JsonObject seccomp || !seccomp.ToJsonString().Contains("SCMP_ACT_NOTIFY", StringComparison.Ordinal)) return;
+        if (Bundle.Linux["seccomp"] is not JsonObject seccomp
+            || !seccomp.ToJsonString().Contains("SCMP_ACT_NOTIFY", StringComparison.Ordinal))
+        {
+            return;
+        }
         string agent = Helper(new AgentSocket(static _ => 0)).Path;
-        if (seccomp["listenerPath"] != null) seccomp["listenerPath"] = agent;
-        if (Bundle.Config["annotations"]?["run.oci.seccomp.receiver"] != null) Bundle.Annotations["run.oci.seccomp.receiver"] = agent;
+        if (seccomp["listenerPath"] is not null) seccomp["listenerPath"] = agent;
+        if (Bundle.Config["annotations"]?["run.oci.seccomp.receiver"] is not null) Bundle.Annotations["run.oci.seccomp.receiver"] = agent;
     }
 
     private void AdaptResources()
     {
         // A name of its own right below the root, which is where real time is to be had.
-        if (Bundle.Linux["cgroupsPath"] != null) Bundle.Linux["cgroupsPath"] = $"/{TestRun.Token}-{TestRun.NextNumber()}";
+        if (Bundle.Linux["cgroupsPath"] is not null) Bundle.Linux["cgroupsPath"] = $"/{TestRun.Token}-{TestRun.NextNumber()}";
         if (Bundle.Linux["resources"] is not JsonObject resources) return;
-        foreach ((string kind, string controller) in new Dictionary<string, string> { ["network"] = "net_prio", ["rdma"] = "rdma", ["hugepageLimits"] = "hugetlb" })
+        foreach ((string kind,
+            string controller) in new Dictionary<string, string>
+            {
+                ["network"] = "net_prio",
+                ["rdma"] = "rdma",
+                ["hugepageLimits"] = "hugetlb"
+            })
         {
             if (CgroupHost.Mode != CgroupMode.V2 && CgroupHost.V1MountPoint(controller) is null) resources.Remove(kind);
         }
         if (CgroupHost.Mode != CgroupMode.V2) resources.Remove("unified");
-        if (resources["cpu"]?["realtimeRuntime"] != null && !File.Exists($"{CgroupHost.V1MountPoint("cpu")}/cpu.rt_runtime_us")) resources["cpu"]!.AsObject().Remove("realtimeRuntime");
+        if (resources["cpu"]?["realtimeRuntime"] is not null && !File.Exists($"{CgroupHost.V1MountPoint("cpu")}/cpu.rt_runtime_us"))
+            resources["cpu"]!.AsObject().Remove("realtimeRuntime");
         AdaptBlockIO(resources["blockIO"]?.AsObject());
     }
 
     /// <summary>Numbers of a disk that is there.</summary>
     private static void AdaptBlockIO(JsonObject? blockIO)
     {
-        string[]? disk = Directory.GetDirectories("/sys/block").Select(block => File.ReadAllText($"{block}/dev").Trim().Split(':')).LastOrDefault();
+        string[]? disk = Directory.GetDirectories("/sys/block").Select(block => File.ReadAllText($"{block}/dev").Trim().Split(':'))
+            .LastOrDefault();
         foreach ((string kind, JsonNode? value) in blockIO?.ToArray() ?? [])
         {
             if (value is not JsonArray devices) continue;
-            if (disk == null) blockIO!.Remove(kind);
+            if (disk is null) blockIO!.Remove(kind);
             else foreach (JsonNode? device in devices) (device!["major"], device["minor"]) = (int.Parse(disk[0]), int.Parse(disk[1]));
         }
         // Weights of a device take BFQ as its scheduler, whatever the kernel has; leaf weights went with CFQ in Linux 5.0.
@@ -223,7 +247,7 @@ internal sealed class FixtureBundle : IDisposable
         blockIO?.Remove("leafWeight");
     }
 
-    private bool HasNew(string type) => Bundle.Namespaces.Any(space => (string?)space!["type"] == type && space["path"] == null);
+    private bool HasNew(string type) => Bundle.Namespaces.Any(space => (string?)space!["type"] == type && space["path"] is null);
 
     private void GiveToRootOfUserNamespace()
     {

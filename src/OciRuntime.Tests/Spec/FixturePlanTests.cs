@@ -24,7 +24,8 @@ public sealed class FixturePlanTests
     {
         ["kitchen-sink"] =
         [
-            "/linux/resources/memory/kernelTCP", "/linux/resources/memory/swappiness", "/linux/resources/blockIO/leafWeight", "/linux/resources/cpu/realtimeRuntime",
+            "/linux/resources/memory/kernelTCP", "/linux/resources/memory/swappiness", "/linux/resources/blockIO/leafWeight",
+            "/linux/resources/cpu/realtimeRuntime",
             "/linux/resources/cpu/realtimePeriod", "/linux/resources/network",
         ],
         ["sections/resources-blockio-weight"] = ["/linux/resources/blockIO/leafWeight"],
@@ -35,7 +36,7 @@ public sealed class FixturePlanTests
 
     public static IEnumerable<TestCaseData> All() =>
         from name in SpecFixtures.Valid
-        where SpecFixtures.Parse(name).Process != null
+        where SpecFixtures.Parse(name).Process is not null
         from cgroups in PlanningTarget.CgroupHosts.Keys
         select new TestCaseData(name, cgroups);
 
@@ -50,11 +51,14 @@ public sealed class FixturePlanTests
         if (spec.Linux is not null) spec.Linux.IntelRdt = null;
         // Refused by name on v1, where no file of cgroup v2 is.
         if (cgroups != "v2" && spec.Linux?.Resources is { } resources) resources.Unified = new();
-        LaunchPreparation preparation = LaunchPreparation.Decide(settings, "/run/ocirun/c", spec, "/b", "/b/rootfs", HostFor(name), PlanningTarget.CgroupHosts[cgroups], warnings, refusals);
+        LaunchPreparation preparation =
+            LaunchPreparation.Decide(settings, "/run/ocirun/c", spec, "/b", "/b/rootfs", HostFor(name), PlanningTarget.CgroupHosts[cgroups],
+            warnings, refusals);
         StepOrder.Violation(preparation.Plan, spec.Mounts).Should().BeNull();
         refusals.Should().BeEmpty();
         warnings.Select(warning => warning.Split(": ")[0]).Should().BeEquivalentTo(
-            [.. Warnings.GetValueOrDefault(name, []), .. cgroups == "v2" ? UnifiedWarnings.GetValueOrDefault(name, []) : []], "{0}", string.Join('\n', warnings));
+            [.. Warnings.GetValueOrDefault(name, []), .. cgroups == "v2" ? UnifiedWarnings.GetValueOrDefault(name, []) : []], "{0}",
+            string.Join('\n', warnings));
     }
 
     /// <summary>The published binary on this machine; a file that needs cgroups as they cannot all be at once is adapted to them.</summary>
@@ -62,21 +66,32 @@ public sealed class FixturePlanTests
     public void Published_binary_explains_it(string name)
     {
         Requires.OcirunItself();
-        using FixtureBundle? adapted = name == "kitchen-sink" || name.StartsWith("sections/resources", StringComparison.Ordinal) ? new(name) : null;
+        using FixtureBundle? adapted = name == "kitchen-sink" || name.StartsWith("sections/resources", StringComparison.Ordinal)
+            ? new(name) : null;
         using TestBundle asItStands = new() { Config = JsonNode.Parse(SpecFixtures.Read(name))!.AsObject() };
         TestBundle bundle = adapted?.Bundle ?? asItStands;
         // The one thing that has to be there.
         bundle.Config["root"]!["path"] = "rootfs";
         bundle.Save();
-        JsonObject plan = Ocirun.Run("explain", "--format", "json", "--console-socket", "/console", "--bundle", bundle.Directory).ShouldSucceed().Json.AsObject();
+        JsonObject plan = Ocirun.Run("explain", "--format", "json", "--console-socket", "/console", "--bundle", bundle.Directory)
+            .ShouldSucceed().Json.AsObject();
         plan["steps"]!.AsArray().Should().NotBeEmpty();
     }
 
-    /// <summary>runc's and Podman's files of an ordinary user are for himself, and for root of the user namespace that Podman makes for him.</summary>
+    /// <summary>
+    /// runc's and Podman's files of an ordinary user are for himself, and for root of the user namespace that Podman makes for him.
+    /// </summary>
     private static HostFacts HostFor(string name) => name switch
     {
-        "rootless" => new() { LastCapability = 40, Uid = 1000, Gid = 1000 },
-        _ when name.Contains("rootless") => new() { LastCapability = 40, Permitted = (1UL << 41) - 1, InUserNamespace = true, DeniesSetgroups = false },
+        "rootless" => new()
+        {
+            LastCapability = 40,
+            Uid = 1000,
+            Gid = 1000,
+            Programs = new() { ["newuidmap"] = "/usr/bin/newuidmap", ["newgidmap"] = "/usr/bin/newgidmap" },
+        },
+        _ when name.Contains("rootless") =>
+            new() { LastCapability = 40, Permitted = (1UL << 41) - 1, InUserNamespace = true, DeniesSetgroups = false },
         _ => new() { LastCapability = 40, Permitted = (1UL << 41) - 1, AppArmor = true, Selinux = true },
     };
 }

@@ -15,13 +15,17 @@ public sealed class SpecDifferentialTests
     [TestCaseSource(typeof(SpecFixtures), nameof(SpecFixtures.Valid))]
     public void Reader_and_serializer_agree(string name)
     {
-        var options = new JsonSerializerOptions(SpecJsonContext.Default.Options)
+        JsonSerializerOptions options = new(SpecJsonContext.Default.Options)
         {
             TypeInfoResolver = SpecJsonContext.Default.WithAddedModifier(UseInternalSetters),
-            Converters = { new SpecMapConverter<string>(), new SpecMapConverter<TimeOffset>(), new SpecMapConverter<NetDevice>(), new SpecMapConverter<RdmaLimit>() },
+            Converters =
+            {
+                new SpecMapConverter<string>(), new SpecMapConverter<TimeOffset>(), new SpecMapConverter<NetDevice>(),
+                new SpecMapConverter<RdmaLimit>()
+            },
         };
-        var typeInfo = (JsonTypeInfo<RuntimeSpec>)options.GetTypeInfo(typeof(RuntimeSpec));
-        var expected = JsonSerializer.Deserialize(SpecFixtures.Read(name), typeInfo);
+        JsonTypeInfo<RuntimeSpec> typeInfo = (JsonTypeInfo<RuntimeSpec>)options.GetTypeInfo(typeof(RuntimeSpec));
+        RuntimeSpec? expected = JsonSerializer.Deserialize(SpecFixtures.Read(name), typeInfo);
         SpecFixtures.Parse(name).Should().BeEquivalentTo(expected, how => how.RespectingRuntimeTypes().WithStrictOrdering());
     }
 
@@ -29,9 +33,11 @@ public sealed class SpecDifferentialTests
     [Test]
     public void Kitchen_sink_sets_every_property_of_every_type()
     {
-        ILookup<bool, string> names = SpecWalk.Of(SpecFixtures.Parse("kitchen-sink")).ToLookup(found => IsDefault(found.Property, found.Value), found => found.Name);
+        ILookup<bool, string> names = SpecWalk.Of(SpecFixtures.Parse("kitchen-sink"))
+            .ToLookup(found => IsDefault(found.Property, found.Value), found => found.Name);
         names[true].Except(names[false]).Should().BeEmpty();
-        names[false].Select(name => name.Split('.')[0]).Distinct().Should().Contain(["RuntimeSpec", "SeccompArg", "ThrottleDevice", "RdmaLimit", "ExecCPUAffinity"]);
+        names[false].Select(name => name.Split('.')[0]).Distinct().Should()
+            .Contain(["RuntimeSpec", "SeccompArg", "ThrottleDevice", "RdmaLimit", "ExecCPUAffinity"]);
     }
 
     // A nullable that was read is not null, whatever its value.
@@ -40,13 +46,14 @@ public sealed class SpecDifferentialTests
         null or "" => true,
         string => false,
         IEnumerable list => !list.GetEnumerator().MoveNext(),
-        ValueType when Nullable.GetUnderlyingType(property.PropertyType) is null => value.Equals(Activator.CreateInstance(property.PropertyType)),
+        ValueType when Nullable.GetUnderlyingType(property.PropertyType) is null =>
+            value.Equals(Activator.CreateInstance(property.PropertyType)),
         _ => false,
     };
 
     private static void UseInternalSetters(JsonTypeInfo info)
     {
-        foreach (var property in info.Properties)
+        foreach (JsonPropertyInfo property in info.Properties)
         {
             if (property.AttributeProvider is PropertyInfo member)
                 property.Set ??= member.SetValue;
@@ -58,18 +65,19 @@ public sealed class SpecDifferentialTests
     {
         public override SpecMap<T> Read(ref Utf8JsonReader reader, Type typeToConvert, JsonSerializerOptions options)
         {
-            var map = new SpecMap<T>();
-            var value = (JsonTypeInfo<T>)options.GetTypeInfo(typeof(T));
+            SpecMap<T> map = new();
+            JsonTypeInfo<T> value = (JsonTypeInfo<T>)options.GetTypeInfo(typeof(T));
             while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
             {
-                var key = reader.GetString()!;
+                string key = reader.GetString()!;
                 reader.Read();
                 map.Set(key, JsonSerializer.Deserialize(ref reader, value)!);
             }
             return map;
         }
 
-        public override void Write(Utf8JsonWriter writer, SpecMap<T> value, JsonSerializerOptions options) => throw new NotSupportedException();
+        public override void Write(Utf8JsonWriter writer, SpecMap<T> value, JsonSerializerOptions options) =>
+            throw new NotSupportedException();
     }
 }
 

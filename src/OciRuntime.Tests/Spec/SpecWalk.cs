@@ -6,7 +6,8 @@ using OciRuntime.Spec;
 namespace OciRuntime.Tests.Spec;
 
 /// <summary>One property of one object of a configuration.</summary>
-/// <param name="Path">As in config.json, with "[]" for any element and "*" for any key: "linux.devices[].major", "linux.netDevices.*.name".</param>
+/// <param name="Path">As in config.json, with "[]" for any element and "*" for any key: "linux.devices[].major",
+/// "linux.netDevices.*.name".</param>
 /// <param name="Property">The property of the type.</param>
 /// <param name="Value">What was read.</param>
 internal sealed record SpecProperty(string Path, PropertyInfo Property, object? Value)
@@ -47,6 +48,7 @@ internal static class SpecWalk
     private static (string Step, object Value) Element(object element)
     {
         Type type = element.GetType();
-        return type.IsGenericType && type.GetGenericTypeDefinition() == typeof(KeyValuePair<,>) ? (".*", type.GetProperty("Value")!.GetValue(element)!) : ("[]", element);
+        return type.IsGenericType && type.GetGenericTypeDefinition() == typeof(KeyValuePair<,>)
+            ? (".*", type.GetProperty("Value")!.GetValue(element)!) : ("[]", element);
     }
 }

@@ -9,16 +9,16 @@ public sealed class SystemdPropertyTests
 {
     private static (List<SystemdProperty> Properties, SpecProblems Problems) Read(string name, string text)
     {
-        var annotations = new SpecMap<string>();
+        SpecMap<string> annotations = new();
         annotations.Set("other", "[");
         annotations.Set("org.systemd.property." + name, text);
-        var problems = new SpecProblems();
+        SpecProblems problems = new();
         return (SystemdProperty.Read(annotations, problems), problems);
     }
 
     private static string Value(string text)
     {
-        var (properties, problems) = Read("Name", text);
+        (List<SystemdProperty>? properties, SpecProblems? problems) = Read("Name", text);
         problems.ToString().Should().BeEmpty();
         properties.Should().ContainSingle().Which.Name.Should().Be("Name");
         return $"{properties[0].Value.Signature} {properties[0].Value}";
@@ -109,9 +109,10 @@ public sealed class SystemdPropertyTests
     [TestCase("[[[[[[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]]]]]]")]
     public void Garbage_is_refused_by_name(string text)
     {
-        var (properties, problems) = Read("Name", text);
+        (List<SystemdProperty>? properties, SpecProblems? problems) = Read("Name", text);
         properties.Should().BeEmpty();
-        problems.Errors.Should().ContainSingle().Which.ToString().Should().StartWith("/annotations/org.systemd.property.Name: \"").And.NotContain("\n");
+        problems.Errors.Should().ContainSingle().Which.ToString().Should()
+            .StartWith("/annotations/org.systemd.property.Name: \"").And.NotContain("\n");
     }
 
     /// <summary>Whatever is cut off or changed: an answer, never another exception.</summary>
@@ -120,16 +121,16 @@ public sealed class SystemdPropertyTests
     {
         const string text = @"@a(sasbtd) [('x\u00e4', ['y', ""z""], true, 0x5, -1.5e3), ('', [], false, 7, 1)]";
         const string noise = "@a([{'\"\\,)}]x0-.eub \0\u00e4\ud83d";
-        var random = new Random(7);
+        Random random = new(7);
         Value(text).Should().StartWith("a(sasbtd) ");
-        for (var i = 0; i < text.Length; i++)
+        for (int i = 0; i < text.Length; i++)
             Read("Name", text[..i]).Problems.HasErrors.Should().BeTrue("{0}", text[..i]);
-        for (var i = 0; i < 20_000; i++)
+        for (int i = 0; i < 20_000; i++)
         {
-            var changed = text.ToCharArray();
-            for (var n = 0; n <= i % 4; n++)
+            char[] changed = text.ToCharArray();
+            for (int n = 0; n <= i % 4; n++)
                 changed[random.Next(changed.Length)] = noise[random.Next(noise.Length)];
-            var (properties, problems) = Read("Name", new string(changed));
+            (List<SystemdProperty>? properties, SpecProblems? problems) = Read("Name", new string(changed));
             (properties.Count + problems.Errors.Count).Should().Be(1);
         }
     }
@@ -141,7 +142,7 @@ public sealed class SystemdPropertyTests
     [TestCase("Sec", "7", "Sec", "@i 7")]
     public void Seconds_become_microseconds(string name, string text, string expectedName, string expected)
     {
-        var (properties, problems) = Read(name, text);
+        (List<SystemdProperty>? properties, SpecProblems? problems) = Read(name, text);
         problems.ToString().Should().BeEmpty();
         (properties[0].Name, properties[0].Value.ToString()).Should().Be((expectedName, expected));
     }
@@ -151,21 +152,23 @@ public sealed class SystemdPropertyTests
     [TestCase("uint64 18446744073709551615", "is out of the range of a time")]
     [TestCase("-0.5", "is out of the range of a time")]
     [TestCase("nan", "is out of the range of a time")]
-    public void Seconds_that_are_no_time_are_refused(string text, string reason) => Read("TimeoutStopSec", text).Problems.ToString().Should().EndWith(reason);
+    public void Seconds_that_are_no_time_are_refused(string text, string reason) =>
+    Read("TimeoutStopSec", text).Problems.ToString().Should().EndWith(reason);
 
     [TestCase("")]
     [TestCase("Ab")]
     [TestCase("Exec Start")]
     [TestCase("CPUQuotaPerSec1")]
     [TestCase("\u00c4\u00c4\u00c4")]
-    public void Names_are_three_or_more_letters(string name) => Read(name, "true").Problems.ToString().Should().Contain("whose name is not 3 or more letters");
+    public void Names_are_three_or_more_letters(string name) =>
+    Read(name, "true").Problems.ToString().Should().Contain("whose name is not 3 or more letters");
 
     [Test]
     public void A_value_prints_as_text_that_is_read_again()
     {
-        foreach (var text in (string[])["@a(sat) [('a', [1, 2]), ('b', [])]", "@ay [0, 255]", "(true,)", "double 0.1", @"'a\\\'b'"])
+        foreach (string text in (string[])["@a(sat) [('a', [1, 2]), ('b', [])]", "@ay [0, 255]", "(true,)", "double 0.1", @"'a\\\'b'"])
         {
-            var value = Read("Name", text).Properties[0].Value;
+            VariantValue value = Read("Name", text).Properties[0].Value;
             Read("Name", value.ToString()).Properties[0].Value.ToString().Should().Be(value.ToString());
         }
     }

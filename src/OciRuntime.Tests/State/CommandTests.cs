@@ -56,7 +56,8 @@ public sealed class CommandTests
     {
         using TemporaryRoot root = new();
         using ContainerEntry entry = root.Claim("x");
-        FluentActions.Invoking(() => StateCommand.Render(root.Store, "x").Length).Should().Throw<OciException>().WithMessage("container does not exist");
+        FluentActions.Invoking(() => StateCommand.Render(root.Store, "x").Length).Should().Throw<OciException>()
+            .WithMessage("container does not exist");
         entry.WriteState(new ContainerState { Id = "x", Creator = ProcessIdentity.Self() });
         JsonElement state = JsonDocument.Parse(StateCommand.Render(root.Store, "x").ToArray()).RootElement;
         state.GetProperty("status").GetString().Should().Be("creating");
@@ -76,6 +77,13 @@ public sealed class CommandTests
             .Contain("\"annotations\": {\n    \"a\": \"1\",\n    \"b\": \"<2>\"\n  },\n  \"owner\"");
     }
 
+    private static string Listed(TemporaryRoot root, ListOptions options)
+    {
+        StringBuilder text = new();
+        ListCommand.Render(root.Store, options, piece => text.Append(piece));
+        return text.ToString();
+    }
+
     [Test]
     public void List_survives_a_broken_entry_and_names_it()
     {
@@ -85,27 +93,31 @@ public sealed class CommandTests
         File.WriteAllText(root.FileOf("broken", "state.json"), "{\"version\":1,");
         root.Claim("early").Dispose();
 
-        string table = ListCommand.Render(root.Store, new ListOptions());
-        table.Should().StartWith("ID ").And.MatchRegex("(?m)^broken +- +unreadable: state of container broken cannot be read").And.MatchRegex("(?m)^good +[0-9]+ +running +/bundles/good ");
+        string table = Listed(root, new ListOptions());
+        table.Should()
+            .StartWith("ID ").And.MatchRegex("(?m)^broken +- +unreadable: state of container broken cannot be read").And.MatchRegex(
+            "(?m)^good +[0-9]+ +running +/bundles/good ");
         table.Should().NotContain("early");
 
-        JsonElement json = JsonDocument.Parse(ListCommand.Render(root.Store, new ListOptions { Format = ListFormat.Json })).RootElement;
+        JsonElement json = JsonDocument.Parse(Listed(root, new ListOptions { Format = ListFormat.Json })).RootElement;
         json.GetArrayLength().Should().Be(2);
         json[0].GetProperty("status").GetString().Should().Be("unreadable");
         json[0].GetProperty("created").GetDateTime().Should().Be(default);
         json[1].GetProperty("owner").GetString().Should().Be(Environment.UserName);
-        ListCommand.Render(root.Store, new ListOptions { Quiet = true }).Should().Be("broken\ngood\n");
+        Listed(root, new ListOptions { Quiet = true }).Should().Be("broken\ngood\n");
     }
 
     [Test]
     public void List_of_nothing()
     {
         using TemporaryRoot root = new();
-        FluentActions.Invoking(() => ListCommand.Render(root.Store, new ListOptions())).Should().Throw<OciException>().WithMessage($"open {root.Root}: no such file or directory*");
+        FluentActions.Invoking(() => Listed(root, new ListOptions())).Should().Throw<OciException>()
+            .WithMessage($"open {root.Root}: no such file or directory*");
         Directory.CreateDirectory(root.Root);
-        ListCommand.Render(root.Store, new ListOptions { Format = ListFormat.Json }).Should().Be("null\n");
-        ListCommand.Render(root.Store, new ListOptions()).Should().Be("ID          PID         STATUS      BUNDLE      CREATED     OWNER\n");
-        ListCommand.Render(root.Store, new ListOptions { Quiet = true }).Should().BeEmpty();
+        Listed(root, new ListOptions { Format = ListFormat.Json }).Should().Be("null\n");
+        Listed(root, new ListOptions()).Should()
+            .Be("ID          PID         STATUS      BUNDLE      CREATED     OWNER\n");
+        Listed(root, new ListOptions { Quiet = true }).Should().BeEmpty();
     }
 
     [Test]
@@ -143,11 +155,13 @@ public sealed class CommandTests
         Process two = Container(root, "test-3");
         Process other = Container(root, "other");
         root.Create("test-2");
-        FluentActions.Invoking(() => Kill(root, "^test-", "KILL", regex: true)).Should().Throw<OciException>().WithMessage("test-2: container not running");
+        FluentActions.Invoking(() => Kill(root, "^test-", "KILL", regex: true)).Should().Throw<OciException>()
+            .WithMessage("test-2: container not running");
         one.WaitForExit(5000).Should().BeTrue();
         two.WaitForExit(5000).Should().BeTrue();
         other.HasExited.Should().BeFalse();
-        FluentActions.Invoking(() => Kill(root, "(", regex: true)).Should().Throw<OciException>().WithMessage("invalid regular expression \"(\"*");
+        FluentActions.Invoking(() => Kill(root, "(", regex: true)).Should().Throw<OciException>()
+            .WithMessage("invalid regular expression \"(\"*");
     }
 
     [Test]
@@ -159,7 +173,8 @@ public sealed class CommandTests
             s.Phase = ContainerPhase.Creating;
             s.Creator = ProcessIdentity.Self();
         });
-        FluentActions.Invoking(() => Kill(root, "x")).Should().Throw<OciException>().WithMessage($"container x is still being created by pid {Environment.ProcessId}*");
+        FluentActions.Invoking(() => Kill(root, "x")).Should().Throw<OciException>()
+            .WithMessage($"container x is still being created by pid {Environment.ProcessId}*");
         FluentActions.Invoking(() => Delete(root, "x")).Should().Throw<OciException>().WithMessage("*busy*(create)");
         FluentActions.Invoking(() => Delete(root, "x", force: true)).Should().Throw<OciException>().WithMessage("*busy*(create)");
     }
@@ -169,7 +184,8 @@ public sealed class CommandTests
     {
         using TemporaryRoot root = new();
         Process init = Container(root, "x");
-        FluentActions.Invoking(() => Delete(root, "x")).Should().Throw<OciException>().WithMessage("cannot delete container x that is not stopped: running");
+        FluentActions.Invoking(() => Delete(root, "x")).Should().Throw<OciException>()
+            .WithMessage("cannot delete container x that is not stopped: running");
         init.HasExited.Should().BeFalse();
         init.Kill();
         init.WaitForExit();
@@ -188,7 +204,8 @@ public sealed class CommandTests
         init.ExitCode.Should().Be(128 + 9);
         Directory.GetFileSystemEntries(root.Root).Should().BeEmpty();
         Delete(root, "x", force: true).Should().Be(0);
-        FluentActions.Invoking(() => Delete(root, "", force: true)).Should().Throw<OciException>().WithMessage("container id cannot be empty");
+        FluentActions.Invoking(() => Delete(root, "", force: true)).Should().Throw<OciException>()
+            .WithMessage("container id cannot be empty");
     }
 
     [Test]
@@ -254,16 +271,39 @@ public sealed class CommandTests
         root.GetProperty("ociVersionMin").GetString().Should().Be("1.0.0");
         JsonElement seccomp = root.GetProperty("linux").GetProperty("seccomp");
         seccomp.GetProperty("enabled").GetBoolean().Should().BeTrue();
-        seccomp.GetProperty("actions").EnumerateArray().Select(word => word.GetString()).Should().Contain("SCMP_ACT_NOTIFY").And.BeInAscendingOrder(StringComparer.Ordinal);
-        seccomp.GetProperty("archs").EnumerateArray().Select(word => word.GetString()).Should().Contain("SCMP_ARCH_X86_64").And.NotContain("SCMP_ARCH_S390X");
-        seccomp.GetProperty("supportedFlags").EnumerateArray().Select(word => word.GetString()).Should().BeSubsetOf(seccomp.GetProperty("knownFlags").EnumerateArray().Select(word => word.GetString()));
+        seccomp.GetProperty("actions").EnumerateArray().Select(word => word.GetString()).Should()
+            .Contain("SCMP_ACT_NOTIFY").And.BeInAscendingOrder(StringComparer.Ordinal);
+        seccomp.GetProperty("archs").EnumerateArray().Select(word => word.GetString()).Should()
+            .Contain("SCMP_ARCH_X86_64").And.NotContain("SCMP_ARCH_S390X");
+        seccomp.GetProperty("supportedFlags").EnumerateArray().Select(word => word.GetString()).Should()
+            .BeSubsetOf(seccomp.GetProperty("knownFlags").EnumerateArray().Select(word => word.GetString()));
         JsonElement rdt = root.GetProperty("linux").GetProperty("intelRdt");
-        (rdt.GetProperty("enabled").GetBoolean(), rdt.GetProperty("schemata").GetBoolean(), rdt.GetProperty("monitoring").GetBoolean()).Should().Be((true, true, true));
+        (rdt.GetProperty("enabled").GetBoolean(), rdt.GetProperty("schemata").GetBoolean(),
+            rdt.GetProperty("monitoring").GetBoolean()).Should().Be((true, true, true));
         root.GetProperty("linux").GetProperty("netDevices").GetProperty("enabled").GetBoolean().Should().BeTrue();
         root.GetProperty("potentiallyUnsafeConfigAnnotations").EnumerateArray().Select(word => word.GetString()).Should()
-            .Equal("org.criu.config", "org.systemd.property.", "run.oci.hooks.stderr", "run.oci.hooks.stdout", "run.oci.keep_original_groups", "run.oci.mount_context_type", "run.oci.pidfd_receiver", "run.oci.seccomp.receiver", "run.oci.seccomp_fail_unknown_syscall");
-        root.GetProperty("mountOptions").EnumerateArray().Select(word => word.GetString()).Should().Equal(OciRuntime.Plan.MountOptions.Words);
-        root.GetProperty("linux").GetProperty("namespaces").EnumerateArray().Select(word => word.GetString()).Should().BeInAscendingOrder(StringComparer.Ordinal);
+            .Equal("org.criu.config", "org.systemd.property.", "run.oci.hooks.stderr", "run.oci.hooks.stdout",
+            "run.oci.keep_original_groups", "run.oci.mount_context_type", "run.oci.pidfd_receiver", "run.oci.seccomp.receiver",
+            "run.oci.seccomp_fail_unknown_syscall");
+        root.GetProperty("mountOptions").EnumerateArray().Select(word => word.GetString()).Should()
+            .Equal(OciRuntime.Plan.MountOptionWords.All);
+        root.GetProperty("linux").GetProperty("namespaces").EnumerateArray().Select(word => word.GetString()).Should()
+            .BeInAscendingOrder(StringComparer.Ordinal);
         Encoding.UTF8.GetString(document).Should().StartWith("{\n    \"ociVersionMin\": ");
+    }
+
+    /// <summary>
+    /// Without the versions CRI-O drops the document; without "user" and idmap containerd and it give no pod a user namespace, and without
+    /// "rro" they and Docker make no bind recursively read-only.
+    /// </summary>
+    [Test]
+    public void Features_have_what_engines_look_up()
+    {
+        JsonElement root = JsonDocument.Parse(FeaturesCommand.Document().ToArray()).RootElement, linux = root.GetProperty("linux");
+        root.GetProperty("ociVersionMin").GetString().Should().NotBeEmpty();
+        root.GetProperty("ociVersionMax").GetString().Should().NotBeEmpty();
+        root.GetProperty("mountOptions").EnumerateArray().Select(word => word.GetString()).Should().Contain("rro");
+        linux.GetProperty("namespaces").EnumerateArray().Select(word => word.GetString()).Should().Contain("user");
+        linux.GetProperty("mountExtensions").GetProperty("idmap").GetProperty("enabled").GetBoolean().Should().BeTrue();
     }
 }

@@ -22,7 +22,6 @@ public sealed class ContainerStateTests
             Created = Timestamp.Now(),
             Bundle = "/b/\"ünï\"\n",
             Rootfs = "/b/rootfs",
-            ConfigPath = "/b/other.json",
             CgroupManager = "systemd",
             CgroupDirectories = ["/sys/fs/cgroup/memory/x", "/sys/fs/cgroup/pids/x"],
             CgroupsCreated = ["/sys/fs/cgroup/pids/x"],
@@ -30,8 +29,10 @@ public sealed class ContainerStateTests
             ResctrlGroups = ["/sys/fs/resctrl/web"],
             SystemdUnit = "ocirun-web.scope",
             PrivatePidNamespace = true,
-            Detached = true,
-            Keep = true,
+            Keyring = true,
+            SystemdUser = true,
+            ProtectiveMounts = [17, ulong.MaxValue],
+            HostMount = new HostMount(1, 2, 3, 4, 5),
             OwnerUid = 4_000_000_000,
             NotifySocket = "/run/notify",
             Poststart = [Hook("/a", ["a", ""], ["K=V"], 3)],
@@ -39,6 +40,7 @@ public sealed class ContainerStateTests
         };
         state.Annotations["org.example"] = "<&>";
         state.Annotations[""] = "";
+        state.Annotations["\"\\\0\u001f\u007f\u2028"] = "\t\ud83d\ude00";
         ContainerState.Parse(state.ToJson(), "web").Should().BeEquivalentTo(state);
     }
 
@@ -54,7 +56,8 @@ public sealed class ContainerStateTests
     [Test]
     public void A_newer_writer_may_add_fields()
     {
-        const string Json = """{"future":{"a":[1,{"b":null}]},"version":1,"id":"x","more":[[]],"phase":"created","hooks":{"prepause":[{}]},"pid":3}""";
+        const string Json =
+            """{"future":{"a":[1,{"b":null}]},"version":1,"id":"x","more":[[]],"phase":"created","hooks":{"prepause":[{}]},"pid":3}""";
         ContainerState.Parse(Encoding.UTF8.GetBytes(Json), "x").Init.Pid.Should().Be(3);
     }
 
@@ -105,5 +108,6 @@ public sealed class ContainerStateTests
             .Should().Be("""{"ociVersion":"1.3.0","id":"x","status":"stopped","bundle":"/bundles/x"}""");
     }
 
-    private static Hook Hook(string path, string[] args, string[] env, int? timeout) => new() { Path = path, Args = args, Env = env, Timeout = timeout };
+    private static Hook Hook(string path, string[] args, string[] env, int? timeout) =>
+        new() { Path = path, Args = args, Env = env, Timeout = timeout };
 }

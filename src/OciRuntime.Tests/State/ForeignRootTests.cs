@@ -4,7 +4,9 @@ using OciRuntime.Tests.Support;
 
 namespace OciRuntime.Tests.State;
 
-/// <summary>--root that is not the caller's alone: its containers could be anybody's, and their hooks would run with the caller's rights.</summary>
+/// <summary>
+/// --root that is not the caller's alone: its containers could be anybody's, and their hooks would run with the caller's rights.
+/// </summary>
 public sealed class ForeignRootTests
 {
     private string _directory = "";
@@ -21,7 +23,8 @@ public sealed class ForeignRootTests
 
     private static IEnumerable<string> Verbs() =>
     [
-        "run", "create", "start x", "exec x true", "state x", "kill x", "delete x", "delete --force x", "delete --regex --force .*", "pause x", "resume x", "ps x", "update --pids-limit 5 x",
+        "run", "create", "start x", "exec x true", "state x", "kill x", "delete x", "delete --force x", "delete --regex --force .*",
+        "pause x", "resume x", "ps x", "update --pids-limit 5 x",
         "events --stats x", "top --once", "list", "checkpoint x", "restore x", "mounts remove x /dev/null",
     ];
 
@@ -51,9 +54,9 @@ public sealed class ForeignRootTests
     public void No_hook_of_somebody_else_runs()
     {
         string root = Make("root", 0, "0755"), mark = Path.Combine(_directory, "mark");
-        using var bundle = new TestBundle().Args("sleep", "100");
+        using TestBundle bundle = new TestBundle().Args("sleep", "100");
         bundle.AddHook("poststop", "/bin/touch", "touch", mark);
-        using (var container = new TestContainer(bundle, root: root))
+        using (TestContainer container = new(bundle, root: root))
         {
             container.Create().ShouldSucceed();
             Command.Run("chown", "61234", root).ShouldSucceed();
@@ -64,7 +67,9 @@ public sealed class ForeignRootTests
         File.Exists(mark).Should().BeTrue("root's own is another thing");
     }
 
-    /// <summary>A link of somebody else leads where he likes, to an image's directory, say, which is root's and has what the image's author wrote.</summary>
+    /// <summary>
+    /// A link of somebody else leads where he likes, to an image's directory, say, which is root's and has what the image's author wrote.
+    /// </summary>
     [TestCase("last", 61234, false)]
     [TestCase("last", 0, true)]
     [TestCase("middle", 61234, false)]
@@ -87,8 +92,8 @@ public sealed class ForeignRootTests
     public void Above_it_others_may_write(string mode)
     {
         string open = Make("open", 0, mode);
-        using var bundle = new TestBundle().Args("true");
-        using var container = new TestContainer(bundle, root: $"{open}/new/root");
+        using TestBundle bundle = new TestBundle().Args("true");
+        using TestContainer container = new(bundle, root: $"{open}/new/root");
         container.Run().ShouldSucceed();
         File.GetUnixFileMode($"{open}/new/root").Should().Be((UnixFileMode)0b111_000_000);
         Command.Run("chown", "61234", $"{open}/new/root").ShouldSucceed();
@@ -117,8 +122,9 @@ public sealed class ForeignRootTests
 
     private static CommandResult Call(string root, string verb)
     {
-        using var bundle = new TestBundle().Args("true");
-        string[] words = verb is "run" or "create" ? [verb, "--bundle", bundle.Save().Directory, "new"] : verb == "restore x" ? ["restore", "--bundle", bundle.Save().Directory, "x"] : verb.Split(' ');
+        using TestBundle bundle = new TestBundle().Args("true");
+        string[] words = verb is "run" or "create" ? [verb, "--bundle", bundle.Save().Directory, "new"] : verb == "restore x"
+            ? ["restore", "--bundle", bundle.Save().Directory, "x"] : verb.Split(' ');
         return Ocirun.Run(["--root", root, .. words]);
     }
 }

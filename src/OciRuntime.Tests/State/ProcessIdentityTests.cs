@@ -70,10 +70,13 @@ public sealed class ProcessIdentityTests
     }
 
     [Test]
+    [NeedsMachine]
     public void Lives_on_when_only_its_first_thread_has_ended()
     {
         using TemporaryRoot root = new();
-        const string Program = "import ctypes,threading,time\nthreading.Thread(target=time.sleep,args=(1000,)).start()\nctypes.CDLL(None).syscall(60 if __import__('os').uname().machine=='x86_64' else 93,0)";
+        const string Program =
+            "import ctypes,threading,time\nthreading.Thread(target=time.sleep,args=(1000,)).start()\nctypes.CDLL(None).syscall(60 if "
+            + "__import__('os').uname().machine=='x86_64' else 93,0)";
         Process process = root.Start("python3", "-c", Program);
         ProcessStat stat = default;
         SpinWait.SpinUntil(() => ProcessStat.TryRead(process.Id, out stat) && stat.State == 'Z', 10_000).Should().BeTrue();
@@ -85,8 +88,8 @@ public sealed class ProcessIdentityTests
     [Test]
     public void None_is_nobody()
     {
-        ProcessIdentity.None.IsAlive().Should().BeFalse();
-        ProcessIdentity.None.Signal(Processes.SIGKILL).Should().Be(-Errno.ESRCH, "kill(0) would be the whole process group");
+        default(ProcessIdentity).IsAlive().Should().BeFalse();
+        default(ProcessIdentity).Signal(Processes.SIGKILL).Should().Be(-Errno.ESRCH, "kill(0) would be the whole process group");
         new ProcessIdentity(-1, 0).Signal(Processes.SIGKILL).Should().Be(-Errno.ESRCH, "kill(-1) would be every process");
     }
 

@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using System.Text.Json;
 using System.Text.RegularExpressions;
 using FluentAssertions;
@@ -6,6 +5,7 @@ using NUnit.Framework;
 using OciRuntime.Cli;
 using OciRuntime.Commands;
 using OciRuntime.Linux;
+using OciRuntime.Tests.Support;
 
 namespace OciRuntime.Tests.State;
 
@@ -15,12 +15,12 @@ public sealed class SpecTemplateTests
     [Test]
     public void Is_runcs_but_for_version_name_and_ambient_capabilities([Values] bool rootless)
     {
-        if (!File.Exists("/usr/sbin/runc")) Assert.Ignore("needs runc");
         using TemporaryRoot root = new();
         string[] arguments = rootless ? ["spec", "--rootless", "-b", root.Base] : ["spec", "-b", root.Base];
-        using (Process runc = Process.Start("/usr/sbin/runc", arguments)) runc.WaitForExit();
+        Command.Run(Requires.Tool("runc"), arguments).ShouldSucceed();
         string theirs = File.ReadAllText(Path.Combine(root.Base, "config.json"));
-        theirs = Regex.Replace(theirs, "\"ociVersion\": \"[^\"]*\"", "\"ociVersion\": \"1.3.0\"").Replace("\"hostname\": \"runc\"", "\"hostname\": \"ocirun\"", StringComparison.Ordinal);
+        theirs = Regex.Replace(theirs, "\"ociVersion\": \"[^\"]*\"", "\"ociVersion\": \"1.3.0\"")
+            .Replace("\"hostname\": \"runc\"", "\"hostname\": \"ocirun\"", StringComparison.Ordinal);
         theirs = Regex.Replace(theirs, ",\n\t\t\t\"ambient\": \\[[^]]*\\]", "");
         File.Delete(Path.Combine(root.Base, "config.json"));
 
@@ -31,8 +31,9 @@ public sealed class SpecTemplateTests
     [Test]
     public void Is_JSON_in_every_variant([Values] bool rootless, [Values] bool cgroup2)
     {
-        JsonElement config = JsonDocument.Parse(SpecTemplate.Build(rootless, cgroup2, 1000, 1001)).RootElement;
-        string[] namespaces = [.. config.GetProperty("linux").GetProperty("namespaces").EnumerateArray().Select(n => n.GetProperty("type").GetString()!)];
+        JsonElement config = JsonDocument.Parse(SpecTemplate.Build(rootless, cgroup2, 1000, 1001).ToArray()).RootElement;
+        string[] namespaces = [.. config.GetProperty("linux").GetProperty("namespaces").EnumerateArray()
+            .Select(n => n.GetProperty("type").GetString()!)];
         namespaces.Contains("cgroup").Should().Be(cgroup2);
         namespaces.Contains("network").Should().Be(!rootless);
         namespaces.Contains("user").Should().Be(rootless);

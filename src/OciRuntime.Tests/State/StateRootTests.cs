@@ -45,7 +45,8 @@ public sealed class StateRootTests
     [TestCase("/x/..")]
     [TestCase("/./")]
     public void Is_not_the_root_of_the_machine(string option) =>
-        FluentActions.Invoking(() => StateRoot.Resolve(option)).Should().Throw<OciException>().WithMessage("Option --root argument should not be set to /");
+        FluentActions.Invoking(() => StateRoot.Resolve(option)).Should().Throw<OciException>()
+        .WithMessage("Option --root argument should not be set to /");
 
     [Test]
     public void Is_made_with_its_parents_for_its_owner_only()

@@ -59,10 +59,10 @@ public sealed class StatusProbeTests
             s.Creator = creator;
             s.Init = init;
         });
-        Make("early", alive, ProcessIdentity.None);
+        Make("early", alive, default(ProcessIdentity));
         Make("late", alive, dead);
         Make("orphan", dead, alive);
-        Make("over", dead, ProcessIdentity.None);
+        Make("over", dead, default(ProcessIdentity));
         Probe(root, "early").Should().Be(ContainerStatus.Creating);
         Probe(root, "late").Should().Be(ContainerStatus.Creating);
         Probe(root, "orphan").Should().Be(ContainerStatus.Creating);

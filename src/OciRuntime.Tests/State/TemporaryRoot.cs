@@ -56,12 +56,13 @@ internal sealed class TemporaryRoot : IDisposable
 
     public Process Start(string program, params string[] arguments)
     {
-        Process process = Process.Start(new ProcessStartInfo(program, arguments) { RedirectStandardOutput = true })!;
+        Process process = Support.Children.Start(new ProcessStartInfo(program, arguments) { RedirectStandardOutput = true });
         _processes.Add(process);
         return process;
     }
 
-    public static ProcessIdentity IdentityOf(Process process) => ProcessIdentity.Of(process.Id) ?? throw new InvalidOperationException("process is gone");
+    public static ProcessIdentity IdentityOf(Process process) =>
+        ProcessIdentity.Of(process.Id) ?? throw new InvalidOperationException("process is gone");
 
     /// <summary>The permission bits of a path.</summary>
     public static int ModeOf(string path)

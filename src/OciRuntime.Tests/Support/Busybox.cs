@@ -29,10 +29,9 @@ public static class Busybox
         Directory.CreateDirectory(tmp);
         File.SetUnixFileMode(tmp, Mode1777);
         foreach (string applet in Applets.Append("busybox"))
-        {
             Libc.Check(Syscall.link(Shared.Value.Binary, Path.Combine(directory, "bin", applet)), $"link {applet}");
-        }
-        File.WriteAllText(Path.Combine(directory, "etc/passwd"), "root:x:0:0:root:/root:/bin/sh\nuser:x:1000:1000:user:/home/user:/bin/sh\n");
+        File.WriteAllText(Path.Combine(directory, "etc/passwd"),
+            "root:x:0:0:root:/root:/bin/sh\nuser:x:1000:1000:user:/home/user:/bin/sh\n");
         File.WriteAllText(Path.Combine(directory, "etc/group"), "root:x:0:\ntty:x:5:\nuser:x:1000:\n");
     }
 
@@ -40,13 +39,12 @@ public static class Busybox
     {
         const string source = "/bin/busybox";
         if (!File.Exists(source))
-        {
             throw new FileNotFoundException("tests need /bin/busybox from Debian's busybox-static: run ./build.sh test", source);
-        }
         string copy = Path.Combine(TestRun.Root, "busybox");
         File.Copy(source, copy, overwrite: true);
         File.SetUnixFileMode(copy, Mode755);
-        string[] applets = [.. Command.Run(copy, "--list").ShouldSucceed().Lines.Where(name => name is not "busybox" && !name.Contains('/'))];
+        string[] applets = [.. Command.Run(copy, "--list")
+            .ShouldSucceed().Lines.Where(name => name is not "busybox" && !name.Contains('/'))];
         return (copy, applets);
     }
 }

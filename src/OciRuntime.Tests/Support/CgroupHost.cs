@@ -32,7 +32,8 @@ public static class CgroupHost
 {
     /// <summary>Mounts of type cgroup and cgroup2.</summary>
     public static IReadOnlyList<MountInfo> Mounts =>
-        [.. MountInfo.Of().Where(mount => mount.Type is "cgroup" or "cgroup2" && mount.MountPoint.StartsWith("/sys/fs/cgroup", StringComparison.Ordinal))];
+        [.. MountInfo.Of()
+        .Where(mount => mount.Type is "cgroup" or "cgroup2" && mount.MountPoint.StartsWith("/sys/fs/cgroup", StringComparison.Ordinal))];
 
     /// <summary>v1, hybrid or v2.</summary>
     public static CgroupMode Mode
@@ -63,7 +64,9 @@ public static class CgroupHost
     /// <summary>Every cgroup directory whose path contains the text, in all hierarchies, deepest first.</summary>
     public static IReadOnlyList<string> Find(string text)
     {
-        var everywhere = new EnumerationOptions { RecurseSubdirectories = true, AttributesToSkip = FileAttributes.None, IgnoreInaccessible = true };
+        EnumerationOptions everywhere =
+            new()
+            { RecurseSubdirectories = true, AttributesToSkip = FileAttributes.None, IgnoreInaccessible = true };
         return [.. Mounts.SelectMany(mount => Directory.EnumerateDirectories(mount.MountPoint, "*", everywhere))
             .Where(path => path.Contains(text, StringComparison.Ordinal)).Distinct().OrderByDescending(path => path.Length)];
     }

@@ -44,6 +44,17 @@ public static class Children
         }
     }
 
+    /// <summary>
+    /// Starts one that the framework's class waits for. On a busy machine that is slower than the reaper, and what somebody else has reaped
+    /// <see cref="System.Diagnostics.Process.WaitForExit()"/> waits for until the end of days.
+    /// </summary>
+    public static System.Diagnostics.Process Start(System.Diagnostics.ProcessStartInfo info)
+    {
+        System.Diagnostics.Process process = null!;
+        Spawn(() => (process = System.Diagnostics.Process.Start(info)!).Id);
+        return process;
+    }
+
     /// <summary>Waits for a child, own or adopted. Null when it did not end in time; throws when it was never ours.</summary>
     public static ExitStatus? Wait(int pid, TimeSpan timeout)
     {
@@ -56,14 +67,9 @@ public static class Children
                 Libc.WaitReadable(pidfd, TimeSpan.FromMilliseconds(Math.Max(0, end - Environment.TickCount64)));
                 _ = Syscall.close(pidfd);
             }
-            if (TryReap(pid, out bool isChild) is { } status)
-            {
-                return status;
-            }
+            if (TryReap(pid, out bool isChild) is { } status) return status;
             if (pidfd < 0 && !isChild)
-            {
                 throw new InvalidOperationException($"process {pid} is not a child of the tests and no longer exists");
-            }
             // Either the time is over, or it ended below another parent and is about to be handed over or reaped there.
             Thread.Sleep(isChild ? 0 : 2);
         }
@@ -83,18 +89,15 @@ public static class Children
                 Owned.Remove(pid);
                 return Adopted[pid] = ExitStatus.FromWait(status);
             }
-            if (isChild || !Adopted.TryGetValue(pid, out ExitStatus known))
-            {
-                return null;
-            }
+            if (isChild || !Adopted.TryGetValue(pid, out ExitStatus known)) return null;
             isChild = true;
             return known;
         }
     }
 
     /// <summary>
-    /// Reaps a zombie only when it is seen twice: System.Diagnostics.Process collects its own children at once,
-    /// so what stays longer was adopted.
+    /// Reaps what is nobody's here. Only when it is seen twice: a zombie that has just been handed over may be one that a test is about to
+    /// ask for.
     /// </summary>
     private static void ReapAdopted()
     {
@@ -105,17 +108,11 @@ public static class Children
             HashSet<int> zombies = [];
             foreach (int pid in ProcessTree.ChildrenOf(Environment.ProcessId))
             {
-                if (ProcessTree.IsZombie(pid))
-                {
-                    zombies.Add(pid);
-                }
+                if (ProcessTree.IsZombie(pid)) zombies.Add(pid);
             }
             foreach (int pid in zombies)
             {
-                if (seen.Contains(pid) && !IsOwned(pid))
-                {
-                    TryReap(pid, out _);
-                }
+                if (seen.Contains(pid) && !IsOwned(pid)) TryReap(pid, out _);
             }
             seen = zombies;
         }

@@ -10,27 +10,24 @@ internal static class Cleaner
     {
         List<string> left = [.. MountInfo.Of().Select(mount => mount.MountPoint)
             .Where(path => path.StartsWith(directory + "/", StringComparison.Ordinal)).Reverse()];
-        foreach (string path in left)
-        {
-            _ = Libc.umount2(path, Libc.MNT_DETACH);
-        }
+        foreach (string path in left) _ = Libc.umount2(path, Libc.MNT_DETACH);
         return left;
     }
 
     /// <summary>Deletes a tree without following links; a mount below it is an error.</summary>
     internal static void DeleteTree(string directory)
     {
-        if (Directory.Exists(directory))
-        {
-            Directory.Delete(directory, recursive: true);
-        }
+        if (Directory.Exists(directory)) Directory.Delete(directory, recursive: true);
     }
 
-    /// <summary>Removes what <see cref="HostSnapshot.Diff"/> calls new, as far as it is this run's: processes, mounts, cgroups, then files.</summary>
+    /// <summary>
+    /// Removes what <see cref="HostSnapshot.Diff"/> calls new, as far as it is this run's: processes, mounts, cgroups, then files.
+    /// </summary>
     internal static void Remove(IReadOnlyList<string> difference)
     {
         foreach (string process in OfKind(difference, "process")) _ = Syscall.kill(int.Parse(process.Split('@')[0]), Signum.SIGKILL);
-        foreach (string mount in OfKind(difference, "mount").Select(line => line.Split(' ')[0]).Where(IsOurs).Reverse()) _ = Libc.umount2(mount, Libc.MNT_DETACH);
+        foreach (string mount in OfKind(difference, "mount").Select(line => line.Split(' ')[0]).Where(IsOurs).Reverse())
+            _ = Libc.umount2(mount, Libc.MNT_DETACH);
         foreach (string cgroup in OfKind(difference, "cgroup").Reverse()) RemoveCgroup(cgroup);
         foreach (string path in OfKind(difference, "file").Where(IsOurs))
         {
@@ -47,10 +44,7 @@ internal static class Cleaner
     /// <summary>Kills what is in the cgroups whose path contains the token, then removes them.</summary>
     internal static void RemoveCgroups(string token)
     {
-        foreach (string cgroup in CgroupHost.Find(token))
-        {
-            RemoveCgroup(cgroup);
-        }
+        foreach (string cgroup in CgroupHost.Find(token)) RemoveCgroup(cgroup);
     }
 
     private static void RemoveCgroup(string cgroup)
@@ -63,19 +57,13 @@ internal static class Cleaner
     /// <summary>Kills what runs below this process.</summary>
     internal static void KillDescendants()
     {
-        foreach (int pid in ProcessTree.DescendantsOf(Environment.ProcessId))
-        {
-            _ = Syscall.kill(pid, Signum.SIGKILL);
-        }
+        foreach (int pid in ProcessTree.DescendantsOf(Environment.ProcessId)) _ = Syscall.kill(pid, Signum.SIGKILL);
     }
 
     /// <summary>Removes the empty cgroups that lie above the containers' own: runtimes leave parents alone.</summary>
     internal static void RemoveEmptyParents(string token)
     {
-        foreach (string cgroup in CgroupHost.Find(token).Where(path => Path.GetFileName(path) == token))
-        {
-            TryRemove(cgroup);
-        }
+        foreach (string cgroup in CgroupHost.Find(token).Where(path => Path.GetFileName(path) == token)) TryRemove(cgroup);
     }
 
     /// <summary>Cleans up after earlier runs whose process is gone.</summary>
@@ -91,27 +79,21 @@ internal static class Cleaner
                 DeleteTree(root);
             }
         }
-        foreach (string user in File.ReadAllLines("/etc/passwd").Select(line => line.Split(':')[0]).Where(name => name.StartsWith(TestRun.TokenPrefix, StringComparison.Ordinal)))
+        foreach (string user in File.ReadAllLines("/etc/passwd").Select(line => line.Split(':')[0])
+            .Where(name => name.StartsWith(TestRun.TokenPrefix, StringComparison.Ordinal)))
         {
             if (int.TryParse(user[TestRun.TokenPrefix.Length..], out int number) && !ProcessTree.Exists(number))
-            {
                 Command.Run("userdel", user);
-            }
         }
     }
 
     private static void KillMembers(string cgroup)
     {
         foreach (string pid in ProcessTree.ReadOrEmpty($"{cgroup}/cgroup.procs").Split('\n', StringSplitOptions.RemoveEmptyEntries))
-        {
             _ = Syscall.kill(int.Parse(pid), Signum.SIGKILL);
-        }
         // A frozen process on v1 does not die until it is thawed.
         string freezer = $"{cgroup}/freezer.state";
-        if (File.Exists(freezer))
-        {
-            File.WriteAllText(freezer, "THAWED");
-        }
+        if (File.Exists(freezer)) File.WriteAllText(freezer, "THAWED");
     }
 
     private static bool TryRemove(string cgroup)

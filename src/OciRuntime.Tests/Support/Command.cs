@@ -28,15 +28,17 @@ public static unsafe class Command
     public static RunningCommand Start(string file, IEnumerable<string> args, CommandOptions options)
     {
         string[] argv = [file, .. args];
-        var stdout = new OutputFile("stdout");
-        var stderr = new OutputFile("stderr");
+        OutputFile stdout = new("stdout");
+        OutputFile stderr = new("stderr");
         long started = Stopwatch.GetTimestamp();
         int pid = SpawnWithStdio(argv, options, options.StdoutFd ?? stdout.Fd, options.StderrFd ?? stderr.Fd);
         return new RunningCommand(pid, string.Join(' ', argv), started, stdout, stderr);
     }
 
+    [NeedsMachine]
     private static int SpawnWithStdio(string[] argv, CommandOptions options, int stdout, int stderr)
     {
+        SortTestsAttribute.DemandSystemTest(argv[0]);
         using OutputFile? text = options.Stdin is { } stdin ? OutputFile.Containing(System.Text.Encoding.UTF8.GetBytes(stdin)) : null;
         int devNull = Libc.Check(Syscall.open("/dev/null", OpenFlags.O_RDWR | OpenFlags.O_CLOEXEC), "/dev/null");
         List<int> high = [];
@@ -44,10 +46,7 @@ public static unsafe class Command
         {
             // Far above the targets, so that no dup2 overwrites the source of a later one.
             int[] wanted = [options.StdinFd ?? text?.Fd ?? devNull, stdout, stderr, .. options.ExtraFds];
-            foreach (int fd in wanted)
-            {
-                high.Add(Libc.Check(Libc.fcntl(fd, Libc.F_DUPFD_CLOEXEC, 200), $"dup of descriptor {fd}"));
-            }
+            foreach (int fd in wanted) high.Add(Libc.Check(Libc.fcntl(fd, Libc.F_DUPFD_CLOEXEC, 200), $"dup of descriptor {fd}"));
             return Children.Spawn(() => Spawn(argv, options, high));
         }
         finally
@@ -68,16 +67,11 @@ public static unsafe class Command
         byte** environment = ToVector([.. EnvironmentFor(options)]);
         try
         {
-            for (int i = 0; i < fds.Count; i++)
-            {
-                ThrowOnError(Libc.posix_spawn_file_actions_adddup2(actions, fds[i], i), "adddup2");
-            }
+            for (int i = 0; i < fds.Count; i++) ThrowOnError(Libc.posix_spawn_file_actions_adddup2(actions, fds[i], i), "adddup2");
             // Whoever started the test host may have leaked descriptors to it; the command shall have only those of the test.
             ThrowOnError(Libc.posix_spawn_file_actions_addclosefrom_np(actions, fds.Count), "addclosefrom");
             if (options.WorkingDirectory is { } directory)
-            {
                 ThrowOnError(Libc.posix_spawn_file_actions_addchdir_np(actions, directory), "addchdir");
-            }
             ResetSignals(attributes, options.NewSession);
             ThrowOnError(Libc.posix_spawnp(out int pid, arguments[0], actions, attributes, arguments, environment), argv[0]);
             return pid;
@@ -111,14 +105,9 @@ public static unsafe class Command
     {
         Dictionary<string, string?> variables = [];
         foreach (DictionaryEntry variable in Environment.GetEnvironmentVariables())
-        {
             variables[(string)variable.Key] = (string?)variable.Value;
-        }
         // What the test host happens to have must not change what a runtime does.
-        foreach (string name in (string[])["NOTIFY_SOCKET", "LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES"])
-        {
-            variables.Remove(name);
-        }
+        foreach (string name in (string[])["NOTIFY_SOCKET", "LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES"]) variables.Remove(name);
         foreach ((string name, string? value) in options.Env)
         {
             variables[name] = value;
@@ -129,27 +118,18 @@ public static unsafe class Command
     private static byte** ToVector(string[] strings)
     {
         byte** vector = (byte**)NativeMemory.AllocZeroed((nuint)strings.Length + 1, (nuint)sizeof(byte*));
-        for (int i = 0; i < strings.Length; i++)
-        {
-            vector[i] = (byte*)Marshal.StringToCoTaskMemUTF8(strings[i]);
-        }
+        for (int i = 0; i < strings.Length; i++) vector[i] = (byte*)Marshal.StringToCoTaskMemUTF8(strings[i]);
         return vector;
     }
 
     private static void FreeVector(byte** vector)
     {
-        for (byte** next = vector; *next != null; next++)
-        {
-            Marshal.FreeCoTaskMem((nint)(*next));
-        }
+        for (byte** next = vector; *next is not null; next++) Marshal.FreeCoTaskMem((nint)(*next));
         NativeMemory.Free(vector);
     }
 
     private static void ThrowOnError(int errno, string what)
     {
-        if (errno != 0)
-        {
-            throw new IOException($"cannot start {what}: {Marshal.GetPInvokeErrorMessage(errno)}");
-        }
+        if (errno != 0) throw new IOException($"cannot start {what}: {Marshal.GetPInvokeErrorMessage(errno)}");
     }
 }

@@ -32,14 +32,8 @@ public sealed record CommandResult(string CommandLine, ExitStatus Status, string
     public CommandResult ShouldFail(int? exitCode = null, params string[] stderrContains)
     {
         Succeeded.Should().BeFalse("this should fail: {0}", this);
-        if (exitCode is { } expected)
-        {
-            ExitCode.Should().Be(expected, "{0}", this);
-        }
-        foreach (string text in stderrContains)
-        {
-            Stderr.Should().Contain(text, "{0}", this);
-        }
+        if (exitCode is { } expected) ExitCode.Should().Be(expected, "{0}", this);
+        foreach (string text in stderrContains) Stderr.Should().Contain(text, "{0}", this);
         return this;
     }
 

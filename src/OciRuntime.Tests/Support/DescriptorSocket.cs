@@ -33,15 +33,10 @@ public sealed unsafe class DescriptorSocket : IDisposable
     public (int Fd, string Text) Receive(TimeSpan? timeout = null)
     {
         TimeSpan limit = timeout ?? CommandOptions.DefaultTimeout;
-        if (!_listener.Poll(limit, SelectMode.SelectRead))
-        {
-            throw new TimeoutException($"no runtime connected to {SocketPath}");
-        }
+        if (!_listener.Poll(limit, SelectMode.SelectRead)) throw new TimeoutException($"no runtime connected to {SocketPath}");
         using Socket connection = _listener.Accept();
         if (!connection.Poll(limit, SelectMode.SelectRead))
-        {
             throw new TimeoutException($"the runtime connected to {SocketPath}, but sent nothing");
-        }
         return ReceiveDescriptor((int)connection.Handle);
     }
 
@@ -51,27 +46,23 @@ public sealed unsafe class DescriptorSocket : IDisposable
         _listener.Dispose();
         File.Delete(SocketPath);
         string directory = Path.GetDirectoryName(SocketPath)!;
-        if (Path.GetFileName(SocketPath) == "s")
-        {
-            Directory.Delete(directory);
-        }
+        if (Path.GetFileName(SocketPath) == "s") Directory.Delete(directory);
     }
 
     private static (int, string) ReceiveDescriptor(int socket)
     {
         byte* data = stackalloc byte[4096];
         byte* control = stackalloc byte[64];
-        var vector = new Libc.IoVec { Base = data, Length = 4096 };
-        var message = new Libc.MsgHdr { Iov = &vector, IovLength = 1, Control = control, ControlLength = 64 };
+        Libc.IoVec vector = new() { Base = data, Length = 4096 };
+        Libc.MsgHdr message = new() { Iov = &vector, IovLength = 1, Control = control, ControlLength = 64 };
         int length = Libc.Check(Libc.recvmsg(socket, &message, Libc.MSG_CMSG_CLOEXEC), "recvmsg");
-        var header = (Libc.CmsgHdr*)control;
+        Libc.CmsgHdr* header = (Libc.CmsgHdr*)control;
         if (message.ControlLength < (nuint)sizeof(Libc.CmsgHdr) || header->Level != Libc.SOL_SOCKET || header->Type != Libc.SCM_RIGHTS)
-        {
             throw new InvalidDataException("the runtime's message carries no descriptor");
-        }
         if (header->Length != (nuint)(sizeof(Libc.CmsgHdr) + sizeof(int)))
         {
-            throw new InvalidDataException($"the runtime sent {(header->Length - (nuint)sizeof(Libc.CmsgHdr)) / sizeof(int)} descriptors instead of one");
+            throw new InvalidDataException(
+                $"the runtime sent {(header->Length - (nuint)sizeof(Libc.CmsgHdr)) / sizeof(int)} descriptors instead of one");
         }
         return (*(int*)(header + 1), System.Text.Encoding.UTF8.GetString(data, length));
     }

@@ -9,9 +9,7 @@ public static class Eventually
     public static void True(Func<bool> condition, string because, TimeSpan? timeout = null)
     {
         if (!Becomes(condition, timeout))
-        {
             Assert.Fail($"waited {(timeout ?? CommandOptions.DefaultTimeout).TotalSeconds} s in vain: {because}");
-        }
     }
 
     /// <summary>Like <see cref="True"/>, but says whether it came true.</summary>
@@ -20,10 +18,7 @@ public static class Eventually
         long end = Environment.TickCount64 + (long)(timeout ?? CommandOptions.DefaultTimeout).TotalMilliseconds;
         while (!condition())
         {
-            if (Environment.TickCount64 >= end)
-            {
-                return false;
-            }
+            if (Environment.TickCount64 >= end) return false;
             Thread.Sleep(5);
         }
         return true;

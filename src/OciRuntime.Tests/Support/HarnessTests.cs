@@ -6,18 +6,8 @@ namespace OciRuntime.Tests.Support;
 /// <summary>The harness itself, proved with a runtime that is known to work: runc, or the one that $RT names.</summary>
 public sealed class HarnessTests
 {
-    private static RuntimeBinary Known
-    {
-        get
-        {
-            RuntimeBinary? known = Environment.GetEnvironmentVariable("RT") is null ? Ocirun.Runc : Ocirun.Binary;
-            if (known is null)
-            {
-                Assert.Ignore("missing: runc");
-            }
-            return known!;
-        }
-    }
+    private static RuntimeBinary Known => Environment.GetEnvironmentVariable("RT") is not null ? Ocirun.Binary
+        : Ocirun.Runc ?? throw new FileNotFoundException("runc is missing: run ./build.sh test, which installs it");
 
     [Test]
     public void Command_captures_both_outputs_and_the_exit_code()
@@ -32,14 +22,15 @@ public sealed class HarnessTests
     public void Command_passes_stdin_environment_directory_and_descriptors()
     {
         using OutputFile extra = new("extra");
-        var options = new CommandOptions
+        CommandOptions options = new()
         {
             Stdin = "in",
             Env = new Dictionary<string, string?> { ["A"] = "b", ["HOME"] = null },
             WorkingDirectory = "/proc",
             ExtraFds = [extra.Fd],
         };
-        CommandResult result = Command.Run("sh", ["-c", "cat; echo \" $A ${HOME-unset} $(pwd)\"; echo three >&3; ls /proc/self/fd | wc -l"], options);
+        CommandResult result =
+            Command.Run("sh", ["-c", "cat; echo \" $A ${HOME-unset} $(pwd)\"; echo three >&3; ls /proc/self/fd | wc -l"], options);
         result.Stdout.Should().Be("in b unset /proc\n5\n", "0 to 3 and the one ls opens");
         extra.Text.Should().Be("three\n");
     }
@@ -78,8 +69,8 @@ public sealed class HarnessTests
     [Test]
     public void Container_runs_to_its_end()
     {
-        using var bundle = new TestBundle();
-        using var container = new TestContainer(bundle.Script("echo hello; exit 3").WithCgroup(), Known);
+        using TestBundle bundle = new();
+        using TestContainer container = new(bundle.Script("echo hello; exit 3").WithCgroup(), Known);
         CommandResult result = container.Run();
         result.ExitCode.Should().Be(3, "{0}", result);
         result.Stdout.Should().Be("hello\n");
@@ -88,8 +79,9 @@ public sealed class HarnessTests
     [Test]
     public void Container_walks_through_its_life()
     {
-        using var bundle = new TestBundle();
-        using var container = new TestContainer(bundle.Script("trap 'exit 5' TERM; echo up; while :; do sleep 0.05; done").WithCgroup(), Known);
+        using TestBundle bundle = new();
+        using TestContainer container =
+            new(bundle.Script("trap 'exit 5' TERM; echo up; while :; do sleep 0.05; done").WithCgroup(), Known);
         container.Create().ShouldSucceed();
         container.Status.Should().Be("created");
         container.Start().ShouldSucceed();
@@ -112,9 +104,9 @@ public sealed class HarnessTests
     public void Container_reads_its_cgroup_from_outside()
     {
         Requires.Controller("pids");
-        using var bundle = new TestBundle();
+        using TestBundle bundle = new();
         bundle.Args("sleep", "60").WithCgroup().Resources["pids"] = new System.Text.Json.Nodes.JsonObject { ["limit"] = 17 };
-        using var container = new TestContainer(bundle, Known);
+        using TestContainer container = new(bundle, Known);
         container.Create().ShouldSucceed();
         container.ReadCgroup("pids", "pids.max").Should().Be("17");
     }
@@ -124,8 +116,8 @@ public sealed class HarnessTests
     {
         HostSnapshot before = HostSnapshot.Take();
         int init;
-        using (var bundle = new TestBundle())
-        using (var container = new TestContainer(bundle.Args("sleep", "60"), Known).Started())
+        using (TestBundle bundle = new())
+        using (TestContainer container = new TestContainer(bundle.Args("sleep", "60"), Known).Started())
         {
             init = container.InitPid;
             before.Diff(HostSnapshot.Take()).Should().Contain(fact => fact.Contains("process", StringComparison.Ordinal))
@@ -152,9 +144,9 @@ public sealed class HarnessTests
     [Test]
     public void Terminal_arrives_through_the_console_socket()
     {
-        using var bundle = new TestBundle();
-        using var socket = new ConsoleSocket();
-        using var container = new TestContainer(bundle.Terminal().Script("tty; read line; echo got $line"), Known);
+        using TestBundle bundle = new();
+        using ConsoleSocket socket = new();
+        using TestContainer container = new(bundle.Terminal().Script("tty; read line; echo got $line"), Known);
         container.Create("--console-socket", socket.SocketPath).ShouldSucceed();
         using PtyMaster terminal = socket.Receive();
         terminal.Size = (30, 100);

@@ -14,7 +14,8 @@ public sealed class HostSnapshot
     public static HostSnapshot Take()
     {
         Children.Adopt();
-        return new HostSnapshot([.. Mounts(), .. Cgroups(), .. StateAndFiles(), .. Processes(), .. Keyrings(), $"host name {Environment.MachineName}"]);
+        return new HostSnapshot([.. Mounts(), .. Cgroups(), .. StateAndFiles(), .. Processes(), .. Keyrings(),
+            $"host name {Environment.MachineName}"]);
     }
 
     /// <summary>What differs in the later snapshot: "+ …" is new, "- …" is gone.</summary>
@@ -22,7 +23,8 @@ public sealed class HostSnapshot
     [
         .. later._facts.Except(_facts).Select(fact => $"+ {fact}"),
         // A process or file that goes away is somebody cleaning up; a mount or name that goes away is damage.
-        .. _facts.Except(later._facts).Where(fact => fact.StartsWith("mount", StringComparison.Ordinal) || fact.StartsWith("host", StringComparison.Ordinal))
+        .. _facts.Except(later._facts)
+            .Where(fact => fact.StartsWith("mount", StringComparison.Ordinal) || fact.StartsWith("host", StringComparison.Ordinal))
             .Select(fact => $"- {fact}"),
     ];
 
@@ -64,7 +66,10 @@ public sealed class HostSnapshot
         pids.Select(pid => (pid, line: ProcessTree.CommandLine(pid), start: ProcessTree.StartTime(pid)))
             .Where(process => process.start != 0).Select(process => $"process {process.pid}@{process.start} {process.line}");
 
-    /// <summary>Keyrings that somebody holds. With a use count of 0 (third field, keyrings(7)) they only wait for the kernel's collector, which takes its time.</summary>
+    /// <summary>
+    /// Keyrings that somebody holds. With a use count of 0 (third field, keyrings(7)) they only wait for the kernel's collector, which
+    /// takes its time.
+    /// </summary>
     private static IEnumerable<string> Keyrings() =>
         ProcessTree.ReadOrEmpty("/proc/keys").Split('\n')
             .Where(line => line.Contains("_ses." + TestRun.Token, StringComparison.Ordinal))

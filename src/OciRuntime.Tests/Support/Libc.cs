@@ -4,8 +4,8 @@ using Mono.Unix.Native;
 namespace OciRuntime.Tests.Support;
 
 /// <summary>
-/// The calls that the harness needs and Mono.Posix, of 2018, lacks: whole calls (posix_spawn(3), memfd_create(2), ioctl(2), umount2(2) …), commands of
-/// fcntl(2), real-time signals. Deliberately not the runtime's own bindings: a bug there must not hide itself.
+/// The calls that the harness needs and Mono.Posix, of 2018, lacks: whole calls (posix_spawn(3), memfd_create(2), ioctl(2), umount2(2) …),
+/// commands of fcntl(2), real-time signals. Deliberately not the runtime's own bindings: a bug there must not hide itself.
 /// </summary>
 internal static unsafe partial class Libc
 {
@@ -18,7 +18,15 @@ internal static unsafe partial class Libc
     internal const ulong TIOCGWINSZ = 0x5413, TIOCSWINSZ = 0x5414;
     internal const int SOL_SOCKET = 1, SCM_RIGHTS = 1, MSG_CMSG_CLOEXEC = 0x40000000;
     internal const int MNT_DETACH = 2;
+    private const int CLOCK_THREAD_CPUTIME_ID = 3;
     private const long PidfdOpenNumber = 434; // the same on every architecture, like all calls newer than Linux 5.1
+
+    [StructLayout(LayoutKind.Sequential)]
+    private struct TimeSpec
+    {
+        internal nint Seconds;
+        internal nint Nanoseconds;
+    }
 
     [StructLayout(LayoutKind.Sequential)]
     internal struct IoVec
@@ -55,6 +63,19 @@ internal static unsafe partial class Libc
         internal ushort XPixels;
         internal ushort YPixels;
     }
+
+    /// <summary>The processor time that the calling thread has used.</summary>
+    internal static TimeSpan ThreadTime
+    {
+        get
+        {
+            Check(clock_gettime(CLOCK_THREAD_CPUTIME_ID, out TimeSpec time), "clock_gettime");
+            return TimeSpan.FromSeconds(time.Seconds) + TimeSpan.FromMicroseconds(time.Nanoseconds / 1000.0);
+        }
+    }
+
+    [LibraryImport("libc", SetLastError = true)]
+    private static partial int clock_gettime(int clock, out TimeSpec time);
 
     [LibraryImport("libc", SetLastError = true)]
     internal static partial int prctl(int option, nuint arg2, nuint arg3, nuint arg4, nuint arg5);
@@ -132,7 +153,8 @@ internal static unsafe partial class Libc
     internal static ulong SchedulerFlags(int pid)
     {
         ulong* attributes = stackalloc ulong[6];
-        Check(Syscall4(RuntimeInformation.ProcessArchitecture == System.Runtime.InteropServices.Architecture.X64 ? 315 : 275, pid, attributes, 6 * sizeof(ulong), 0), "sched_getattr");
+        Check(Syscall4(RuntimeInformation.ProcessArchitecture == System.Runtime.InteropServices.Architecture.X64 ? 315
+            : 275, pid, attributes, 6 * sizeof(ulong), 0), "sched_getattr");
         return attributes[1];
     }
 
@@ -151,14 +173,8 @@ internal static unsafe partial class Libc
         {
             int left = (int)Math.Clamp(end - Environment.TickCount64, 0, int.MaxValue);
             int ready = Syscall.poll(one, left);
-            if (ready >= 0)
-            {
-                return ready > 0;
-            }
-            if (LastErrno != EINTR)
-            {
-                throw new IOException($"poll: errno {LastErrno}");
-            }
+            if (ready >= 0) return ready > 0;
+            if (LastErrno != EINTR) throw new IOException($"poll: errno {LastErrno}");
         }
     }
 }

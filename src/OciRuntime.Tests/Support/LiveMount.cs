@@ -9,8 +9,8 @@ public static class LiveMount
     public static JsonObject Of(string destination, string? type, string? source, params string[] options)
     {
         JsonObject mount = new() { ["destination"] = destination };
-        if (type != null) mount["type"] = type;
-        if (source != null) mount["source"] = source;
+        if (type is not null) mount["type"] = type;
+        if (source is not null) mount["source"] = source;
         if (options.Length > 0) mount["options"] = TestBundle.Strings(options);
         return mount;
     }
@@ -32,7 +32,8 @@ public static class LiveMount
     }
 
     /// <summary>The array.</summary>
-    public static string Json(params JsonObject[] mounts) => new JsonArray([.. mounts.Select(static mount => mount.DeepClone())]).ToJsonString();
+    public static string Json(params JsonObject[] mounts) =>
+        new JsonArray([.. mounts.Select(static mount => mount.DeepClone())]).ToJsonString();
 
     private static CommandResult Call(TestContainer container, string action, JsonObject[] mounts) =>
         container.Call(["mounts", action, container.Id, "-"], container.Options with { Stdin = Json(mounts) });

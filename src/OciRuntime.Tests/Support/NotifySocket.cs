@@ -26,21 +26,22 @@ public sealed unsafe class NotifySocket : IDisposable
     /// <summary>True when nothing comes for a while.</summary>
     public bool IsQuiet => !_socket.Poll(TimeSpan.FromMilliseconds(300), SelectMode.SelectRead);
 
+    /// <summary>True when nothing is there.</summary>
+    public bool IsEmpty => _socket.Available == 0;
+
     /// <summary>The next message and the descriptor that came with it, or -1.</summary>
     public (string Text, int Fd) Receive()
     {
-        if (!_socket.Poll(TimeSpan.FromSeconds(10), SelectMode.SelectRead))
-        {
-            throw new TimeoutException($"no message on {Name}");
-        }
+        if (!_socket.Poll(TimeSpan.FromSeconds(10), SelectMode.SelectRead)) throw new TimeoutException($"no message on {Name}");
         const int MaxLength = 16384;
         byte* data = stackalloc byte[MaxLength];
         byte* control = stackalloc byte[64];
-        var vector = new Libc.IoVec { Base = data, Length = MaxLength };
-        var message = new Libc.MsgHdr { Iov = &vector, IovLength = 1, Control = control, ControlLength = 64 };
+        Libc.IoVec vector = new() { Base = data, Length = MaxLength };
+        Libc.MsgHdr message = new() { Iov = &vector, IovLength = 1, Control = control, ControlLength = 64 };
         int length = Libc.Check(Libc.recvmsg((int)_socket.Handle, &message, Libc.MSG_CMSG_CLOEXEC), "recvmsg");
-        var header = (Libc.CmsgHdr*)control;
-        bool hasFd = message.ControlLength >= (nuint)sizeof(Libc.CmsgHdr) && header->Level == Libc.SOL_SOCKET && header->Type == Libc.SCM_RIGHTS;
+        Libc.CmsgHdr* header = (Libc.CmsgHdr*)control;
+        bool hasFd = message.ControlLength >= (nuint)sizeof(Libc.CmsgHdr) && header->Level == Libc.SOL_SOCKET
+            && header->Type == Libc.SCM_RIGHTS;
         return (Encoding.UTF8.GetString(data, length), hasFd ? *(int*)(header + 1) : -1);
     }
 
@@ -48,9 +49,6 @@ public sealed unsafe class NotifySocket : IDisposable
     public void Dispose()
     {
         _socket.Dispose();
-        if (_path is not null)
-        {
-            File.Delete(_path);
-        }
+        if (_path is not null) File.Delete(_path);
     }
 }

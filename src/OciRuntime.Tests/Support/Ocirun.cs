@@ -9,9 +9,25 @@ namespace OciRuntime.Tests.Support;
 public static class Ocirun
 {
     private static readonly Lazy<RuntimeBinary> Found = new(Locate);
+    private static RuntimeBinary? _instead;
 
     /// <summary>The binary; the first use fails the test when there is none.</summary>
-    public static RuntimeBinary Binary => Found.Value;
+    [NeedsMachine]
+    public static RuntimeBinary Binary => _instead ?? Found.Value;
+
+    /// <summary>Has a test of an attack be made on a runtime that falls for it.</summary>
+    internal static void Instead(RuntimeBinary runtime, Action test)
+    {
+        _instead = runtime;
+        try
+        {
+            test();
+        }
+        finally
+        {
+            _instead = null;
+        }
+    }
 
     /// <summary>True unless $RT names another runtime.</summary>
     public static bool IsUnderTest => Binary.IsOcirun;
@@ -32,17 +48,15 @@ public static class Ocirun
     public static CommandResult Run(IEnumerable<string> args, CommandOptions options) => Binary.Run(args, options);
 
     /// <summary>Starts a command without waiting.</summary>
-    public static RunningCommand Start(IEnumerable<string> args, CommandOptions? options = null) => Binary.Start(args, options ?? new CommandOptions());
+    public static RunningCommand Start(IEnumerable<string> args, CommandOptions? options = null) =>
+        Binary.Start(args, options ?? new CommandOptions());
 
     private static RuntimeBinary Locate()
     {
         string path = Environment.GetEnvironmentVariable("RT")
             ?? Environment.GetEnvironmentVariable("OCIRUN_BINARY")
             ?? Path.Combine(RepositoryRoot, "out", "ocirun");
-        if (!File.Exists(path))
-        {
-            Assert.Fail($"no runtime to test at {path}: run ./build.sh first, or set OCIRUN_BINARY");
-        }
+        if (!File.Exists(path)) Assert.Fail($"no runtime to test at {path}: run ./build.sh first, or set OCIRUN_BINARY");
         return new RuntimeBinary(Path.GetFullPath(path));
     }
 
@@ -56,10 +70,7 @@ public static class Ocirun
     private static string FindRepositoryRoot()
     {
         DirectoryInfo? directory = new(AppContext.BaseDirectory);
-        while (directory is not null && !File.Exists(Path.Combine(directory.FullName, "OciRuntime.sln")))
-        {
-            directory = directory.Parent;
-        }
+        while (directory is not null && !File.Exists(Path.Combine(directory.FullName, "OciRuntime.sln"))) directory = directory.Parent;
         return directory?.FullName ?? throw new DirectoryNotFoundException($"no OciRuntime.sln above {AppContext.BaseDirectory}");
     }
 }

@@ -45,14 +45,12 @@ public sealed unsafe class OutputFile : IDisposable
     /// <summary>A memfd with the given content, positioned at its start, to serve as a command's stdin.</summary>
     internal static OutputFile Containing(byte[] content)
     {
-        var file = new OutputFile("stdin");
+        OutputFile file = new("stdin");
         fixed (byte* bytes = content)
         {
             long done = 0;
             while (done < content.Length)
-            {
                 done += Libc.Check(Syscall.write(file._fd, bytes + done, (ulong)(content.Length - done)), "write stdin");
-            }
         }
         Libc.Check(Syscall.lseek(file._fd, 0, SeekFlags.SEEK_SET), "lseek stdin");
         return file;
@@ -68,10 +66,7 @@ public sealed unsafe class OutputFile : IDisposable
             while (done < content.Length)
             {
                 int got = Libc.Check(Syscall.pread(fd, bytes + done, (ulong)(content.Length - done), done), "pread");
-                if (got == 0)
-                {
-                    break;
-                }
+                if (got == 0) break;
                 done += got;
             }
         }

@@ -28,17 +28,20 @@ public static class Probe
     public static TestBundle RunStalled(this TestBundle bundle, string path, string request)
     {
         bundle.Linux["devices"] = new JsonArray(new JsonObject { ["path"] = "/dev/fuse", ["type"] = "c", ["major"] = 10, ["minor"] = 229 });
-        bundle.Resources["devices"]!.AsArray().Add(new JsonObject { ["allow"] = true, ["type"] = "c", ["major"] = 10, ["minor"] = 229, ["access"] = "rwm" });
+        bundle.Resources["devices"]!.AsArray()
+            .Add(new JsonObject { ["allow"] = true, ["type"] = "c", ["major"] = 10, ["minor"] = 229, ["access"] = "rwm" });
         return bundle.RunProbe("stalled", path, request);
     }
 
     /// <summary>Compiles a program of the tests, without any library that an image would need. Returns its path.</summary>
     /// <param name="name">The source, below src/OciRuntime.Tests.</param>
-    public static string Compile(string name)
+    /// <param name="machine">What it is for, as clang names it; this one by default.</param>
+    public static string Compile(string name, string? machine = null)
     {
         string source = Path.Combine(Ocirun.RepositoryRoot, "src/OciRuntime.Tests", name);
-        string target = Path.Combine(TestRun.Root, Path.GetFileNameWithoutExtension(name));
-        Command.Run(Requires.Tool("clang"), "-O1", "-static", "-o", target, source).ShouldSucceed();
+        string target = Path.Combine(TestRun.Root, Path.GetFileNameWithoutExtension(name) + machine);
+        string[] options = machine is null ? [] : [$"--target={machine}"];
+        Command.Run(Requires.Tool("clang"), [.. options, "-O1", "-static", "-o", target, source]).ShouldSucceed();
         return target;
     }
 }

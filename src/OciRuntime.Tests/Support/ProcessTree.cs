@@ -11,9 +11,7 @@ public static class ProcessTree
         foreach (string task in SafeDirectories($"/proc/{pid}/task"))
         {
             foreach (string child in ReadOrEmpty($"{task}/children").Split(' ', StringSplitOptions.RemoveEmptyEntries))
-            {
                 children.Add(int.Parse(child));
-            }
         }
         return children;
     }
@@ -25,14 +23,8 @@ public static class ProcessTree
         Queue<int> queue = new(ChildrenOf(pid));
         while (queue.TryDequeue(out int next))
         {
-            if (!IsZombie(next) && Exists(next))
-            {
-                found.Add(next);
-            }
-            foreach (int child in ChildrenOf(next))
-            {
-                queue.Enqueue(child);
-            }
+            if (!IsZombie(next) && Exists(next)) found.Add(next);
+            foreach (int child in ChildrenOf(next)) queue.Enqueue(child);
         }
         return found;
     }
@@ -53,7 +45,9 @@ public static class ProcessTree
         return fields.Length > 19 ? ulong.Parse(fields[19]) : 0;
     }
 
-    /// <summary>Whether the process is in the foreground process group of its terminal (fields pgrp and tpgid of proc_pid_stat(5)).</summary>
+    /// <summary>
+    /// Whether the process is in the foreground process group of its terminal (fields pgrp and tpgid of proc_pid_stat(5)).
+    /// </summary>
     public static bool IsForeground(int pid) => StatAfterName(pid).Split(' ') is { Length: > 5 } fields && fields[2] == fields[5];
 
     /// <summary>The command line with blanks between the arguments.</summary>

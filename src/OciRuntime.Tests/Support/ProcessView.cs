@@ -8,7 +8,8 @@ public readonly record struct ProcessView(int Pid)
 
     /// <summary>A field of /proc/PID/status, for example `CapEff`, `Seccomp`, `NoNewPrivs`, `Groups`.</summary>
     public string Status(string field) =>
-        Proc("status").Split('\n').FirstOrDefault(line => line.StartsWith(field + ":", StringComparison.Ordinal))?[(field.Length + 1)..].Trim()
+        Proc("status").Split('\n')
+        .FirstOrDefault(line => line.StartsWith(field + ":", StringComparison.Ordinal))?[(field.Length + 1)..].Trim()
             ?? throw new KeyNotFoundException($"/proc/{Pid}/status has no field {field}");
 
     /// <summary>The number that identifies a namespace: the 1 in `net:[1]`. Names as in /proc/PID/ns.</summary>
@@ -22,7 +23,8 @@ public readonly record struct ProcessView(int Pid)
 
     /// <summary>The top mount at a path inside the container; fails when there is none.</summary>
     public MountInfo MountAt(string mountPoint) =>
-        Mounts.LastOrDefault(mount => mount.MountPoint == mountPoint) ?? throw new KeyNotFoundException($"process {Pid} has no mount at {mountPoint}");
+        Mounts.LastOrDefault(mount => mount.MountPoint == mountPoint)
+        ?? throw new KeyNotFoundException($"process {Pid} has no mount at {mountPoint}");
 
     /// <summary>The lines of /proc/PID/cgroup.</summary>
     public IReadOnlyList<CgroupEntry> Cgroups => CgroupEntry.ParseAll(Proc("cgroup"));
@@ -46,7 +48,8 @@ public readonly record struct ProcessView(int Pid)
 
     /// <summary>Open descriptors and where they lead.</summary>
     public IReadOnlyDictionary<int, string> Descriptors =>
-        Directory.GetFileSystemEntries($"/proc/{Pid}/fd").ToDictionary(path => int.Parse(Path.GetFileName(path)), path => new FileInfo(path).LinkTarget ?? "");
+        Directory.GetFileSystemEntries($"/proc/{Pid}/fd")
+        .ToDictionary(path => int.Parse(Path.GetFileName(path)), path => new FileInfo(path).LinkTarget ?? "");
 
     /// <summary>
     /// The host's directory of the cgroup that holds the process: of the v1 controller where that is mounted, else of v2.
@@ -56,9 +59,7 @@ public readonly record struct ProcessView(int Pid)
     {
         IReadOnlyList<CgroupEntry> entries = Cgroups;
         if (controller.Length > 0 && CgroupHost.V1MountPoint(controller) is { } v1)
-        {
             return v1 + entries.First(entry => entry.Controllers.Contains(controller)).Path;
-        }
         string v2 = CgroupHost.V2MountPoint ?? throw new KeyNotFoundException($"no hierarchy has the controller {controller}");
         return v2 + entries.First(entry => entry.Hierarchy == 0).Path;
     }

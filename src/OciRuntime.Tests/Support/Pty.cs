@@ -14,7 +14,8 @@ public sealed unsafe class Pty : IDisposable
         Master = new PtyMaster(master, "");
         int locked = 0;
         Libc.Check(Libc.ioctl(master, TIOCSPTLCK, (Libc.WinSize*)&locked), "TIOCSPTLCK");
-        Slave = Libc.Check(Libc.ioctl(master, TIOCGPTPEER, (Libc.WinSize*)(nint)(OpenFlags.O_RDWR | OpenFlags.O_NOCTTY | OpenFlags.O_CLOEXEC)), "TIOCGPTPEER");
+        Slave = Libc.Check(Libc.ioctl(master, TIOCGPTPEER,
+            (Libc.WinSize*)(nint)(OpenFlags.O_RDWR | OpenFlags.O_NOCTTY | OpenFlags.O_CLOEXEC)), "TIOCGPTPEER");
     }
 
     /// <summary>What the user sees and types on.</summary>

@@ -59,7 +59,7 @@ public sealed unsafe class PtyMaster : IDisposable
         }
         set
         {
-            var size = new Libc.WinSize { Rows = (ushort)value.Rows, Columns = (ushort)value.Columns };
+            Libc.WinSize size = new() { Rows = (ushort)value.Rows, Columns = (ushort)value.Columns };
             Libc.Check(Libc.ioctl(_fd, Libc.TIOCSWINSZ, &size), "TIOCSWINSZ");
         }
     }
@@ -80,10 +80,7 @@ public sealed unsafe class PtyMaster : IDisposable
         while (!enough())
         {
             TimeSpan left = TimeSpan.FromMilliseconds(Math.Max(0, end - Environment.TickCount64));
-            if (!Libc.WaitReadable(_fd, left) || !ReadOnce())
-            {
-                return false;
-            }
+            if (!Libc.WaitReadable(_fd, left) || !ReadOnce()) return false;
         }
         return true;
     }
@@ -93,14 +90,8 @@ public sealed unsafe class PtyMaster : IDisposable
     {
         byte* buffer = stackalloc byte[4096];
         long got = Syscall.read(_fd, buffer, 4096);
-        if (got < 0 && Libc.LastErrno != Libc.EIO)
-        {
-            throw new IOException($"read from the terminal: errno {Libc.LastErrno}");
-        }
-        if (got > 0)
-        {
-            _read.Append(Encoding.UTF8.GetString(buffer, (int)got));
-        }
+        if (got < 0 && Libc.LastErrno != Libc.EIO) throw new IOException($"read from the terminal: errno {Libc.LastErrno}");
+        if (got > 0) _read.Append(Encoding.UTF8.GetString(buffer, (int)got));
         return got > 0;
     }
 }

@@ -32,7 +32,8 @@ internal static unsafe class RawDirectories
 
     private static int Open(int directory, byte[] name)
     {
-        fixed (byte* p = Terminated(name)) return (int)OciException.Check(Files.OpenAt(directory, p, Files.O_RDONLY | Files.O_DIRECTORY), "open a directory");
+        fixed (byte* p = Terminated(name))
+            return (int)OciException.Check(Files.OpenAt(directory, p, Files.O_RDONLY | Files.O_DIRECTORY), "open a directory");
     }
 
     private static byte[] Terminated(byte[] name) => [.. name, 0];

@@ -8,6 +8,9 @@ namespace OciRuntime.Tests.Support;
 /// </summary>
 public static class Requires
 {
+    /// <summary>CAP_SYS_ADMIN: mounts, namespaces.</summary>
+    internal const int CapSysAdmin = 21;
+
     /// <summary>A cgroup controller on v1 or v2.</summary>
     public static void Controller(string name) => Unless(CgroupHost.HasController(name), $"cgroup controller {name}");
 
@@ -21,7 +24,8 @@ public static class Requires
     public static void Capability(int number, string name) => Unless(HasCapability(number), name);
 
     /// <summary>Whether the tests have a capability.</summary>
-    public static bool HasCapability(int number) => (Convert.ToUInt64(new ProcessView(Environment.ProcessId).Status("CapEff"), 16) >> number & 1) == 1;
+    public static bool HasCapability(int number) =>
+        (Convert.ToUInt64(new ProcessView(Environment.ProcessId).Status("CapEff"), 16) >> number & 1) == 1;
 
     /// <summary>CAP_SYS_RESOURCE: raising hard limits, lowering oom_score_adj.</summary>
     public static void CapSysResource() => Capability(24, "CAP_SYS_RESOURCE");
@@ -30,7 +34,7 @@ public static class Requires
     public static void Kernel(int major, int minor, string feature)
     {
         string[] release = File.ReadAllText("/proc/sys/kernel/osrelease").Split('.', '-');
-        var version = new Version(int.Parse(release[0]), int.Parse(release[1]));
+        Version version = new(int.Parse(release[0]), int.Parse(release[1]));
         Unless(version >= new Version(major, minor), $"{feature} (Linux {major}.{minor})");
     }
 
@@ -40,14 +44,18 @@ public static class Requires
     /// <summary>User namespaces for those who are not root: distributions have switches against them.</summary>
     public static void UserNamespacesForAll()
     {
-        Unless(ProcessTree.ReadOrEmpty("/proc/sys/user/max_user_namespaces").Trim() != "0", "user namespaces (user.max_user_namespaces is 0)");
-        Unless(ProcessTree.ReadOrEmpty("/proc/sys/kernel/unprivileged_userns_clone").Trim() != "0", "user namespaces for all (kernel.unprivileged_userns_clone is 0)");
-        Unless(ProcessTree.ReadOrEmpty("/proc/sys/kernel/apparmor_restrict_unprivileged_userns").Trim() != "1", "user namespaces for all (kernel.apparmor_restrict_unprivileged_userns is 1)");
+        Unless(ProcessTree.ReadOrEmpty("/proc/sys/user/max_user_namespaces").Trim() != "0",
+            "user namespaces (user.max_user_namespaces is 0)");
+        Unless(ProcessTree.ReadOrEmpty("/proc/sys/kernel/unprivileged_userns_clone").Trim() != "0",
+            "user namespaces for all (kernel.unprivileged_userns_clone is 0)");
+        Unless(ProcessTree.ReadOrEmpty("/proc/sys/kernel/apparmor_restrict_unprivileged_userns").Trim() != "1",
+            "user namespaces for all (kernel.apparmor_restrict_unprivileged_userns is 1)");
     }
 
     /// <summary>A file system type, as in /proc/filesystems.</summary>
     public static void FileSystem(string name) =>
-        Unless(File.ReadAllLines("/proc/filesystems").Any(line => line.EndsWith($"\t{name}", StringComparison.Ordinal)), $"file system {name}");
+        Unless(File.ReadAllLines("/proc/filesystems").Any(line => line.EndsWith($"\t{name}", StringComparison.Ordinal)),
+        $"file system {name}");
 
     /// <summary>A file that exists when the kernel has the feature.</summary>
     public static void PathExists(string path, string feature) => Unless(Path.Exists(path), feature);
@@ -62,10 +70,15 @@ public static class Requires
     /// <summary>Skips what another runtime, named by RT, cannot do; the reason is a fact about that runtime.</summary>
     public static void NotRuntime(string name, string reason) => Unless(Ocirun.Binary.Name != name, $"{name}: {reason}");
 
-    /// <summary>A peer of the version that a test is about; another one may well behave otherwise. None at all is a failure, since build.sh installs it.</summary>
+    /// <summary>
+    /// A peer of the version that a test is about; another one may well behave otherwise. None at all is a failure, since build.sh installs
+    /// it.
+    /// </summary>
     public static void Version(RuntimeBinary? peer, string version)
     {
-        string first = (peer ?? throw new FileNotFoundException("a peer is missing: run ./build.sh test, which installs runc and crun")).Run("--version").Lines[0];
+        string first =
+            (peer ?? throw new FileNotFoundException("a peer is missing: run ./build.sh test, which installs runc and crun")).Run(
+            "--version").Lines[0];
         Unless(first.Contains($" {version}", StringComparison.Ordinal), $"{peer.Name} {version} (there is {first})");
     }
 
@@ -73,15 +86,13 @@ public static class Requires
     public static string Tool(string name)
     {
         string[] directories = (Environment.GetEnvironmentVariable("PATH") ?? "").Split(':');
-        string? path = directories.Concat(["/usr/sbin", "/sbin"]).Select(directory => Path.Combine(directory, name)).FirstOrDefault(File.Exists);
+        string? path = directories.Concat(["/usr/sbin", "/sbin"]).Select(directory => Path.Combine(directory, name))
+            .FirstOrDefault(File.Exists);
         return path ?? throw new FileNotFoundException($"{name} is missing: run ./build.sh test, which installs it");
     }
 
     private static void Unless(bool available, string feature)
     {
-        if (!available)
-        {
-            Assert.Ignore($"missing: {feature}");
-        }
+        if (!available) Assert.Ignore($"missing: {feature}");
     }
 }

@@ -36,17 +36,13 @@ public sealed class RunningCommand : IDisposable
     /// <summary>Waits for the end; kills and throws when it does not come in time.</summary>
     public CommandResult Wait(TimeSpan? timeout = null)
     {
-        if (_result is not null)
-        {
-            return _result;
-        }
+        if (_result is not null) return _result;
         TimeSpan limit = timeout ?? CommandOptions.DefaultTimeout;
         if (Children.Wait(Pid, limit) is { } status)
-        {
             return _result = new CommandResult(_commandLine, status, Stdout, Stderr, Stopwatch.GetElapsedTime(_started));
-        }
         Kill();
-        throw new TimeoutException($"`{_commandLine}` did not end within {limit.TotalSeconds} s and was killed\nstdout: {Stdout}\nstderr: {Stderr}");
+        throw new TimeoutException(
+            $"`{_commandLine}` did not end within {limit.TotalSeconds} s and was killed\nstdout: {Stdout}\nstderr: {Stderr}");
     }
 
     /// <summary>Sends a signal to the command itself.</summary>

@@ -1,6 +1,8 @@
 namespace OciRuntime.Tests.Support;
 
-/// <summary>What bind mounts are tried with: a directory with a file, and with a tmpfs, which is nosuid, mounted on its directory `sub`.</summary>
+/// <summary>
+/// What bind mounts are tried with: a directory with a file, and with a tmpfs, which is nosuid, mounted on its directory `sub`.
+/// </summary>
 internal sealed class SourceTree : IDisposable
 {
     private readonly string _sub;

@@ -1,8 +1,8 @@
 using NUnit.Framework;
 using OciRuntime.Tests.Support;
 
+[assembly: SortTests]
 [assembly: LeavesNothing]
-[assembly: NonParallelizable]
 [assembly: System.Runtime.Versioning.SupportedOSPlatform("linux")]
 
 namespace OciRuntime.Tests;
@@ -17,19 +17,23 @@ public sealed class SuiteSetUp
     [OneTimeSetUp]
     public void Begin()
     {
-        if (Environment.UserName != "root")
-        {
-            Assert.Fail("the tests make containers and need root");
-        }
+        if (!TestRun.MayChangeTheHost) return;
         Children.Adopt();
         Cleaner.RemoveStaleRuns();
         _before = HostSnapshot.Take();
     }
 
-    /// <summary>Runs after the last test. The test adapter only warns about a failure here, so it is also written where build.sh looks.</summary>
+    /// <summary>
+    /// Runs after the last test. The test adapter only warns about a failure here, so it is also written where build.sh looks.
+    /// </summary>
     [OneTimeTearDown]
     public void End()
     {
+        if (!TestRun.MayChangeTheHost)
+        {
+            Cleaner.DeleteTree(TestRun.Root);
+            return;
+        }
         IReadOnlyList<string> left = [.. Leaks.Take(), .. _before?.DiffNow(TimeSpan.FromSeconds(15)) ?? []];
         Cleaner.RemoveEmptyParents(TestRun.Token);
         Cleaner.RemoveCgroups(TestRun.Token);
@@ -39,10 +43,7 @@ public sealed class SuiteSetUp
         if (left.Count > 0)
         {
             string report = $"the suite changed the host:\n  {string.Join("\n  ", left)}";
-            if (Environment.GetEnvironmentVariable("OCIRUN_LEAK_REPORT") is { Length: > 0 } path)
-            {
-                File.WriteAllText(path, report + "\n");
-            }
+            if (Environment.GetEnvironmentVariable("OCIRUN_LEAK_REPORT") is { Length: > 0 } path) File.WriteAllText(path, report + "\n");
             Assert.Fail(report);
         }
     }

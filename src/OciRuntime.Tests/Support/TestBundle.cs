@@ -109,13 +109,10 @@ public sealed class TestBundle : IDisposable
     /// <summary>Appends to `mounts`; a null source or type is left out.</summary>
     public TestBundle AddMount(string destination, string? type, string? source, params string[] options)
     {
-        var mount = new JsonObject { ["destination"] = destination };
+        JsonObject mount = new() { ["destination"] = destination };
         AddIfPresent(mount, "type", type);
         AddIfPresent(mount, "source", source);
-        if (options.Length > 0)
-        {
-            mount["options"] = Strings(options);
-        }
+        if (options.Length > 0) mount["options"] = Strings(options);
         Mounts.Add(mount);
         return this;
     }
@@ -131,7 +128,7 @@ public sealed class TestBundle : IDisposable
     public TestBundle AddNamespace(string type, string? path = null)
     {
         RemoveNamespace(type);
-        var added = new JsonObject { ["type"] = type };
+        JsonObject added = new() { ["type"] = type };
         AddIfPresent(added, "path", path);
         Namespaces.Add(added);
         return this;
@@ -149,9 +146,7 @@ public sealed class TestBundle : IDisposable
     {
         AddNamespace("user");
         foreach (string kind in (string[])["uidMappings", "gidMappings"])
-        {
             Linux[kind] = new JsonArray(new JsonObject { ["containerID"] = 0, ["hostID"] = hostId, ["size"] = size });
-        }
         return this;
     }
 
@@ -202,35 +197,23 @@ public sealed class TestBundle : IDisposable
 
     private static JsonObject Section(JsonObject parent, string name)
     {
-        if (parent[name] is null)
-        {
-            parent[name] = new JsonObject();
-        }
+        if (parent[name] is null) parent[name] = new JsonObject();
         return parent[name]!.AsObject();
     }
 
     private static JsonArray List(JsonObject parent, string name)
     {
-        if (parent[name] is null)
-        {
-            parent[name] = new JsonArray();
-        }
+        if (parent[name] is null) parent[name] = new JsonArray();
         return parent[name]!.AsArray();
     }
 
     private static void AddIfPresent(JsonObject target, string name, string? value)
     {
-        if (value is not null)
-        {
-            target[name] = value;
-        }
+        if (value is not null) target[name] = value;
     }
 
     private static void RemoveWhere(JsonArray list, string property, string value)
     {
-        foreach (JsonNode? item in list.Where(item => item?[property]?.GetValue<string>() == value).ToArray())
-        {
-            list.Remove(item);
-        }
+        foreach (JsonNode? item in list.Where(item => item?[property]?.GetValue<string>() == value).ToArray()) list.Remove(item);
     }
 }

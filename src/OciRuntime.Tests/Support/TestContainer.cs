@@ -119,10 +119,7 @@ public sealed class TestContainer : IDisposable, IAsyncDisposable
     {
         get
         {
-            if (_initPid == 0)
-            {
-                _initPid = StateJson["pid"]!.GetValue<int>();
-            }
+            if (_initPid == 0) _initPid = StateJson["pid"]!.GetValue<int>();
             return _initPid;
         }
     }
@@ -137,31 +134,32 @@ public sealed class TestContainer : IDisposable, IAsyncDisposable
     public ulong NamespaceInode(string name) => Init.NamespaceInode(name);
 
     /// <summary>Reads a cgroup file, for example `("memory", "memory.limit_in_bytes")`; trimmed.</summary>
-    public string ReadCgroup(string controller, string file) => File.ReadAllText(Path.Combine(Init.CgroupDirectory(controller), file)).Trim();
+    public string ReadCgroup(string controller, string file) =>
+        File.ReadAllText(Path.Combine(Init.CgroupDirectory(controller), file)).Trim();
 
     /// <summary>Waits for the end of the first process of a container made with `create` (the tests are its parent then).</summary>
     public ExitStatus WaitExit(TimeSpan? timeout = null)
     {
         TimeSpan limit = timeout ?? CommandOptions.DefaultTimeout;
-        return Children.Wait(InitPid, limit) ?? throw new TimeoutException($"init {InitPid} of {Id} did not end within {limit.TotalSeconds} s");
+        return Children.Wait(InitPid, limit)
+            ?? throw new TimeoutException($"init {InitPid} of {Id} did not end within {limit.TotalSeconds} s");
     }
 
     /// <summary>Waits until `state` says so.</summary>
     public void WaitStatus(string status, TimeSpan? timeout = null) =>
-        Eventually.True(() => State() is { Succeeded: true } state && state.Json["status"]!.GetValue<string>() == status, $"status {status} of {Id}", timeout);
+        Eventually.True(() => State() is { Succeeded: true } state
+        && state.Json["status"]!.GetValue<string>() == status, $"status {status} of {Id}", timeout);
 
     /// <summary>Waits until the container has written the text to stdout.</summary>
     public void WaitOutput(string text, TimeSpan? timeout = null) =>
-        Eventually.True(() => Output.Contains(text, StringComparison.Ordinal), $"\"{text}\" in the output of {Id}, which is \"{Output}\" {ErrorOutput}", timeout);
+        Eventually.True(() => Output.Contains(text, StringComparison.Ordinal),
+        $"\"{text}\" in the output of {Id}, which is \"{Output}\" {ErrorOutput}", timeout);
 
     /// <inheritdoc/>
     public void Dispose()
     {
         _commands.ForEach(command => command.Dispose());
-        if (!Directory.Exists(StateRoot))
-        {
-            return;
-        }
+        if (!Directory.Exists(StateRoot)) return;
         DeleteByForce();
         CheckNothingLeft();
         // A root that several containers share goes with the last of them.
@@ -191,10 +189,7 @@ public sealed class TestContainer : IDisposable, IAsyncDisposable
         try
         {
             CommandResult deleted = Call(["delete", "--force", Id], new CommandOptions());
-            if (!deleted.Succeeded)
-            {
-                Leaks.Report($"`delete --force` must always succeed: {deleted}");
-            }
+            if (!deleted.Succeeded) Leaks.Report($"`delete --force` must always succeed: {deleted}");
         }
         catch (TimeoutException e)
         {
@@ -228,9 +223,6 @@ public sealed class TestContainer : IDisposable, IAsyncDisposable
 
     private static void Report(string what, IReadOnlyCollection<string> left)
     {
-        if (left.Count > 0)
-        {
-            Leaks.Report($"{what}: {string.Join(", ", left)}");
-        }
+        if (left.Count > 0) Leaks.Report($"{what}: {string.Join(", ", left)}");
     }
 }

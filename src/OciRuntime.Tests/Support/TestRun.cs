@@ -1,6 +1,8 @@
 namespace OciRuntime.Tests.Support;
 
-/// <summary>What marks everything this test process makes, so that leftovers can be found by name and told from those of a run beside it.</summary>
+/// <summary>
+/// What marks everything this test process makes, so that leftovers can be found by name and told from those of a run beside it.
+/// </summary>
 public static class TestRun
 {
     private static int _lastNumber;
@@ -13,6 +15,9 @@ public static class TestRun
 
     /// <summary>Directory for everything this run puts on disk; short, because socket paths are limited to 108 bytes.</summary>
     public static string Root { get; } = CreateRoot();
+
+    /// <summary>Whether this process is root as system tests need it. Unit tests run without it, even when root calls them.</summary>
+    public static bool MayChangeTheHost { get; } = Requires.HasCapability(Requires.CapSysAdmin);
 
     internal static string Parent => Environment.GetEnvironmentVariable("OCIRUN_TEST_TMP") ?? "/tmp";
 

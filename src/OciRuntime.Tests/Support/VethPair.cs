@@ -1,6 +1,8 @@
 namespace OciRuntime.Tests.Support;
 
-/// <summary>Two connected virtual network devices of the host, both down and without addresses. The end of one is the end of the other.</summary>
+/// <summary>
+/// Two connected virtual network devices of the host, both down and without addresses. The end of one is the end of the other.
+/// </summary>
 public sealed class VethPair : IDisposable
 {
     /// <summary>Makes a pair whose names no other test run has.</summary>
@@ -29,7 +31,9 @@ public sealed class VethPair : IDisposable
     public static CommandResult Ip(params string[] args) => Command.Run(Requires.Tool("ip"), args);
 
     /// <summary>Number, state, MTU and addresses of the first one, but for what the kernel makes of it with time.</summary>
-    public string Describe() => string.Join('\n', Ip("-o", "addr", "show", "dev", Name).ShouldSucceed().Lines.Where(line => !line.Contains("fe80:", StringComparison.Ordinal)))
+    public string Describe() =>
+        string.Join('\n', Ip("-o", "addr", "show", "dev", Name)
+        .ShouldSucceed().Lines.Where(line => !line.Contains("fe80:", StringComparison.Ordinal)))
         + Ip("-o", "link", "show", "dev", Name).ShouldSucceed().Stdout.Split(" qdisc")[0];
 
     /// <inheritdoc/>

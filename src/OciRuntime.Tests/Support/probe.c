@@ -1,17 +1,23 @@
 /* What busybox cannot tell from inside a container. Compiled statically by Probe.cs. */
 #define _GNU_SOURCE
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/fuse.h>
 #include <poll.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 #include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/ptrace.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -42,6 +48,20 @@ static int notify(int argc, char **argv)
         close(fd);
     }
     return 0;
+}
+
+/* probe bear PID: leaves a child with that number behind, which waits forever; needs CAP_SYS_ADMIN, and the number must be free. */
+static int bear(int pid)
+{
+    pid_t numbers[] = { pid };
+    /* struct clone_args: set_tid is the ninth, its size the tenth. */
+    unsigned long args[10] = { [4] = SIGCHLD, [8] = (unsigned long)numbers, [9] = 1 };
+    long child = syscall(SYS_clone3, args, sizeof args);
+    while (child == 0)
+        pause();
+    if (child < 0)
+        perror("clone3");
+    return child < 0 ? 2 : 0;
 }
 
 /* probe keyring: serial and description of the session keyring. */
@@ -157,16 +177,19 @@ static int devices(void)
     return 0;
 }
 
-/* probe devices-watch +NODE -NODE ...: opens the nodes again and again until standard input ends; + must always be let pass, - never.
-   Prints the rounds, and how often it was otherwise. */
+/* probe devices-watch ROUNDS +NODE -NODE ...: opens the nodes again and again until standard input ends; + must always be let pass, - never.
+   Says "enough" after so many rounds, and at its end how often it was otherwise. */
 static int devices_watch(int argc, char **argv)
 {
-    long rounds = 0, bad = 0;
+    long enough = strtol(argv[0], NULL, 10), bad = 0;
     struct pollfd input = { .fd = 0, .events = POLLIN };
-    for (; poll(&input, 1, 0) == 0; rounds++)
-        for (int i = 0; i < argc; i++)
+    for (long rounds = 1; poll(&input, 1, 0) == 0; rounds++) {
+        for (int i = 1; i < argc; i++)
             bad += passes(argv[i] + 1, O_RDWR) != (argv[i][0] == '+');
-    printf("%ld %ld\n", rounds, bad);
+        if (rounds == enough && (puts("enough"), fflush(stdout)))
+            return 1;
+    }
+    printf("%ld\n", bad);
     return 0;
 }
 
@@ -422,8 +445,119 @@ static int stalled(const char *path, const char *kind)
     return 0;
 }
 
+/* probe tell PATH..., or stay PATH..., which goes on: what each is: the entries of a directory with where they lead, where a link leads, the first 64 KiB of a file. And what acct says. */
+static int tell(int argc, char **argv)
+{
+    static char text[1 << 16];
+    struct dirent **entries;
+    char target[4096];
+    for (int i = 0; i < argc; i++) {
+        printf("# %s\n", argv[i]);
+        ssize_t length = readlink(argv[i], target, sizeof target);
+        int file = length < 0 ? open(argv[i], O_RDONLY | O_NONBLOCK | O_CLOEXEC) : -1;
+        int count = file >= 0 ? scandirat(file, ".", &entries, NULL, alphasort) : -1;
+        for (int j = 0; j < count; j++) {
+            ssize_t size = readlinkat(file, entries[j]->d_name, target, sizeof target);
+            printf("%s %.*s\n", entries[j]->d_name, size < 0 ? 0 : (int)size, target);
+        }
+        if (length >= 0)
+            printf("%.*s\n", (int)length, target);
+        else if (file < 0)
+            puts(strerror(errno));
+        else if (count < 0)
+            while ((length = read(file, text, sizeof text)) > 0)
+                fwrite(text, 1, length, stdout);
+        close(file);
+    }
+    printf("# acct\n%d\n", syscall(SYS_acct, "/none") < 0 ? errno : 0);
+    return 0;
+}
+
+/* probe epoll PATH: has the kernel write an event into memory that is a file. */
+static int told(const char *path)
+{
+    int file = open(path, O_RDONLY), events = epoll_create1(0), ready = eventfd(1, 0);
+    struct epoll_event wanted = { .events = EPOLLIN };
+    void *memory = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE, file, 0);
+    if (memory == MAP_FAILED || epoll_ctl(events, EPOLL_CTL_ADD, ready, &wanted) < 0)
+        return 2;
+    return epoll_wait(events, memory, 1, -1) < 0;
+}
+
+/* probe hoard NUMBER: has about so many descriptors. */
+static int hoard(int number)
+{
+    while (number-- > 0)
+        if (dup(0) < 0)
+            return 2;
+    printf("hoarded\n");
+    fflush(stdout);
+    for (;;)
+        pause();
+}
+
+/* probe peak PROGRAM...: runs it, and says on stderr how many KiB of memory it had at most (getrusage(2), ru_maxrss). */
+static int peak(char **argv)
+{
+    int status;
+    struct rusage usage;
+    pid_t child = fork();
+    if (child == 0) {
+        execv(argv[0], argv);
+        _exit(127);
+    }
+    if (wait4(child, &status, 0, &usage) != child)
+        return 126;
+    fprintf(stderr, "peak %ld\n", usage.ru_maxrss);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 125;
+}
+
+static void *stay(void *nothing)
+{
+    for (;;)
+        pause();
+    return nothing;
+}
+
+/* probe headless: its first thread ends, and another one goes on. */
+static int headless(void)
+{
+    pthread_t other;
+    if (pthread_create(&other, NULL, stay, NULL))
+        return 2;
+    pthread_exit(NULL);
+}
+
+/* probe vforks COUNT: so many children each wait for a child of their own that never executes anything. */
+static int vforks(int count)
+{
+    for (int i = 0; i < count; i++)
+        if (fork() == 0 && vfork() == 0)
+            stay(NULL);
+    stay(NULL);
+    return 0;
+}
+
 int main(int argc, char **argv)
 {
+    if (argc > 2 && !strcmp(argv[1], "epoll"))
+        return told(argv[2]);
+    if (argc > 2 && !strcmp(argv[1], "hoard"))
+        return hoard(atoi(argv[2]));
+    if (argc > 2 && !strcmp(argv[1], "peak"))
+        return peak(argv + 2);
+    if (argc > 1 && !strcmp(argv[1], "headless"))
+        return headless();
+    if (argc > 2 && !strcmp(argv[1], "vforks"))
+        return vforks(atoi(argv[2]));
+    if (argc > 2 && !strcmp(argv[1], "tell"))
+        return tell(argc - 2, argv + 2);
+    if (argc > 2 && !strcmp(argv[1], "stay")) {
+        tell(argc - 2, argv + 2);
+        fflush(stdout);
+        for (;;)
+            pause();
+    }
     if (argc > 3 && !strcmp(argv[1], "stalled"))
         return stalled(argv[2], argv[3]);
     if (argc > 2 && !strcmp(argv[1], "console"))
@@ -459,5 +593,7 @@ int main(int argc, char **argv)
         return label(argc - 2, argv + 2);
     if (argc > 1 && !strcmp(argv[1], "signals"))
         return signals();
+    if (argc > 2 && !strcmp(argv[1], "bear"))
+        return bear(atoi(argv[2]));
     return 1;
 }

@@ -6,8 +6,13 @@ using OciRuntime.Tests.Support;
 namespace OciRuntime.Tests.Vm;
 
 /// <summary>checkpoint and restore with the distribution's criu on a kernel that it knows.</summary>
+/// <param name="suite">Debian's, with its kernel.</param>
+[TestFixture("bookworm")]
+[TestFixture("trixie", Category = "ByHand")]
+[TestFixture("testing", Category = "ByHand")]
+[TestFixture("resolute", Category = "ByHand")]
 [Category("Slow")]
-public sealed class CheckpointTests
+public sealed class CheckpointTests(string suite)
 {
     // In memory, so that a program that merely started again would begin at 1.
     private const string Counter = "i=0; while :; do i=$((i+1)); echo $i >/data/new; mv /data/new /data/count; sleep 0.1; done";
@@ -17,9 +22,18 @@ public sealed class CheckpointTests
     [OneTimeSetUp]
     public void Boot()
     {
-        // GNU tar is what criu packs tmpfs with; busybox's lacks options that it uses.
-        foreach (string program in (string[])["criu", "tar", "gzip"]) _vm.GuestProgram(program);
-        _vm.Options("--memory", "768", "--file", $"{Probe.HostPath}:/bin/probe");
+        _vm.Of(suite).Options("--file", $"{Probe.HostPath}:/bin/probe");
+        if (suite == "bookworm")
+        {
+            // This host's: a machine without systemd boots sooner. GNU tar is what criu packs tmpfs with; busybox's lacks options that it
+            // uses.
+            foreach (string program in (string[])["criu", "tar", "gzip"]) _vm.GuestProgram(program);
+            _vm.Options("--memory", "768");
+        }
+        else
+        {
+            _vm.Within(9).Options("--systemd");
+        }
         _vm.Prelude(File.ReadAllText(Path.Combine(Ocirun.RepositoryRoot, "src/OciRuntime.Tests/Vm/criu.sh")));
         AddLives();
         AddFailures();
@@ -55,7 +69,8 @@ public sealed class CheckpointTests
             bundle.AddMount("/readonly", "bind", "/bin", "bind", "ro").AddMount("/etc/group", "bind", "/etc/passwd", "bind", "ro");
             bundle.Linux["resources"] = JsonNode.Parse("""{ "pids": { "limit": 42 } }""");
             bundle.AddHook("createRuntime", "/bin/sh", "-c", "{ cat; echo createRuntime; } >>/tmp/hooks");
-            bundle.AddHook("poststart", "/bin/sh", "-c", "{ cat; echo poststart; } >>/tmp/hooks").AddHook("poststop", "/bin/sh", "-c", "echo poststop >/tmp/poststop");
+            bundle.AddHook("poststart", "/bin/sh", "-c", "{ cat; echo poststart; } >>/tmp/hooks")
+                .AddHook("poststop", "/bin/sh", "-c", "echo poststop >/tmp/poststop");
         });
         Add(nameof(Streams_that_were_files_go_on_beside_pipes), """
             mkdir -p $data
@@ -92,6 +107,7 @@ public sealed class CheckpointTests
             load && goes_on $saved
             [ "$(ocirun exec $id readlink /proc/1/ns/net)" = "$before" ] && [ "$(stat -Lc 'net:[%i]' /tmp/net)" = "$before" ] && echo the same namespace
             status=$?
+            busybox nsenter --net=/tmp/net busybox ping -c 1 -W 5 127.0.0.1 >/dev/null && echo reachable || echo locked
             umount /tmp/net
             (exit $status)
             """, bundle => bundle.AddNamespace("network", "/tmp/net"));
@@ -212,13 +228,15 @@ public sealed class CheckpointTests
         result.Lines[6].Should().Be("0", "poststart hooks belong to the first start");
         string inside = string.Join('\n', result.Lines[7..]);
         inside.Should().Contain("LOOPBACK,UP").And.Contain("ocirun").And.NotContain("keyring", "/proc/keys is masked");
-        inside.Should().Contain("can't create /etc/new: Read-only file system").And.Contain("can't create /readonly/new: Read-only file system")
+        inside.Should()
+            .Contain("can't create /etc/new: Read-only file system").And.Contain("can't create /readonly/new: Read-only file system")
             .And.Contain("can't create /proc/sys/kernel/hostname: Read-only file system");
     }
 
     /// <summary>criu sets the position of what was a file, which a pipe does not have.</summary>
     [Test]
-    public void Streams_that_were_files_go_on_beside_pipes() => _vm.Result().ShouldSucceed().Lines.Should().Equal("counts on", "/dev/null", "/dev/null");
+    public void Streams_that_were_files_go_on_beside_pipes() =>
+    _vm.Result().ShouldSucceed().Lines.Should().Equal("counts on", "/dev/null", "/dev/null");
 
     [Test]
     public void Leave_running()
@@ -236,8 +254,12 @@ public sealed class CheckpointTests
         result.Stderr.Should().Contain("a pre-dump cannot be restored");
     }
 
+    /// <summary>
+    /// The dump has locked its network, and the restore unlocks it; criu 3.17 looks for its lock under the number of another process.
+    /// </summary>
     [Test]
-    public void A_joined_network_namespace() => _vm.Result().ShouldSucceed().Lines.Should().Equal("counts on", "the same namespace");
+    public void A_joined_network_namespace() => _vm.Result().ShouldSucceed().Lines.Should()
+        .Equal("counts on", "the same namespace", suite == "bookworm" ? "locked" : "reachable");
 
     [Test]
     public void A_paused_container()
@@ -274,7 +296,9 @@ public sealed class CheckpointTests
     {
         CommandResult result = _vm.Result();
         result.Lines.Should().Equal("1", "1", "1", "counts on");
-        result.Stderr.Should().Contain("--parent-path /tmp/image: must be relative").And.Contain("invalid --parent-path: /tmp/image/../nowhere: no such file or directory (ENOENT)")
+        result.Stderr.Should()
+            .Contain("--parent-path /tmp/image: must be relative").And.Contain(
+            "invalid --parent-path: /tmp/image/../nowhere: no such file or directory (ENOENT)")
             .And.Contain("invalid --parent-path: /tmp/image/file: not a directory (ENOTDIR)");
     }
 
@@ -284,7 +308,9 @@ public sealed class CheckpointTests
         CommandResult result = _vm.Result().ShouldSucceed();
         result.Lines[..3].Should().Equal("1", "counts on", "0");
         result.Lines[3].Should().Contain("running");
-        result.Stderr.Should().Contain("criu failed: type DUMP errno").And.Contain("Can't dump file 0 of that type").And.Contain("log file: /tmp/image/dump.log");
+        result.Stderr.Should()
+            .Contain("criu failed: type DUMP errno").And.Contain("Can't dump file 0 of that type").And.Contain(
+            "log file: /tmp/image/dump.log");
     }
 
     [Test]
@@ -292,7 +318,9 @@ public sealed class CheckpointTests
     {
         CommandResult result = _vm.Result();
         result.Lines.Should().Equal("1", "0");
-        result.Stderr.Should().Contain("ocirun restore failed: criu failed: type RESTORE errno").And.Contain("Unexpected EOF").And.Contain("log file: /tmp/image/restore.log");
+        result.Stderr.Should()
+            .Contain("ocirun restore failed: criu failed: type RESTORE errno").And.Contain("Unexpected EOF").And.Contain(
+            "log file: /tmp/image/restore.log");
     }
 
     [Test]

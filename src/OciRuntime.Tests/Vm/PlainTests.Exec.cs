@@ -30,10 +30,12 @@ public sealed partial class PlainTests
         _vm.Add(nameof(Exec_goes_where_init_is_when_the_cgroup_takes_no_processes), bundle =>
         {
             bundle.AddNamespace("cgroup").RemoveMount("/sys/fs/cgroup").AddMount("/sys/fs/cgroup", "cgroup", "cgroup", "rw");
-            bundle.Script("cd /sys/fs/cgroup && mkdir leaf && echo $$ >leaf/cgroup.procs && echo +pids >cgroup.subtree_control && touch /dev/shm/ready && exec sleep 1000");
+            bundle.Script(
+                "cd /sys/fs/cgroup && mkdir leaf && echo $$ >leaf/cgroup.procs && echo +pids >cgroup.subtree_control && exec sleep 1000");
         }, $"""
             {Begin}
-            until ocirun exec $id test -e /dev/shm/ready; do :; done
+            # From outside: a process of exec in the cgroup would be what keeps it from handing a controller down.
+            until grep -q pids /sys/fs/cgroup/$id/cgroup.subtree_control; do :; done
             ocirun exec $id cat /proc/self/cgroup
             ocirun exec --cgroup / $id true || echo $?
             ocirun exec --cgroup leaf $id cat /proc/self/cgroup
@@ -59,7 +61,8 @@ public sealed partial class PlainTests
     }
 
     [Test]
-    public void Exec_is_born_in_the_containers_cgroup() => _vm.Result().ShouldSucceed().Lines.Should().Equal("0::/", $"0::/{nameof(Exec_is_born_in_the_containers_cgroup)}");
+    public void Exec_is_born_in_the_containers_cgroup() =>
+    _vm.Result().ShouldSucceed().Lines.Should().Equal("0::/", $"0::/{nameof(Exec_is_born_in_the_containers_cgroup)}");
 
     [Test]
     public void Exec_takes_a_cgroup_below()
@@ -67,7 +70,9 @@ public sealed partial class PlainTests
         CommandResult result = _vm.Result().ShouldSucceed();
         // A path that leads up ends at the container's cgroup, in which there is no such one.
         result.Lines.Should().Equal("0::/below", "255", "255", "255");
-        result.Stderr.Should().Contain($"/sys/fs/cgroup/{nameof(Exec_takes_a_cgroup_below)}/nosuch").And.Contain("no cgroup v1 hierarchy with the controller memory");
+        result.Stderr.Should()
+            .Contain($"/sys/fs/cgroup/{nameof(Exec_takes_a_cgroup_below)}/nosuch").And.Contain(
+            "no cgroup v1 hierarchy with the controller memory");
     }
 
     [Test]
@@ -87,5 +92,6 @@ public sealed partial class PlainTests
     }
 
     [Test]
-    public void Exec_can_have_what_it_takes_privileges_for() => _vm.Result().ShouldSucceed().Lines.Should().Equal("1048576", "-500", "CapEff:\t0000000001000000");
+    public void Exec_can_have_what_it_takes_privileges_for() =>
+    _vm.Result().ShouldSucceed().Lines.Should().Equal("1048576", "-500", "CapEff:\t0000000001000000");
 }

@@ -16,7 +16,7 @@ public sealed partial class PlainTests
             bundle.Linux["devices"] = JsonNode.Parse("""[ { "path": "/dev/loop0", "type": "b", "major": 7, "minor": 0 } ]""");
             bundle.Script("while :; do dd if=/dev/zero of=/dev/loop0 bs=64k count=16 oflag=direct 2>/dev/null; done");
         }, $"""
-            {LoopDevices}
+            {VmChecks.LoopDevices}
             dd if=/dev/zero of=/tmp/disk bs=1M count=2 2>/dev/null && losetup /dev/loop0 /tmp/disk || exit
             ocirun run --detach $id >/dev/null || exit
             ocirun top --json --once --interval 2s

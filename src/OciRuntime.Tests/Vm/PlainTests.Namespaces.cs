@@ -3,7 +3,7 @@ using NUnit.Framework;
 
 namespace OciRuntime.Tests.Vm;
 
-/// <content>Joined namespaces on a kernel before 6.17, where procfs cannot be mounted for a pid namespace from outside.</content>
+/// <content>Joined namespaces on a kernel before 6.18, where procfs cannot be mounted for a pid namespace from outside.</content>
 public sealed partial class PlainTests
 {
     private void AddNamespaceChecks() => _vm.Add(
@@ -18,5 +18,6 @@ public sealed partial class PlainTests
         """);
 
     [Test]
-    public void Proc_of_a_joined_pid_namespace() => _vm.Result(nameof(Proc_of_a_joined_pid_namespace)).ShouldSucceed().Stdout.Should().Be("sleep\n");
+    public void Proc_of_a_joined_pid_namespace() =>
+    _vm.Result(nameof(Proc_of_a_joined_pid_namespace)).ShouldSucceed().Stdout.Should().Be("sleep\n");
 }

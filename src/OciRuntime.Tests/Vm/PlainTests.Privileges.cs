@@ -12,10 +12,14 @@ public sealed partial class PlainTests
     /// <summary>With the names of /proc/PID/limits.</summary>
     private static readonly (string Type, string Name)[] Limits =
     [
-        ("RLIMIT_CPU", "Max cpu time"), ("RLIMIT_FSIZE", "Max file size"), ("RLIMIT_DATA", "Max data size"), ("RLIMIT_STACK", "Max stack size"),
-        ("RLIMIT_CORE", "Max core file size"), ("RLIMIT_RSS", "Max resident set"), ("RLIMIT_NPROC", "Max processes"), ("RLIMIT_NOFILE", "Max open files"),
-        ("RLIMIT_MEMLOCK", "Max locked memory"), ("RLIMIT_AS", "Max address space"), ("RLIMIT_LOCKS", "Max file locks"), ("RLIMIT_SIGPENDING", "Max pending signals"),
-        ("RLIMIT_MSGQUEUE", "Max msgqueue size"), ("RLIMIT_NICE", "Max nice priority"), ("RLIMIT_RTPRIO", "Max realtime priority"), ("RLIMIT_RTTIME", "Max realtime timeout"),
+        ("RLIMIT_CPU", "Max cpu time"), ("RLIMIT_FSIZE", "Max file size"), ("RLIMIT_DATA", "Max data size"),
+        ("RLIMIT_STACK", "Max stack size"),
+        ("RLIMIT_CORE", "Max core file size"), ("RLIMIT_RSS", "Max resident set"), ("RLIMIT_NPROC", "Max processes"),
+        ("RLIMIT_NOFILE", "Max open files"),
+        ("RLIMIT_MEMLOCK", "Max locked memory"), ("RLIMIT_AS", "Max address space"), ("RLIMIT_LOCKS", "Max file locks"),
+        ("RLIMIT_SIGPENDING", "Max pending signals"),
+        ("RLIMIT_MSGQUEUE", "Max msgqueue size"), ("RLIMIT_NICE", "Max nice priority"), ("RLIMIT_RTPRIO", "Max realtime priority"),
+        ("RLIMIT_RTTIME", "Max realtime timeout"),
     ];
 
     // Different for each; large enough for a program to run, and, as descriptors, not too many.
@@ -35,7 +39,9 @@ public sealed partial class PlainTests
         }, "ulimit -Hn 4096; ulimit -l 64; ocirun run $id");
         _vm.Add(nameof(Every_resource_limit_is_set), bundle =>
         {
-            bundle.Process["rlimits"] = new JsonArray([.. Limits.Select(static (limit, i) => new JsonObject { ["type"] = limit.Type, ["soft"] = Soft(i), ["hard"] = Hard(i) })]);
+            bundle.Process["rlimits"] =
+                new JsonArray([
+                .. Limits.Select(static (limit, i) => new JsonObject { ["type"] = limit.Type, ["soft"] = Soft(i), ["hard"] = Hard(i) })]);
             bundle.Args("cat", "/proc/self/limits");
         }, "ocirun run $id");
         _vm.Add(nameof(A_privileged_container_may_do_everything), Privileged, "ocirun run $id");
@@ -46,7 +52,8 @@ public sealed partial class PlainTests
     {
         string[] all = CapabilityNames.All;
         JsonObject sets = [];
-        foreach (string set in (string[])["bounding", "effective", "permitted", "inheritable", "ambient"]) sets[set] = TestBundle.Strings(all);
+        foreach (string set in (string[])["bounding", "effective", "permitted", "inheritable", "ambient"])
+            sets[set] = TestBundle.Strings(all);
         bundle.Process["capabilities"] = sets;
         bundle.Process["noNewPrivileges"] = false;
         bundle.Linux["maskedPaths"] = new JsonArray();
@@ -85,7 +92,8 @@ public sealed partial class PlainTests
     public void A_privileged_container_may_do_everything()
     {
         string[] lines = _vm.Result().ShouldSucceed().Lines;
-        foreach (string set in (string[])["CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"]) lines.Should().Contain($"{set}:\t000001ffffffffff");
+        foreach (string set in (string[])["CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"])
+            lines.Should().Contain($"{set}:\t000001ffffffffff");
         lines[5..].Should().Equal("1", "mount", "cgroup", "sysctl", "rest");
     }
 }

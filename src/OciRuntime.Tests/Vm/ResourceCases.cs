@@ -1,9 +1,15 @@
 namespace OciRuntime.Tests.Vm;
 
-/// <summary>Cases of `linux.resources`, each in a container of its own, and what the files of pure cgroup v2 say then: the same with either cgroup driver.</summary>
+/// <summary>
+/// Cases of `linux.resources`, each in a container of its own, and what the files of pure cgroup v2 say then: the same with either cgroup
+/// driver.
+/// </summary>
 internal static class ResourceCases
 {
-    /// <summary>JSON of linux.resources | files | what they say then | what they say with systemd, where that is another: it thinks of bfq, whose weights are others.</summary>
+    /// <summary>
+    /// JSON of linux.resources | files | what they say then | what they say with systemd, where that is another: it thinks of bfq, whose
+    /// weights are others.
+    /// </summary>
     public static readonly string[] Values =
     [
         """{"memory":{"limit":33554432,"swap":33554432}}|memory.max memory.swap.max|33554432 0""",
@@ -45,7 +51,8 @@ internal static class ResourceCases
     /// <param name="cgroupsPath">Their cgroupsPath.</param>
     /// <param name="directory">The directory that it means.</param>
     /// <param name="cases">The cases; they come from standard input.</param>
-    public static void Add(VmChecks vm, string name, string runtime, string cgroupsPath, string directory, IEnumerable<string> cases) => vm.Add(name, bundle =>
+    public static void Add(VmChecks vm, string name, string runtime, string cgroupsPath, string directory, IEnumerable<string> cases) =>
+        vm.Add(name, bundle =>
     {
         bundle.Linux["cgroupsPath"] = cgroupsPath;
         bundle.Linux["resources"] = "@";

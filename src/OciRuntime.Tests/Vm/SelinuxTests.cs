@@ -33,15 +33,18 @@ public sealed class SelinuxTests
             Add(nameof(The_label_is_enforced) + noNewPrivileges, Process, Files, bundle =>
             {
                 bundle.Process["noNewPrivileges"] = noNewPrivileges;
-                bundle.AddMount("/secret", "bind", "/secret", "bind").Script("tr -d '\\0' </proc/self/attr/current; echo; cat /secret/file");
+                bundle.AddMount("/secret", "bind", "/secret", "bind")
+                    .Script("tr -d '\\0' </proc/self/attr/current; echo; cat /secret/file");
             });
         }
         Add(nameof(What_is_mounted_for_the_container_has_its_label), Process, Files,
             bundle => bundle.Args("probe", "label", "/dev", "/dev/null", "/dev/pts/ptmx", "/dev/shm", "/dev/mqueue"));
         Add(nameof(Without_a_label_nothing_is_changed), null, null,
-            bundle => bundle.AddMount("/secret", "bind", "/secret", "bind").Script("tr -d '\\0' </proc/self/attr/current; echo; cat /secret/file"));
+            bundle => bundle.AddMount("/secret", "bind", "/secret", "bind")
+            .Script("tr -d '\\0' </proc/self/attr/current; echo; cat /secret/file"));
         Add(nameof(A_label_that_the_policy_does_not_know_is_refused), Process.Replace("container_t", "nosuch_t"), Files, _ => { });
-        Add(nameof(A_mount_label_that_the_policy_does_not_know_is_refused), Process, Files.Replace("container_file_t", "nosuch_t"), _ => { });
+        Add(nameof(A_mount_label_that_the_policy_does_not_know_is_refused), Process,
+            Files.Replace("container_file_t", "nosuch_t"), _ => { });
         _vm.Add(nameof(Exec_takes_the_containers_label_or_another), bundle =>
         {
             bundle.Process["selinuxLabel"] = Process;
@@ -52,6 +55,9 @@ public sealed class SelinuxTests
             ocirun exec $id cat /proc/self/attr/current
             ocirun exec --process-label {Process.Replace(",c2", ",c3")} $id cat /proc/self/attr/current
             ocirun exec --process-label nonsense $id true || echo $?
+            ocirun verify --all $id | grep -e selinuxLabel -e running, >&2
+            sed -i s/,c2/,c9/ /run/ocirun/$id/config.json
+            ocirun verify $id | grep selinuxLabel >&2
             ocirun delete --force $id
             """);
         _vm.AddFixture("labels-selinux");
@@ -64,14 +70,15 @@ public sealed class SelinuxTests
 
     private void Add(string name, string? process, string? mounts, Action<TestBundle> configure) => _vm.Add(name, bundle =>
     {
-        if (process != null) bundle.Process["selinuxLabel"] = process;
-        if (mounts != null) bundle.Linux["mountLabel"] = mounts;
+        if (process is not null) bundle.Process["selinuxLabel"] = process;
+        if (mounts is not null) bundle.Linux["mountLabel"] = mounts;
         configure(bundle);
     }, "ocirun run $id");
 
     [Test]
     public void The_label_is_enforced([Values] bool noNewPrivileges) =>
-        _vm.Result(nameof(The_label_is_enforced) + noNewPrivileges).ShouldFail(1, "/secret/file': Permission denied").Text.Should().Be(Process);
+        _vm.Result(nameof(The_label_is_enforced) + noNewPrivileges)
+        .ShouldFail(1, "/secret/file': Permission denied").Text.Should().Be(Process);
 
     [Test]
     public void What_is_mounted_for_the_container_has_its_label() =>
@@ -83,15 +90,19 @@ public sealed class SelinuxTests
     {
         CommandResult result = _vm.Result().ShouldSucceed();
         result.Text.Replace("\n", "").Split('\0').Should().Equal(Process, Process.Replace(",c2", ",c3"), "255");
-        result.Stderr.Should().Contain("nonsense");
+        result.Stderr.Should().Contain("nonsense").And.Contain($"held      /process/selinuxLabel: the label {Process}\n")
+            .And.Contain(" 0 broken, 0 drifted, ")
+            .And.Contain($"drifted   /process/selinuxLabel: the label {Process.Replace(",c2", ",c9")}\n");
     }
 
     [Test]
-    public void Without_a_label_nothing_is_changed() => _vm.Result().ShouldSucceed().Lines.Should().Equal("system_u:system_r:machine_t:s0-s0:c0.c3", "secret");
+    public void Without_a_label_nothing_is_changed() =>
+    _vm.Result().ShouldSucceed().Lines.Should().Equal("system_u:system_r:machine_t:s0-s0:c0.c3", "secret");
 
     [Test]
     public void A_label_that_the_policy_does_not_know_is_refused() =>
-        _vm.Result().ShouldFail(1, "/process/selinuxLabel: write system_u:system_r:nosuch_t:s0:c1,c2", "the loaded SELinux policy has no such context");
+        _vm.Result().ShouldFail(1, "/process/selinuxLabel: write system_u:system_r:nosuch_t:s0:c1,c2",
+        "the loaded SELinux policy has no such context");
 
     [Test]
     public void A_mount_label_that_the_policy_does_not_know_is_refused() => _vm.Result().ShouldFail(1, "nosuch_t");

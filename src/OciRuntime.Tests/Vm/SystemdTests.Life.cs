@@ -13,7 +13,8 @@ public sealed partial class SystemdTests
         Add(nameof(A_checkpoint_comes_back_in_a_scope), ":pre:saved", bundle =>
         {
             Resources(bundle, """{ "pids": { "limit": 42 } }""");
-            bundle.AddMount("/data", "bind", "/tmp/data", "bind", "rw").Script("i=0; while :; do i=$((i+1)); echo $i >/data/new; mv /data/new /data/count; sleep 0.1; done");
+            bundle.AddMount("/data", "bind", "/tmp/data", "bind", "rw")
+                .Script("i=0; while :; do i=$((i+1)); echo $i >/data/new; mv /data/new /data/count; sleep 0.1; done");
         }, """
             await() { tries=0; until [ "$(cat /tmp/data/count 2>/dev/null || echo 0)" -ge "$1" ]; do tries=$((tries + 1)); [ $tries -lt 300 ] || exit 9; sleep 0.1; done; }
             while read -r module; do insmod "/lib/modules/$module.ko"; done </lib/modules/criu
@@ -39,6 +40,17 @@ public sealed partial class SystemdTests
             ocirun delete $id || exit
             units 'ocirun-*'
             """);
+        Add(nameof(Verify_sees_what_others_change), ":pre:verified", bundle => Resources(bundle, """
+            { "memory": { "limit": 33554432 }, "pids": { "limit": 42 }, "cpu": { "quota": 50000, "period": 200000 } }
+            """), """
+            changed() { ocirun verify $id | grep -A 1 -e broken -e drifted | grep -v -e '^--' -e running; }
+            scoped create $id >/dev/null && ocirun start $id || exit
+            ocirun verify $id | tail -n 1
+            systemctl daemon-reload; changed
+            systemctl set-property --runtime pre-verified.scope TasksMax=77; changed
+            echo max >/sys/fs/cgroup/system.slice/pre-verified.scope/memory.max; changed
+            ocirun delete --force $id
+            """);
         Add(nameof(A_scope_that_is_gone_is_no_obstacle), ":pre:gone", Impatient, """
             scoped create $id && ocirun start $id && systemctl stop pre-gone.scope || exit
             while ocirun state $id | grep -q running; do :; done
@@ -62,7 +74,8 @@ public sealed partial class SystemdTests
               units 'pre-*'
             done
             """);
-        Add(nameof(A_create_that_is_killed_in_a_hook_leaves_no_unit), ":pre:hooked", bundle => bundle.AddHook("createRuntime", "/bin/sh", "-c", "touch /hooked; sleep 100"), """
+        Add(nameof(A_create_that_is_killed_in_a_hook_leaves_no_unit), ":pre:hooked",
+            bundle => bundle.AddHook("createRuntime", "/bin/sh", "-c", "touch /hooked; sleep 100"), """
             ocirun --systemd-cgroup create $id >/dev/null 2>&1 &
             while [ ! -e /hooked ]; do sleep 0.1; done
             units 'pre-*' | grep -o 'pre-hooked.scope loaded active'
@@ -97,7 +110,9 @@ public sealed partial class SystemdTests
         Add(nameof(A_container_may_nest_cgroups), ":pre:nested", bundle =>
         {
             bundle.RemoveMount("/sys/fs/cgroup").AddMount("/sys/fs/cgroup", "cgroup", "cgroup", "nosuid", "noexec", "nodev", "rw");
-            bundle.Script("cd /sys/fs/cgroup && mkdir inner && echo $$ >inner/cgroup.procs && echo +pids >cgroup.subtree_control && echo 9 >inner/pids.max && echo ok >/dev/console; exec sleep 1000");
+            bundle.Script(
+                "cd /sys/fs/cgroup && mkdir inner && echo $$ >inner/cgroup.procs && echo +pids >cgroup.subtree_control && echo 9 "
+                + ">inner/pids.max && echo ok >/dev/console; exec sleep 1000");
         }, """
             scoped create $id >/dev/null && ocirun start $id || exit
             while [ ! -e /sys/fs/cgroup/system.slice/pre-nested.scope/inner/pids.max ] || ! grep -q 9 /sys/fs/cgroup/system.slice/pre-nested.scope/inner/pids.max; do sleep 0.1; done
@@ -130,6 +145,17 @@ public sealed partial class SystemdTests
     }
 
     [Test]
+    public void Verify_sees_what_others_change()
+    {
+        string[] lines = [.. _vm.Result().Lines.Select(static line => line.Trim())];
+        lines[0].Should().MatchRegex("^Verify_sees_what_others_change, running, 1 process: [0-9]+ held, 0 broken, 0 drifted, ");
+        const string Scope = "/sys/fs/cgroup/system.slice/pre-verified.scope";
+        string[] pids = [$"drifted   /linux/resources/pids/limit: {Scope}/pids.max = 42", "it is 77"];
+        lines[1..].Should().Equal(
+            [.. pids, $"broken    /linux/resources/memory/limit: {Scope}/memory.max = 33554432", "it is max", .. pids]);
+    }
+
+    [Test]
     public void A_scope_that_is_gone_is_no_obstacle() => _vm.Result().ShouldSucceed().Text.Should().BeEmpty();
 
     [Test]
@@ -139,7 +165,8 @@ public sealed partial class SystemdTests
     public void A_create_that_is_killed_leaves_no_unit() => _vm.Result().ShouldSucceed().Text.Should().BeEmpty();
 
     [Test]
-    public void A_create_that_is_killed_in_a_hook_leaves_no_unit() => _vm.Result().ShouldSucceed().Lines.Should().Equal("pre-hooked.scope loaded active");
+    public void A_create_that_is_killed_in_a_hook_leaves_no_unit() =>
+    _vm.Result().ShouldSucceed().Lines.Should().Equal("pre-hooked.scope loaded active");
 
     [Test]
     public void A_second_container_of_the_name_leaves_the_first_alone()
@@ -150,7 +177,8 @@ public sealed partial class SystemdTests
     }
 
     [Test]
-    public void A_failed_unit_of_the_name_is_reset() => _vm.Result().ShouldSucceed().Lines.Should().Equal("loaded failed failed", "loaded active running");
+    public void A_failed_unit_of_the_name_is_reset() =>
+    _vm.Result().ShouldSucceed().Lines.Should().Equal("loaded failed failed", "loaded active running");
 
     [Test]
     public void A_unit_that_fails_is_forgotten() => _vm.Result().ShouldSucceed().Lines.Should().Equal("loaded failed failed");

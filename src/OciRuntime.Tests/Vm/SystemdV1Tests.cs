@@ -6,6 +6,7 @@ namespace OciRuntime.Tests.Vm;
 
 /// <summary>systemd on cgroup v1, of which it uses some hierarchies and the container all.</summary>
 [Category("Slow")]
+[ForeignDaemon]
 public sealed class SystemdV1Tests
 {
     private readonly VmChecks _vm = new();
@@ -39,7 +40,8 @@ public sealed class SystemdV1Tests
             find /sys/fs/cgroup -depth -type d -name system.slice -exec rmdir {} ';' 2>/dev/null
             true
             """);
-        _vm.Add(nameof(A_user_has_no_v1_cgroups), bundle => bundle.Linux["cgroupsPath"] = "", "setpriv --reuid 1000 --regid 1000 --init-groups env XDG_RUNTIME_DIR=/run/user/1000 ocirun --systemd-cgroup run $id");
+        _vm.Add(nameof(A_user_has_no_v1_cgroups), bundle => bundle.Linux["cgroupsPath"] = "",
+            "setpriv --reuid 1000 --regid 1000 --init-groups env XDG_RUNTIME_DIR=/run/user/1000 ocirun --systemd-cgroup run $id");
         _vm.Run();
     }
 
@@ -50,7 +52,8 @@ public sealed class SystemdV1Tests
         string[] lines = _vm.Result().ShouldSucceed().Lines;
         lines[0].Should().Be("0");
         lines.Skip(1).Take(18).Should().Equal([.. limits, .. devices, .. limits, .. devices], "daemon-reload changes nothing");
-        lines.Skip(19).Take(5).Should().BeEquivalentTo("MemoryLimit=33554432", "CPUShares=512", "CPUQuotaPerSecUSec=500ms", "TasksMax=42", "DevicePolicy=strict");
+        lines.Skip(19).Take(5).Should()
+            .BeEquivalentTo("MemoryLimit=33554432", "CPUShares=512", "CPUQuotaPerSecUSec=500ms", "TasksMax=42", "DevicePolicy=strict");
         lines.Skip(24).Should().Equal(["50331648", .. devices, "MemoryLimit=50331648", "paused"]);
     }
 

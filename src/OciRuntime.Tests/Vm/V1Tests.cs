@@ -31,7 +31,8 @@ public sealed class V1Tests
             """, "memory/limit_in_bytes", "memory/soft_limit_in_bytes", "memory/memsw.limit_in_bytes", "memory/kmem.tcp.limit_in_bytes", "memory/swappiness", "memory/oom_control",
             "memory/use_hierarchy");
         Add(nameof(Cpu), """{ "cpu": { "shares": 512, "quota": 50000, "period": 200000, "burst": 20000, "cpus": "1", "mems": "0" } }""",
-            "cpu,cpuacct/cpu.shares", "cpu,cpuacct/cpu.cfs_quota_us", "cpu,cpuacct/cpu.cfs_period_us", "cpu,cpuacct/cpu.cfs_burst_us", "cpuset/cpus", "cpuset/mems");
+            "cpu,cpuacct/cpu.shares", "cpu,cpuacct/cpu.cfs_quota_us", "cpu,cpuacct/cpu.cfs_period_us", "cpu,cpuacct/cpu.cfs_burst_us",
+            "cpuset/cpus", "cpuset/mems");
         Add(nameof(Idle), """{ "cpu": { "idle": 1 } }""", "cpu,cpuacct/cpu.idle");
         Add(nameof(Block_devices), """
             { "blockIO": { "weight": 200, "weightDevice": [ { "major": 7, "minor": 0, "weight": 300 } ],
@@ -45,9 +46,11 @@ public sealed class V1Tests
             { "pids": { "limit": 42 }, "hugepageLimits": [ { "pageSize": "2MB", "limit": 4194304 } ], "network": { "classID": 65538, "priorities": [ { "name": "lo", "priority": 5 } ] } }
             """, "pids/max", "hugetlb/2MB.limit_in_bytes", "hugetlb/2MB.rsvd.limit_in_bytes", "net_cls,net_prio/net_cls.classid", "net_cls,net_prio/net_prio.ifpriomap");
         Add(nameof(Leaf_weights_are_refused), """{ "blockIO": { "leafWeight": 400 } }""");
-        Add(nameof(Leaf_weights_are_refused) + "device", """{ "blockIO": { "weightDevice": [ { "major": 7, "minor": 0, "leafWeight": 400 } ] } }""");
+        Add(nameof(Leaf_weights_are_refused) + "device",
+            """{ "blockIO": { "weightDevice": [ { "major": 7, "minor": 0, "leafWeight": 400 } ] } }""");
         Add(nameof(An_rdma_device_that_is_not_there_is_refused), """{ "rdma": { "mlx5_0": { "hcaHandles": 3, "hcaObjects": 4 } } }""");
-        _vm.Add(nameof(The_weight_is_updated), bundle => bundle.Linux["resources"] = JsonNode.Parse("""{ "blockIO": { "weight": 200 } }"""), """
+        _vm.Add(nameof(The_weight_is_updated),
+            bundle => bundle.Linux["resources"] = JsonNode.Parse("""{ "blockIO": { "weight": 200 } }"""), """
             ocirun create $id && ocirun update --blkio-weight 333 $id && cat /sys/fs/cgroup/blkio/$id/blkio.bfq.weight
             ocirun update --cpu-rt-runtime 10000 $id
             ocirun delete --force $id
@@ -77,19 +80,22 @@ public sealed class V1Tests
 
     [Test]
     public void Memory() => _vm.Result().ShouldSucceed().Lines.Should().Equal(
-        "memory/limit_in_bytes=33554432", "memory/soft_limit_in_bytes=16777216", "memory/memsw.limit_in_bytes=67108864", "memory/kmem.tcp.limit_in_bytes=8388608",
+        "memory/limit_in_bytes=33554432", "memory/soft_limit_in_bytes=16777216", "memory/memsw.limit_in_bytes=67108864",
+        "memory/kmem.tcp.limit_in_bytes=8388608",
         "memory/swappiness=17", "memory/oom_control=oom_kill_disable 1,under_oom 0,oom_kill 0", "memory/use_hierarchy=1");
 
     [Test]
     public void Cpu() => _vm.Result().ShouldSucceed().Lines.Should().Equal(
-        "cpu,cpuacct/cpu.shares=512", "cpu,cpuacct/cpu.cfs_quota_us=50000", "cpu,cpuacct/cpu.cfs_period_us=200000", "cpu,cpuacct/cpu.cfs_burst_us=20000", "cpuset/cpus=1", "cpuset/mems=0");
+        "cpu,cpuacct/cpu.shares=512", "cpu,cpuacct/cpu.cfs_quota_us=50000", "cpu,cpuacct/cpu.cfs_period_us=200000",
+        "cpu,cpuacct/cpu.cfs_burst_us=20000", "cpuset/cpus=1", "cpuset/mems=0");
 
     [Test]
     public void Idle() => _vm.Result().ShouldSucceed().Lines.Should().Equal("cpu,cpuacct/cpu.idle=1");
 
     [Test]
     public void Block_devices() => _vm.Result().ShouldSucceed().Lines.Should().Equal(
-        "blkio/bfq.weight=200", "blkio/bfq.weight_device=default 200,7:0 300", "blkio/throttle.read_bps_device=7:1 5,7:0 1048576", "blkio/throttle.write_bps_device=7:0 2097152",
+        "blkio/bfq.weight=200", "blkio/bfq.weight_device=default 200,7:0 300", "blkio/throttle.read_bps_device=7:1 5,7:0 1048576",
+        "blkio/throttle.write_bps_device=7:0 2097152",
         "blkio/throttle.read_iops_device=7:0 66", "blkio/throttle.write_iops_device=7:0 77");
 
     /// <summary>This kernel is not built with real-time group scheduling.</summary>
@@ -103,7 +109,8 @@ public sealed class V1Tests
 
     [Test]
     public void The_rest() => _vm.Result().ShouldSucceed().Lines.Should().Equal(
-        "pids/max=42", "hugetlb/2MB.limit_in_bytes=4194304", "hugetlb/2MB.rsvd.limit_in_bytes=4194304", "net_cls,net_prio/net_cls.classid=65538", "net_cls,net_prio/net_prio.ifpriomap=lo 5");
+        "pids/max=42", "hugetlb/2MB.limit_in_bytes=4194304", "hugetlb/2MB.rsvd.limit_in_bytes=4194304",
+        "net_cls,net_prio/net_cls.classid=65538", "net_cls,net_prio/net_prio.ifpriomap=lo 5");
 
     /// <summary>They went with CFQ in Linux 5.0.</summary>
     [TestCase("", "/linux/resources/blockIO/leafWeight", "blkio.leaf_weight = 400")]

@@ -1,6 +1,7 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics.X86;
 using System.Text.Json.Nodes;
+using System.Text.RegularExpressions;
 using FluentAssertions;
 using NUnit.Framework;
 using OciRuntime.Tests.Support;
@@ -13,11 +14,22 @@ namespace OciRuntime.Tests.Vm;
 /// </summary>
 internal sealed class VmChecks
 {
+    /// <summary>Has the kernel loop devices, which in some are built in.</summary>
+    internal const string LoopDevices = "[ -e /sys/block/loop0 ] || insmod /lib/modules/loop.ko";
+
+    /// <summary>Loads the AppArmor profile that docs/rootless.md has for Ubuntu: its only lines that begin so.</summary>
+    internal static string LoadAppArmorProfile => "apparmor_parser --add --skip-cache <<'EOF'\n"
+        + string.Concat(File.ReadLines(Path.Combine(Ocirun.RepositoryRoot, "docs/rootless.md"))
+            .Where(static line => Regex.IsMatch(line, "^    (abi|profile) ")).Select(static line => line + '\n'))
+        + "EOF";
+
     // A boot takes 5 s on a quiet machine and a check less than one; this is for a machine on which others compile.
     private static readonly TimeSpan DefaultLimit = TimeSpan.FromMinutes(4.5);
 
     private TimeSpan _limit = DefaultLimit;
     private bool _anyRuntime;
+    private bool _foreign;
+    private string _suite = "bookworm";
     private readonly string _directory = TestRun.NewDirectory("vm");
     private readonly string _mark = $"@@{Guid.NewGuid():N}";
     private readonly List<string> _names = [];
@@ -39,6 +51,24 @@ internal sealed class VmChecks
         return this;
     }
 
+    /// <summary>
+    /// Takes a machine of that architecture, as Debian names it, and the binary for it; after a hyphen the size of its pages: arm64-16k.
+    /// </summary>
+    public VmChecks On(string machine)
+    {
+        string[] words = machine.Split('-');
+        _foreign = words[0] != "amd64";
+        Options("--arch", words[0]);
+        return words.Length == 1 ? this : Options("--pages", words[1]);
+    }
+
+    /// <summary>Takes a machine of that suite of Debian: its kernel and, with systemd, all of it. scripts/vm.sh has the list.</summary>
+    public VmChecks Of(string suite)
+    {
+        _suite = suite;
+        return this;
+    }
+
     /// <summary>For checks of an engine: the runtime that $RT names is what is called ocirun in the machine.</summary>
     public VmChecks WithAnyRuntime()
     {
@@ -56,7 +86,8 @@ internal sealed class VmChecks
         foreach (string word in Command.Run("ldd", path).Stdout.Split([' ', '\t', '\n'], StringSplitOptions.RemoveEmptyEntries))
         {
             // Libraries are links to files with longer names; the program looks for the short ones.
-            if (word.StartsWith('/') && File.Exists(word)) Options("--file", $"{new FileInfo(word).ResolveLinkTarget(true)?.FullName ?? word}:{word}");
+            if (word.StartsWith('/') && File.Exists(word))
+                Options("--file", $"{new FileInfo(word).ResolveLinkTarget(true)?.FullName ?? word}:{word}");
         }
         return Options("--file", $"{path}:/usr/sbin/{name}");
     }
@@ -69,12 +100,12 @@ internal sealed class VmChecks
     }
 
     /// <summary>
-    /// Adds a check: a shell script that runs as root in the machine, in a bundle made by <paramref name="configure"/>, with the check's name in
-    /// $id. The bundle's root file system is busybox, its cgroup /$id.
+    /// Adds a check: a shell script that runs as root in the machine, in a bundle made by <paramref name="configure"/>, with the check's
+    /// name in $id. The bundle's root file system is busybox, its cgroup /$id.
     /// </summary>
     public void Add(string name, Action<TestBundle> configure, string script)
     {
-        using var bundle = new TestBundle();
+        using TestBundle bundle = new();
         bundle.Config["root"]!["path"] = "/rootfs";
         bundle.Linux["cgroupsPath"] = "/" + name;
         configure(bundle);
@@ -87,7 +118,8 @@ internal sealed class VmChecks
     /// <summary>Adds a file of spec-fixtures/ that few hosts can run, under its own name: the machine explains and runs it.</summary>
     public void AddFixture(string section) => Add(section, bundle =>
     {
-        bundle.Config = JsonNode.Parse(File.ReadAllText(Path.Combine(Ocirun.RepositoryRoot, $"spec-fixtures/sections/{section}.json")))!.AsObject();
+        bundle.Config =
+            JsonNode.Parse(File.ReadAllText(Path.Combine(Ocirun.RepositoryRoot, $"spec-fixtures/sections/{section}.json")))!.AsObject();
         bundle.Config["root"]!["path"] = "/rootfs";
         // One that a finished container does not leave a parent of.
         bundle.Linux["cgroupsPath"] = "/" + section;
@@ -101,10 +133,12 @@ internal sealed class VmChecks
             if (!_anyRuntime) Requires.OcirunItself();
             if (!X86Base.X64.IsSupported) Assert.Ignore("missing: an x86_64 machine, for the virtual one");
             GuestFile("runner.sh");
+            if (!_foreign) Options("--runtime", Ocirun.Binary.Path);
             string[] command = [
-                "vm", "--timeout", $"{_limit.TotalSeconds - 30}", "--runtime", Ocirun.Binary.Path, .. _options, "--dir", $"{_directory}:/checks",
+                "vm", "--suite", _suite, "--timeout", $"{_limit.TotalSeconds - 30}", .. _options, "--dir", $"{_directory}:/checks",
                 "--", "sh", "/runner.sh", _mark, .. _names];
-            CommandResult result = Command.Run(Path.Combine(Ocirun.RepositoryRoot, "build.sh"), command, new CommandOptions { Timeout = _limit });
+            CommandResult result =
+                Command.Run(Path.Combine(Ocirun.RepositoryRoot, "build.sh"), command, new CommandOptions { Timeout = _limit });
             Parse(result.ShouldSucceed());
             TestContext.Progress.WriteLine($"{_names.Count} checks in the virtual machine: {result.Duration.TotalSeconds:F0} s");
         }

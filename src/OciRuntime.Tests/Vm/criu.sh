@@ -43,5 +43,6 @@ mounts() { ocirun exec "$id" cat /proc/self/mountinfo | cut -d ' ' -f 4- | sed '
 
 finish() {
   ocirun delete --force "$id"
-  rm -rf /tmp/*
+  # systemd has directories of its own there.
+  find /tmp -mindepth 1 -maxdepth 1 ! -name 'systemd-*' -exec rm -rf {} +
 }

@@ -10,17 +10,18 @@ internal static class Cgroup
 
     /// <summary>Makes the directories of a plan, applies its steps and opens what a child needs to enter.</summary>
     /// <param name="plan">The plan.</param>
-    /// <param name="inhabitant">The process that systemd has put into those that it makes; 0 where they are made here, which must be empty.</param>
+    /// <param name="inhabitant">The process that systemd has put into those that it makes; 0 where they are made here, which must be
+    /// empty.</param>
     /// <exception cref="OciException">A step failed; everything this call created is gone again.</exception>
-    public static CgroupEntry Create(CgroupPlan plan, int inhabitant = 0)
+    public static OpenCgroups Create(CgroupPlan plan, int inhabitant = 0)
     {
-        CgroupEntry entry = new();
+        OpenCgroups entry = new();
         int[] fds = new int[plan.Directories.Length];
         Array.Fill(fds, -1);
         try
         {
             for (int i = 0; i < fds.Length; i++) fds[i] = MakeDirectory(plan, plan.Directories[i], entry, inhabitant);
-            new CgroupSteps(plan, fds).Run();
+            new CgroupRun(plan, fds).All();
             for (int i = 0; i < fds.Length; i++)
             {
                 if (fds[i] < 0)
@@ -36,15 +37,17 @@ internal static class Cgroup
         }
         catch
         {
-            foreach (int fd in fds)
-            {
-                if (fd >= 0) Files.Close(fd);
-            }
+            foreach (int fd in fds) if (fd >= 0) Files.Close(fd);
             entry.Dispose();
             entry.Rollback();
             throw;
         }
     }
+
+    /// <summary>Applies steps on v2 to cgroups that are open; one that could not be made and need not be is passed over.</summary>
+    /// <exception cref="OciException">A step failed.</exception>
+    public static void Apply(CgroupPlan plan, OpenCgroups entry) =>
+        new CgroupRun(plan, Array.ConvertAll(plan.Directories, d => d.Hierarchy.Unified ? entry.UnifiedFd : -1)).All();
 
     /// <summary>Applies the steps of a plan to existing cgroups (`update`).</summary>
     /// <exception cref="OciException">A step failed; earlier ones are in force.</exception>
@@ -59,14 +62,11 @@ internal static class Cgroup
                 string path = plan.Directories[i].Path;
                 fds[i] = (int)OciException.Check(CgroupFiles.OpenPath(path, Files.O_RDONLY, out _), $"open cgroup {path}");
             }
-            new CgroupSteps(plan, fds).Run();
+            new CgroupRun(plan, fds).All();
         }
         finally
         {
-            foreach (int fd in fds)
-            {
-                if (fd >= 0) Files.Close(fd);
-            }
+            foreach (int fd in fds) if (fd >= 0) Files.Close(fd);
         }
     }
 
@@ -74,7 +74,7 @@ internal static class Cgroup
     /// <exception cref="OciException">They may not.</exception>
     public static void CheckBefore(CgroupPlan plan) => Apply(plan.OnlyChecks());
 
-    private static int MakeDirectory(CgroupPlan plan, CgroupDirectory directory, CgroupEntry entry, int inhabitant)
+    private static int MakeDirectory(CgroupPlan plan, CgroupDirectory directory, OpenCgroups entry, int inhabitant)
     {
         long mount = CgroupFiles.OpenMount(directory.Hierarchy);
         // In a container a mount may be in the table and yet out of reach: another one covers it.
@@ -83,8 +83,12 @@ internal static class Cgroup
         try
         {
             long made = Files.MakeDirectoryAt((int)mount, directory.Relative, FileModes.PublicDirectory);
-            for (int attempt = 0; made == -Errno.ENOENT && attempt < MakeAttempts; attempt++) made = MakeParents((int)mount, directory, entry);
-            if (made == 0) entry.AddCreated(directory.Path);
+            for (int attempt = 0; made == -Errno.ENOENT && attempt < MakeAttempts; attempt++)
+                made = MakeParents((int)mount, directory, entry);
+            if (made == 0)
+            {
+                entry.AddCreated(directory.Path);
+            }
             else if (made != -Errno.EEXIST)
             {
                 if (plan.Optional && made is -Errno.EPERM or -Errno.EACCES or -Errno.EROFS) return -1;
@@ -100,7 +104,7 @@ internal static class Cgroup
         }
     }
 
-    private static long MakeParents(int mount, CgroupDirectory directory, CgroupEntry entry)
+    private static long MakeParents(int mount, CgroupDirectory directory, OpenCgroups entry)
     {
         string relative = directory.Relative;
         for (int slash = relative.IndexOf('/'); slash >= 0; slash = relative.IndexOf('/', slash + 1))
@@ -112,7 +116,7 @@ internal static class Cgroup
         return Files.MakeDirectoryAt(mount, relative, FileModes.PublicDirectory);
     }
 
-    // Hardening rule H32: limits must not fall on processes that are there already, and a process that enters a frozen cgroup
+    // Limits must not fall on processes that are there already, and a process that enters a frozen cgroup
     // stops before it can say so (crun 1.27 hangs for ever then). A new cgroup is frozen when one above it is.
     private static void RefuseUnusable(CgroupDirectory directory, int fd, bool existing, int inhabitant)
     {
@@ -120,10 +124,8 @@ internal static class Cgroup
         {
             if (existing || inhabitant != 0) CheckProcesses(directory, fd, inhabitant);
             bool couldBeFrozen = directory.Hierarchy.Unified || directory.Hierarchy.Has("freezer");
-            if (couldBeFrozen && (existing || directory.Relative.Contains('/')) && IsFrozen(directory, fd))
-            {
+            if (couldBeFrozen && (existing || directory.Relative.Contains('/')) && CgroupControl.IsFrozen(fd, directory.Hierarchy.Unified))
                 throw new OciException($"container's cgroup unexpectedly frozen: {directory.Path}", Errno.EBUSY);
-            }
         }
         catch
         {
@@ -137,13 +139,9 @@ internal static class Cgroup
         HashSet<int> pids = [];
         CgroupProcesses.Collect(fd, pids);
         // Limits beside the container's real cgroup would be none.
-        if (inhabitant != 0 && !pids.Remove(inhabitant) && directory.Hierarchy.Unified) throw new OciException($"systemd did not put process {inhabitant} into {directory.Path}", Errno.ENOENT);
-        if (pids.Count > 0) throw new OciException($"container's cgroup is not empty: {pids.Count} process(es) found in {directory.Path}", Errno.EBUSY);
-    }
-
-    private static bool IsFrozen(CgroupDirectory directory, int fd)
-    {
-        if (!directory.Hierarchy.Unified) return CgroupFiles.Read(fd, "freezer.state", out _) is not ("" or "THAWED");
-        return CgroupFiles.Keyed(CgroupFiles.Read(fd, "cgroup.events", out _), "frozen") == 1 || CgroupFiles.Read(fd, "cgroup.freeze", out _) == "1";
+        if (inhabitant != 0 && !pids.Remove(inhabitant) && directory.Hierarchy.Unified)
+            throw new OciException($"systemd did not put process {inhabitant} into {directory.Path}", Errno.ENOENT);
+        if (pids.Count > 0)
+            throw new OciException($"container's cgroup is not empty: {pids.Count} process(es) found in {directory.Path}", Errno.EBUSY);
     }
 }

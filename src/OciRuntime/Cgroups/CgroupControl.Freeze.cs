@@ -11,14 +11,20 @@ internal sealed partial class CgroupControl
     /// <summary>Whether the cgroup is frozen, or was told to freeze.</summary>
     public bool IsFrozen()
     {
-        long fd = OpenFreezer();
-        bool frozen = fd >= 0 && CgroupFiles.Read((int)fd, "freezer.state", out _) is not ("" or "THAWED");
-        if (fd >= 0) Files.Close((int)fd);
-        if (frozen || (fd = OpenUnified()) < 0) return frozen;
-        frozen = CgroupFiles.Read((int)fd, "cgroup.freeze", out _) == "1"
-            || CgroupFiles.Keyed(CgroupFiles.Read((int)fd, "cgroup.events", out _), "frozen") == 1;
-        Files.Close((int)fd);
-        return frozen;
+        using Fd? unified = Found(OpenUnified());
+        if (unified is not null && IsFrozen(unified.Number, unified: true)) return true;
+        // Where v2 has all controllers there is no other one to look for.
+        if (unified is not null && Paths.Length == 1) return false;
+        using Fd? freezer = Found(OpenFreezer());
+        return freezer is not null && IsFrozen(freezer.Number, unified: false);
+    }
+
+    /// <summary>The same for one cgroup that is open.</summary>
+    internal static bool IsFrozen(int directory, bool unified)
+    {
+        if (!unified) return CgroupFiles.Read(directory, "freezer.state", out _) is not ("" or "THAWED");
+        return CgroupFiles.Read(directory, ControlFile.Freeze, out _) == "1"
+            || CgroupFiles.Keyed(CgroupFiles.Read(directory, ControlFile.Events, out _), "frozen") == 1;
     }
 
     /// <summary>The cgroup whose freezer is used, for those who freeze it themselves; null when there is none.</summary>
@@ -44,16 +50,12 @@ internal sealed partial class CgroupControl
     {
         // On a hybrid host the v1 freezer is the one that others look at.
         bool ok = false;
-        long fd = OpenFreezer();
-        bool tried = fd >= 0 && FreezeV1((int)fd, timeout, out ok);
-        if (fd >= 0) Files.Close((int)fd);
-        if (!tried && (fd = OpenUnified()) >= 0)
-        {
-            tried = FreezeV2((int)fd, timeout, out ok);
-            Files.Close((int)fd);
-        }
+        using Fd? freezer = Found(OpenFreezer());
+        bool tried = freezer is not null && FreezeV1(freezer.Number, timeout, out ok);
+        using Fd? unified = tried ? null : Found(OpenUnified());
+        if (unified is not null) tried = FreezeV2(unified.Number, timeout, out ok);
         if (ok) return;
-        string where = Paths.Count > 0 ? Paths[0] : "";
+        string where = Paths.Length > 0 ? Paths[0] : "";
         if (!tried) throw new OciException($"unable to freeze {where}: no freezer among the container's cgroups", Errno.ENOENT);
         Thaw();
         throw new OciException($"unable to freeze {where}: a process did not stop within {timeout} ms", Errno.ETIMEDOUT);
@@ -64,32 +66,32 @@ internal sealed partial class CgroupControl
     public void Thaw()
     {
         ThawV1();
-        long fd = OpenUnified();
-        if (fd < 0) return;
-        long result = CgroupFiles.Write((int)fd, "cgroup.freeze", "0");
-        Files.Close((int)fd);
+        using Fd? unified = Found(OpenUnified());
+        if (unified is null) return;
+        long result = CgroupFiles.Write(unified.Number, ControlFile.Freeze, "0");
         if (result < 0 && !CgroupFiles.IsGone(result)) throw OciException.FromResult(result, $"thaw {Paths[0]}");
     }
 
     private void ThawV1()
     {
         // Also when the state reads THAWED a moment before: another runtime may be freezing, and the write costs no more than the look.
-        long fd = OpenFreezer();
-        if (fd < 0) return;
-        long result = CgroupFiles.Write((int)fd, "freezer.state", "THAWED");
-        Files.Close((int)fd);
+        using Fd? freezer = Found(OpenFreezer());
+        if (freezer is null) return;
+        long result = CgroupFiles.Write(freezer.Number, "freezer.state", "THAWED");
         if (result < 0 && !CgroupFiles.IsGone(result)) throw OciException.FromResult(result, "thaw the v1 freezer cgroup");
     }
 
-    /// <summary>Thaws also what the container itself has frozen in v1 cgroups that it made: there a frozen process does not even die.</summary>
+    /// <summary>
+    /// Thaws also what the container itself has frozen in v1 cgroups that it made: there a frozen process does not even die.
+    /// </summary>
     public void ThawTree()
     {
         Thaw();
         long fd = OpenFreezer();
         if (fd < 0) return;
+        using Fd freezer = new((int)fd);
         // With time up the kill that follows is a try, and says so itself when it fails.
-        new ThawWalk().Run((int)fd);
-        Files.Close((int)fd);
+        new ThawWalk().Run(freezer.Number);
     }
 
     private sealed class ThawWalk() : CgroupWalk(Environment.TickCount64 + WalkMilliseconds)
@@ -102,9 +104,17 @@ internal sealed partial class CgroupControl
         }
     }
 
+    /// <summary>
+    /// What was opened, or null where there is none. Any other failure is an error: with one freezer overlooked the other would be used,
+    /// and the container taken for what it is not.
+    /// </summary>
+    private static Fd? Found(long fd) => IsMissing(fd) ? null : Fd.Of(fd, "open the cgroup that freezes the container");
+
+    private static bool IsMissing(long result) => result is -Errno.ENOENT or -Errno.ENODEV or -Errno.EXDEV;
+
     private long OpenUnified()
     {
-        if (Paths.Count == 0) return -Errno.ENOENT;
+        if (Paths.Length == 0) return -Errno.ENOENT;
         long fd = CgroupFiles.OpenPath(Paths[0], Files.O_RDONLY, out bool unified);
         if (fd < 0 || unified) return fd;
         Files.Close((int)fd);
@@ -114,19 +124,15 @@ internal sealed partial class CgroupControl
     // The v1 freezer's directory: by the usual name of its mount, else by its file.
     private long OpenFreezer()
     {
+        long fd = -Errno.ENOENT;
         foreach (string path in Paths)
         {
-            if (path.Contains("/freezer/", StringComparison.Ordinal) && OpenFreezer(path) is var fd and >= 0) return fd;
+            if (path.Contains("/freezer/", StringComparison.Ordinal) && (fd = OpenFreezer(path)) >= 0) return fd;
         }
-        foreach (string path in Paths)
-        {
-            if (path.Contains("/freezer/", StringComparison.Ordinal)) return -Errno.ENOENT; // Known, and gone.
-        }
-        foreach (string path in Paths)
-        {
-            if (OpenFreezer(path) is var fd and >= 0) return fd;
-        }
-        return -Errno.ENOENT;
+        // Known, and gone.
+        if (Array.Exists(Paths, static path => path.Contains("/freezer/", StringComparison.Ordinal))) return fd;
+        foreach (string path in Paths) if ((fd = OpenFreezer(path)) >= 0) return fd;
+        return fd;
     }
 
     private static long OpenFreezer(string path)
@@ -148,38 +154,41 @@ internal sealed partial class CgroupControl
     private static bool FreezeV1(int directory, int timeout, out bool ok)
     {
         ok = false;
-        long fd = CgroupFiles.OpenFile(directory, "freezer.state", Files.O_RDWR);
-        if (fd < 0) return false;
+        using Fd? state = Found(CgroupFiles.OpenFile(directory, "freezer.state", Files.O_RDWR));
+        if (state is null) return false;
         long deadline = Environment.TickCount64 + timeout;
         for (int i = 1; ; i++)
         {
-            if (CgroupFiles.WriteTo((int)fd, "FROZEN") < 0) break;
+            if (CgroupFiles.WriteTo(state.Number, "FROZEN") < 0) break;
             for (int look = 0; look < 20 && !ok; look++)
             {
-                ok = CgroupFiles.ReadFrom((int)fd, out long error) == "FROZEN";
+                ok = CgroupFiles.ReadFrom(state.Number, out long error) == "FROZEN";
                 if (error < 0) break;
             }
             if (ok || Environment.TickCount64 > deadline) break;
             // Only to begin anew: what is wrong with it shows in the next round.
-            if (i % 50 == 0) CgroupFiles.WriteTo((int)fd, "THAWED");
+            if (i % 50 == 0) CgroupFiles.WriteTo(state.Number, "THAWED");
             Processes.Sleep(i < 10 ? 1 : 10);
         }
-        Files.Close((int)fd);
         return true;
     }
 
     private static bool FreezeV2(int directory, int timeout, out bool ok)
     {
         ok = false;
-        if (CgroupFiles.Write(directory, "cgroup.freeze", "1") < 0) return false;
+        long result = CgroupFiles.Write(directory, ControlFile.Freeze, "1");
+        if (IsMissing(result)) return false;
+        OciException.Check(result, "freeze the container's cgroup");
         ok = WaitForEvent(directory, "frozen", 1, Environment.TickCount64 + timeout);
         return true;
     }
 
-    /// <summary>Waits until cgroup.events has a value; the kernel wakes pollers with POLLPRI on each change, nobody sleeps longer than needed.</summary>
-    private static unsafe bool WaitForEvent(int directory, string key, long wanted, long deadline)
+    /// <summary>
+    /// Waits until cgroup.events has a value; the kernel wakes pollers with POLLPRI on each change, nobody sleeps longer than needed.
+    /// </summary>
+    private static bool WaitForEvent(int directory, string key, long wanted, long deadline)
     {
-        long fd = CgroupFiles.OpenFile(directory, "cgroup.events", Files.O_RDONLY);
+        long fd = CgroupFiles.OpenFile(directory, ControlFile.Events, Files.O_RDONLY);
         if (fd < 0) return false;
         bool reached;
         while (true)
@@ -187,9 +196,8 @@ internal sealed partial class CgroupControl
             reached = CgroupFiles.Keyed(CgroupFiles.ReadFrom((int)fd, out long error), key) == wanted;
             long left = deadline - Environment.TickCount64;
             if (reached || error < 0 || left <= 0) break;
-            PollFd poll = new() { Fd = (int)fd, Events = Processes.POLLPRI };
             // However it ends, the file is read again.
-            Processes.Poll(&poll, 1, (int)left);
+            Processes.Poll([new() { Fd = (int)fd, Events = Processes.POLLPRI }], (int)left);
         }
         Files.Close((int)fd);
         return reached;

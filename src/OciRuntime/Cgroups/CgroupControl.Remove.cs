@@ -8,17 +8,19 @@ internal sealed partial class CgroupControl
 {
     private const int LongestPause = 64;
 
-    // Milliseconds that the removal of what is there may take beyond the timeout, which is for those who are going: the kernel removes some ten thousand cgroups a second.
+    // Milliseconds that the removal of what is there may take beyond the timeout, which is for those who are going: the kernel removes some
+    // ten thousand cgroups a second.
     private const int WorkPatience = 60_000;
 
     /// <summary>Removes the cgroups and all below them, waiting for processes that are going.</summary>
-    /// <exception cref="OciException">Something still holds one after <paramref name="timeout"/>; the message names the pids. May be repeated.</exception>
+    /// <exception cref="OciException">Something still holds one after <paramref name="timeout"/>; the message names the pids. May be
+    /// repeated.</exception>
     public void Remove(TimeSpan timeout)
     {
         long deadline = Environment.TickCount64 + (long)timeout.TotalMilliseconds;
         // v2 comes first: it can be waited for, and a task leaves all hierarchies at the same moment (cgroup_exit()), so that v1
         // then needs no waiting.
-        for (int i = 0; i < Paths.Count; i++) RemoveOne(Paths[i], deadline, deadline + WorkPatience);
+        for (int i = 0; i < Paths.Length; i++) RemoveOne(Paths[i], deadline, deadline + WorkPatience);
     }
 
     /// <summary>One attempt at an empty cgroup without children.</summary>
@@ -92,7 +94,7 @@ internal sealed partial class CgroupControl
     // v1 has no events, and a v2 cgroup may be busy for reasons other than processes: then the caller pauses.
     private static bool WaitUntilEmpty(int directory, long deadline)
     {
-        long populated = CgroupFiles.Keyed(CgroupFiles.Read(directory, "cgroup.events", out long error), "populated");
+        long populated = CgroupFiles.Keyed(CgroupFiles.Read(directory, ControlFile.Events, out long error), "populated");
         if (error < 0 || populated != 1) return false;
         return WaitForEvent(directory, "populated", 0, deadline);
     }
@@ -113,9 +115,11 @@ internal sealed partial class CgroupControl
             // More cgroups than can be looked through: those are then what there is to tell.
         }
         int[] sorted = Sorted(pids);
+        string named = string.Join(", ", sorted.Take(20)) + (sorted.Length > 20 ? ", ..." : "");
         string who = sorted.Length == 0
-            ? hasChildren ? "there are cgroups below it, which are too many or made all the time" : "held by something that is not a process of this pid namespace"
-            : $"held by process{(sorted.Length == 1 ? "" : "es")} {string.Join(", ", sorted.AsSpan(0, Math.Min(20, sorted.Length)).ToArray())}{(sorted.Length > 20 ? ", ..." : "")}";
+            ? hasChildren ? "there are cgroups below it, which are too many or made all the time"
+            : "held by something that is not a process of this pid namespace"
+            : $"held by process{(sorted.Length == 1 ? "" : "es")} {named}";
         OciException plain = OciException.FromResult(-Errno.EBUSY, $"remove cgroup {path}");
         return new OciException($"{plain.Message}: {who}", Errno.EBUSY);
     }

@@ -3,7 +3,10 @@ using OciRuntime.Linux;
 namespace OciRuntime.Cgroups;
 
 /// <summary>Rules over existing cgroups, known by the paths in the state file. Missing directories count as empty.</summary>
-/// <remarks>The v2 path, where there is one, comes first, as in <see cref="CgroupPlan.Paths"/>: it alone knows an atomic kill and events to wait for.</remarks>
+/// <remarks>
+/// The v2 path, where there is one, comes first, as in <see cref="CgroupPlan.Paths"/>: it alone knows an atomic kill and events to wait
+/// for.
+/// </remarks>
 /// <param name="paths">The directories.</param>
 /// <param name="room">For names when they are looked through, see <see cref="CgroupWalk"/>.</param>
 internal sealed partial class CgroupControl(IReadOnlyList<string> paths, int room = CgroupWalk.Room)
@@ -14,7 +17,7 @@ internal sealed partial class CgroupControl(IReadOnlyList<string> paths, int roo
     private const int SignalBatch = 256;
 
     /// <summary>The directories.</summary>
-    public IReadOnlyList<string> Paths { get; } = paths;
+    public string[] Paths { get; } = paths as string[] ?? [.. paths];
 
     /// <summary>Pids of all processes in the cgroups and below, each once, ascending; in the caller's pid namespace.</summary>
     public int[] Pids()
@@ -32,7 +35,10 @@ internal sealed partial class CgroupControl(IReadOnlyList<string> paths, int roo
         if (signal != SIGKILL) return SignalEach(Pids(), signal);
         bool any = KillUnified(out bool complete);
         HashSet<int> left = [];
-        if (complete) CollectFreezer(left);
+        if (complete)
+        {
+            CollectFreezer(left);
+        }
         else
         {
             foreach (string path in Paths) Collect(path, left);
@@ -71,10 +77,7 @@ internal sealed partial class CgroupControl(IReadOnlyList<string> paths, int roo
                 frozen = false;
             }
             // Unfrozen, what forks between two rounds is met in the next.
-            for (int round = frozen ? 1 : 10; round > 0; round--)
-            {
-                if (!SignalEach(Pids(), SIGKILL)) break;
-            }
+            for (int round = frozen ? 1 : 10; round > 0; round--) if (!SignalEach(Pids(), SIGKILL)) break;
         }
         finally
         {
@@ -89,8 +92,8 @@ internal sealed partial class CgroupControl(IReadOnlyList<string> paths, int roo
         complete = false;
         long fd = OpenUnified();
         if (fd < 0) return false;
-        bool any = CgroupFiles.Keyed(CgroupFiles.Read((int)fd, "cgroup.events", out _), "populated") == 1;
-        complete = CgroupFiles.Write((int)fd, "cgroup.kill", "1") == 0;
+        bool any = CgroupFiles.Keyed(CgroupFiles.Read((int)fd, ControlFile.Events, out _), "populated") == 1;
+        complete = CgroupFiles.Write((int)fd, ControlFile.Kill, "1") == 0;
         Files.Close((int)fd);
         return any;
     }
@@ -103,21 +106,24 @@ internal sealed partial class CgroupControl(IReadOnlyList<string> paths, int roo
         {
             int count = Math.Min(SignalBatch, pids.Length - from);
             int[] fds = new int[count];
-            for (int i = 0; i < count; i++) fds[i] = (int)Processes.PidFdOpen(pids[from + i]);
-            HashSet<int> now = [];
-            foreach (string path in Paths) Collect(path, now);
             long failure = 0;
-            for (int i = 0; i < count; i++)
+            try
             {
-                if (fds[i] < 0) continue;
-                if (now.Contains(pids[from + i]))
+                for (int i = 0; i < count; i++) fds[i] = (int)Processes.PidFdOpen(pids[from + i]);
+                HashSet<int> now = [];
+                foreach (string path in Paths) Collect(path, now);
+                for (int i = 0; i < count; i++)
                 {
-                    long result = Processes.PidFdSendSignal(fds[i], signal);
+                    if (!now.Contains(pids[from + i])) continue;
+                    long result = fds[i] < 0 ? fds[i] : Processes.PidFdSendSignal(fds[i], signal);
                     if (result < 0 && result != -Errno.ESRCH) failure = result;
                 }
-                Files.Close(fds[i]);
             }
-            OciException.Check(failure, $"send signal {signal} to the processes of {(Paths.Count > 0 ? Paths[0] : "the cgroup")}");
+            finally
+            {
+                foreach (int fd in fds) if (fd > 0) Files.Close(fd);
+            }
+            OciException.Check(failure, $"send signal {signal} to the processes of {(Paths.Length > 0 ? Paths[0] : "the cgroup")}");
         }
         return pids.Length > 0;
     }
@@ -126,9 +132,8 @@ internal sealed partial class CgroupControl(IReadOnlyList<string> paths, int roo
     {
         long fd = CgroupFiles.OpenPath(path, Files.O_RDONLY, out _);
         if (CgroupFiles.IsGone(fd)) return;
-        OciException.Check(fd, $"open cgroup {path}");
-        CgroupProcesses.Collect((int)fd, pids, room);
-        Files.Close((int)fd);
+        using Fd cgroup = Fd.Of(fd, $"open cgroup {path}");
+        CgroupProcesses.Collect(cgroup.Number, pids, room);
     }
 
     // One v1 hierarchy is enough beside v2: each is a walk, and the freezer's is the one that processes are held in.
@@ -136,8 +141,8 @@ internal sealed partial class CgroupControl(IReadOnlyList<string> paths, int roo
     {
         long fd = OpenFreezer();
         if (fd < 0) return;
-        CgroupProcesses.Collect((int)fd, pids, room);
-        Files.Close((int)fd);
+        using Fd freezer = new((int)fd);
+        CgroupProcesses.Collect(freezer.Number, pids, room);
     }
 
     private static int[] Sorted(HashSet<int> pids)

@@ -4,16 +4,15 @@ using OciRuntime.Linux;
 
 namespace OciRuntime.Cgroups;
 
-/// <summary>Files and directories of cgroup file systems: opened below a directory fd, never through a symbolic link or another mount.</summary>
-internal static unsafe class CgroupFiles
+/// <summary>
+/// Files and directories of cgroup file systems: opened below a directory fd, never through a symbolic link or another mount.
+/// </summary>
+internal static class CgroupFiles
 {
-    // Hardening rule H31: a bind mount or link planted in the tree must not turn a write here into a write elsewhere.
+    // A bind mount or link planted in the tree must not turn a write here into a write elsewhere.
     private const ulong Beneath = Files.RESOLVE_BENEATH | Files.RESOLVE_NO_MAGICLINKS | Files.RESOLVE_NO_XDEV | Files.RESOLVE_NO_SYMLINKS;
     private const ulong NoLinks = Files.RESOLVE_NO_MAGICLINKS | Files.RESOLVE_NO_SYMLINKS;
     private const int FileSize = 4096;
-
-    // NAME_MAX and a NUL; cgroup file systems have no longer ones.
-    private const int NameSize = 256;
 
     // Of a machine with thousands of processors or block devices.
     private const int MaxLongFile = 4 << 20;
@@ -84,26 +83,27 @@ internal static unsafe class CgroupFiles
         if (fd < 0) return "";
         byte[]? text = Files.ReadToEnd((int)fd, MaxLongFile, out _);
         Files.Close((int)fd);
-        return text == null ? "" : Encoding.UTF8.GetString(text);
+        return text is null ? "" : Encoding.UTF8.GetString(text);
     }
 
     /// <summary>Reads an open control file from its beginning; control files of one page are read in one go.</summary>
     public static string ReadFrom(int fd, out long error)
     {
-        byte* buffer = stackalloc byte[FileSize];
-        do error = Kernel.Call(PositionedRead, fd, (nint)buffer, FileSize, 0);
-        while (error == -Errno.EINTR);
-        return error <= 0 ? "" : Encoding.UTF8.GetString(new ReadOnlySpan<byte>(buffer, (int)error).Trim(" \t\n"u8));
+        Span<byte> buffer = stackalloc byte[FileSize];
+        error = Files.ReadAt(fd, buffer, 0);
+        return error <= 0 ? "" : Encoding.UTF8.GetString(buffer[..(int)error].Trim(" \t\n"u8));
     }
 
     /// <summary>The value of a key in a flat keyed file such as cgroup.events; -1 when it is missing.</summary>
-    /// <param name="text">Of the kernel alone. Where others choose words in it (a process its name), they choose lines, too: U+0085 ends one here.</param>
+    /// <param name="text">Of the kernel alone. Where others choose words in it (a process its name), they choose lines, too: U+0085 ends
+    /// one here.</param>
     /// <param name="key">Up to the blank.</param>
     public static long Keyed(ReadOnlySpan<char> text, string key)
     {
         foreach (ReadOnlySpan<char> line in text.EnumerateLines())
         {
-            if (line.Length > key.Length && line[key.Length] == ' ' && line.StartsWith(key)) return long.TryParse(line[(key.Length + 1)..], out long value) ? value : -1;
+            if (line.Length > key.Length && line[key.Length] == ' ' && line.StartsWith(key))
+                return long.TryParse(line[(key.Length + 1)..], out long value) ? value : -1;
         }
         return -1;
     }
@@ -114,61 +114,27 @@ internal static unsafe class CgroupFiles
     /// <returns>0 or a negated errno; see <see cref="IsGone"/>.</returns>
     public static long Children(int directory, Func<ulong, byte[], bool> add)
     {
-        const byte DT_DIR = 4;
-        byte* buffer = stackalloc byte[8192];
-        long n;
-        while ((n = Files.GetDents(directory, buffer, 8192)) > 0)
-        {
-            // struct linux_dirent64: u64 ino, s64 off, u16 reclen, u8 type, name.
-            for (int at = 0; at < (int)n; at += *(ushort*)(buffer + at + 16))
-            {
-                if (buffer[at + 18] != DT_DIR) continue;
-                ReadOnlySpan<byte> name = new(buffer + at + 19, CString.Length(buffer + at + 19));
-                if (!name.SequenceEqual("."u8) && !name.SequenceEqual(".."u8) && !add(*(ulong*)(buffer + at), name.ToArray())) return 0;
-            }
-        }
-        return n;
+        DirectoryEntries entries = new(directory, stackalloc byte[8192]);
+        while (entries.Next()) if (entries.IsDirectory && !add(entries.Inode, entries.Name.ToArray())) return 0;
+        return entries.Result;
     }
 
     /// <summary>To the beginning of a directory.</summary>
-    public static void Rewind(int directory) => OciException.Check(Kernel.Call(SyscallNumber.Lseek, directory), "rewind a cgroup");
+    public static void Rewind(int directory) => OciException.Check(Files.Seek(directory, 0, Files.SEEK_SET), "rewind a cgroup");
 
     /// <summary>Opens a child for reading.</summary>
-    public static long OpenDirectory(int directory, ReadOnlySpan<byte> name)
-    {
-        fixed (byte* p = WithEnd(name, stackalloc byte[NameSize])) return Files.OpenAt2(directory, p, Files.O_RDONLY | Files.O_DIRECTORY, Beneath);
-    }
+    public static long OpenDirectory(int directory, ReadOnlySpan<byte> name) =>
+        Files.OpenAt2(directory, name, Files.O_RDONLY | Files.O_DIRECTORY, Beneath);
 
     /// <summary>Opens the cgroup above, for reading; the root of a mount has none (EXDEV).</summary>
     public static long OpenParent(int directory) =>
         Files.OpenAt2(directory, "..", Files.O_RDONLY | Files.O_DIRECTORY, Files.RESOLVE_NO_XDEV | NoLinks);
 
-    /// <summary>rmdir(2) of a child, again on EINTR.</summary>
-    public static long RemoveChild(int parent, ReadOnlySpan<byte> name)
-    {
-        long result;
-        fixed (byte* p = WithEnd(name, stackalloc byte[NameSize]))
-        {
-            do result = Files.UnlinkAt(parent, p, Files.AT_REMOVEDIR);
-            while (result == -Errno.EINTR);
-        }
-        return result;
-    }
+    /// <summary>rmdir(2) of a child.</summary>
+    public static long RemoveChild(int parent, ReadOnlySpan<byte> name) => Files.UnlinkAt(parent, name, Files.AT_REMOVEDIR);
 
-    /// <summary>Whether a result says that the cgroup does not exist, or no more: an open directory of one that has been removed reads ENODEV.</summary>
+    /// <summary>
+    /// Whether a result says that the cgroup does not exist, or no more: an open directory of one that has been removed reads ENODEV.
+    /// </summary>
     public static bool IsGone(long result) => result is -Errno.ENOENT or -Errno.ENODEV;
-
-    private static ReadOnlySpan<byte> WithEnd(ReadOnlySpan<byte> name, Span<byte> buffer)
-    {
-        if (name.Length >= buffer.Length) buffer = new byte[name.Length + 1];
-        name.CopyTo(buffer);
-        buffer[name.Length] = 0;
-        return buffer;
-    }
-
-#if ARM64
-    private const int PositionedRead = 67;
-#else
-    private const int PositionedRead = 17;
-#endif
 }

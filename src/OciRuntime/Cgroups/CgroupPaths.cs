@@ -3,6 +3,15 @@ using OciRuntime.Linux;
 
 namespace OciRuntime.Cgroups;
 
+/// <summary>A cgroup directory of the container.</summary>
+/// <param name="Hierarchy">The mounted hierarchy it is in.</param>
+/// <param name="Relative">Path below the mount point, without a leading slash and without "." and "..".</param>
+internal sealed record CgroupDirectory(CgroupHierarchy Hierarchy, string Relative)
+{
+    /// <summary>Absolute path on the host.</summary>
+    public string Path { get; } = Hierarchy.MountPoint + "/" + Relative;
+}
+
 /// <summary>linux.cgroupsPath to a place in each hierarchy.</summary>
 internal static class CgroupPaths
 {
@@ -17,7 +26,8 @@ internal static class CgroupPaths
         if (!isDefault && IsSystemdForm(wanted))
         {
             throw new OciException(
-                $"{Pointer}: \"{wanted}\" has the form slice:prefix:name, which needs the systemd cgroup driver (--systemd-cgroup); the cgroupfs driver takes a path",
+                $"{Pointer}: \"{wanted}\" has the form slice:prefix:name, which needs the systemd cgroup driver (--systemd-cgroup); the "
+                + $"cgroupfs driver takes a path",
                 Errno.EINVAL);
         }
         bool absolute = !isDefault && wanted[0] == '/';
@@ -32,10 +42,13 @@ internal static class CgroupPaths
         return directories;
     }
 
-    /// <summary>Splits a path into its components, drops empty ones and ".", refuses "..", and puts them together again without a leading slash.</summary>
+    /// <summary>
+    /// Splits a path into its components, drops empty ones and ".", refuses "..", and puts them together again without a leading slash.
+    /// </summary>
     public static string Normalize(string path, string what)
     {
-        if (path.AsSpan().IndexOfAny('\0', '\n') >= 0) throw new OciException($"{what}: a cgroup name has no NUL and no line break", Errno.EINVAL);
+        if (path.AsSpan().IndexOfAny('\0', '\n') >= 0)
+            throw new OciException($"{what}: a cgroup name has no NUL and no line break", Errno.EINVAL);
         string result = "";
         bool clean = path.Length > 0;
         foreach (Range r in path.AsSpan().Split('/'))
@@ -51,7 +64,8 @@ internal static class CgroupPaths
             if (part.IsEmpty || part.SequenceEqual(".")) continue;
             result = result.Length == 0 ? part.ToString() : string.Concat(result, "/", part);
         }
-        if (result.Length == 0) throw new OciException($"{what}: \"{path}\" names the root cgroup, which is not the container's to have", Errno.EINVAL);
+        if (result.Length == 0)
+            throw new OciException($"{what}: \"{path}\" names the root cgroup, which is not the container's to have", Errno.EINVAL);
         return result;
     }
 

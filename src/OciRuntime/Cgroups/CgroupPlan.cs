@@ -4,6 +4,45 @@ using OciRuntime.Spec;
 
 namespace OciRuntime.Cgroups;
 
+/// <summary>What a container asks of control groups.</summary>
+/// <param name="Id">Container id: the name of the cgroup when no path is given.</param>
+/// <param name="CgroupsPath">linux.cgroupsPath, or null.</param>
+/// <param name="Resources">linux.resources, or null.</param>
+internal sealed record CgroupRequest(string Id, string? CgroupsPath, LinuxResources? Resources)
+{
+    /// <summary>
+    /// The container gets a cgroup namespace of its own; without one it sees the host's tree, and nothing is delegated to it.
+    /// </summary>
+    public bool HasCgroupNamespace { get; init; }
+
+    /// <summary>
+    /// The runtime itself runs in a user namespace: device rules cannot be set there and are left to the kernel (as runc does).
+    /// </summary>
+    public bool RuntimeInUserNamespace { get; init; }
+
+    /// <summary>Without rights on cgroups, do without them, provided neither a path nor a limit was asked for.</summary>
+    public bool Rootless { get; init; }
+
+    /// <summary>The scope that systemd is to make, or null for the cgroupfs driver.</summary>
+    public SystemdUnit? Unit { get; init; }
+
+    /// <summary>
+    /// Absolute paths of the cgroups of a container that exists, from its journal: planned is what was written to them. Or null.
+    /// </summary>
+    public string[]? Recorded { get; init; }
+
+    /// <summary>With <see cref="Recorded"/>: systemd has made them, and was told of the limits.</summary>
+    public bool Systemd { get; init; }
+
+    /// <summary>Properties of that scope from annotations.</summary>
+    public List<SystemdProperty> UnitAnnotations { get; init; } = [];
+
+    /// <summary>
+    /// Host uid that a v2 cgroup is delegated to: the process's, when a cgroup mount in the container is writable. Or null.
+    /// </summary>
+    public uint? DelegateTo { get; init; }
+}
+
 /// <summary>Everything that will be done with control groups, decided before anything is done. Immutable.</summary>
 internal sealed class CgroupPlan
 {
@@ -15,7 +54,9 @@ internal sealed class CgroupPlan
     /// <summary>The container's cgroup in each hierarchy.</summary>
     public CgroupDirectory[] Directories { get; private init; } = [];
 
-    /// <summary>Absolute host paths of <see cref="Directories"/>, for the state file: everything the runtime may leave behind lies there.</summary>
+    /// <summary>
+    /// Absolute host paths of <see cref="Directories"/>, for the state file: everything the runtime may leave behind lies there.
+    /// </summary>
     public string[] Paths => _paths ??= Array.ConvertAll(Directories, d => d.Path);
 
     /// <summary>Pure cgroup v2.</summary>
@@ -36,7 +77,9 @@ internal sealed class CgroupPlan
     /// <summary>Permission failures mean: no cgroup, go on (rootless without limits).</summary>
     public bool Optional { get; private init; }
 
-    /// <summary>The request came from a user without rights on cgroups, and is not <see cref="Optional"/>: said in the error text.</summary>
+    /// <summary>
+    /// The request came from a user without rights on cgroups, and is not <see cref="Optional"/>: said in the error text.
+    /// </summary>
     public bool Rootless { get; private init; }
 
     /// <summary>Plans the cgroups of a new container.</summary>
@@ -45,84 +88,69 @@ internal sealed class CgroupPlan
     {
         if (host.Mode == CgroupMode.None && !request.Rootless)
         {
-            throw new OciException($"no cgroup file system is mounted at {CgroupHost.Root} or elsewhere: device rules and limits cannot be enforced", Errno.ENOENT);
+            throw new OciException(
+                $"no cgroup file system is mounted at {CgroupHost.Root} or elsewhere: device rules and limits cannot be enforced",
+                Errno.ENOENT);
         }
-        CgroupDirectory[] directories = request.Unit?.Directories(host) ?? CgroupPaths.Resolve(host, request.Id, request.CgroupsPath);
-        CgroupStepList steps = new(directories, request.Unit != null);
+        CgroupDirectory[] directories = request.Recorded is { } paths ? LocateAll(host, paths)
+            : request.Unit?.Directories(host) ?? CgroupPaths.Resolve(host, request.Id, request.CgroupsPath);
+        CgroupPlanBuilder steps = new(directories, host.Mode == CgroupMode.V2, request.Unit is not null || request.Systemd);
         DeviceFilter devices = DeviceFilter.Build(request.Resources?.Devices);
-        if (host.Mode == CgroupMode.V2) AddUnified(steps, request, devices);
+        if (host.Mode == CgroupMode.V2) AddV2(steps, request, devices);
         else if (host.Mode != CgroupMode.None) AddV1(steps, request, devices);
-        else if (request.Resources is not null) ResourcesV1.Add(steps, request.Resources);
+        else if (request.Resources is not null) Resources.Add(steps, request.Resources);
         return new CgroupPlan
         {
             Directories = directories,
             Steps = steps.Steps,
             Warnings = steps.Warnings,
             Devices = devices,
-            Scope = request.Unit == null ? null : ScopePlan.Build(request, steps.Steps, devices, host.Mode == CgroupMode.V2),
+            Scope = request.Unit is null ? null : ScopePlan.Build(request, steps.Steps, devices, host.Mode == CgroupMode.V2),
             Rootless = request.Rootless,
-            Optional = request.Rootless && request.Unit == null && string.IsNullOrEmpty(request.CgroupsPath) && !steps.HasLimits,
+            Optional = request.Rootless && request.Unit is null && string.IsNullOrEmpty(request.CgroupsPath) && !steps.HasLimits,
         };
     }
 
     /// <summary>Plans the changes of `update` on existing cgroups.</summary>
     /// <param name="host">The machine.</param>
     /// <param name="paths">Absolute paths from the state file.</param>
-    /// <param name="resources">What to change; what is absent stays. Of cpu quota and period both must be given where one is to be kept. A list of device rules is a whole one; none leaves them alone.</param>
+    /// <param name="resources">What to change; what is absent stays. Of cpu quota and period both must be given where one is to be kept. A
+    /// list of device rules is a whole one; none leaves them alone.</param>
     /// <param name="systemd">The container is in a scope of systemd.</param>
     /// <param name="inUserNamespace">As in <see cref="CgroupRequest.RuntimeInUserNamespace"/>.</param>
-    public static CgroupPlan BuildUpdate(CgroupHost host, IReadOnlyList<string> paths, LinuxResources resources, bool systemd = false, bool inUserNamespace = false)
+    public static CgroupPlan BuildUpdate(CgroupHost host, IReadOnlyList<string> paths, LinuxResources resources, bool systemd = false,
+        bool inUserNamespace = false)
     {
         CgroupDirectory[] directories = LocateAll(host, paths);
-        CgroupStepList steps = new(directories, systemd);
-        if (host.Mode == CgroupMode.V2)
-        {
-            ResourcesV2.Add(steps, resources);
-            if (steps.Needed.Length > 0) steps.AddFirst(new(CgroupStepKind.EnableControllers, 0, "cgroup.subtree_control", steps.Needed, "/linux/resources"));
-        }
-        else
-        {
-            ResourcesV1.Add(steps, resources);
-            // `create` need not write what a new cgroup has; who names it here wants it changed.
-            if (resources.Memory?.DisableOOMKiller == false) steps.Write1("memory", "memory.oom_control", "0", "/linux/resources/memory/disableOOMKiller", CgroupTolerance.Missing);
-        }
+        bool unified = host.Mode == CgroupMode.V2;
+        CgroupPlanBuilder steps = new(directories, unified, systemd);
+        Resources.Add(steps, resources);
+        if (unified && steps.Needed is { Length: > 0 } needed) steps.AddFirst(new EnableControllers(0, needed));
+        // `create` need not write what a new cgroup has; who names it here wants it changed.
+        if (!unified && resources.Memory?.DisableOOMKiller == false)
+            steps.Write(ControlFile.OomControl, new Amount(0), "memory/disableOOMKiller", CgroupTolerance.Missing);
         DeviceFilter? devices = resources.Devices.Length == 0 ? null : DeviceFilter.Build(resources.Devices);
         int at = steps.IndexOf("devices");
         if (at < 0) at = steps.IndexOfUnified();
         // Last, because there is no way back once the rules have changed; and not where `create` did without.
-        if (devices != null && at >= 0 && !inUserNamespace) steps.Add(new(CgroupStepKind.UpdateDevices, at, "", "", "/linux/resources/devices"));
+        if (devices is not null && at >= 0 && !inUserNamespace) steps.Add(new ChangeDevices(at, devices));
         return new CgroupPlan { Directories = directories, Steps = steps.Steps, Warnings = steps.Warnings, Devices = devices };
     }
 
+    /// <summary>The plan with the steps only that may be late, or without them.</summary>
+    public CgroupPlan Part(bool late) => new()
+    {
+        Directories = Directories,
+        Steps = Array.FindAll(Steps, step => step.MayBeLate == late),
+        Optional = Optional,
+        Rootless = Rootless,
+    };
+
     /// <summary>The plan without the steps that change anything.</summary>
-    public CgroupPlan OnlyChecks() => new() { Directories = Directories, Steps = Array.FindAll(Steps, static s => s.Kind == CgroupStepKind.CheckMemoryUse) };
+    public CgroupPlan OnlyChecks() => new() { Directories = Directories, Steps = Array.FindAll(Steps, static s => s is CheckMemoryUse) };
 
-    /// <summary>One line for `explain`: "write /sys/fs/cgroup/pids/x/pids.max = 100".</summary>
-    public string Describe(in CgroupStep step)
-    {
-        string directory = Directories[step.Directory].Path;
-        return step.Kind switch
-        {
-            CgroupStepKind.Write => $"write {directory}/" + Alternatives(step),
-            CgroupStepKind.SeedCpuset => $"fill {directory}/cpuset.cpus and cpuset.mems from the parent",
-            CgroupStepKind.EnableControllers => $"enable controllers in cgroup.subtree_control from {Directories[step.Directory].Hierarchy.MountPoint} down to the parent of {directory}"
-                + (step.Value.Length > 0 ? $" (needed: {step.Value})" : ""),
-            CgroupStepKind.AttachDevices => $"attach device program to {directory}",
-            CgroupStepKind.UpdateDevices => $"change the device rules of {directory}",
-            CgroupStepKind.CheckMemoryUse => $"check {directory}/memory.current <= {step.Value}",
-            CgroupStepKind.Delegate => $"chown {directory} and the files of /sys/kernel/cgroup/delegate in it to uid {step.Value}",
-            _ => step.Kind.ToString(),
-        };
-    }
-
-    // "io.bfq.weight = 200, or io.weight = 1920 where the kernel does not have that". Not "no such file": engines would take it for a missing program (exit code 127).
-    private static string Alternatives(in CgroupStep step)
-    {
-        int bar = step.File.IndexOf('|');
-        if (bar < 0) return $"{step.File} = {step.Value}";
-        string[] values = step.Value.Split('|');
-        return $"{step.File[..bar]} = {values[0]}, or {step.File[(bar + 1)..]} = {values[^1]} where the kernel does not have that";
-    }
+    /// <summary>One line for `explain`.</summary>
+    public string Describe(CgroupStep step) => step.Describe(Directories[step.Directory]);
 
     /// <summary>Finds the hierarchies that paths of a state file are in.</summary>
     public static CgroupDirectory[] LocateAll(CgroupHost host, IReadOnlyList<string> paths)
@@ -136,7 +164,8 @@ internal sealed class CgroupPlan
     {
         foreach (CgroupHierarchy h in host.Hierarchies)
         {
-            if (path.Length > h.MountPoint.Length && path[h.MountPoint.Length] == '/' && path.StartsWith(h.MountPoint, StringComparison.Ordinal))
+            if (path.Length > h.MountPoint.Length && path[h.MountPoint.Length] == '/'
+                && path.StartsWith(h.MountPoint, StringComparison.Ordinal))
             {
                 return new CgroupDirectory(h, path[(h.MountPoint.Length + 1)..]);
             }
@@ -144,29 +173,32 @@ internal sealed class CgroupPlan
         throw new OciException($"{path} is below no cgroup mount of this host", Errno.ENOENT);
     }
 
-    private static void AddUnified(CgroupStepList steps, CgroupRequest request, DeviceFilter devices)
+    private static void AddV2(CgroupPlanBuilder steps, CgroupRequest request, DeviceFilter devices)
     {
-        if (request.Resources is not null) ResourcesV2.Add(steps, request.Resources);
+        if (request.Resources is not null) Resources.Add(steps, request.Resources);
         // All that are available are handed down, not only those with a limit: statistics come from the same controllers.
-        steps.AddFirst(new(CgroupStepKind.EnableControllers, 0, "cgroup.subtree_control", steps.Needed, steps.Needed.Length > 0 ? "/linux/resources" : ""));
+        steps.AddFirst(new EnableControllers(0, steps.Needed));
         AttachDevices(steps, request, devices, 0);
         if (request.HasCgroupNamespace && request.DelegateTo is { } uid)
         {
             // Without privileges only one's own id can be given; any other user of the container then does without.
-            steps.Add(new(CgroupStepKind.Delegate, 0, "", uid.ToString(), "", request.Rootless ? CgroupTolerance.Permission : CgroupTolerance.None));
+            steps.Add(new DelegateToUser(0, uid, request.Rootless ? CgroupTolerance.Permission : CgroupTolerance.None));
         }
     }
 
-    private static void AddV1(CgroupStepList steps, CgroupRequest request, DeviceFilter devices)
+    private static void AddV1(CgroupPlanBuilder steps, CgroupRequest request, DeviceFilter devices)
     {
         int cpuset = steps.IndexOf("cpuset");
-        if (cpuset >= 0) steps.Add(new(CgroupStepKind.SeedCpuset, cpuset, "cpuset.cpus", "", ""));
-        if (request.Resources is not null) ResourcesV1.Add(steps, request.Resources);
+        if (cpuset >= 0) steps.Add(new SeedCpuset(cpuset));
+        if (request.Resources is not null) Resources.Add(steps, request.Resources);
         int at = steps.IndexOf("devices");
         if (at < 0)
         {
             int unified = steps.IndexOfUnified();
-            if (unified >= 0) AttachDevices(steps, request, devices, unified);
+            if (unified >= 0)
+            {
+                AttachDevices(steps, request, devices, unified);
+            }
             else if (!request.Rootless && !request.RuntimeInUserNamespace)
             {
                 // Fatal for the sake of security, as in runc: without it a container could use every device of the host.
@@ -177,21 +209,21 @@ internal sealed class CgroupPlan
         // In a user namespace only the kernel's own rules apply: it lets nobody there use what the outer cgroup denies.
         if (request.RuntimeInUserNamespace) return;
         CgroupTolerance tolerance = request.Rootless ? CgroupTolerance.Permission : CgroupTolerance.None;
-        string baseline = devices.DefaultAllow ? "devices.allow" : "devices.deny", exception = devices.DefaultAllow ? "devices.deny" : "devices.allow";
-        steps.Add(new(CgroupStepKind.Write, at, baseline, "a", DevicesPointer(request), tolerance));
+        const string Allow = ControlFile.DevicesAllow, Deny = ControlFile.DevicesDeny;
+        (string baseline, string exception) = devices.DefaultAllow ? (Allow, Deny) : (Deny, Allow);
+        steps.Add(new ControlWrite(at, new(baseline, new Line("a")), DevicesPointer(request), tolerance));
         foreach (DeviceFilterRule rule in devices.Exceptions())
-        {
-            steps.Add(new(CgroupStepKind.Write, at, exception, rule.KernelText, rule.Pointer, tolerance));
-        }
+            steps.Add(new ControlWrite(at, new(exception, new Line(rule.KernelText)), rule.Pointer, tolerance));
     }
 
     // runc passes over a failure in a user namespace, where bpf(2) is not to be had, and for rootless containers; else it is fatal.
-    private static void AttachDevices(CgroupStepList steps, CgroupRequest request, DeviceFilter devices, int directory)
+    private static void AttachDevices(CgroupPlanBuilder steps, CgroupRequest request, DeviceFilter devices, int directory)
     {
         if (devices.AllowsEverything) return;
         CgroupTolerance tolerance = request.Rootless || request.RuntimeInUserNamespace ? CgroupTolerance.Permission : CgroupTolerance.None;
-        steps.Add(new(CgroupStepKind.AttachDevices, directory, "", "", DevicesPointer(request), tolerance));
+        steps.Add(new AttachDevices(directory, devices, DevicesPointer(request), tolerance));
     }
 
-    private static string DevicesPointer(CgroupRequest request) => request.Resources is { Devices.Length: > 0 } ? "/linux/resources/devices" : "";
+    private static string DevicesPointer(CgroupRequest request) =>
+        request.Resources is { Devices.Length: > 0 } ? "/linux/resources/devices" : "";
 }

@@ -4,7 +4,7 @@ using OciRuntime.Linux;
 namespace OciRuntime.Cgroups;
 
 /// <summary>The processes of a cgroup and of all below it.</summary>
-internal sealed unsafe class CgroupProcesses : CgroupWalk
+internal sealed class CgroupProcesses : CgroupWalk
 {
     private const int BufferSize = 4096;
 
@@ -33,7 +33,9 @@ internal sealed unsafe class CgroupProcesses : CgroupWalk
     }
 
     /// <summary>Opens the cgroup below a directory, or this itself, that a process is in.</summary>
-    /// <remarks>Not by /proc/PID/cgroup: the kernel cuts paths there that are longer than PATH_MAX, and what it does not cut may not be text.</remarks>
+    /// <remarks>
+    /// Not by /proc/PID/cgroup: the kernel cuts paths there that are longer than PATH_MAX, and what it does not cut may not be text.
+    /// </remarks>
     /// <param name="directory">Where to look.</param>
     /// <param name="pid">The process.</param>
     /// <param name="path">From the directory on, with a slash before each name; empty for itself.</param>
@@ -55,7 +57,7 @@ internal sealed unsafe class CgroupProcesses : CgroupWalk
             return true;
         }
         _pids.Clear();
-        if (!AddNumbers(directory, "cgroup.procs", _pids)) AddNumbers(directory, "cgroup.threads", _pids);
+        if (!AddNumbers(directory, ControlFile.Procs, _pids)) AddNumbers(directory, ControlFile.Threads, _pids);
         if (!_pids.Contains(_wanted)) return true;
         _found = (int)OciException.Check(Files.Fcntl(directory, Files.F_DUPFD_CLOEXEC, 3), "keep a cgroup open");
         _path = [.. Names.SelectMany(static name => (byte[])[(byte)'/', .. name])];
@@ -67,19 +69,21 @@ internal sealed unsafe class CgroupProcesses : CgroupWalk
     private void AddPids(int directory)
     {
         // In a threaded cgroup cgroup.procs reads EOPNOTSUPP: the domain above lists its processes, which need not be the container's own.
-        if (AddNumbers(directory, "cgroup.procs", _pids)) return;
+        if (AddNumbers(directory, ControlFile.Procs, _pids)) return;
         HashSet<int> threads = [];
         // One that is gone meanwhile has none.
-        AddNumbers(directory, "cgroup.threads", threads);
+        AddNumbers(directory, ControlFile.Threads, threads);
         foreach (int thread in threads)
         {
             byte[]? status = Files.ReadFileAt(Files.AT_FDCWD, $"/proc/{thread}/status", MaxStatus, out _);
-            if (status != null && ProcessOf(status) is > 0 and var pid) _pids.Add(pid);
+            if (status is not null && ProcessOf(status) is > 0 and var pid) _pids.Add(pid);
         }
     }
 
     /// <summary>The process that a thread belongs to, by its /proc/TID/status; 0 when that does not say.</summary>
-    /// <remarks>The first line has the name, which is the thread's own choice; of what ends a line somewhere the kernel escapes the line feed only.</remarks>
+    /// <remarks>
+    /// The first line has the name, which is the thread's own choice; of what ends a line somewhere the kernel escapes the line feed only.
+    /// </remarks>
     internal static int ProcessOf(ReadOnlySpan<byte> status)
     {
         ReadOnlySpan<byte> key = "\nTgid:\t"u8;
@@ -87,8 +91,11 @@ internal sealed unsafe class CgroupProcesses : CgroupWalk
         return at >= 0 && Utf8Parser.TryParse(status[(at + key.Length)..], out int pid, out _) ? pid : 0;
     }
 
-    /// <summary>Adds the numbers in a file; there are none in that of a cgroup that is gone. False where the kernel does not give them (EOPNOTSUPP).</summary>
-    /// <exception cref="OciException">It cannot be read: an owner may take that right from others, and what is not seen is not to pass for nothing.</exception>
+    /// <summary>
+    /// Adds the numbers in a file; there are none in that of a cgroup that is gone. False where the kernel does not give them (EOPNOTSUPP).
+    /// </summary>
+    /// <exception cref="OciException">It cannot be read: an owner may take that right from others, and what is not seen is not to pass for
+    /// nothing.</exception>
     private bool AddNumbers(int directory, string file, HashSet<int> pids)
     {
         long fd = CgroupFiles.OpenFile(directory, file, Files.O_RDONLY);
@@ -101,20 +108,19 @@ internal sealed unsafe class CgroupProcesses : CgroupWalk
 
     private long ReadNumbers(int fd, HashSet<int> pids)
     {
-        byte* buffer = stackalloc byte[BufferSize];
+        Span<byte> buffer = stackalloc byte[BufferSize];
         int pid = 0;
         long n;
         // v2 lists tasks as it finds them: one that forks for ever is found for ever.
         do
         {
-            n = Files.Read(fd, buffer, BufferSize);
-            if (n == -Errno.EINTR) continue;
+            n = Files.Read(fd, buffer);
             if (n <= 0) break;
-            for (int i = 0; i < (int)n; i++)
+            foreach (byte c in buffer[..(int)n])
             {
-                if (buffer[i] != '\n')
+                if (c != '\n')
                 {
-                    pid = pid * 10 + (buffer[i] - '0');
+                    pid = pid * 10 + (c - '0');
                     continue;
                 }
                 // 0 is a process outside the caller's pid namespace: it cannot be named, let alone signalled.

@@ -1,6 +1,9 @@
 namespace OciRuntime.Cgroups;
 
-/// <summary>What a container uses, in the terms of cgroup v1, which the clients of `events` speak. Times in nanoseconds, sizes in bytes; 0 where the host does not count.</summary>
+/// <summary>
+/// What a container uses, in the terms of cgroup v1, which the clients of `events` speak. Times in nanoseconds, sizes in bytes; 0 where the
+/// host does not count.
+/// </summary>
 internal sealed class CgroupStats
 {
     public CpuStats Cpu { get; } = new();
@@ -48,8 +51,16 @@ internal sealed class CpusetStats
     public ulong[] Cpus { get; set; } = [];
     public ulong[] Mems { get; set; } = [];
 
-    /// <summary>The other files of the cpuset controller, by name without "cpuset.".</summary>
-    public Dictionary<string, long> Values { get; } = [];
+    /// <summary>The other files of the controller, without "cpuset.", in the order of their values.</summary>
+    public static readonly string[] Files =
+    [
+        "cpu_exclusive", "mem_hardwall", "mem_exclusive", "memory_migrate", "memory_spread_page", "memory_spread_slab", "memory_pressure",
+        "sched_load_balance",
+        "sched_relax_domain_level",
+    ];
+
+    /// <summary>What they say; 0 where the host does not have them.</summary>
+    public long[] Values { get; set; } = new long[Files.Length];
 }
 
 /// <param name="Limit">ulong.MaxValue for none on v2.</param>

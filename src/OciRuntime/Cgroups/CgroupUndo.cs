@@ -6,7 +6,7 @@ namespace OciRuntime.Cgroups;
 internal sealed class CgroupUndo
 {
     private readonly List<OldValueOf> _old = [];
-    private readonly List<CgroupStep> _steps = [];
+    private readonly List<ControlWrite> _steps = [];
 
     private CgroupUndo()
     {
@@ -16,15 +16,12 @@ internal sealed class CgroupUndo
     public static CgroupUndo Take(CgroupPlan plan)
     {
         CgroupUndo undo = new();
-        foreach (CgroupStep step in plan.Steps)
-        {
-            if (step.Kind == CgroupStepKind.Write) undo.Note(plan.Directories[step.Directory].Path, step);
-        }
+        foreach (CgroupStep step in plan.Steps) if (step is ControlWrite write) undo.Note(plan.Directories[step.Directory].Path, write);
         return undo;
     }
 
     /// <summary>The writes that would put the values back, as an update might have asked for them.</summary>
-    public IReadOnlyList<CgroupStep> Steps => _steps;
+    public IReadOnlyList<ControlWrite> Steps => _steps;
 
     /// <summary>Writes the values back, the last first. Limits that depend on each other may need a second pass.</summary>
     /// <returns>What could not be put back, for the error message; empty when all is as it was.</returns>
@@ -46,38 +43,39 @@ internal sealed class CgroupUndo
         string first = present.Split('\n')[0];
         // An empty cpuset: a write of nothing would not reach the kernel.
         if (present.Length == 0 && blank < 0) return "\n";
-        if (file == "memory.oom_control") return first[(first.IndexOf(' ') + 1)..];
-        bool keyed = blank > 0 && (file is "rdma.max" or "net_prio.ifpriomap" || written.AsSpan(0, blank).Contains(':'));
+        if (file == ControlFile.OomControl) return first[(first.IndexOf(' ') + 1)..];
+        bool keyed = blank > 0
+            && (file is ControlFile.RdmaMax or ControlFile.InterfacePriorities || written.AsSpan(0, blank).Contains(':'));
         if (!keyed) return first;
         string key = written[..(blank + 1)];
-        foreach (string line in present.Split('\n'))
-        {
-            if (line.StartsWith(key, StringComparison.Ordinal)) return line;
-        }
+        foreach (string line in present.Split('\n')) if (line.StartsWith(key, StringComparison.Ordinal)) return line;
         return key + Unset(file);
     }
 
     private static string Unset(string file) => file switch
     {
-        "io.max" => "rbps=max wbps=max riops=max wiops=max",
-        "rdma.max" => "hca_handle=max hca_object=max",
+        ControlFile.IoMax => "rbps=max wbps=max riops=max wiops=max",
+        ControlFile.RdmaMax => "hca_handle=max hca_object=max",
         _ when file.Contains("weight", StringComparison.Ordinal) => "default",
         _ => "0",
     };
 
-    private void Note(string directory, in CgroupStep step)
+    private void Note(string directory, ControlWrite write)
     {
         long fd = CgroupFiles.OpenPath(directory, Files.O_RDONLY, out _);
         if (fd < 0) return;
-        string[] values = step.Value.Split('|'), files = step.File.Split('|');
-        for (int i = 0; i < files.Length; i++)
+        FileContent content = write.Content;
+        string present = CgroupFiles.Read((int)fd, content.File, out long error);
+        if (error < 0 && write.Otherwise is { } other)
         {
-            string present = CgroupFiles.Read((int)fd, files[i], out long error);
-            if (error < 0) continue;
-            string old = OldValue(files[i], values[Math.Min(i, values.Length - 1)], present);
-            _old.Add(new(directory, files[i], present, old));
-            _steps.Add(step with { File = files[i], Value = old });
-            break;
+            content = other;
+            present = CgroupFiles.Read((int)fd, content.File, out error);
+        }
+        if (error >= 0)
+        {
+            string old = OldValue(content.File, content.Value.ToString(), present);
+            _old.Add(new(directory, content.File, present, old));
+            _steps.Add(write with { Content = new(content.File, new Line(old)), Otherwise = null });
         }
         Files.Close((int)fd);
     }

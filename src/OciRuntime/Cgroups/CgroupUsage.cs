@@ -5,8 +5,8 @@ using OciRuntime.Linux;
 namespace OciRuntime.Cgroups;
 
 /// <summary>
-/// The few numbers of a container that a table of all containers has: with a thousand of them, all that <see cref="CgroupStats"/> has takes seconds to read. Null
-/// is what the host does not count, or a limit that is not set.
+/// The few numbers of a container that a table of all containers has: with a thousand of them, all that <see cref="CgroupStats"/> has takes
+/// seconds to read. Null is what the host does not count, or a limit that is not set.
 /// </summary>
 internal struct CgroupUsage
 {
@@ -34,7 +34,7 @@ internal struct CgroupUsage
     public static CgroupUsage Of(CgroupHost host, IReadOnlyList<string> paths)
     {
         CgroupUsage usage = default;
-        bool unifiedCounts = host.Mode == CgroupMode.V2 || host.Find("cpuacct") == null;
+        bool unifiedCounts = host.Mode == CgroupMode.V2 || host.Find("cpuacct") is null;
         foreach (CgroupDirectory directory in CgroupPlan.LocateAll(host, paths))
         {
             CgroupHierarchy h = directory.Hierarchy;
@@ -51,30 +51,30 @@ internal struct CgroupUsage
     // On a hybrid host the processor's time is all that v2 counts, and asked for only where v1 does not.
     private void AddV2(int directory, bool all)
     {
-        long microseconds = CgroupFiles.Keyed(CgroupFiles.Read(directory, "cpu.stat", out _), "usage_usec");
+        long microseconds = CgroupFiles.Keyed(CgroupFiles.Read(directory, ControlFile.CpuStat, out _), "usage_usec");
         if (microseconds >= 0) Cpu = (ulong)microseconds * 1000;
         if (!all) return;
-        Memory = Number(directory, "memory.current");
-        MemoryLimit = Limit(directory, "memory.max");
-        Pids = Number(directory, "pids.current");
-        PidsLimit = Limit(directory, "pids.max");
+        Memory = Number(directory, ControlFile.MemoryCurrent);
+        MemoryLimit = Limit(directory, ControlFile.MemoryMax);
+        Pids = Number(directory, ControlFile.PidsCurrent);
+        PidsLimit = Limit(directory, ControlFile.PidsMax);
         // 8:0 rbytes=1 wbytes=2 rios=3 …; a device that nobody used has no line.
-        string io = CgroupFiles.Read(directory, "io.stat", out long error);
+        string io = CgroupFiles.Read(directory, ControlFile.IoStat, out long error);
         if (error >= 0) (Read, Written) = (Sum(io, " rbytes="), Sum(io, " wbytes="));
     }
 
     private void AddV1(int directory, CgroupHierarchy h)
     {
-        if (h.Has("cpuacct")) Cpu = Number(directory, "cpuacct.usage");
+        if (h.Has("cpuacct")) Cpu = Number(directory, ControlFile.CpuUsage);
         if (h.Has("memory"))
         {
-            Memory = Number(directory, "memory.usage_in_bytes");
-            MemoryLimit = Limit(directory, "memory.limit_in_bytes");
+            Memory = Number(directory, ControlFile.MemoryUsage);
+            MemoryLimit = Limit(directory, ControlFile.MemoryLimit);
         }
         if (h.Has("pids"))
         {
-            Pids = Number(directory, "pids.current");
-            PidsLimit = Limit(directory, "pids.max");
+            Pids = Number(directory, ControlFile.PidsCurrent);
+            PidsLimit = Limit(directory, ControlFile.PidsMax);
         }
         if (!h.Has("blkio")) return;
         // 8:0 Read 4096; the throttling layer counts whatever the scheduler of a device is.

@@ -4,18 +4,22 @@ using OciRuntime.Linux;
 namespace OciRuntime.Cgroups;
 
 /// <summary>
-/// Goes through a cgroup and all below it. A container makes that tree, at will and at the same time: names are bytes, depth and length of paths
-/// have no bound (PATH_MAX is one of paths, not of trees), and it may grow faster than anybody can walk. So there is one descriptor however deep
-/// it gets, a number of system calls that grows with the number of cgroups and nothing else, a deadline, and a limit for the names that are kept.
+/// Goes through a cgroup and all below it. A container makes that tree, at will and at the same time: names are bytes, depth and length of
+/// paths have no bound (PATH_MAX is one of paths, not of trees), and it may grow faster than anybody can walk. So there is one descriptor
+/// however deep it gets, a number of system calls that grows with the number of cgroups and nothing else, a deadline, and a limit for the
+/// names that are kept.
 /// </summary>
 /// <param name="deadline">When to give up, as <see cref="Environment.TickCount64"/>.</param>
-/// <param name="room">For the names of cgroups that are yet to be entered, in bytes. Of each cgroup at least one child is looked at.</param>
+/// <param name="room">For the names of cgroups that are yet to be entered, in bytes. Of each cgroup at least one child is looked
+/// at.</param>
 internal abstract class CgroupWalk(long deadline, int room = CgroupWalk.Room)
 {
     /// <summary>Time for looking at a tree in milliseconds: more than ten thousand cgroups take on a slow machine.</summary>
     public const int WalkMilliseconds = 10_000;
 
-    /// <summary>Half of the heap (System.GC.HeapHardLimit): 150,000 cgroups beside each other, if their names are as long as can be.</summary>
+    /// <summary>
+    /// Half of the heap (System.GC.HeapHardLimit): 150,000 cgroups beside each other, if their names are as long as can be.
+    /// </summary>
     public const int Room = 48 << 20;
 
     // Of a name beside its bytes: the array's header, and twice its place in the list, which grows by doubling.
@@ -81,7 +85,10 @@ internal abstract class CgroupWalk(long deadline, int room = CgroupWalk.Room)
                     level = parent;
                     Leave(current, level.Current.Name);
                 }
-                else return !_isCut;
+                else
+                {
+                    return !_isCut;
+                }
             }
         }
         finally
@@ -91,14 +98,16 @@ internal abstract class CgroupWalk(long deadline, int room = CgroupWalk.Room)
         }
     }
 
-    // A cgroup never changes its parent, so ".." is where the walk came from. That this is so is checked all the same: what follows may be rmdir(2).
+    // A cgroup never changes its parent, so ".." is where the walk came from. That this is so is checked all the same: what follows may be
+    // rmdir(2).
     private void Up(ref int current, int top, Level parent)
     {
         long above = _above.Count == 0 ? top : CgroupFiles.OpenParent(current);
         Files.Close(current);
         current = above < 0 ? top : (int)above;
         OciException.Check(above, "go up from a child cgroup");
-        if (current != top && InodeOf(current) != parent.Inode) throw new OciException("a cgroup has moved while it was looked through", Errno.EXDEV);
+        if (current != top && InodeOf(current) != parent.Inode)
+            throw new OciException("a cgroup has moved while it was looked through", Errno.EXDEV);
     }
 
     /// <summary>Opens a child, under whatever name it has by now; negative when it is gone.</summary>
@@ -114,10 +123,10 @@ internal abstract class CgroupWalk(long deadline, int room = CgroupWalk.Room)
             long result = CgroupFiles.Children(parent, (inode, present) =>
             {
                 if (inode == child.Inode) renamed = present;
-                return renamed == null;
+                return renamed is null;
             });
             if (!CgroupFiles.IsGone(result)) OciException.Check(result, "read a cgroup");
-            if (renamed == null) return fd;
+            if (renamed is null) return fd;
             name = renamed;
         }
         throw new OciException($"open child cgroup {Encoding.UTF8.GetString(name)}: it is renamed again and again", Errno.EAGAIN);

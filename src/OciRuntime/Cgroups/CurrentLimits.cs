@@ -5,8 +5,8 @@ using OciRuntime.Spec;
 namespace OciRuntime.Cgroups;
 
 /// <summary>
-/// What an update does not name and yet needs, as it is in the kernel now: on v2 quota and period are one file, and a limit on swap is made from
-/// two numbers. The kernel, not the journal, is asked, because a limit may have been changed there by others.
+/// What an update does not name and yet needs, as it is in the kernel now: on v2 quota and period are one file, and a limit on swap is made
+/// from two numbers. The kernel, not the journal, is asked, because a limit may have been changed there by others.
 /// </summary>
 internal static class CurrentLimits
 {
@@ -19,9 +19,9 @@ internal static class CurrentLimits
 
     private static void CompleteQuota(IReadOnlyList<string> paths, CpuResources cpu)
     {
-        bool quota = cpu.Quota is not null and not 0, period = cpu.Period is > 0;
+        bool quota = Resources.IsSet(cpu.Quota), period = cpu.Period is > 0;
         if (quota == period) return;
-        string[] present = Read(paths, "cpu.max").Split(' ');
+        string[] present = Read(paths, ControlFile.CpuMax).Split(' ');
         if (present.Length != 2) return;
         if (!quota) cpu.Quota = long.TryParse(present[0], out long old) ? old : -1;
         else if (ulong.TryParse(present[1], out ulong oldPeriod)) cpu.Period = oldPeriod;
@@ -30,11 +30,15 @@ internal static class CurrentLimits
     /// <summary>memory.swap is the sum with memory: without one of them, the other decides.</summary>
     private static void CompleteMemory(CgroupHost host, IReadOnlyList<string> paths, MemoryResources memory)
     {
-        bool limit = memory.Limit is not null and not 0, swap = memory.Swap is not null and not 0;
+        bool limit = Resources.IsSet(memory.Limit), swap = Resources.IsSet(memory.Swap);
         bool unified = host.Mode == CgroupMode.V2;
-        if (swap && !limit) memory.Limit = Limit(Read(paths, unified ? "memory.max" : "memory.limit_in_bytes"));
+        if (swap && !limit) memory.Limit = Limit(Read(paths, unified ? ControlFile.MemoryMax : ControlFile.MemoryLimit));
         // The files of v1 hold sums; in v2 the sum is to stay what it was, as far as there is one.
-        if (unified && memory.Limit > 0 && !swap && Limit(Read(paths, "memory.max")) is { } old && Limit(Read(paths, "memory.swap.max")) is { } oldSwap) memory.Swap = old + oldSwap;
+        if (unified && memory.Limit > 0 && !swap && Limit(Read(paths, ControlFile.MemoryMax)) is { } old
+            && Limit(Read(paths, ControlFile.SwapMax)) is { } oldSwap)
+        {
+            memory.Swap = old + oldSwap;
+        }
     }
 
     // v1 writes "no limit" as the largest number of whole pages.

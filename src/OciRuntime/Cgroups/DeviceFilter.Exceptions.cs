@@ -5,8 +5,11 @@ namespace OciRuntime.Cgroups;
 /// <content>Folding for cgroup v1, which knows only a default and a list of exceptions to it, all with the opposite verdict.</content>
 internal sealed partial class DeviceFilter
 {
-    /// <summary>Exceptions to <see cref="DefaultAllow"/> in no particular order, one per device number, as security/device_cgroup.c keeps them.</summary>
-    /// <exception cref="OciException">A rule takes back part of what a rule with wildcards said; the kernel would ignore it without a word.</exception>
+    /// <summary>
+    /// Exceptions to <see cref="DefaultAllow"/> in no particular order, one per device number, as security/device_cgroup.c keeps them.
+    /// </summary>
+    /// <exception cref="OciException">A rule takes back part of what a rule with wildcards said; the kernel would ignore it without a
+    /// word.</exception>
     public List<DeviceFilterRule> Exceptions()
     {
         List<DeviceFilterRule> exceptions = new(_rules.Count);
@@ -39,7 +42,8 @@ internal sealed partial class DeviceFilter
             {
                 string place = rule.Pointer.Length == 0 ? old.Pointer : rule.Pointer;
                 throw new OciException(
-                    $"{place}: device rule [{rule.KernelText}] cannot be expressed on cgroup v1 (it cannot punch a hole in the wildcard rule [{old.KernelText}])",
+                    $"{place}: device rule [{rule.KernelText}] cannot be expressed on cgroup v1 (it cannot punch a hole in the wildcard "
+                    + $"rule [{old.KernelText}])",
                     Errno.EINVAL);
             }
             DeviceAccess left = old.Access & ~rule.Access;
@@ -48,7 +52,8 @@ internal sealed partial class DeviceFilter
         }
     }
 
-    internal static bool SameDevice(in DeviceFilterRule a, in DeviceFilterRule b) => a.Type == b.Type && a.Major == b.Major && a.Minor == b.Minor;
+    internal static bool SameDevice(in DeviceFilterRule a, in DeviceFilterRule b) =>
+        a.Type == b.Type && a.Major == b.Major && a.Minor == b.Minor;
 
     private static bool Overlaps(in DeviceFilterRule a, in DeviceFilterRule b) =>
         a.Type == b.Type
@@ -56,5 +61,6 @@ internal sealed partial class DeviceFilter
         && (a.Minor == b.Minor || a.Minor == DeviceFilterRule.Any || b.Minor == DeviceFilterRule.Any);
 
     private static bool Covers(in DeviceFilterRule outer, in DeviceFilterRule inner) =>
-        (outer.Major == DeviceFilterRule.Any || outer.Major == inner.Major) && (outer.Minor == DeviceFilterRule.Any || outer.Minor == inner.Minor);
+        (outer.Major == DeviceFilterRule.Any || outer.Major == inner.Major)
+        && (outer.Minor == DeviceFilterRule.Any || outer.Minor == inner.Minor);
 }

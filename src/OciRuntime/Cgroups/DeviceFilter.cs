@@ -1,4 +1,5 @@
-using OciRuntime.Linux;
+using System.Diagnostics;
+using System.Runtime.InteropServices;
 using OciRuntime.Spec;
 
 namespace OciRuntime.Cgroups;
@@ -61,7 +62,7 @@ internal sealed partial class DeviceFilter
 {
     // What every container may use whatever its rules say, as runc's AllowedDevices: nodes of any kind may be made (using them is
     // another matter), then null, full, zero, tty, random, urandom, pseudo terminals, ptmx and tun.
-    private static readonly DeviceFilterRule[] Defaults =
+    private static ReadOnlySpan<DeviceFilterRule> Defaults => (DeviceFilterRule[])
     [
         new(true, 'c', DeviceFilterRule.Any, DeviceFilterRule.Any, DeviceAccess.Make),
         new(true, 'b', DeviceFilterRule.Any, DeviceFilterRule.Any, DeviceAccess.Make),
@@ -90,51 +91,49 @@ internal sealed partial class DeviceFilter
     /// <summary>The rules in order; a later one overrides an earlier one.</summary>
     public IReadOnlyList<DeviceFilterRule> Rules => _rules;
 
+    /// <summary>The same, for each launch: without an interface, whose first call is a slow one (docs/performance.md).</summary>
+    public ReadOnlySpan<DeviceFilterRule> Span => CollectionsMarshal.AsSpan(_rules);
+
     /// <summary>Whether nothing is ever denied, so that no program is needed.</summary>
-    public bool AllowsEverything
+    public bool AllowsEverything => DefaultAllow && _rules.TrueForAll(static rule => rule.Allow);
+
+    /// <summary>Whether a character device may be opened in some way.</summary>
+    public bool LetsOpen(int major, int minor)
     {
-        get
+        DeviceAccess allowed = DefaultAllow ? DeviceAccess.All : DeviceAccess.None;
+        DeviceFilterRule device = new(true, 'c', major, minor, DeviceAccess.All);
+        foreach (DeviceFilterRule rule in _rules)
         {
-            if (!DefaultAllow) return false;
-            foreach (DeviceFilterRule rule in _rules)
-            {
-                if (!rule.Allow) return false;
-            }
-            return true;
+            if (!Covers(rule, device) || rule.Type != 'c') continue;
+            allowed = rule.Allow ? allowed | rule.Access : allowed & ~rule.Access;
         }
+        return (allowed & (DeviceAccess.Read | DeviceAccess.Write)) != 0;
     }
 
-    /// <summary>Reads linux.resources.devices and appends the defaults, which therefore cannot be denied.</summary>
-    /// <exception cref="OciException">A rule has an unknown type, access letter or number.</exception>
+    /// <summary>Takes linux.resources.devices and appends the defaults, which therefore cannot be denied.</summary>
     public static DeviceFilter Build(DeviceRule[]? rules)
     {
-        List<DeviceFilterRule> list = new((rules?.Length ?? 0) + Defaults.Length);
+        ReadOnlySpan<DeviceFilterRule> defaults = Defaults;
+        List<DeviceFilterRule> list = new((rules?.Length ?? 0) + defaults.Length);
         bool defaultAllow = false;
         for (int i = 0; i < (rules?.Length ?? 0); i++)
         {
             DeviceRule rule = rules![i];
-            string pointer = "/linux/resources/devices/" + i;
-            int major = Number(rule.Major, pointer + "/major"), minor = Number(rule.Minor, pointer + "/minor");
-            DeviceAccess access = ParseAccess(rule.Access, pointer);
+            DeviceFilterRule one = new(rule.Allow, 'c', (int)(rule.Major ?? DeviceFilterRule.Any),
+                (int)(rule.Minor ?? DeviceFilterRule.Any), ParseAccess(rule.Access), "/linux/resources/devices/" + i);
             switch (rule.Type)
             {
-                case null or "" or "a" when major == DeviceFilterRule.Any && minor == DeviceFilterRule.Any && access == DeviceAccess.All:
-                    // A verdict on everything: whatever was said before no longer matters.
+                case "c" or "b": list.Add(one with { Type = rule.Type[0] }); break;
+                // A verdict on everything: whatever was said before no longer matters.
+                case null or "" or "a" when one is { Major: DeviceFilterRule.Any, Minor: DeviceFilterRule.Any, Access: DeviceAccess.All }:
                     list.Clear();
                     defaultAllow = rule.Allow;
                     break;
-                case null or "" or "a":
-                    list.Add(new(rule.Allow, 'c', major, minor, access, pointer));
-                    list.Add(new(rule.Allow, 'b', major, minor, access, pointer));
-                    break;
-                case "c" or "b":
-                    list.Add(new(rule.Allow, rule.Type[0], major, minor, access, pointer));
-                    break;
-                default:
-                    throw new OciException($"{pointer}/type: invalid cgroup device type \"{rule.Type}\" (a, b or c)", Errno.EINVAL);
+                case null or "" or "a": list.AddRange([one, one with { Type = 'b' }]); break;
+                default: throw new UnreachableException();
             }
         }
-        list.AddRange(Defaults);
+        list.AddRange(defaults);
         return new DeviceFilter(defaultAllow, list);
     }
 
@@ -147,28 +146,20 @@ internal sealed partial class DeviceFilter
         return lines;
     }
 
-    private static int Number(long? value, string pointer)
+    /// <summary>Letters of rwm as a rule of config.json or of devices.list has them; none means all.</summary>
+    internal static DeviceAccess ParseAccess(string? letters)
     {
-        if (value is null or -1) return DeviceFilterRule.Any;
-        // The kernel's device numbers have 12 and 20 bits; what fits an int and matches nothing is accepted, as elsewhere.
-        if (value is < 0 or > int.MaxValue) throw new OciException($"{pointer}: invalid device number {value}", Errno.EINVAL);
-        return (int)value;
-    }
-
-    internal static DeviceAccess ParseAccess(string? text, string pointer)
-    {
-        if (string.IsNullOrEmpty(text)) return DeviceAccess.All;
         DeviceAccess access = DeviceAccess.None;
-        foreach (char letter in text)
+        foreach (char letter in letters ?? "")
         {
             access |= letter switch
             {
                 'r' => DeviceAccess.Read,
                 'w' => DeviceAccess.Write,
                 'm' => DeviceAccess.Make,
-                _ => throw new OciException($"{pointer}/access: invalid device access \"{text}\" (letters of rwm)", Errno.EINVAL),
+                _ => throw new UnreachableException(),
             };
         }
-        return access;
+        return access == DeviceAccess.None ? DeviceAccess.All : access;
     }
 }

@@ -5,29 +5,38 @@ namespace OciRuntime.Cgroups;
 /// <summary>Device control of cgroup v2: a BPF program that the kernel asks before each open and mknod of a device node.</summary>
 internal static class DeviceProgram
 {
-    // Registers of the program: the verdict, the context (struct bpf_cgroup_dev_ctx), and its parts.
-    private const byte Verdict = 0, Context = 1, Type = 2, Access = 3, Major = 4, Minor = 5;
+    // Registers of the program: the verdict, the context (struct bpf_cgroup_dev_ctx), its parts, and both numbers in one.
+    private const byte Verdict = 0, Context = 1, Type = 2, Access = 3, Major = 4, Minor = 5, Device = 6;
 
-    /// <summary>BPF_LDX | BPF_MEM | BPF_W.</summary>
-    public const byte LoadWord = 0x61;
+    // BPF_LDX | BPF_MEM | BPF_W.
+    private const byte LoadWord = 0x61;
 
-    /// <summary>BPF_ALU64.</summary>
-    public const byte MoveImmediate = 0xb7, MoveRegister = 0xbf, AndImmediate = 0x57, ShiftRight = 0x77;
+    // BPF_ALU64.
+    private const byte MoveImmediate = 0xb7, MoveRegister = 0xbf, AndImmediate = 0x57, Or = 0x4f, ShiftLeft = 0x67, ShiftRight = 0x77;
 
-    /// <summary>BPF_JMP.</summary>
-    public const byte JumpIfNot = 0x55, JumpIfBits = 0x45, Jump = 0x05, Exit = 0x95;
+    // BPF_JMP32, but for the last two, which are BPF_JMP.
+    private const byte JumpIf = 0x16, JumpIfNot = 0x56, JumpIfBits = 0x46, Jump = 0x05, Exit = 0x95;
 
     // bpf_cgroup_dev_ctx.access_type: (access << 16) | type.
     private const int BlockDevice = 1, CharacterDevice = 2;
 
+    // A device number has 12 bits of major and 20 of minor (include/linux/kdev_t.h).
+    private const int MinorBits = 20, MaxMajor = 0xfff, MaxMinor = 0xfffff;
+
+    // A jump is 16 bits wide, and no rule takes more than three instructions.
+    private const int MaxRun = 8192;
+
     /// <summary>Compiles a filter.</summary>
     /// <remarks>
     /// The rules are tested from the last to the first. A rule decides the kinds of access it names, so an allowing rule strikes those from
-    /// what is still asked, and the request is granted when nothing is left; a denying rule that meets one refuses it at once.
+    /// what is still asked, and the request is granted when nothing is left; a denying rule that meets one refuses it at once. So
+    /// the order among neighbours of one verdict does not matter, and they are asked together: the verifier follows each test both
+    /// ways, and takes a quarter of the time for one comparison a rule and one exit for all (docs/performance.md).
     /// </remarks>
     public static BpfInstruction[] Assemble(DeviceFilter filter)
     {
-        List<BpfInstruction> code = new(8 + filter.Rules.Count * 6)
+        ReadOnlySpan<DeviceFilterRule> rules = filter.Span;
+        List<BpfInstruction> code = new(16 + rules.Length * 3)
         {
             new(LoadWord, Type, Context, 0, 0),
             new(MoveRegister, Access, Type, 0, 0),
@@ -35,10 +44,31 @@ internal static class DeviceProgram
             new(AndImmediate, Type, 0, 0, 0xffff),
             new(LoadWord, Major, Context, 4, 0),
             new(LoadWord, Minor, Context, 8, 0),
+            new(MoveRegister, Device, Major, 0, 0),
+            new(ShiftLeft, Device, 0, 0, MinorBits),
+            new(Or, Device, Minor, 0, 0),
         };
-        for (int i = filter.Rules.Count - 1; i >= 0; i--) AddRule(code, filter.Rules[i]);
+        while (rules.Length > 0)
+        {
+            int start = rules.Length - 1;
+            while (start > 0 && rules[start - 1].Allow == rules[^1].Allow && rules.Length - start < MaxRun) start--;
+            AddRun(code, rules[start..]);
+            rules = rules[..start];
+        }
         AddReturn(code, filter.DefaultAllow);
         return [.. code];
+    }
+
+    /// <summary>
+    /// A program in the language of the kernel's verifier (kernel/bpf/disasm.c), so that it can be compared with what `bpftool prog dump
+    /// xlated` shows: one line for each instruction, <c>0: r2 = *(u32 *)(r1 +0)</c>.
+    /// </summary>
+    /// <exception cref="ArgumentException">An instruction that <see cref="Assemble"/> does not make.</exception>
+    public static string[] Describe(ReadOnlySpan<BpfInstruction> program)
+    {
+        string[] lines = new string[program.Length];
+        for (int i = 0; i < lines.Length; i++) lines[i] = $"{i}: {Words(program[i])}";
+        return lines;
     }
 
     /// <summary>Loads the program of a filter and attaches it to a cgroup.</summary>
@@ -98,31 +128,84 @@ internal static class DeviceProgram
         return result;
     }
 
-    private static void AddRule(List<BpfInstruction> code, in DeviceFilterRule rule)
+    // Rules of one verdict, which has one place: where they jump to that have decided.
+    private static void AddRun(List<BpfInstruction> code, ReadOnlySpan<DeviceFilterRule> run)
     {
-        bool all = rule.Access == DeviceAccess.All;
-        int body = all ? 2 : 4;
-        int tests = 1 + (rule.Major == DeviceFilterRule.Any ? 0 : 1) + (rule.Minor == DeviceFilterRule.Any ? 0 : 1);
-        int left = tests + body;
-        code.Add(new(JumpIfNot, Type, 0, (short)(--left), rule.Type == 'c' ? CharacterDevice : BlockDevice));
-        if (rule.Major != DeviceFilterRule.Any) code.Add(new(JumpIfNot, Major, 0, (short)(--left), rule.Major));
-        if (rule.Minor != DeviceFilterRule.Any) code.Add(new(JumpIfNot, Minor, 0, (short)(--left), rule.Minor));
-        if (!all && rule.Allow)
-        {
-            code.Add(new(AndImmediate, Access, 0, 0, (int)(DeviceAccess.All & ~rule.Access)));
-            code.Add(new(JumpIfNot, Access, 0, 2, 0));
-        }
-        else if (!all)
-        {
-            code.Add(new(JumpIfBits, Access, 0, 1, (int)rule.Access));
-            code.Add(new(Jump, 0, 0, 2, 0));
-        }
-        AddReturn(code, rule.Allow);
+        List<int> decided = new(run.Length);
+        AddType(code, run, 'c', CharacterDevice, decided);
+        AddType(code, run, 'b', BlockDevice, decided);
+        if (decided.Count == 0) return;
+        code.Add(new(Jump, 0, 0, 2, 0));
+        for (int i = 0; i < decided.Count; i++) Aim(code, decided[i]);
+        AddReturn(code, run[0].Allow);
     }
+
+    private static void AddType(List<BpfInstruction> code, ReadOnlySpan<DeviceFilterRule> run, char type, int kernelType, List<int> decided)
+    {
+        int test = code.Count;
+        for (int i = run.Length - 1; i >= 0; i--)
+        {
+            // A number that no device has would be taken for a part of the other one.
+            if (run[i].Type != type || run[i].Major > MaxMajor || run[i].Minor > MaxMinor) continue;
+            if (code.Count == test) code.Add(new(JumpIfNot, Type, 0, 0, kernelType));
+            AddRule(code, run[i], decided);
+            // What follows is never asked, and the verifier refuses what cannot be reached.
+            if (code[^1].Code == Jump) break;
+        }
+        if (code.Count > test) Aim(code, test);
+    }
+
+    // What it decides jumps to a place that is not known yet.
+    private static void AddRule(List<BpfInstruction> code, in DeviceFilterRule rule, List<int> decided)
+    {
+        (byte number, int value) = (rule.Major, rule.Minor) switch
+        {
+            (DeviceFilterRule.Any, DeviceFilterRule.Any) => ((byte)0, 0),
+            (_, DeviceFilterRule.Any) => (Major, rule.Major),
+            (DeviceFilterRule.Any, _) => (Minor, rule.Minor),
+            _ => (Device, rule.Major << MinorBits | rule.Minor),
+        };
+        if (rule.Access == DeviceAccess.All)
+        {
+            decided.Add(code.Count);
+            code.Add(number == 0 ? new(Jump, 0, 0, 0, 0) : new(JumpIf, number, 0, 0, value));
+            return;
+        }
+        if (number != 0) code.Add(new(JumpIfNot, number, 0, (short)(rule.Allow ? 2 : 1), value));
+        if (rule.Allow) code.Add(new(AndImmediate, Access, 0, 0, (int)(DeviceAccess.All & ~rule.Access)));
+        decided.Add(code.Count);
+        code.Add(rule.Allow ? new(JumpIf, Access, 0, 0, 0) : new(JumpIfBits, Access, 0, 0, (int)rule.Access));
+    }
+
+    // Lets a jump lead to what comes next.
+    private static void Aim(List<BpfInstruction> code, int jump) =>
+        code[jump] = code[jump] with { Offset = (short)(code.Count - jump - 1) };
 
     private static void AddReturn(List<BpfInstruction> code, bool allow)
     {
         code.Add(new(MoveImmediate, Verdict, 0, 0, allow ? 1 : 0));
         code.Add(new(Exit, 0, 0, 0, 0));
+    }
+
+    private static string Words(in BpfInstruction one)
+    {
+        // Half a register, for a jump, is called w.
+        string target = $"r{one.Registers & 15}", half = $"w{one.Registers & 15}", source = $"r{one.Registers >> 4}";
+        return one.Code switch
+        {
+            LoadWord => $"{target} = *(u32 *)({source} +{one.Offset})",
+            MoveImmediate => $"{target} = {one.Immediate}",
+            MoveRegister => $"{target} = {source}",
+            AndImmediate => $"{target} &= {one.Immediate}",
+            Or => $"{target} |= {source}",
+            ShiftLeft => $"{target} <<= {one.Immediate}",
+            ShiftRight => $"{target} >>= {one.Immediate}",
+            JumpIf => $"if {half} == 0x{one.Immediate:x} goto pc+{one.Offset}",
+            JumpIfNot => $"if {half} != 0x{one.Immediate:x} goto pc+{one.Offset}",
+            JumpIfBits => $"if {half} & 0x{one.Immediate:x} goto pc+{one.Offset}",
+            Jump => $"goto pc+{one.Offset}",
+            Exit => "exit",
+            _ => throw new ArgumentException($"no such instruction in a device program: 0x{one.Code:x2}", nameof(one)),
+        };
     }
 }

@@ -2,13 +2,16 @@ using OciRuntime.Linux;
 
 namespace OciRuntime.Cgroups;
 
-/// <summary>Device rules of running processes, changed so that at no moment anything is allowed, or refused, that both the old and the new rules refuse, or allow.</summary>
+/// <summary>
+/// Device rules of running processes, changed so that at no moment anything is allowed, or refused, that both the old and the new rules
+/// refuse, or allow.
+/// </summary>
 internal static class DeviceUpdate
 {
     // Milliseconds.
     private const int LongestPause = 64;
 
-    private const string Allow = "devices.allow", Deny = "devices.deny";
+    private const string Allow = ControlFile.DevicesAllow, Deny = ControlFile.DevicesDeny;
 
     /// <summary>Puts the rules in the place of those that are in force.</summary>
     /// <param name="directory">The cgroup, not an O_PATH fd.</param>
@@ -55,7 +58,7 @@ internal static class DeviceUpdate
         foreach (string line in list.Split('\n', StringSplitOptions.RemoveEmptyEntries))
         {
             string[] fields = line.Split((char[])[' ', ':']);
-            rules.Add(new(true, fields[0][0], Number(fields[1]), Number(fields[2]), DeviceFilter.ParseAccess(fields[3], "devices.list")));
+            rules.Add(new(true, fields[0][0], Number(fields[1]), Number(fields[2]), DeviceFilter.ParseAccess(fields[3])));
         }
         return rules;
     }
@@ -116,6 +119,6 @@ internal static class DeviceUpdate
             while (--i >= 0) CgroupFiles.Write(directory, writes[i].File == Allow ? Deny : Allow, writes[i].Rule.KernelText);
             break;
         }
-        if (failure != null) throw failure;
+        if (failure is not null) throw failure;
     }
 }

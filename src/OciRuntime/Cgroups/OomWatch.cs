@@ -2,8 +2,10 @@ using OciRuntime.Linux;
 
 namespace OciRuntime.Cgroups;
 
-/// <summary>Tells when the kernel kills in a cgroup for lack of memory: a descriptor to poll, and what has happened when it is ready.</summary>
-internal sealed unsafe class OomWatch : IDisposable
+/// <summary>
+/// Tells when the kernel kills in a cgroup for lack of memory: a descriptor to poll, and what has happened when it is ready.
+/// </summary>
+internal sealed class OomWatch : IDisposable
 {
     private readonly Fd _fd;
     private readonly Fd? _control;
@@ -19,7 +21,7 @@ internal sealed unsafe class OomWatch : IDisposable
     /// <summary>What to poll, for <see cref="PollEvents"/>.</summary>
     public int Descriptor => _fd.Number;
 
-    public short PollEvents => _control == null ? Processes.POLLPRI : Processes.POLLIN;
+    public short PollEvents => _control is null ? Processes.POLLPRI : Processes.POLLIN;
 
     /// <summary>Watches the cgroup that accounts for memory; null where none does.</summary>
     public static OomWatch? Open(StatsSource source)
@@ -30,12 +32,13 @@ internal sealed unsafe class OomWatch : IDisposable
     }
 
     /// <summary>Whether there was a kill since the last call.</summary>
-    public bool Take() => _control == null ? TakeV2() : TakeV1();
+    public bool Take() => _control is null ? TakeV2() : TakeV1();
 
-    // A change of memory.events, of the cgroups below as well, wakes whoever polls it (cgroup-v2.rst); inotify would report the same moment.
+    // A change of memory.events, of the cgroups below as well, wakes whoever polls it (cgroup-v2.rst); inotify would report the same
+    // moment.
     private static OomWatch OpenV2(int directory)
     {
-        Fd events = new((int)OciException.Check(CgroupFiles.OpenFile(directory, "memory.events", Files.O_RDONLY), "open memory.events"));
+        Fd events = Fd.Of(CgroupFiles.OpenFile(directory, ControlFile.MemoryEvents, Files.O_RDONLY), "open memory.events");
         return new OomWatch(events, null, Kills(events));
     }
 
@@ -52,10 +55,10 @@ internal sealed unsafe class OomWatch : IDisposable
     // Documentation/admin-guide/cgroup-v1/memory.rst, section 10.
     private static OomWatch? OpenV1(int directory)
     {
-        long control = CgroupFiles.OpenFile(directory, "memory.oom_control", Files.O_RDONLY);
+        long control = CgroupFiles.OpenFile(directory, ControlFile.OomControl, Files.O_RDONLY);
         if (control < 0) return null;
         Fd oom = new((int)control);
-        Fd signal = new((int)OciException.Check(Kernel.Call(SyscallNumber.Eventfd2, 0, Files.O_CLOEXEC | Files.O_NONBLOCK), "eventfd"));
+        Fd signal = Fd.Of(Processes.EventFd(), "eventfd");
         long registered = CgroupFiles.Write(directory, "cgroup.event_control", $"{signal.Number} {oom.Number}");
         // A kernel without it (CONFIG_MEMCG_V1 off, or a mount that is read-only) has statistics all the same.
         if (registered >= 0) return new OomWatch(signal, oom, 0);
@@ -67,8 +70,7 @@ internal sealed unsafe class OomWatch : IDisposable
     // It is signalled before the kill, so the counter does not know yet; and when the cgroup is removed.
     private bool TakeV1()
     {
-        ulong count = 0;
-        if (Files.Read(_fd.Number, (byte*)&count, sizeof(ulong)) != sizeof(ulong)) return false;
+        if (Files.Read(_fd.Number, out ulong _) != sizeof(ulong)) return false;
         CgroupFiles.ReadFrom(_control!.Number, out long error);
         return error >= 0;
     }

@@ -31,15 +31,17 @@ internal sealed record ScopePlan(SystemdUnit Unit, List<UnitProperty> Properties
         foreach (SystemdProperty annotation in request.UnitAnnotations)
         {
             string pointer = Annotations.Pointer(Annotations.SystemdPropertyPrefix + annotation.Name);
-            if (Array.IndexOf(Reserved, annotation.Name) >= 0) throw new OciException($"{pointer}: this property is for ocirun to set", Errno.EINVAL);
+            if (Array.IndexOf(Reserved, annotation.Name) >= 0)
+                throw new OciException($"{pointer}: this property is for ocirun to set", Errno.EINVAL);
             properties.Add(new UnitProperty(annotation.Name, annotation.Value, pointer));
         }
         // Without these rights systemd, too, cannot enforce the rules.
         if (!unit.IsUser && !request.RuntimeInUserNamespace) properties.AddRange(UnitDevices.Properties(devices, unified));
-        properties.AddRange(UnitProperties.ForLimits(steps));
+        properties.AddRange(UnitLimits.Of(steps));
         return new ScopePlan(unit, properties);
     }
 
     /// <summary>With the process that the scope begins with: a scope without is none.</summary>
-    public List<UnitProperty> With(int pid) => [.. Properties, new UnitProperty("PIDs", VariantValue.OfItems("au", [VariantValue.OfNumber("u", (ulong)pid)]))];
+    public List<UnitProperty> With(int pid) =>
+        [.. Properties, new UnitProperty("PIDs", VariantValue.OfItems("au", [VariantValue.OfNumber("u", (ulong)pid)]))];
 }

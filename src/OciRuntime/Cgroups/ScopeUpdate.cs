@@ -12,7 +12,7 @@ internal static class ScopeUpdate
         using SystemdManager manager = SystemdManager.Connect(isUser);
         // On v1 systemd then writes the device rules again, beginning with a denial of all: nothing may run meanwhile (runc).
         CgroupControl? control = plan.IsUnified ? null : new CgroupControl(plan.Paths);
-        bool thaw = control != null && !control.IsFrozen() && TryFreeze(control);
+        bool thaw = control is not null && !control.IsFrozen() && TryFreeze(control);
         try
         {
             manager.SetProperties(unit, properties);

@@ -30,13 +30,30 @@ internal sealed class StatsSource : IDisposable
         return stats;
     }
 
+    /// <summary>There is no cgroup of the container's (any more).</summary>
+    public bool IsEmpty => _directories.Count == 0;
+
+    /// <summary>Whether cgroup v2 alone counts what the container uses, and not v1 beside it; then its files can be read.</summary>
+    public bool IsUnified(out StatReader reader)
+    {
+        reader = new(_directories.Count == 0 ? -1 : _directories[0].Fd.Number);
+        return _directories.Count == 1 && _directories[0].Place.Hierarchy.Unified;
+    }
+
+    /// <summary>Calls back with each line of v1's memory.oom_control.</summary>
+    public void EachOomCount(Action<string, ulong> take)
+    {
+        int directory = MemoryDirectory(out bool unified);
+        if (directory >= 0 && !unified) new StatReader(directory).EachPair(ControlFile.OomControl, take);
+    }
+
     /// <summary>Descriptor of the directory that accounts for memory, or -1; <paramref name="unified"/> tells whose files it has.</summary>
     public int MemoryDirectory(out bool unified)
     {
         foreach ((CgroupDirectory place, Fd fd) in _directories)
         {
             unified = place.Hierarchy.Unified;
-            if (place.Hierarchy.Has("memory") || unified && new StatReader(fd.Number).Has("memory.events")) return fd.Number;
+            if (place.Hierarchy.Has("memory") || unified && new StatReader(fd.Number).Has(ControlFile.MemoryEvents)) return fd.Number;
         }
         unified = false;
         return -1;

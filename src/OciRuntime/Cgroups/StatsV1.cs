@@ -9,19 +9,16 @@ internal static class StatsV1
     // USER_HZ, in which cpuacct.stat counts: 100 for user space on every architecture .NET runs on.
     private const ulong NanosecondsPerTick = 10_000_000;
 
-    private static readonly string[] CpusetFiles =
-    [
-        "cpu_exclusive", "mem_hardwall", "mem_exclusive", "memory_migrate", "memory_spread_page", "memory_spread_slab", "memory_pressure", "sched_load_balance",
-        "sched_relax_domain_level",
-    ];
-
-    // CFQ, then BFQ with and without its debug files, then the throttling layer, which counts when no scheduler does (the order is runc's, newest first).
+    // CFQ, then BFQ with and without its debug files, then the throttling layer, which counts when no scheduler does (the order is runc's,
+    // newest first).
     private static readonly string[][] BlockFiles =
     [
-        ["bfq.sectors_recursive", "bfq.io_service_time_recursive", "bfq.io_wait_time_recursive", "bfq.io_merged_recursive", "bfq.io_queued_recursive", "bfq.time_recursive",
+        ["bfq.sectors_recursive", "bfq.io_service_time_recursive", "bfq.io_wait_time_recursive", "bfq.io_merged_recursive",
+            "bfq.io_queued_recursive", "bfq.time_recursive",
             "bfq.io_serviced_recursive", "bfq.io_service_bytes_recursive"],
         ["bfq.io_serviced_recursive", "bfq.io_service_bytes_recursive"],
-        ["sectors_recursive", "io_service_time_recursive", "io_wait_time_recursive", "io_merged_recursive", "io_queued_recursive", "time_recursive", "io_serviced_recursive",
+        ["sectors_recursive", "io_service_time_recursive", "io_wait_time_recursive", "io_merged_recursive", "io_queued_recursive",
+            "time_recursive", "io_serviced_recursive",
             "io_service_bytes_recursive"],
         ["throttle.io_serviced_recursive", "throttle.io_service_bytes_recursive"],
         ["throttle.io_serviced", "throttle.io_service_bytes"],
@@ -39,18 +36,18 @@ internal static class StatsV1
                 case "cpuacct": AddCpu(stats.Cpu, reader); break;
                 case "cpuset": AddCpuset(stats.Cpuset, reader); break;
                 case "memory": AddMemory(stats.Memory, reader); break;
-                case "pids":
-                    stats.PidsCurrent = reader.Number("pids.current");
-                    stats.PidsLimit = reader.Number("pids.max") is var limit and not ulong.MaxValue ? limit : 0;
-                    break;
+                case "pids": reader.AddPids(stats); break;
                 case "blkio": AddBlock(stats.Block, reader); break;
-                case "hugetlb": HugePages.Add(stats, reader, "usage_in_bytes", static (r, name) => new(0, r.Number($"{name}.usage_in_bytes"), r.Number($"{name}.max_usage_in_bytes"), r.Number($"{name}.failcnt"))); break;
+                case "hugetlb":
+                    reader.AddHugePages(stats, "usage_in_bytes",
+                        static (r, name) => new(0, r.Number($"{name}.usage_in_bytes"), r.Number($"{name}.max_usage_in_bytes"),
+                        r.Number($"{name}.failcnt"))); break;
                 default: break;
             }
         }
     }
 
-    private static void AddThrottling(CpuStats cpu, StatReader reader) => reader.EachPair("cpu.stat", (name, value) =>
+    private static void AddThrottling(CpuStats cpu, StatReader reader) => reader.EachPair(ControlFile.CpuStat, (name, value) =>
     {
         switch (name)
         {
@@ -63,7 +60,7 @@ internal static class StatsV1
 
     private static void AddCpu(CpuStats cpu, StatReader reader)
     {
-        cpu.Total = reader.Number("cpuacct.usage");
+        cpu.Total = reader.Number(ControlFile.CpuUsage);
         cpu.PerCpu = reader.Numbers("cpuacct.usage_percpu");
         reader.EachPair("cpuacct.stat", (name, value) =>
         {
@@ -80,9 +77,9 @@ internal static class StatsV1
 
     private static void AddCpuset(CpusetStats cpuset, StatReader reader)
     {
-        cpuset.Cpus = Members(reader.Text("cpuset.cpus"));
-        cpuset.Mems = Members(reader.Text("cpuset.mems"));
-        foreach (string file in CpusetFiles) cpuset.Values[file] = reader.Signed($"cpuset.{file}");
+        cpuset.Cpus = Members(reader.Text(ControlFile.CpusetCpus));
+        cpuset.Mems = Members(reader.Text(ControlFile.CpusetMems));
+        cpuset.Values = Array.ConvertAll(CpusetStats.Files, file => reader.Signed($"cpuset.{file}"));
     }
 
     /// <summary>The numbers in "0-3,7".</summary>
@@ -101,7 +98,7 @@ internal static class StatsV1
 
     private static void AddMemory(MemoryStats memory, StatReader reader)
     {
-        reader.EachPair("memory.stat", (name, value) => memory.Raw[name] = value);
+        reader.EachPair(ControlFile.MemoryStat, (name, value) => memory.Raw[name] = value);
         memory.Cache = memory.Raw.GetValueOrDefault("cache");
         memory.Usage = Use(reader, "memory");
         memory.Swap = Use(reader, "memory.memsw");
@@ -110,7 +107,8 @@ internal static class StatsV1
     }
 
     private static MemoryUse Use(StatReader reader, string name) =>
-        new(reader.Number($"{name}.limit_in_bytes"), reader.Number($"{name}.usage_in_bytes"), reader.Number($"{name}.max_usage_in_bytes"), reader.Number($"{name}.failcnt"));
+        new(reader.Number($"{name}.limit_in_bytes"), reader.Number($"{name}.usage_in_bytes"), reader.Number($"{name}.max_usage_in_bytes"),
+        reader.Number($"{name}.failcnt"));
 
     private static void AddBlock(BlockStats block, StatReader reader)
     {

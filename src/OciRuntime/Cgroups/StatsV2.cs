@@ -1,6 +1,9 @@
 namespace OciRuntime.Cgroups;
 
-/// <summary>Use as cgroup v2 counts it (Documentation/admin-guide/cgroup-v2.rst). On a hybrid host the files of most controllers are missing, and pressure is all it adds.</summary>
+/// <summary>
+/// Use as cgroup v2 counts it (Documentation/admin-guide/cgroup-v2.rst). On a hybrid host the files of most controllers are missing, and
+/// pressure is all it adds.
+/// </summary>
 internal static class StatsV2
 {
     private const ulong NanosecondsPerMicrosecond = 1000;
@@ -11,15 +14,14 @@ internal static class StatsV2
         AddCpu(stats.Cpu, reader);
         AddBlock(stats.Block, reader);
         stats.Memory.Pressure = reader.Pressure("memory.pressure");
-        if (reader.Has("memory.current")) AddMemory(stats.Memory, reader);
-        stats.PidsCurrent = reader.Number("pids.current");
-        stats.PidsLimit = reader.Number("pids.max") is var limit and not ulong.MaxValue ? limit : 0;
-        HugePages.Add(stats, reader, "current", static (r, name) => new(0, r.Number($"{name}.current"), 0, Failures(r, name)));
+        if (reader.Has(ControlFile.MemoryCurrent)) AddMemory(stats.Memory, reader);
+        reader.AddPids(stats);
+        reader.AddHugePages(stats, "current", static (r, name) => new(0, r.Number($"{name}.current"), 0, Failures(r, name)));
     }
 
     private static void AddCpu(CpuStats cpu, StatReader reader)
     {
-        reader.EachPair("cpu.stat", (name, value) =>
+        reader.EachPair(ControlFile.CpuStat, (name, value) =>
         {
             switch (name)
             {
@@ -37,12 +39,12 @@ internal static class StatsV2
 
     private static void AddMemory(MemoryStats memory, StatReader reader)
     {
-        reader.EachPair("memory.stat", (name, value) => memory.Raw[name] = value);
+        reader.EachPair(ControlFile.MemoryStat, (name, value) => memory.Raw[name] = value);
         memory.Cache = memory.Raw.GetValueOrDefault("file");
-        MemoryUse usage = new(reader.Number("memory.max"), reader.Number("memory.current"), reader.Number("memory.peak"), 0);
-        memory.Usage = usage;
+        ulong limit = reader.Number(ControlFile.MemoryMax), used = reader.Number(ControlFile.MemoryCurrent);
+        memory.Usage = new(limit, used, reader.Number("memory.peak"), 0);
         // Clients expect v1's sum of memory and swap. Peaks cannot be added.
-        memory.Swap = new(Sum(usage.Limit, reader.Number("memory.swap.max")), Sum(usage.Usage, reader.Number("memory.swap.current")), 0, 0);
+        memory.Swap = new(Sum(limit, reader.Number(ControlFile.SwapMax)), Sum(used, reader.Number("memory.swap.current")), 0, 0);
     }
 
     private static ulong Sum(ulong a, ulong b) => a > ulong.MaxValue - b ? ulong.MaxValue : a + b;
@@ -57,7 +59,7 @@ internal static class StatsV2
     private static void AddBlock(BlockStats block, StatReader reader)
     {
         // 8:0 rbytes=1 wbytes=2 rios=3 wios=4 dbytes=5 dios=6
-        foreach (string line in StatReader.Lines(reader.Text("io.stat")))
+        foreach (string line in StatReader.Lines(reader.Text(ControlFile.IoStat)))
         {
             string[] words = StatReader.Words(line);
             if (words.Length == 0 || !StatReader.Device(words[0], out ulong major, out ulong minor)) continue;

@@ -6,7 +6,8 @@ namespace OciRuntime.Cgroups;
 /// <summary>What is asked of systemd (org.freedesktop.systemd1(5), the manager object).</summary>
 internal sealed class SystemdManager : IDisposable
 {
-    private const string Service = "org.freedesktop.systemd1", ManagerPath = "/org/freedesktop/systemd1", ManagerInterface = Service + ".Manager";
+    private const string Service = "org.freedesktop.systemd1", ManagerPath = "/org/freedesktop/systemd1",
+        ManagerInterface = Service + ".Manager";
     private const string NoSuchUnit = Service + ".NoSuchUnit", UnitExists = Service + ".UnitExists";
 
     // Everything together: a job of a busy systemd takes its time (runc waits as long).
@@ -22,18 +23,22 @@ internal sealed class SystemdManager : IDisposable
     /// <summary>Connects to the bus of the machine's systemd, or of the user's own.</summary>
     /// <param name="isUser">The user's.</param>
     /// <param name="wait">How to wait, or null for poll(2).</param>
-    public static SystemdManager Connect(bool isUser, BusWait? wait = null) => new(BusConnection.Open(Address(isUser), PatientSeconds, wait));
+    public static SystemdManager Connect(bool isUser, BusWait? wait = null) =>
+        new(BusConnection.Open(Address(isUser), PatientSeconds, wait));
 
     /// <summary>The cgroup of this systemd itself, absolute or "": its units are below.</summary>
     public string ControlGroup()
     {
         const string Method = "Get";
-        BusMessage answer = Call(new BusCall(Service, ManagerPath, "org.freedesktop.DBus.Properties", Method, "ss").With(ManagerInterface, "ControlGroup"), "ask systemd for its cgroup");
+        BusMessage answer =
+            Call(new BusCall(Service, ManagerPath, "org.freedesktop.DBus.Properties", Method, "ss").With(ManagerInterface, "ControlGroup"),
+            "ask systemd for its cgroup");
         string path = _bus.Read(() => answer.Arguments("v").StringVariant(), Method);
         // It becomes part of a path that is written to.
-        if (path.Length > 0 && (path[0] != '/' || path.Contains("/../", StringComparison.Ordinal) || path.EndsWith("/..", StringComparison.Ordinal)))
+        if (path.Length > 0
+            && (path[0] != '/' || path.Contains("/../", StringComparison.Ordinal) || path.EndsWith("/..", StringComparison.Ordinal)))
         {
-            throw new OciException($"systemd says that its cgroup is \"{BusConnection.OneLine(path)}\"", Errno.EPROTO);
+            throw new OciException($"systemd says that its cgroup is \"{VisibleText.Line(path)}\"", Errno.EPROTO);
         }
         return path;
     }
@@ -81,8 +86,8 @@ internal sealed class SystemdManager : IDisposable
     }
 
     /// <summary>
-    /// Stops a scope whose cgroup is gone and makes systemd forget it, so that its name is free at once. systemd does both by itself, unless the
-    /// unit failed: that nobody answers is no reason to keep the container.
+    /// Stops a scope whose cgroup is gone and makes systemd forget it, so that its name is free at once. systemd does both by itself,
+    /// unless the unit failed: that nobody answers is no reason to keep the container.
     /// </summary>
     public static void Remove(string unit, bool isUser)
     {
@@ -116,7 +121,8 @@ internal sealed class SystemdManager : IDisposable
     private void ResetFailed(string unit) => _bus.Call(ManagerCall("ResetFailedUnit", "s").With(unit));
 
     private void WatchJobsOf(string unit) =>
-        _bus.AddMatch($"type='signal',sender='{Service}',path='{ManagerPath}',interface='{ManagerInterface}',member='JobRemoved',arg2='{unit}'");
+        _bus.AddMatch(
+        $"type='signal',sender='{Service}',path='{ManagerPath}',interface='{ManagerInterface}',member='JobRemoved',arg2='{unit}'");
 
     private BusMessage Call(BusCall call, string doing)
     {
@@ -127,12 +133,17 @@ internal sealed class SystemdManager : IDisposable
     private OciException Refused(BusMessage answer, string doing)
     {
         OciException refused = _bus.Refused(answer, doing);
-        bool denied = answer.ErrorName is "org.freedesktop.DBus.Error.AccessDenied" or "org.freedesktop.DBus.Error.InteractiveAuthorizationRequired";
-        return denied ? new OciException($"{refused.Message}: uid {Processes.EffectiveUid()} may not; ordinary users have a systemd of their own, on the user bus", Errno.EACCES) : refused;
+        bool denied = answer.ErrorName is "org.freedesktop.DBus.Error.AccessDenied"
+            or "org.freedesktop.DBus.Error.InteractiveAuthorizationRequired";
+        return denied
+            ? new OciException(
+            $"{refused.Message}: uid {Processes.EffectiveUid()} may not; ordinary users have a systemd of their own, on the user bus",
+            Errno.EACCES) : refused;
     }
 
     /// <summary>Calls with all properties, and then without those that this systemd does not take.</summary>
-    private BusMessage CallWithout(List<UnitProperty> properties, Func<List<UnitProperty>, BusCall> make, string doing, Func<string, bool> retry)
+    private BusMessage CallWithout(List<UnitProperty> properties, Func<List<UnitProperty>, BusCall> make, string doing,
+        Func<string, bool> retry)
     {
         properties = [.. properties];
         while (true)
@@ -142,12 +153,15 @@ internal sealed class SystemdManager : IDisposable
             OciException refused = Refused(answer, doing);
             if (retry(answer.ErrorName)) continue;
             UnitProperty? blamed = Blamed(properties, answer);
-            if (blamed is not { Dispensable: true }) throw blamed is { Pointer.Length: > 0 } ? new OciException($"{blamed.Pointer}: {refused.Message}", refused.Errno) : refused;
+            if (blamed is not { Dispensable: true })
+                throw blamed is { Pointer.Length: > 0 } ? new OciException($"{blamed.Pointer}: {refused.Message}", refused.Errno) : refused;
             properties.Remove(blamed);
         }
     }
 
-    /// <summary>The property that an error is about: "Cannot set property X, or unknown property.", "Value specified in X is out of range".</summary>
+    /// <summary>
+    /// The property that an error is about: "Cannot set property X, or unknown property.", "Value specified in X is out of range".
+    /// </summary>
     private static UnitProperty? Blamed(List<UnitProperty> properties, BusMessage error)
     {
         if (error.ErrorName is not ("org.freedesktop.DBus.Error.PropertyReadOnly" or "org.freedesktop.DBus.Error.InvalidArgs")) return null;
@@ -175,7 +189,8 @@ internal sealed class SystemdManager : IDisposable
                 return (removed, r.String());
             }, "JobRemoved");
             if (path != job) continue;
-            if (result != "done" && doing != null) throw new OciException($"{doing}: the job ended with \"{BusConnection.OneLine(result)}\"; journalctl may tell why", Errno.EIO);
+            if (result != "done" && doing is not null)
+                throw new OciException($"{doing}: the job ended with \"{VisibleText.Line(result)}\"; journalctl may tell why", Errno.EIO);
             return;
         }
     }

@@ -5,7 +5,9 @@ using OciRuntime.Linux;
 
 namespace OciRuntime.Cgroups;
 
-/// <summary>The systemd scope that holds a container: its place by linux.cgroupsPath, which is SLICE:PREFIX:NAME with this driver.</summary>
+/// <summary>
+/// The systemd scope that holds a container: its place by linux.cgroupsPath, which is SLICE:PREFIX:NAME with this driver.
+/// </summary>
 /// <param name="Name">PREFIX-NAME.scope.</param>
 /// <param name="Slice">The slice it is in, "-.slice" for the root.</param>
 /// <param name="IsUser">It belongs to the user's own systemd.</param>
@@ -16,7 +18,8 @@ internal sealed record SystemdUnit(string Name, string Slice, bool IsUser)
 
     private const string Pointer = "/linux/cgroupsPath", ScopeSuffix = ".scope", SliceSuffix = ".slice", RootSlice = "-.slice";
 
-    private static readonly SearchValues<char> Characters = SearchValues.Create("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789:-_.\\@");
+    private static readonly SearchValues<char> Characters =
+        SearchValues.Create("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789:-_.\\@");
 
     // Of systemd, the suffix included (UNIT_NAME_MAX, with a NUL).
     private const int MaxName = 255;
@@ -26,13 +29,21 @@ internal sealed record SystemdUnit(string Name, string Slice, bool IsUser)
     public static SystemdUnit Parse(string id, string? cgroupsPath, bool isUser)
     {
         string slice = isUser ? "user.slice" : "system.slice";
-        if (string.IsNullOrEmpty(cgroupsPath)) return new SystemdUnit(Checked($"ocirun-{Escape(id)}{ScopeSuffix}", "container id"), slice, isUser);
+        if (string.IsNullOrEmpty(cgroupsPath))
+            return new SystemdUnit(Checked($"ocirun-{Escape(id)}{ScopeSuffix}", "container id"), slice, isUser);
         string[] parts = cgroupsPath.Split(':');
         // runc's words.
-        if (parts.Length != 3) throw new OciException($"{Pointer}: expected cgroupsPath to be of format \"slice:prefix:name\" for systemd cgroups, got \"{cgroupsPath}\" instead", Errno.EINVAL);
+        if (parts.Length != 3)
+        {
+            throw new OciException(
+                $"{Pointer}: expected cgroupsPath to be of format \"slice:prefix:name\" for systemd cgroups, got \"{cgroupsPath}\" instead",
+                Errno.EINVAL);
+        }
         if (parts[2].EndsWith(SliceSuffix, StringComparison.Ordinal))
         {
-            throw new OciException($"{Pointer}: \"{parts[2]}\" is the name of a slice, and processes live in scopes: systemd would not let it have any", Errno.EINVAL);
+            throw new OciException(
+                $"{Pointer}: \"{parts[2]}\" is the name of a slice, and processes live in scopes: systemd would not let it have any",
+                Errno.EINVAL);
         }
         if (parts[0].Length > 0) slice = parts[0] == "-" ? RootSlice : parts[0];
         SystemdUnit unit = new(Checked($"{parts[1]}-{parts[2]}{ScopeSuffix}", Pointer), slice, isUser);
@@ -71,7 +82,9 @@ internal sealed record SystemdUnit(string Name, string Slice, bool IsUser)
 
     private static string Checked(string name, string what) =>
         HasValidCharacters(name) ? name
-        : throw new OciException($"{what}: systemd takes no unit of the name \"{name}\": only letters, digits and : - _ . \\ @, and no more than {MaxName}", Errno.EINVAL);
+        : throw new OciException(
+        $"{what}: systemd takes no unit of the name \"{name}\": only letters, digits and : - _ . \\ @, and no more than {MaxName}",
+        Errno.EINVAL);
 
     private static bool HasValidCharacters(string name) =>
         name.Length <= MaxName && !name.AsSpan().ContainsAnyExcept(Characters);

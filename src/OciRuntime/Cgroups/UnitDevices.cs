@@ -6,14 +6,16 @@ namespace OciRuntime.Cgroups;
 
 /// <summary>Device rules in systemd's terms (systemd.resource-control(5), DeviceAllow=).</summary>
 /// <remarks>
-/// On v2 systemd attaches a program of its own, beside which ours decides, too: what it cannot express may be allowed there. On v1 it writes the same files as we do,
-/// now and at every daemon-reload; nothing more than asked for may be in its list.
+/// On v2 systemd attaches a program of its own, beside which ours decides, too: what it cannot express may be allowed there. On v1 it
+/// writes the same files as we do, now and at every daemon-reload; nothing more than asked for may be in its list.
 /// </remarks>
 internal static class UnitDevices
 {
     private const string Pointer = "/linux/resources/devices";
 
-    /// <summary>The properties for a list of rules; none where everything is allowed by default, which systemd cannot except anything from.</summary>
+    /// <summary>
+    /// The properties for a list of rules; none where everything is allowed by default, which systemd cannot except anything from.
+    /// </summary>
     public static List<UnitProperty> Properties(DeviceFilter devices, bool unified)
     {
         byte[] known = devices.DefaultAllow ? [] : Files.ReadFileAt(Files.AT_FDCWD, "/proc/devices", 1 << 20, out _) ?? [];
@@ -38,7 +40,8 @@ internal static class UnitDevices
         {
             if (!rule.Allow || Node(rule, unified, known) is not { } node) continue;
             string text = rule.KernelText;
-            allowed.Add(VariantValue.OfItems("(ss)", [VariantValue.OfText("s", node), VariantValue.OfText("s", text[(text.LastIndexOf(' ') + 1)..])]));
+            allowed.Add(VariantValue.OfItems("(ss)",
+                [VariantValue.OfText("s", node), VariantValue.OfText("s", text[(text.LastIndexOf(' ') + 1)..])]));
         }
         return
         [
@@ -69,6 +72,6 @@ internal static class UnitDevices
             uses[words[1]] = uses.GetValueOrDefault(words[1]) + 1;
             if (number == major) name = words[1];
         }
-        return name != null && uses[name] == 1 && name.AsSpan().IndexOfAny("*?[\\") < 0 ? name : null;
+        return name is not null && uses[name] == 1 && name.AsSpan().IndexOfAny("*?[\\") < 0 ? name : null;
     }
 }

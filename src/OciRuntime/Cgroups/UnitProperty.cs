@@ -8,14 +8,15 @@ namespace OciRuntime.Cgroups;
 /// <param name="Value">Its value.</param>
 /// <param name="Pointer">Where config.json asks for it, or "".</param>
 /// <param name="Dispensable">
-/// A systemd that does not know it, or not this value, can do without: the same is written to the cgroup's own files. So an older systemd is found out by
-/// what it says, not by its version.
+/// A systemd that does not know it, or not this value, can do without: the same is written to the cgroup's own files. So an older systemd
+/// is found out by what it says, not by its version.
 /// </param>
 internal sealed record UnitProperty(string Name, VariantValue Value, string Pointer = "", bool Dispensable = false)
 {
     public static UnitProperty Text(string name, string value) => new(name, VariantValue.OfText("s", value));
 
-    public static UnitProperty Flag(string name, bool value, bool dispensable = false) => new(name, VariantValue.OfNumber("b", value ? 1UL : 0), Dispensable: dispensable);
+    public static UnitProperty Flag(string name, bool value, bool dispensable = false) =>
+        new(name, VariantValue.OfNumber("b", value ? 1UL : 0), Dispensable: dispensable);
 
     /// <summary>In words, for `explain`.</summary>
     public string Describe() => $"{Name} = {Words(Value)}";

@@ -16,22 +16,56 @@ internal sealed class ContainerDump(DumpSettings settings, LaunchPreparation con
 
     private CriuSettings Criu => settings.Criu;
 
-    /// <summary>Saves it; unless it is to go on, nothing of it runs any more then.</summary>
+    /// <summary>Saves a container; unless it is to go on, nothing of it runs any more then.</summary>
+    /// <param name="settings">What is asked for.</param>
+    /// <param name="entry">The container, locked.</param>
+    /// <param name="interruption">The signals.</param>
+    /// <returns>Its journal.</returns>
+    public static ContainerState Run(DumpSettings settings, ContainerEntry entry, Interruption interruption)
+    {
+        ContainerState state = entry.ReadState();
+        ContainerStatus status = entry.Probe(state);
+        // runc's words.
+        if (status is not (ContainerStatus.Running or ContainerStatus.Paused))
+            throw new OciException($"container cannot be checkpointed in {status.Name()} state");
+        LaunchPreparation container = Reload(entry, state);
+        ExternalMount.RefuseHosts(container.Plan);
+        new ContainerDump(settings, container, state, interruption).Save(status == ContainerStatus.Paused);
+        return state;
+    }
+
+    /// <summary>The container's plan, for its mounts: from the configuration it was made from.</summary>
+    private static LaunchPreparation Reload(ContainerEntry entry, ContainerState state) => LaunchPreparation.Build(
+        new LaunchSettings
+        {
+            Verb = "checkpoint",
+            Id = entry.Id,
+            Bundle = state.Bundle,
+            Config = $"{entry.Path}/config.json",
+            OnlyExplain = true,
+            UseCgroups = state.CgroupManager != "disabled",
+            Systemd = state.CgroupManager == "systemd",
+            RootlessCgroups = state.CgroupManager == "systemd" ? state.SystemdUser : null,
+        },
+        entry.Path);
+
     /// <param name="wasPaused">It was frozen before, and stays so.</param>
-    public void Run(bool wasPaused)
+    private void Save(bool wasPaused)
     {
         CheckStatusFd();
         using ImageDirectories directories = ImageDirectories.Make(Criu);
         using UnifiedMountOptions kept = new();
-        using CriuService criu = CriuService.Start("checkpoint", [], [], interruption, PatienceMilliseconds);
+        using CriuService criu = CriuService.Start("checkpoint", [], streams: null, [], interruption, PatienceMilliseconds);
         criu.RequireFeatures(settings.PreDump, Criu.LazyPages);
-        CriuRequestType type = !settings.PreDump ? CriuRequestType.Dump : criu.HasSinglePreDump ? CriuRequestType.PreDump : CriuRequestType.OpenPreDump;
+        CriuRequestType type = !settings.PreDump ? CriuRequestType.Dump : criu.HasSinglePreDump ? CriuRequestType.PreDump
+            : CriuRequestType.OpenPreDump;
         bool done = false;
         try
         {
             criu.Work(type, Options(directories), Notified, new CriuLog(directories.LogPath, LogName));
-            int status = criu.End();
-            if (status != 0 && type != CriuRequestType.OpenPreDump) throw new OciException($"criu failed: wait status {status} after the dump; log file: {directories.LogPath}/{LogName}");
+            WaitStatus status = criu.End();
+            if (!status.Succeeded && type != CriuRequestType.OpenPreDump)
+                throw new OciException($"criu failed: {status} after the dump; log file: {directories.LogPath}/{LogName}");
             done = true;
         }
         finally
@@ -58,8 +92,8 @@ internal sealed class ContainerDump(DumpSettings settings, LaunchPreparation con
         options.SetIf(CriuOption.TcpSkipInFlight, settings.TcpSkipInFlight);
         options.SetIf(CriuOption.LinkRemap, settings.LinkRemap);
         if (settings.PageServer is { } server) options.Add(CriuOption.PageServer, server.Address, server.Port);
-        if (Criu.ParentPath != null) options.Set(CriuOption.ParentImage, Criu.ParentPath);
-        options.SetIf(CriuOption.TrackMemory, Criu.ParentPath != null);
+        if (Criu.ParentPath is not null) options.Set(CriuOption.ParentImage, Criu.ParentPath);
+        options.SetIf(CriuOption.TrackMemory, Criu.ParentPath is not null);
         if (new CgroupControl(state.CgroupDirectories).FreezerPath() is { } freezer) options.Set(CriuOption.FreezeCgroup, freezer);
         ExternalNamespaces.Dump(container.Spec, state.Init.Pid, options);
         if (settings.PreDump) return options;

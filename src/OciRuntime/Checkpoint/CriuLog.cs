@@ -16,13 +16,21 @@ internal sealed class CriuLog(string directory, string name)
     /// <summary>criu's failure as one line.</summary>
     public OciException Failure(CriuRequestType type, CriuResponse response)
     {
-        string word = type switch { CriuRequestType.Dump => "DUMP", CriuRequestType.PreDump or CriuRequestType.OpenPreDump => "PRE_DUMP", _ => "RESTORE" };
-        string errno = response.Errno == 0 ? "0" : $"{response.Errno} ({ErrnoText.Name(response.Errno)}: {ErrnoText.Describe(response.Errno)})";
+        string word = type switch
+        {
+            CriuRequestType.Dump => "DUMP",
+            CriuRequestType.PreDump or CriuRequestType.OpenPreDump => "PRE_DUMP",
+            _ => "RESTORE",
+        };
+        string errno = response.Errno == 0 ? "0"
+            : $"{response.Errno} ({ErrnoText.Name(response.Errno)}: {ErrnoText.Describe(response.Errno)})";
         string message = response.ErrorMessage.Length == 0 ? "" : $": {Clean(response.ErrorMessage)}";
         return new OciException($"criu failed: type {word} errno {errno}{message}{Reason(response.ErrorMessage)}", response.Errno);
     }
 
-    /// <summary>The log's last error, unless it has been <paramref name="said"/>, and where the rest can be read; as the end of a message.</summary>
+    /// <summary>
+    /// The log's last error, unless it has been <paramref name="said"/>, and where the rest can be read; as the end of a message.
+    /// </summary>
     public string Reason(string said = "")
     {
         string place = Files.StatAt(Files.AT_FDCWD, Path, 0, out _) < 0 ? "" : $"; log file: {Path}";

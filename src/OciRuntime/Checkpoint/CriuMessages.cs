@@ -1,8 +1,11 @@
 using System.Text;
+using OciRuntime.Protobuf;
 
 namespace OciRuntime.Checkpoint;
 
-/// <summary>criu_req_type of criu's images/rpc.proto. After an open pre-dump criu waits for more requests and complains when there is none.</summary>
+/// <summary>
+/// criu_req_type of criu's images/rpc.proto. After an open pre-dump criu waits for more requests and complains when there is none.
+/// </summary>
 internal enum CriuRequestType
 {
     Dump = 1, Restore = 2, OpenPreDump = 4, Notify = 6, FeatureCheck = 9, Version = 10, PreDump = 13,
@@ -11,10 +14,14 @@ internal enum CriuRequestType
 /// <summary>Field numbers of criu_opts in criu's images/rpc.proto, where each is explained.</summary>
 internal enum CriuOption
 {
-    ImagesDirFd = 1, Pid = 2, LeaveRunning = 3, ExtUnixSk = 4, TcpEstablished = 5, EvasiveDevices = 6, ShellJob = 7, FileLocks = 8, LogLevel = 9, LogFile = 10,
-    PageServer = 11, NotifyScripts = 12, Root = 13, ParentImage = 14, TrackMemory = 15, AutoDedup = 16, WorkDirFd = 17, LinkRemap = 18, ManageCgroups = 24,
-    CgroupRoot = 25, RestoreSibling = 26, InheritFd = 27, ManageCgroupsMode = 34, External = 37, EmptyNamespaces = 38, JoinNamespace = 39, FreezeCgroup = 44,
-    TcpSkipInFlight = 46, LazyPages = 48, OrphanPtsMaster = 50, ConfigFile = 51, TcpClose = 52, LsmProfile = 53, LsmMountContext = 63, NetworkLock = 64,
+    ImagesDirFd = 1, Pid = 2, LeaveRunning = 3, ExtUnixSk = 4, TcpEstablished = 5, EvasiveDevices = 6, ShellJob = 7, FileLocks = 8,
+    LogLevel = 9, LogFile = 10,
+    PageServer = 11, NotifyScripts = 12, Root = 13, ParentImage = 14, TrackMemory = 15, AutoDedup = 16, WorkDirFd = 17, LinkRemap = 18,
+    ManageCgroups = 24,
+    CgroupRoot = 25, RestoreSibling = 26, InheritFd = 27, ManageCgroupsMode = 34, External = 37, EmptyNamespaces = 38, JoinNamespace = 39,
+    FreezeCgroup = 44,
+    TcpSkipInFlight = 46, LazyPages = 48, OrphanPtsMaster = 50, ConfigFile = 51, TcpClose = 52, LsmProfile = 53, LsmMountContext = 63,
+    NetworkLock = 64,
 }
 
 /// <summary>A criu_opts message in the making.</summary>

@@ -1,16 +1,19 @@
 using OciRuntime.Host;
 using OciRuntime.Launch;
 using OciRuntime.Linux;
+using OciRuntime.Plan;
+using OciRuntime.Protobuf;
 
 namespace OciRuntime.Checkpoint;
 
 /// <summary>
-/// A running `criu swrk`: criu as a child that serves the requests of one SOCK_SEQPACKET connection, with notifications while it works. Disposing
-/// of it ends it.
+/// A running `criu swrk`: criu as a child that serves the requests of one SOCK_SEQPACKET connection, with notifications while it works.
+/// Disposing of it ends it.
 /// </summary>
-internal sealed unsafe class CriuService : IDisposable
+internal sealed class CriuService : IDisposable
 {
-    // The first one with all that is asked for here: another security profile, external pid namespaces, a notification when lazy pages are ready.
+    // The first one with all that is asked for here: another security profile, external pid namespaces, a notification when lazy pages are
+    // ready.
     private const int MinimumVersion = 316;
 
     // criu's messages are short. What does not fit is no message of criu's, and the kernel cuts it off (recv(2), SOCK_SEQPACKET).
@@ -44,20 +47,26 @@ internal sealed unsafe class CriuService : IDisposable
     /// <summary>Starts criu and asks for its version.</summary>
     /// <param name="verb">For the message when it is missing.</param>
     /// <param name="inherited">What criu has as descriptors 4, 5, …</param>
+    /// <param name="streams">What criu has as 0, 1 and 2; null for the caller's.</param>
     /// <param name="trees">Detached mounts for absolute paths in a mount namespace of criu's own.</param>
     /// <param name="interruption">The signals.</param>
     /// <param name="patience">How many milliseconds the current work may go on after a request to end.</param>
-    public static CriuService Start(string verb, int[] inherited, (int Tree, string Target)[] trees, Interruption interruption, int patience)
+    public static CriuService Start(string verb, int[] inherited, int[]? streams, (int Tree, string Target)[] trees,
+        Interruption interruption, int patience)
     {
         string path = ProgramPath.Find("criu")
-            ?? throw new OciException($"{verb}: \"criu\": executable file not found in $PATH: install CRIU {Words(MinimumVersion)} or newer (https://criu.org)", Errno.ENOENT);
-        int* pair = stackalloc int[2];
-        OciException.Check(Sockets.Pair(Sockets.SOCK_SEQPACKET, pair), "socketpair");
-        Fd own = new(pair[0]);
-        using Fd theirs = new(pair[1]);
+            ?? throw new OciException(
+            $"{verb}: \"criu\": executable file not found in $PATH: install CRIU {Words(MinimumVersion)} or newer (https://criu.org)",
+            Errno.ENOENT);
+        (Fd own, Fd other) = Sockets.Pair(Sockets.SOCK_SEQPACKET);
+        using Fd theirs = other;
         (int pid, Fd pidfd) = HelperProcess.Start(new CompanionProgram
         {
-            Path = path, Arguments = ["criu", "swrk", "3"], Channels = [theirs.Number, .. inherited], Trees = trees,
+            Path = path,
+            Arguments = ["criu", "swrk", "3"],
+            Channels = [theirs.Number, .. inherited],
+            Stdio = streams,
+            Trees = trees,
         });
         CriuService service = new(pid, pidfd, own, interruption, patience);
         try
@@ -84,14 +93,17 @@ internal sealed unsafe class CriuService : IDisposable
         request.Message(5, features);
         Send(request);
         CriuResponse response = Receive();
-        if (memoryTracking && !response.HasMemoryTracking) throw new OciException("--pre-dump: criu says that memory tracking (CONFIG_MEM_SOFT_DIRTY) is not to be had on this kernel");
-        if (lazyPages && !response.HasLazyPages) throw new OciException("--lazy-pages: criu says that userfaultfd is not to be had on this kernel");
+        if (memoryTracking && !response.HasMemoryTracking)
+            throw new OciException("--pre-dump: criu says that memory tracking (CONFIG_MEM_SOFT_DIRTY) is not to be had on this kernel");
+        if (lazyPages && !response.HasLazyPages)
+            throw new OciException("--lazy-pages: criu says that userfaultfd is not to be had on this kernel");
     }
 
     /// <summary>Makes a request and answers notifications until its result is there.</summary>
     /// <param name="type">Dump, PreDump or Restore.</param>
     /// <param name="options">Its options.</param>
-    /// <param name="notified">Takes each notification, with the descriptor that came along or -1, which is closed afterwards. What it throws ends the work.</param>
+    /// <param name="notified">Takes each notification, with the descriptor that came along or -1, which is closed afterwards. What it
+    /// throws ends the work.</param>
     /// <param name="log">Where criu writes why something failed.</param>
     public CriuResponse Work(CriuRequestType type, CriuOptions options, Action<CriuResponse, Fd> notified, CriuLog log)
     {
@@ -113,7 +125,8 @@ internal sealed unsafe class CriuService : IDisposable
             using Fd descriptor = new(passed);
             if (!response.Success) throw log.Failure(type, response);
             if (response.Type == type) return response;
-            if (response.Type != CriuRequestType.Notify) throw new OciException($"criu answered a request of type {(int)type} with one of type {(int)response.Type}{log.Reason()}");
+            if (response.Type != CriuRequestType.Notify)
+                throw new OciException($"criu answered a request of type {(int)type} with one of type {(int)response.Type}{log.Reason()}");
             Answer(response, descriptor, notified);
         }
     }
@@ -139,8 +152,10 @@ internal sealed unsafe class CriuService : IDisposable
     {
         Send(Request(CriuRequestType.Version, keepOpen: true));
         CriuResponse response = Receive();
-        if (response.Type != CriuRequestType.Version || !response.Success || response.Version == 0) throw new OciException("criu does not tell its version: is the \"criu\" in $PATH the one from https://criu.org?");
-        if (response.Version < MinimumVersion) throw new OciException($"ocirun needs CRIU {Words(MinimumVersion)} or newer; this is {Words(response.Version)}");
+        if (response.Type != CriuRequestType.Version || !response.Success || response.Version == 0)
+            throw new OciException("criu does not tell its version: is the \"criu\" in $PATH the one from https://criu.org?");
+        if (response.Version < MinimumVersion)
+            throw new OciException($"ocirun needs CRIU {Words(MinimumVersion)} or newer; this is {Words(response.Version)}");
         HasSinglePreDump = response.Version >= 317;
     }
 
@@ -154,8 +169,7 @@ internal sealed unsafe class CriuService : IDisposable
 
     private void Send(ProtobufWriter request, bool mayBeGone = false)
     {
-        long result;
-        fixed (byte* p = request.Written) result = Sockets.Send(_channel.Number, p, request.Written.Length);
+        long result = Sockets.Send(_channel.Number, request.Written);
         if (result >= 0 || mayBeGone) return;
         throw result is -Errno.EPIPE or -Errno.ECONNRESET ? Ended() : OciException.FromResult(result, "send a request to criu");
     }
@@ -172,8 +186,7 @@ internal sealed unsafe class CriuService : IDisposable
     {
         passed = -1;
         Await();
-        long length;
-        fixed (byte* p = _buffer) length = Sockets.Receive(_channel.Number, p, MaxMessage, out passed);
+        long length = Sockets.Receive(_channel.Number, _buffer, out passed);
         if (length is 0 or -Errno.ECONNRESET) throw Ended();
         OciException.Check(length, "receive from criu");
         try
@@ -189,19 +202,19 @@ internal sealed unsafe class CriuService : IDisposable
     }
 
     /// <summary>
-    /// Waits for a message or criu's end, on its pidfd: processes that it is restoring may still hold the other end of the connection. There is no
-    /// limit, as a big container takes its time; a request to end is one.
+    /// Waits for a message or criu's end, on its pidfd: processes that it is restoring may still hold the other end of the connection.
+    /// There is no limit, as a big container takes its time; a request to end is one.
     /// </summary>
     private void Await()
     {
-        PollFd* fds = stackalloc PollFd[3];
+        Span<PollFd> fds = stackalloc PollFd[3];
         while (true)
         {
-            fds[0] = new PollFd { Fd = _channel.Number, Events = Processes.POLLIN };
-            fds[1] = new PollFd { Fd = _pidfd.Number, Events = Processes.POLLIN };
-            fds[2] = new PollFd { Fd = _interruption.Descriptor, Events = Processes.POLLIN };
-            int left = _interrupted == null ? -1 : (int)Math.Max(0, _deadline - Environment.TickCount64);
-            long ready = Processes.Poll(fds, 3, left);
+            fds[0] = PollFd.Reading(_channel.Number);
+            fds[1] = PollFd.Reading(_pidfd.Number);
+            fds[2] = PollFd.Reading(_interruption.Descriptor);
+            int left = _interrupted is null ? -1 : (int)Math.Max(0, _deadline - Environment.TickCount64);
+            long ready = Processes.Poll(fds, left);
             OciException.Check(ready, "poll");
             if (ready == 0) throw _interrupted!;
             if (fds[0].Returned != 0) return;
@@ -217,7 +230,7 @@ internal sealed unsafe class CriuService : IDisposable
         {
             _interruption.Check();
         }
-        catch (InterruptedException e) when (_patience > 0 && _interrupted == null)
+        catch (InterruptedException e) when (_patience > 0 && _interrupted is null)
         {
             _interrupted = e;
             _deadline = Environment.TickCount64 + _patience;
@@ -226,24 +239,22 @@ internal sealed unsafe class CriuService : IDisposable
 
     private OciException Ended()
     {
-        int status = End();
-        string how = (status & 0x7f) != 0 ? $"was killed by signal {status & 0x7f}" : $"ended with exit status {status >> 8 & 0xff}";
-        return new OciException($"criu {how} before it answered");
+        WaitStatus status = End();
+        return new OciException($"criu {(status.IsKilled ? "was" : "ended with")} {status} before it answered");
     }
 
-    /// <summary>Lets criu end by itself, for a while, after closing the connection. Gives its wait status.</summary>
-    public int End()
+    /// <summary>Lets criu end by itself, for a while, after closing the connection.</summary>
+    public WaitStatus End()
     {
         _channel.Dispose();
-        if (_reaped) return 0;
-        PollFd poll = new() { Fd = _pidfd.Number, Events = Processes.POLLIN };
-        // It is a child that nobody else waits for: neither can fail.
-        if (Processes.Poll(&poll, 1, EndMilliseconds) == 0) Processes.PidFdSendSignal(_pidfd.Number, Processes.SIGKILL);
+        if (_reaped) return default;
+        // It is a child that nobody else waits for, and has not been reaped.
+        if (!Processes.AwaitReadable(_pidfd.Number, EndMilliseconds)) Processes.PidFdSendSignal(_pidfd.Number, Processes.SIGKILL);
         _reaped = true;
         // Even killed it may wait in the kernel, for a file system that the container serves.
-        if (Processes.Poll(&poll, 1, EndMilliseconds) == 0) return Processes.SIGKILL;
+        if (!Processes.AwaitReadable(_pidfd.Number, EndMilliseconds)) return WaitStatus.Killed(Processes.SIGKILL);
         // It has ended, and nobody else waits for it.
-        Processes.Wait(Pid, out int status, 0);
+        Processes.Reap(Pid, out WaitStatus status);
         return status;
     }
 

@@ -43,9 +43,7 @@ internal sealed class CriuSettings
         options.SetIf(CriuOption.LazyPages, LazyPages);
         options.SetIf(CriuOption.AutoDedup, AutoDedup);
         if (NetworkLock is { } method) options.Set(CriuOption.NetworkLock, method);
-        // As with runc: devices and addresses are whoever's who made them, or of a network namespace that is joined.
-        options.Set(CriuOption.EmptyNamespaces, (long)Linux.Processes.CLONE_NEWNET);
-        if (configFile != null) options.Set(CriuOption.ConfigFile, configFile);
+        if (configFile is not null) options.Set(CriuOption.ConfigFile, configFile);
         return options;
     }
 }

@@ -11,7 +11,7 @@ internal sealed class ImageDirectories : IDisposable
     private ImageDirectories(CriuSettings settings, Fd images)
     {
         _images = images;
-        _work = settings.WorkPath == null ? null : OpenWork(settings.WorkPath);
+        _work = settings.WorkPath is null ? null : OpenWork(settings.WorkPath);
         LogPath = settings.WorkPath ?? settings.ImagePath;
         if (settings.ParentPath is { } parent) CheckParent(settings.ImagePath, parent);
     }
@@ -23,14 +23,15 @@ internal sealed class ImageDirectories : IDisposable
     public string LogPath { get; }
 
     /// <summary>
-    /// For a dump: the directory is made where it is missing, with its parents. The files in it, with the program's memory, are for their owner only (criu makes
-    /// them so), but the root of a container's user namespace has to be able to look for one that is not there.
+    /// For a dump: the directory is made where it is missing, with its parents. The files in it, with the program's memory, are for their
+    /// owner only (criu makes them so), but the root of a container's user namespace has to be able to look for one that is not there.
     /// </summary>
     public static ImageDirectories Make(CriuSettings settings)
     {
         string path = settings.ImagePath;
         // What cannot be made, or is there already, shows when it is opened; so below.
-        for (int slash = path.IndexOf('/', 1); slash > 0; slash = path.IndexOf('/', slash + 1)) Files.MakeDirectoryAt(Files.AT_FDCWD, path[..slash], FileModes.PublicDirectory);
+        for (int slash = path.IndexOf('/', 1); slash > 0; slash = path.IndexOf('/', slash + 1))
+            Files.MakeDirectoryAt(Files.AT_FDCWD, path[..slash], FileModes.PublicDirectory);
         Files.MakeDirectoryAt(Files.AT_FDCWD, path, FileModes.PassableDirectory);
         return Open(settings);
     }
@@ -51,21 +52,24 @@ internal sealed class ImageDirectories : IDisposable
     }
 
     /// <summary>
-    /// Opens them again in the mount namespace of <paramref name="pid"/>: criu mounts things in its working directory, which has to be in its own.
+    /// Opens them again in the mount namespace of <paramref name="pid"/>: criu mounts things in its working directory, which has to be in
+    /// its own.
     /// </summary>
     public void MoveTo(int pid)
     {
         _images = Reopen(pid, _images);
-        if (_work != null) _work = Reopen(pid, _work);
+        if (_work is not null) _work = Reopen(pid, _work);
     }
 
     private static Fd Reopen(int pid, Fd directory)
     {
         using Fd old = directory;
-        string path = Files.ReadLinkAt(Files.AT_FDCWD, $"/proc/self/fd/{old.Number}", out long error) ?? throw OciException.FromResult(error, "look at the directory of the images");
-        Fd opened = new((int)OciException.Check(Files.OpenAt(Files.AT_FDCWD, $"/proc/{pid}/root{path}", Files.O_RDONLY | Files.O_DIRECTORY), $"open {path} for criu"));
+        string path = Files.PathOf(old.Number, out long error)
+            ?? throw OciException.FromResult(error, "look at the directory of the images");
+        Fd opened = Fd.Open($"/proc/{pid}/root{path}", Files.O_RDONLY | Files.O_DIRECTORY, $"open {path} for criu");
         // The path may have got another directory, or a mount, meanwhile.
-        bool same = Files.Stat(old.Number, out Statx before) >= 0 && Files.Stat(opened.Number, out Statx now) >= 0 && (before.DevMajor, before.DevMinor, before.Inode) == (now.DevMajor, now.DevMinor, now.Inode);
+        bool same = Files.Stat(old.Number, out Statx before) >= 0 && Files.Stat(opened.Number, out Statx now) >= 0
+            && before.Identity == now.Identity;
         if (same) return opened;
         opened.Dispose();
         throw new OciException($"{path} was exchanged while it was used");
@@ -75,7 +79,7 @@ internal sealed class ImageDirectories : IDisposable
     public void AddTo(CriuOptions options)
     {
         options.Set(CriuOption.ImagesDirFd, _images.Number);
-        if (_work != null) options.Set(CriuOption.WorkDirFd, _work.Number);
+        if (_work is not null) options.Set(CriuOption.WorkDirFd, _work.Number);
     }
 
     private static Fd OpenWork(string path)
@@ -86,7 +90,7 @@ internal sealed class ImageDirectories : IDisposable
     }
 
     private static Fd OpenDirectory(string path, string option) =>
-        new((int)OciException.Check(Files.OpenAt(Files.AT_FDCWD, path, Files.O_RDONLY | Files.O_DIRECTORY), $"{option} {path}"));
+        Fd.Open(path, Files.O_RDONLY | Files.O_DIRECTORY, $"{option} {path}");
 
     private void CheckParent(string image, string parent)
     {

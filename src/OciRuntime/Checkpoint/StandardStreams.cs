@@ -6,8 +6,8 @@ using OciRuntime.Linux;
 namespace OciRuntime.Checkpoint;
 
 /// <summary>
-/// Standard streams that end outside of the container: their names in criu's images, by which restore connects them with its own. They are kept in
-/// descriptors.json, as by runc and crun.
+/// Standard streams that end outside of the container: their names in criu's images, by which restore connects them with its own. They are
+/// kept in descriptors.json, as by runc and crun.
 /// </summary>
 internal static class StandardStreams
 {
@@ -25,8 +25,8 @@ internal static class StandardStreams
     }
 
     /// <summary>
-    /// "pipe:[inode]", or "file[mount:inode]" for a file or memory device (/dev/null) of a mount that the container does not have. Those criu would
-    /// refuse; other runtimes have init reopen /dev/null for its sake.
+    /// "pipe:[inode]", or "file[mount:inode]" for a file or memory device (/dev/null) of a mount that the container does not have. Those
+    /// criu would refuse; other runtimes have init reopen /dev/null for its sake.
     /// </summary>
     private static string NameOf(int pid, int fd, HashSet<ulong> mounts)
     {
@@ -35,7 +35,8 @@ internal static class StandardStreams
         long opened = Files.OpenAt(Files.AT_FDCWD, path, Files.O_PATH);
         if (opened < 0) return "";
         using Fd file = new((int)opened);
-        if (Files.Stat(file.Number, out Statx stat, Files.STATX_BASIC_STATS | Files.STATX_MNT_ID) < 0 || mounts.Contains(stat.MountId)) return "";
+        if (Files.Stat(file.Number, out Statx stat, Files.STATX_BASIC_STATS | Files.STATX_MNT_ID) < 0 || mounts.Contains(stat.MountId))
+            return "";
         bool isFile = stat.Type == Files.S_IFREG || (stat.Type == Files.S_IFCHR && stat.RdevMajor == 1);
         return isFile ? $"file[{stat.MountId:x}:{stat.Inode:x}]" : "";
     }
@@ -55,7 +56,8 @@ internal static class StandardStreams
             foreach (string name in names) w.WriteStringValue(name);
             w.WriteEndArray();
         }
-        long result = Files.WriteFileAt(imageDirectory, FileName, buffer.WrittenSpan, Files.O_WRONLY | Files.O_CREAT | Files.O_TRUNC | Files.O_NOFOLLOW, FileModes.PrivateFile);
+        long result = Files.WriteFileAt(imageDirectory, FileName, buffer.WrittenSpan, Files.O_WRONLY | Files.O_CREAT | Files.O_TRUNC
+            | Files.O_NOFOLLOW, FileModes.PrivateFile);
         OciException.Check(result, $"write {FileName}");
     }
 
@@ -64,7 +66,9 @@ internal static class StandardStreams
     public static string[] Read(ImageDirectories directories, string imagePath)
     {
         byte[] json = Files.ReadFileAt(directories.Images, FileName, MaxBytes, out long error)
-            ?? throw new OciException($"--image-path {imagePath}: {FileName}: {ErrnoText.Describe((int)-error)} ({ErrnoText.Name((int)-error)}): not the checkpoint of a container; a pre-dump cannot be restored", (int)-error);
+            ?? throw new OciException(
+            $"--image-path {imagePath}: {FileName}: {ErrnoText.Full((int)-error)}: not the checkpoint of a container; a pre-dump cannot "
+            + $"be restored", (int)-error);
         try
         {
             return Parse(json);
@@ -76,22 +80,24 @@ internal static class StandardStreams
     }
 
     /// <summary>
-    /// /dev/null for each file for which the caller's own stream cannot stand: criu sets a file's position, and pipes and terminals have none.
+    /// /dev/null for each file for which criu's own stream cannot stand: criu sets a file's position, and pipes and terminals have none.
     /// containerd, for example, restores a container without streams onto pipes.
     /// </summary>
-    public static List<(string Name, Fd Fd)> Replacements(string[] names)
+    /// <param name="names">Those of then.</param>
+    /// <param name="streams">What criu is to have as 0, 1 and 2.</param>
+    public static List<(string Name, Fd Fd)> Replacements(string[] names, int[] streams)
     {
         const int SEEK_CUR = 1;
         List<(string, Fd)> replaced = [];
         foreach (int fd in External(names))
         {
-            if (!names[fd].StartsWith("file[", StringComparison.Ordinal) || Files.Seek(fd, 0, SEEK_CUR) >= 0) continue;
-            replaced.Add((names[fd], new Fd((int)OciException.Check(Files.OpenAt(Files.AT_FDCWD, "/dev/null", Files.O_RDWR), "open /dev/null"))));
+            if (!names[fd].StartsWith("file[", StringComparison.Ordinal) || Files.Seek(streams[fd], 0, SEEK_CUR) >= 0) continue;
+            replaced.Add((names[fd], Fd.Open("/dev/null", Files.O_RDWR, "open /dev/null")));
         }
         return replaced;
     }
 
-    /// <summary>Has criu put its own streams, which are the caller's, in the place of those of then.</summary>
+    /// <summary>Has criu put its own streams in the place of those of then.</summary>
     public static void Restore(string[] names, CriuOptions options, List<(string Name, Fd Fd)> replaced)
     {
         foreach (int fd in External(names))
@@ -101,7 +107,8 @@ internal static class StandardStreams
     }
 
     // One name twice is one pipe or file twice: the first descriptor stands for it.
-    private static IEnumerable<int> External(string[] names) => Enumerable.Range(0, Math.Min(Count, names.Length)).Where(fd => Array.IndexOf(names, names[fd]) == fd
+    private static IEnumerable<int> External(string[] names) =>
+        Enumerable.Range(0, Math.Min(Count, names.Length)).Where(fd => Array.IndexOf(names, names[fd]) == fd
         && (names[fd].StartsWith("pipe:[", StringComparison.Ordinal) || names[fd].StartsWith("file[", StringComparison.Ordinal)));
 
     private static string[] Parse(byte[] json)

@@ -16,12 +16,15 @@ public ref struct ArgumentCursor(ReadOnlySpan<string> arguments)
 
     internal readonly bool AtEnd => _next >= _arguments.Length;
 
-    /// <summary>What stands behind the option within the same word and is not drawn yet: <c>=value</c>, or the remaining letters of a cluster like -dt.</summary>
+    /// <summary>
+    /// What stands behind the option within the same word and is not drawn yet: <c>=value</c>, or the remaining letters of a cluster like
+    /// -dt.
+    /// </summary>
     internal string? Tail { get; private set; }
 
     /// <summary>
-    /// True when a value glued to a short option starts with a letter. getopt reads -bundel as -b undel; a misspelt long option is the likelier
-    /// meaning, and running the wrong bundle is worse than an error. -b/run/x and -b. are beyond doubt.
+    /// True when a value glued to a short option starts with a letter. getopt reads -bundel as -b undel; a misspelt long option is the
+    /// likelier meaning, and running the wrong bundle is worse than an error. -b/run/x and -b. are beyond doubt.
     /// </summary>
     internal bool HasDubiousValue { get; private set; }
 
@@ -42,33 +45,26 @@ public ref struct ArgumentCursor(ReadOnlySpan<string> arguments)
             HasDubiousValue |= char.IsLetter(tail[0]);
             return tail[0] == '=' ? tail[1..] : tail;
         }
-
         // podman recognises this text.
         return AtEnd ? throw new UsageException($"flag needs an argument: {Spelling}") : Take();
     }
 
     /// <summary>
-    /// The value, or null when it is empty: scripts and clients that pass a variable on leave it empty to say nothing, and runc understands it so.
+    /// The value, or null when it is empty: scripts and clients that pass a variable on leave it empty to say nothing, and runc understands
+    /// it so.
     /// </summary>
     public string? Text() => Value() is { Length: > 0 } text ? text : null;
 
     /// <summary>Adds the value of an option that may be repeated, unless it is empty.</summary>
     public void AddTo(List<string> values)
     {
-        if (Text() is { } text)
-        {
-            values.Add(text);
-        }
+        if (Text() is { } text) values.Add(text);
     }
 
     /// <summary>A switch: present means true, and <c>=true</c> or <c>=false</c> are understood.</summary>
     public bool Flag()
     {
-        if (Tail is not ['=', ..])
-        {
-            return true;
-        }
-
+        if (Tail is not ['=', ..]) return true;
         string text = Tail[1..];
         Tail = null;
         return text switch
@@ -80,26 +76,27 @@ public ref struct ArgumentCursor(ReadOnlySpan<string> arguments)
         };
     }
 
-    /// <summary>A whole number that is not negative; 0 when it is empty.</summary>
-    public int Count()
+    /// <summary>A whole number that is not negative and at most <paramref name="max"/>, or null when it is empty.</summary>
+    public long? Natural(long max)
     {
-        if (Text() is not { } text)
-        {
-            return 0;
-        }
-
-        return int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out int number) ? number : throw Invalid(text, "a number of 0 or more");
+        if (Text() is not { } text) return null;
+        bool isNumber = long.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out long number) && number <= max;
+        return isNumber ? number : throw Invalid(text, "a number of 0 or more");
     }
 
     /// <summary>A whole number, or null when it is empty.</summary>
     public long? Number()
     {
-        if (Text() is not { } text)
-        {
-            return null;
-        }
+        if (Text() is not { } text) return null;
+        bool isNumber = long.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out long number);
+        return isNumber ? number : throw Invalid(text, "a number");
+    }
 
-        return long.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out long number) ? number : throw Invalid(text, "a number");
+    /// <summary>An amount of memory in bytes, -1 for no limit, or null when it is empty.</summary>
+    public long? Size()
+    {
+        if (Text() is not { } text) return null;
+        return ByteSize.TryParse(text, out long bytes) ? bytes : throw Invalid(text, "a size such as 64m, or -1");
     }
 
     /// <summary>The error for a value the option cannot take, to be thrown by the caller.</summary>

@@ -20,10 +20,14 @@ internal static class ByteSize
         if (suffix.StartsWith(" ")) suffix = suffix[1..];
         if (Factor(suffix) is not { } factor) return false;
         // Whole numbers as such: a double has only 53 bits.
-        if (long.TryParse(number, NumberStyles.None, CultureInfo.InvariantCulture, out long whole) && whole <= long.MaxValue / factor) bytes = whole * factor;
-        else if (number.Contains('.') && double.TryParse(number, NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out double part) && part * factor < long.MaxValue)
-            bytes = (long)(part * factor);
-        else return false;
+        if (long.TryParse(number, NumberStyles.None, CultureInfo.InvariantCulture, out long whole) && whole <= long.MaxValue / factor)
+        {
+            bytes = whole * factor;
+            return true;
+        }
+        bool isNumber = double.TryParse(number, NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out double part);
+        if (!isNumber || !number.Contains('.') || part * factor >= long.MaxValue) return false;
+        bytes = (long)(part * factor);
         return true;
     }
 
@@ -32,7 +36,8 @@ internal static class ByteSize
         if (suffix.IsEmpty || suffix.Equals("b", StringComparison.OrdinalIgnoreCase)) return 1;
         int power = Prefixes.IndexOf(char.ToLowerInvariant(suffix[0])) + 1;
         ReadOnlySpan<char> rest = suffix[1..];
-        bool known = rest.IsEmpty || rest.Equals("b", StringComparison.OrdinalIgnoreCase) || rest.Equals("ib", StringComparison.OrdinalIgnoreCase);
+        bool known = rest.IsEmpty || rest.Equals("b", StringComparison.OrdinalIgnoreCase)
+            || rest.Equals("ib", StringComparison.OrdinalIgnoreCase);
         return power > 0 && known ? 1L << (10 * power) : null;
     }
 }

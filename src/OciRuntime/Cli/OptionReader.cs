@@ -10,33 +10,27 @@ internal static class OptionReader
         int dashes = word[1] == '-' ? 2 : 1;
         int equals = word.IndexOf('=');
         int end = equals < 0 ? word.Length : equals;
-        if (end == dashes || word[dashes] == '-')
-        {
-            throw new UsageException($"bad flag syntax: {word}");
-        }
-
+        if (end == dashes || word[dashes] == '-') throw new UsageException($"bad flag syntax: {word}");
         a.Enter(equals < 0 ? word : word[..end], equals < 0 ? null : word[end..]);
-        return set.Accept(word[dashes..end], ref a) || (dashes == 1 && end > 2 && TryReadCluster(set, word, ref a));
+        if (set.Accept(word[dashes..end], ref a)) return true;
+        return dashes == 2 ? TryReadAbbreviated(set, word, ref a) : end > 2 && TryReadCluster(set, word, ref a);
     }
 
     /// <summary>
-    /// getopt's abbreviations, which crun has: --bun is --bundle, as long as no other option begins so. Called when there is no option of the whole
-    /// name, so that only a mistake or an abbreviation pays for reading the declarations. runc's -bundle stays exact: -bun may be a cluster.
+    /// getopt's abbreviations, which crun has: --bun is --bundle, as long as no other option begins so. Only when there is no option of the
+    /// whole name. runc's -bundle stays exact: -bun may be a cluster.
     /// </summary>
-    public static bool TryReadAbbreviated(OptionSet set, string word, OptionDescription[] declared, ref ArgumentCursor a)
+    private static bool TryReadAbbreviated(OptionSet set, string word, ref ArgumentCursor a)
     {
-        if (word[1] != '-')
-        {
-            return false;
-        }
-
         string beginning = word.Split('=')[0];
-        string[] candidates = [.. declared.Select(o => "--" + o.Long).Where(name => name.StartsWith(beginning, StringComparison.Ordinal))];
+        IEnumerable<string> names = set.DescribeOptions().Select(static o => "--" + o.Long);
+        string[] candidates = [.. names.Where(name => name.StartsWith(beginning, StringComparison.Ordinal))];
         return candidates switch
         {
             [] => false,
-            [var name] => TryRead(set, name + word[beginning.Length..], ref a),
-            [.. var others, var last] => throw new UsageException($"ambiguous flag \"{beginning}\": it may be {string.Join(", ", others)} or {last}"),
+            [string name] => TryRead(set, name + word[beginning.Length..], ref a),
+            [.. string[] others, string last] =>
+                throw new UsageException($"ambiguous flag \"{beginning}\": it may be {string.Join(", ", others)} or {last}"),
         };
     }
 
@@ -47,17 +41,9 @@ internal static class OptionReader
         {
             string? tail = i + 1 == word.Length ? null : word[(i + 1)..];
             a.Enter($"-{word[i]}", tail);
-            if (!set.Accept(word[i].ToString(), ref a) || a.HasDubiousValue)
-            {
-                return false;
-            }
-
-            if (a.Tail is null)
-            {
-                return true;
-            }
+            if (!set.Accept(word[i].ToString(), ref a) || a.HasDubiousValue) return false;
+            if (a.Tail is null) return true;
         }
-
         return true;
     }
 }

@@ -11,17 +11,15 @@ public static class Output
     public const int StandardOutput = 1;
     public const int StandardError = 2;
 
-    /// <summary>Writes to standard output. Throws <see cref="IOException"/> when that fails: a truncated document must not look like success.</summary>
+    /// <summary>Writes to standard output.</summary>
+    /// <exception cref="IOException">That fails: a truncated document must not look like success.</exception>
     public static void Write(string text) => Write(Encoding.UTF8.GetBytes(text));
 
     /// <inheritdoc cref="Write(string)"/>
     public static void Write(ReadOnlySpan<byte> utf8)
     {
         int errno = WriteAll(StandardOutput, utf8);
-        if (errno != 0)
-        {
-            throw new IOException($"write standard output: {ErrnoText.Describe(errno)}");
-        }
+        if (errno != 0) throw new IOException($"write standard output: {ErrnoText.Describe(errno)}");
     }
 
     /// <summary>Writes to standard error. A failure is ignored: there is nobody left to tell.</summary>

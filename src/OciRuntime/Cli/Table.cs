@@ -21,22 +21,13 @@ public sealed class Table(params string[] header)
         int last = _rows[0].Length - 1;
         // Once for all rows: a host may have ten thousand containers.
         int[] widths = new int[last];
-        for (int column = 0; column < last; column++)
-        {
-            widths[column] = WidthOf(column);
-        }
-
+        for (int column = 0; column < last; column++) widths[column] = WidthOf(column);
         StringBuilder text = new();
         foreach (string[] row in _rows)
         {
-            for (int column = 0; column < last; column++)
-            {
-                text.Append(row[column]).Append(' ', widths[column] - Letters(row[column]));
-            }
-
+            for (int column = 0; column < last; column++) text.Append(row[column]).Append(' ', widths[column] - Letters(row[column]));
             text.Append(row[last]).Append('\n');
         }
-
         return text.ToString();
     }
 
@@ -46,11 +37,7 @@ public sealed class Table(params string[] header)
     private static int Letters(string text)
     {
         int count = 0;
-        foreach (Rune _ in text.EnumerateRunes())
-        {
-            count++;
-        }
-
+        foreach (Rune _ in text.EnumerateRunes()) count++;
         return count;
     }
 }

@@ -4,33 +4,31 @@ namespace OciRuntime.Cli;
 internal static class UnknownNames
 {
     public static UsageException Verb(string name) =>
-        new($"unknown command \"{name}\"{DidYouMean(name, Verbs.All.Select(v => v.Name), "")}");
+        new($"unknown command \"{name}\"{DidYouMean(name, Verbs.All.Select(static v => v.VerbName), "")}");
 
     public static UsageException GlobalOption(string word)
     {
         string name = BareName(word);
-        foreach (VerbDefinition verb in Verbs.All)
+        if (Array.Find(Verbs.All, v => HasOption(v, name)) is { } verb)
         {
-            if (HasOption(VerbDescription.OptionsOf(verb.OptionsType), name))
-            {
-                return new($"unknown global flag \"{Dashed(word)}\"; it belongs after the command, as in \"{CommandLineReader.ProgramName} {verb.Name} {Dashed(word)}\"");
-            }
+            string example = $"{CommandLineReader.ProgramName} {verb.VerbName} {Dashed(word)}";
+            return new($"unknown global flag \"{Dashed(word)}\"; it belongs after the command, as in \"{example}\"");
         }
-
-        return new($"unknown global flag \"{Dashed(word)}\"{DidYouMean(name, VisibleNames(VerbDescription.GlobalOptions()), "--")}");
+        return new($"unknown global flag \"{Dashed(word)}\"{DidYouMean(name, VisibleNames(new GlobalOptions()), "--")}");
     }
 
-    public static UsageException VerbOption(VerbDefinition verb, string word)
+    public static UsageException VerbOption(VerbOptions verb, string word)
     {
         string name = BareName(word);
-        return new(HasOption(VerbDescription.GlobalOptions(), name)
-            ? $"unknown flag \"{Dashed(word)}\" for \"{verb.Name}\"; it is a global flag and belongs before the command"
-            : $"unknown flag \"{Dashed(word)}\" for \"{verb.Name}\"{DidYouMean(name, VisibleNames(VerbDescription.OptionsOf(verb.OptionsType)), "--")}");
+        bool isGlobal = HasOption(new GlobalOptions(), name);
+        string hint = isGlobal ? "; it is a global flag and belongs before the command" : DidYouMean(name, VisibleNames(verb), "--");
+        return new($"unknown flag \"{Dashed(word)}\" for \"{verb.VerbName}\"{hint}");
     }
 
-    private static bool HasOption(OptionDescription[] options, string name) => Array.Exists(options, o => o.Long == name);
+    private static bool HasOption(OptionSet set, string name) => Array.Exists(set.DescribeOptions(), o => o.Long == name);
 
-    private static IEnumerable<string> VisibleNames(OptionDescription[] options) => options.Where(o => !o.Hidden).Select(o => o.Long);
+    private static IEnumerable<string> VisibleNames(OptionSet set) =>
+        set.DescribeOptions().Where(static o => !o.Hidden).Select(static o => o.Long);
 
     private static string Dashed(string word) => word.Split('=')[0];
 
@@ -38,8 +36,9 @@ internal static class UnknownNames
 
     private static string DidYouMean(string name, IEnumerable<string> candidates, string prefix)
     {
-        string? best = candidates.Select(c => (Name: c, Distance: EditDistance(name, c))).Where(c => c.Distance <= Math.Max(1, name.Length / 3))
-            .OrderBy(c => c.Distance).Select(c => c.Name).FirstOrDefault();
+        string? best = candidates.Select(c => (Name: c, Distance: EditDistance(name, c)))
+            .Where(c => c.Distance <= Math.Max(1, name.Length / 3))
+            .OrderBy(static c => c.Distance).Select(static c => c.Name).FirstOrDefault();
         return best is null ? "" : $"; did you mean \"{prefix}{best}\"?";
     }
 
@@ -54,13 +53,9 @@ internal static class UnknownNames
                 d[i, j] = i == 0 || j == 0
                     ? i + j
                     : Math.Min(Math.Min(d[i - 1, j] + 1, d[i, j - 1] + 1), d[i - 1, j - 1] + (a[i - 1] == b[j - 1] ? 0 : 1));
-                if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
-                {
-                    d[i, j] = Math.Min(d[i, j], d[i - 2, j - 2] + 1);
-                }
+                if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1]) d[i, j] = Math.Min(d[i, j], d[i - 2, j - 2] + 1);
             }
         }
-
         return d[a.Length, b.Length];
     }
 }

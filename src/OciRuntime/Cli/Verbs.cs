@@ -1,46 +1,14 @@
 namespace OciRuntime.Cli;
 
-/// <summary>The commands of this program, in the order the help lists them. A new command is a new options class and one line here.</summary>
-public static class Verbs
+/// <summary>The commands of this program: the classes with a <c>[Verb]</c>.</summary>
+public static partial class Verbs
 {
-    public static VerbDefinition[] All { get; } =
-    [
-        VerbDefinition.Of<CreateOptions>("create"),
-        VerbDefinition.Of<StartOptions>("start"),
-        VerbDefinition.Of<RunOptions>("run"),
-        VerbDefinition.Of<ExecOptions>("exec"),
-        VerbDefinition.Of<StateOptions>("state"),
-        VerbDefinition.Of<ListOptions>("list"),
-        VerbDefinition.Of<KillOptions>("kill"),
-        VerbDefinition.Of<DeleteOptions>("delete"),
-        VerbDefinition.Of<PauseOptions>("pause"),
-        VerbDefinition.Of<ResumeOptions>("resume"),
-        VerbDefinition.Of<PsOptions>("ps"),
-        VerbDefinition.Of<UpdateOptions>("update"),
-        VerbDefinition.Of<EventsOptions>("events"),
-        VerbDefinition.Of<TopOptions>("top"),
-        VerbDefinition.Of<MountsOptions>("mounts"),
-        VerbDefinition.Of<CheckpointOptions>("checkpoint"),
-        VerbDefinition.Of<RestoreOptions>("restore"),
-        VerbDefinition.Of<SpecOptions>("spec"),
-        VerbDefinition.Of<ExplainOptions>("explain"),
-        VerbDefinition.Of<FeaturesOptions>("features"),
-        VerbDefinition.Of<SetupOptions>("setup"),
-        VerbDefinition.Of<HelpOptions>("help"),
-        VerbDefinition.Of<ManOptions>("man"),
-        VerbDefinition.Of<CompletionOptions>("completion"),
-    ];
+    /// <summary>All of them, with nothing read yet, in the order the help lists them.</summary>
+    public static partial VerbOptions[] All { get; }
 
-    public static VerbDefinition? Find(string name)
-    {
-        foreach (VerbDefinition verb in All)
-        {
-            if (verb.Name == name)
-            {
-                return verb;
-            }
-        }
+    /// <summary>A new one, or null when there is no such command.</summary>
+    public static partial VerbOptions? Find(string name);
 
-        return null;
-    }
+    /// <exception cref="UsageException">There is no such command.</exception>
+    public static VerbOptions Named(string name) => Find(name) ?? throw UnknownNames.Verb(name);
 }

@@ -33,7 +33,8 @@ internal static class CriuCommandLine
     private static void CheckEmptyNamespaces(CriuVerbOptions o)
     {
         // runc's words.
-        if (o.EmptyNs.Find(static n => n != "network") is { } other) throw new OciException($"namespace \"{other}\" is not supported", Errno.EINVAL);
+        if (o.EmptyNs.Find(static n => n != "network") is { } other)
+            throw new OciException($"namespace \"{other}\" is not supported", Errno.EINVAL);
     }
 
     /// <summary>criu works for root only, or tries to; as with runc that is said and not forbidden.</summary>
@@ -46,13 +47,15 @@ internal static class CriuCommandLine
     /// <exception cref="OciException">It is something else.</exception>
     public static (string Address, int Port)? PageServer(string? text)
     {
-        if (text == null) return null;
+        if (text is null) return null;
         int colon = text.LastIndexOf(':');
         string address = colon < 0 ? "" : text[..colon];
         if (address is ['[', .., ']']) address = address[1..^1];
         else if (address.Contains(':')) address = "";
-        bool isPort = int.TryParse(text.AsSpan(colon + 1), NumberStyles.None, CultureInfo.InvariantCulture, out int port) && port is > 0 and < 65536;
-        return address.Length > 0 && isPort ? (address, port) : throw new OciException($"--page-server {text}: use ADDRESS:PORT", Errno.EINVAL);
+        bool isPort = int.TryParse(text.AsSpan(colon + 1), NumberStyles.None, CultureInfo.InvariantCulture, out int port)
+            && port is > 0 and < 65536;
+        return address.Length > 0 && isPort ? (address, port)
+            : throw new OciException($"--page-server {text}: use ADDRESS:PORT", Errno.EINVAL);
     }
 
     // go-runc's callers pass what they do not use as an empty text.

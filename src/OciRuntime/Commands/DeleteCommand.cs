@@ -17,8 +17,9 @@ internal static class DeleteCommand
 
     private static void Delete(GlobalOptions g, ContainerStore store, string id, bool force)
     {
+        Timeline.Phase("open the container, take its lock, look at it");
         using ContainerEntry? entry = store.TryOpen(id);
-        if (entry == null || !entry.TryAcquire("delete", ContainerLock.DefaultWaitMilliseconds))
+        if (entry is null || !entry.TryAcquire("delete", ContainerLock.DefaultWaitMilliseconds))
         {
             // containerd forces after every normal delete, podman after every failed create: there is nothing wrong with nothing.
             if (force) return;
@@ -26,7 +27,7 @@ internal static class DeleteCommand
         }
 
         ContainerState? state = ReadState(g, entry, force);
-        if (state == null)
+        if (state is null)
         {
             // A create, or a delete, that was killed when there was no journal (yet, or any more): all that is left is the directory.
             entry.Remove();
@@ -37,14 +38,10 @@ internal static class DeleteCommand
         ContainerStatus status = entry.Probe(state);
         // The creator holds the lock for as long as it works. Whoever gets here while it lives has met one that has lost its way.
         if (status == ContainerStatus.Creating && state.Creator.IsAlive())
-        {
             throw new OciException($"container {id} is busy: held by pid {state.Creator.Pid} (create)", Errno.EBUSY);
-        }
         // What a killed creator leaves ends with it, which may take a moment: it never was a container that runs.
         if (!force && status is not (ContainerStatus.Stopped or ContainerStatus.Created or ContainerStatus.Creating))
-        {
             throw new OciException($"cannot delete container {id} that is not stopped: {status.Name()}");
-        }
         ContainerTeardown.Run(entry, state, journal => PoststopHooks.Run(g, journal));
     }
 

@@ -12,11 +12,12 @@ internal static class EventsCommand
 {
     public static int Run(GlobalOptions g, EventsOptions o)
     {
-        long interval = Milliseconds(o.Interval);
+        long interval = GoDuration.Interval(o.Interval);
         using ContainerEntry entry = new ContainerStore(StateRoot.Resolve(g.Root)).Open(o.Id);
         ContainerState state = entry.ReadState();
         // runc's words.
-        if (entry.Probe(state) is ContainerStatus.Stopped or ContainerStatus.Creating) throw new OciException($"container with id {o.Id} is not running");
+        if (entry.Probe(state) is ContainerStatus.Stopped or ContainerStatus.Creating)
+            throw new OciException($"container with id {o.Id} is not running");
         using StatsSource source = new(OwnCgroup.Of(state).Paths);
         string? resctrl = FullMounts.Resctrl();
         if (o.Stats) Print(state, source, resctrl);
@@ -24,41 +25,33 @@ internal static class EventsCommand
         return ExitCodes.Success;
     }
 
-    private static long Milliseconds(string interval)
-    {
-        if (!GoDuration.TryParse(interval, out long milliseconds)) throw new UsageException($"invalid value \"{interval}\" for flag --interval: expected a duration such as 5s");
-        // runc's words.
-        return milliseconds > 0 ? milliseconds : throw new UsageException("duration interval must be greater than 0");
-    }
-
     private static void Print(ContainerState state, StatsSource source, string? resctrl)
     {
         int pid = state.Init.Pid;
         List<NetworkCounters> network = NetworkCounters.Of(pid);
-        ResctrlStats? rdt = resctrl != null && Resctrl.GroupOf(resctrl, pid) is { } group ? ResctrlStats.Read(resctrl, group, state.Id) : null;
+        string? group = resctrl is null ? null : Resctrl.GroupOf(resctrl, pid);
+        ResctrlStats? rdt = group is null ? null : ResctrlStats.Read(resctrl!, group, state.Id);
         Output.Write(StatsRecord.Stats(state.Id, source.Read(), network, rdt));
     }
 
     /// <summary>Until the first process ends. The first record comes after one interval, as in runc.</summary>
-    private static unsafe void Stream(ContainerState state, StatsSource source, string? resctrl, long interval)
+    private static void Stream(ContainerState state, StatsSource source, string? resctrl, long interval)
     {
         // Blocked before the runtime started when a container has the name of a verb that reads them from a descriptor (Native/seal.c).
         Processes.SetSignalMask(Processes.SIG_SETMASK, 0, out _);
         long opened = state.Init.OpenPidFd();
         if (opened == -Errno.ESRCH) return;
-        using Fd init = new((int)OciException.Check(opened, $"open process {state.Init.Pid}"));
+        using Fd init = Fd.Of(opened, $"open process {state.Init.Pid}");
         using OomWatch? oom = OomWatch.Open(source);
-        PollFd* fds = stackalloc PollFd[2];
+        Span<PollFd> fds = stackalloc PollFd[2];
         long next = Processes.Milliseconds() + interval;
         while (true)
         {
-            fds[0] = new PollFd { Fd = init.Number, Events = Processes.POLLIN };
+            fds[0] = PollFd.Reading(init.Number);
             fds[1] = new PollFd { Fd = oom?.Descriptor ?? -1, Events = oom?.PollEvents ?? 0 };
-            long ready = Processes.Poll(fds, 2, (int)Math.Clamp(next - Processes.Milliseconds(), 0, int.MaxValue));
-            if (ready == -Errno.EINTR) continue;
-            OciException.Check(ready, "poll");
+            long ready = OciException.Check(Processes.Poll(fds, (int)Math.Clamp(next - Processes.Milliseconds(), 0, int.MaxValue)), "poll");
             // Also when the process has ended: it may be the one that was killed.
-            if (oom != null && ready > 0 && oom.Take()) Output.Write(StatsRecord.Oom(state.Id));
+            if (oom is not null && ready > 0 && oom.Take()) Output.Write(StatsRecord.Oom(state.Id));
             if (fds[0].Returned != 0) return;
             if (Processes.Milliseconds() < next) continue;
             Print(state, source, resctrl);

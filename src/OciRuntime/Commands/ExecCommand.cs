@@ -11,6 +11,7 @@ internal static class ExecCommand
 {
     public static int Run(GlobalOptions g, ExecOptions o)
     {
+        Timeline.Phase("claim descriptors and signals, open the container");
         PreservedFds preserved = PreservedFds.Claim(o.PreserveFds);
         using Interruption interruption = new();
         ContainerStore store = new(StateRoot.Resolve(g.Root));
@@ -20,30 +21,46 @@ internal static class ExecCommand
         ContainerStatus status = entry.Probe(state);
         Check(status, o.IgnorePaused);
         RuntimeSpec spec = SpecLoader.Reload(entry);
-        spec.Process = ExecProcess.Build(o, spec.Process!);
-        CheckTerminal(spec.Process.Terminal, o);
+        ExecProcess changes = Changes(o);
+        spec.Process = changes.Build(spec.Process!);
+        if (ConsoleSocket.Mistake(spec.Process.Terminal, o.Detach, o.ConsoleSocket) is { } mistake) throw new OciException(mistake);
         ExecSettings settings = new()
         {
-            ConsoleSocket = o.ConsoleSocket, PidfdSocket = o.PidfdSocket, Preserved = preserved, SubCgroups = o.Cgroups, Paused = status == ContainerStatus.Paused,
+            ConsoleSocket = o.ConsoleSocket,
+            PidfdSocket = o.PidfdSocket,
+            Preserved = preserved,
+            SubCgroups = o.Cgroups,
+            Paused = status == ContainerStatus.Paused,
+            HasOtherRights = changes.HasOtherRights,
         };
         using ExecLaunch launch = new(settings, spec, entry, state, interruption);
-        launch.Run(message => Report(g, LogLevel.Warning, message), message => Report(g, LogLevel.Debug, message));
-        if (o.PidFile != null) WritePidFile(o.PidFile, launch.Child!);
+        launch.Run(message => Logger.Warn(g, message), Logger.Tracer(g));
+        if (o.PidFile is not null) WritePidFile(o.PidFile, launch.Child!);
         return o.Detach ? ExitCodes.Success : Wait(launch, interruption);
     }
+
+    private static ExecProcess Changes(ExecOptions o) => new()
+    {
+        File = o.Process,
+        Args = o.Command,
+        Env = o.Env,
+        Terminal = o.Tty,
+        Cwd = o.Cwd,
+        User = o.User,
+        AdditionalGids = o.AdditionalGids,
+        Capabilities = o.Capabilities,
+        NoNewPrivileges = o.NoNewPrivs,
+        ApparmorProfile = o.Apparmor,
+        SelinuxLabel = o.ProcessLabel,
+    };
 
     private static void Check(ContainerStatus status, bool ignorePaused)
     {
         // runc's words, which clients know.
         if (status == ContainerStatus.Stopped) throw new OciException("cannot exec in a stopped container");
         if (status == ContainerStatus.Creating) throw new OciException("cannot exec in a container that is being created");
-        if (status == ContainerStatus.Paused && !ignorePaused) throw new OciException("cannot exec in a paused container (use --ignore-paused to override)");
-    }
-
-    private static void CheckTerminal(bool terminal, ExecOptions o)
-    {
-        if (terminal && o.Detach && o.ConsoleSocket == null) throw new OciException("cannot allocate tty if ocirun will detach without setting console socket: pass --console-socket PATH");
-        if (o.ConsoleSocket != null && !(terminal && o.Detach)) throw new OciException($"--console-socket {o.ConsoleSocket}: cannot use console socket if ocirun will not detach or allocate tty");
+        if (status == ContainerStatus.Paused && !ignorePaused)
+            throw new OciException("cannot exec in a paused container (use --ignore-paused to override)");
     }
 
     /// <summary>Only now: a pid file that is left by a failure makes conmon report success.</summary>
@@ -62,15 +79,8 @@ internal static class ExecCommand
 
     private static int Wait(ExecLaunch launch, Interruption interruption)
     {
-        using TerminalRelay? terminal = launch.Terminal == null ? null : new TerminalRelay(launch.Terminal.Number);
+        Timeline.Phase("wait for the program's end");
+        using TerminalRelay? terminal = launch.Terminal is null ? null : new TerminalRelay(launch.Terminal.Number);
         return ExitCodes.ForStatus(new ForegroundSession(launch.Child!.Pid, launch.Child.PidFd, interruption, terminal, null).Wait());
-    }
-
-    private static void Report(GlobalOptions g, LogLevel level, string message)
-    {
-        if (g.LogLevel < level && !g.Debug) return;
-        using Logger log = Logger.Open(g);
-        if (level == LogLevel.Warning) log.Warning(message);
-        else log.Debug(message);
     }
 }

@@ -1,22 +1,23 @@
 using OciRuntime.Cli;
 using OciRuntime.Launch;
 using OciRuntime.Linux;
+using OciRuntime.Spec;
 using OciRuntime.State;
 
 namespace OciRuntime.Commands;
 
-/// <summary>What create and run share: from the command line to a launched container.</summary>
+/// <summary>What create, run and restore share: from the command line to a launched container, and in the foreground to its end.</summary>
 internal sealed class LaunchSession : IDisposable
 {
     private readonly GlobalOptions _globals;
     private readonly LaunchSettings _settings;
     private readonly ContainerStore _store;
     private readonly PreservedFds _preserved;
-    private ContainerEntry? _entry;
-    private ContainerLaunch? _launch;
+    private LaunchContext? _context;
 
     public LaunchSession(GlobalOptions globals, LaunchSettings settings)
     {
+        Timeline.Phase("claim descriptors and signals");
         _preserved = PreservedFds.Claim(settings.PreserveFds);
         _globals = globals;
         _settings = settings;
@@ -24,7 +25,9 @@ internal sealed class LaunchSession : IDisposable
         Interruption = new Interruption();
     }
 
-    public Interruption Interruption { get; }
+    private Interruption Interruption { get; }
+
+    private LaunchContext Context => _context!;
 
     /// <summary>The command line of create, run or explain.</summary>
     public static LaunchSettings Settings(GlobalOptions g, BundleOptions o, string verb, bool waitForStart, bool detached, bool keep)
@@ -45,48 +48,63 @@ internal sealed class LaunchSession : IDisposable
             WaitForStart = waitForStart,
             Detached = detached,
             Keep = keep,
-            OnlyExplain = create == null,
+            OnlyExplain = create is null,
             UseCgroups = g.CgroupManager != CgroupManager.Disabled,
             Systemd = IsSystemd(g),
             RootlessCgroups = RootlessCgroups(g),
         };
     }
 
-    internal static bool? RootlessCgroups(GlobalOptions g) => g.Rootless switch { RootlessMode.True => true, RootlessMode.False => false, _ => null };
+    internal static bool? RootlessCgroups(GlobalOptions g) =>
+        g.Rootless switch { RootlessMode.True => true, RootlessMode.False => false, _ => null };
 
-    internal static bool IsSystemd(GlobalOptions g) => g.CgroupManager == CgroupManager.Systemd || (g.SystemdCgroup && g.CgroupManager == null);
+    internal static bool IsSystemd(GlobalOptions g) =>
+        g.CgroupManager == CgroupManager.Systemd || (g.SystemdCgroup && g.CgroupManager is null);
 
-    /// <summary>Checks everything that can be checked, claims the ID, launches.</summary>
-    public ContainerLaunch Launch()
+    /// <summary>Checks everything that can be checked.</summary>
+    public LaunchPreparation Prepare()
     {
         ContainerId.Validate(_settings.Id);
-        LaunchPreparation preparation = LaunchPreparation.Build(_settings, $"{_store.Root.Path}/{_settings.Id}");
-        foreach (string warning in preparation.Warnings) Warn(warning);
-        _entry = _store.Claim(_settings.Id, _settings.Verb, (entry, state) => ContainerTeardown.Undo(entry, state, RunPoststop));
-        try
-        {
-            _launch = new ContainerLaunch(preparation, _preserved, _entry, Interruption, Debug);
-        }
-        catch
-        {
-            _entry.Remove();
-            throw;
-        }
-        _launch.Run(Warn);
-        OrEnd(Complete);
-        return _launch;
+        return LaunchPreparation.Build(_settings, $"{_store.Root.Path}/{_settings.Id}");
     }
 
-    /// <summary>For `run --detach`: waits until the program says that it is ready, if somebody wants to know. Others may use the container meanwhile.</summary>
+    /// <summary>From here on failures are undone.</summary>
+    public LaunchContext Begin(LaunchPreparation preparation)
+    {
+        foreach (string warning in preparation.Warnings) Warn(warning);
+        bool isDebug = _globals.LogLevel >= LogLevel.Debug || _globals.Debug;
+        if (isDebug) Debug($"prepared, with {Digits.Of(GC.GetAllocatedBytesForCurrentThread())} bytes of the heap taken so far");
+        return _context = new LaunchContext(preparation, _store, Interruption, Warn, isDebug ? Debug : null) { Preserved = _preserved };
+    }
+
+    /// <summary>Makes the container; with `create` it waits for `start`, else its program runs.</summary>
+    public void Launch()
+    {
+        new ContainerLaunch(Begin(Prepare())).Run();
+        Complete(_settings.WaitForStart ? [] : Context.State.Poststart);
+    }
+
+    /// <summary>What comes after the launch. The pid file is last: one that is left by a failure makes conmon report success.</summary>
+    public void Complete(Hook[] poststart) => Context.OrUndo(() =>
+    {
+        new HookRunner(Context.State, Interruption).Run("poststart", poststart, ContainerStatus.Running);
+        Timeline.Phase("finish");
+        if (_settings.PidFile is not null) PidFile.Write(_settings.PidFile, Context.State.Init.Pid);
+    });
+
+    /// <summary>
+    /// For `run --detach`: waits until the program says that it is ready, if somebody wants to know. Others may use the container
+    /// meanwhile.
+    /// </summary>
     public void AwaitReadiness()
     {
-        if (_launch!.Notify is not { } notify) return;
-        Unlock();
+        if (Context.Notify is not { } notify) return;
+        Context.Entry.Unlock();
         try
         {
-            OrEnd(() => notify.Relay(_launch.Child!.PidFd.Number, _launch.Child.Pid, Interruption));
+            Context.OrUndo(() => notify.Relay(Context.PidFd.Number, Context.State.Init.Pid, Interruption));
         }
-        catch when (_settings.PidFile != null)
+        catch when (_settings.PidFile is not null)
         {
             // The failure that led here is the one to tell.
             Files.UnlinkAt(Files.AT_FDCWD, _settings.PidFile);
@@ -94,51 +112,33 @@ internal sealed class LaunchSession : IDisposable
         }
     }
 
-    /// <summary>What comes after the launch. The pid file is last: one that is left by a failure makes conmon report success.</summary>
-    private void Complete()
+    /// <summary>
+    /// In the foreground: waits for the program's end, removes the container unless it is to be kept, and gives the exit code.
+    /// </summary>
+    public int Wait()
     {
-        if (!_settings.WaitForStart) new HookRunner(_launch!.State, Interruption).Run("poststart", _launch.State.Poststart, ContainerStatus.Running);
-        if (_settings.PidFile != null) PidFile.Write(_settings.PidFile, _launch!.Child!.Pid);
-    }
-
-    /// <summary>A failure ends the container (runtime-spec runtime.md, "Lifecycle", for poststart hooks).</summary>
-    private void OrEnd(Action work)
-    {
-        try
+        Timeline.Phase("wait for the program's end");
+        Context.Entry.Unlock();
+        WaitStatus status;
+        using (TerminalRelay? terminal = Context.Terminal is null ? null : new TerminalRelay(Context.Terminal.Number))
         {
-            work();
+            status = new ForegroundSession(Context.State.Init.Pid, Context.PidFd, Interruption, terminal, Context.Notify).Wait();
         }
-        catch
-        {
-            _launch!.Child!.Kill();
-            if (_entry!.Lock != null || _entry.TryAcquire(_settings.Verb, ContainerLock.DefaultWaitMilliseconds)) ContainerTeardown.Run(_entry, _launch.State, RunPoststop);
-            throw;
-        }
+        if (!_settings.Keep) Context.Delete();
+        return ExitCodes.ForStatus(status);
     }
-
-    public void Unlock() => _entry!.Lock?.Dispose();
-
-    /// <summary>Removes the ended container, unless somebody else already did.</summary>
-    public void Delete()
-    {
-        if (_entry!.TryAcquire("run", ContainerLock.DefaultWaitMilliseconds)) ContainerTeardown.Run(_entry, _launch!.State, RunPoststop);
-    }
-
-    private void RunPoststop(ContainerState state) => HookRunner.RunPoststop(state, Warn);
 
     private void Warn(string message) => Logger.Warn(_globals, message);
 
     private void Debug(string message)
     {
-        if (_globals.LogLevel < LogLevel.Debug && !_globals.Debug) return;
         using Logger log = Logger.Open(_globals);
         log.Debug(message);
     }
 
     public void Dispose()
     {
-        _launch?.Dispose();
-        _entry?.Dispose();
+        _context?.Dispose();
         Interruption.Dispose();
     }
 }

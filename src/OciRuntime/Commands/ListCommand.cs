@@ -11,44 +11,51 @@ namespace OciRuntime.Commands;
 /// <summary><c>ocirun list</c>. One container that cannot be read does not hide the others.</summary>
 internal static class ListCommand
 {
+    // Annotations of thousands of containers are more than the heap has room for: what is read is written before there is too much of it.
+    private const int ChunkBytes = 64 << 10;
+
     // State is null when the journal cannot be understood; then Problem tells why.
     private sealed record Row(string Id, ContainerState? State, ContainerStatus Status, string Owner, string Problem);
 
     public static int Run(GlobalOptions g, ListOptions o)
     {
-        Output.Write(Render(new ContainerStore(StateRoot.Resolve(g.Root)), o));
+        Render(new ContainerStore(StateRoot.Resolve(g.Root)), o, Output.Write);
         return ExitCodes.Success;
     }
 
-    internal static string Render(ContainerStore store, ListOptions o)
+    /// <param name="store">The containers.</param>
+    /// <param name="o">What is wanted of them.</param>
+    /// <param name="write">Takes the text, in one piece or several.</param>
+    internal static void Render(ContainerStore store, ListOptions o, Action<string> write)
     {
         List<string> ids = store.List();
-        if (o.Quiet) return Ids(store, ids);
-        List<Row> rows = Read(store, ids);
-        return o.Format == ListFormat.Json ? Json(rows) : Columns(rows);
+        if (o.Quiet) write(Ids(store, ids));
+        else if (o.Format == ListFormat.Json) Json(Rows(store, ids), write);
+        else write(Columns(Rows(store, ids)));
     }
 
-    private static List<Row> Read(ContainerStore store, List<string> ids)
+    /// <summary>One after the other: who is done with a row lets it go.</summary>
+    private static IEnumerable<Row> Rows(ContainerStore store, List<string> ids)
     {
-        List<Row> rows = new(ids.Count);
         OwnerNames owners = new();
-        foreach (string id in ids)
+        foreach (string id in ids) if (Look(store, id, owners) is { } row) yield return row;
+    }
+
+    private static Row? Look(ContainerStore store, string id, OwnerNames owners)
+    {
+        string owner = "";
+        try
         {
-            string owner = "";
-            try
-            {
-                using ContainerEntry? entry = store.TryOpen(id);
-                if (entry == null) continue; // Deleted since the directory was read.
-                owner = owners.Of(entry);
-                if (entry.TryReadState() is { } state) rows.Add(new Row(id, state, entry.Probe(state), owner, ""));
-                // Without a journal a container is about to come or to go; runc leaves it out as well.
-            }
-            catch (OciException e)
-            {
-                rows.Add(new Row(id, null, default, owner, e.Message));
-            }
+            using ContainerEntry? entry = store.TryOpen(id);
+            if (entry is null) return null; // Deleted since the directory was read.
+            owner = owners.Of(entry);
+            // Without a journal a container is about to come or to go; runc leaves it out as well.
+            return entry.TryReadState() is { } state ? new Row(id, state, entry.Probe(state), owner, "") : null;
         }
-        return rows;
+        catch (OciException e)
+        {
+            return new Row(id, null, default, owner, e.Message);
+        }
     }
 
     private static string Ids(ContainerStore store, List<string> ids)
@@ -62,7 +69,7 @@ internal static class ListCommand
         return text.ToString();
     }
 
-    private static string Columns(List<Row> rows)
+    private static string Columns(IEnumerable<Row> rows)
     {
         Table table = new("ID", "PID", "STATUS", "BUNDLE", "CREATED", "OWNER");
         foreach (Row row in rows)
@@ -70,7 +77,8 @@ internal static class ListCommand
             if (row.State is { } state)
             {
                 string pid = StateDocument.Pid(state, row.Status).ToString(CultureInfo.InvariantCulture);
-                table.Add(row.Id, pid, row.Status.Name(), VisibleText.Line(state.Bundle), VisibleText.Line(state.Created), VisibleText.Line(row.Owner));
+                table.Add(row.Id, pid, row.Status.Name(), VisibleText.Line(state.Bundle), VisibleText.Line(state.Created),
+                    VisibleText.Line(row.Owner));
             }
             else
             {
@@ -80,21 +88,24 @@ internal static class ListCommand
         return table.ToString();
     }
 
-    private static string Json(List<Row> rows)
+    private static void Json(IEnumerable<Row> rows, Action<string> write)
     {
-        if (rows.Count == 0) return "null\n"; // Go's encoding of a nil slice.
         ArrayBufferWriter<byte> buffer = new(4096);
-        using (Utf8JsonWriter w = new(buffer, ContainerState.Compact))
+        using Utf8JsonWriter w = new(buffer, ContainerState.Compact);
+        foreach (Row row in rows)
         {
-            w.WriteStartArray();
-            foreach (Row row in rows)
-            {
-                if (row.State is { } state) StateDocument.Write(w, state, row.Status, row.Owner);
-                else WriteUnreadable(w, row);
-            }
-            w.WriteEndArray();
+            if (w.BytesCommitted == 0) w.WriteStartArray();
+            if (row.State is { } state) StateDocument.Write(w, state, row.Status, row.Owner);
+            else WriteUnreadable(w, row);
+            w.Flush();
+            if (buffer.WrittenCount < ChunkBytes) continue;
+            write(Encoding.UTF8.GetString(buffer.WrittenSpan));
+            buffer.ResetWrittenCount();
         }
-        return Encoding.UTF8.GetString(buffer.WrittenSpan) + "\n";
+        if (w.BytesCommitted == 0) w.WriteNullValue(); // Go's encoding of a nil slice.
+        else w.WriteEndArray();
+        w.Flush();
+        write(Encoding.UTF8.GetString(buffer.WrittenSpan) + "\n");
     }
 
     /// <summary>All the keys of a readable entry, so that clients need not know the case, and the reason.</summary>

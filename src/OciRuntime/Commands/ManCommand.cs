@@ -17,10 +17,11 @@ internal static class ManCommand
 
     private static void WriteAll(string directory)
     {
-        foreach (VerbDefinition? verb in Verbs.All.Prepend(null))
+        foreach (VerbOptions? verb in Verbs.All.Prepend(null))
         {
             string path = Path.Combine(directory, ManPage.FileName(verb));
-            long error = Files.WriteFileAt(Files.AT_FDCWD, path, Encoding.UTF8.GetBytes(ManPage.Text(verb)), Files.O_WRONLY | Files.O_CREAT | Files.O_TRUNC);
+            long error = Files.WriteFileAt(Files.AT_FDCWD, path, Encoding.UTF8.GetBytes(ManPage.Text(verb)), Files.O_WRONLY | Files.O_CREAT
+                | Files.O_TRUNC);
             OciException.Check(error, $"write {path}");
         }
     }

@@ -12,7 +12,6 @@ internal static class MountsCommand
 {
     public static int Run(GlobalOptions g, MountsOptions o)
     {
-        if (o.Action is not ("add" or "remove")) throw new UsageException($"unknown action \"{o.Action}\": expected add or remove");
         // Before anything else is opened: whatever the caller left open must not reach the container (CVE-2024-21626).
         OciException.Check(Files.CloseRange(3, uint.MaxValue, Files.CLOSE_RANGE_CLOEXEC), "close_range");
         using ContainerEntry entry = new ContainerStore(StateRoot.Resolve(g.Root)).Open(o.Id);
@@ -22,11 +21,12 @@ internal static class MountsCommand
         // With the lock no delete takes the container away half-way, and nobody else's mounts come between ours.
         entry.Acquire("mounts");
         ContainerState state = entry.ReadState();
-        if (entry.Probe(state) is ContainerStatus.Stopped or ContainerStatus.Creating) throw new OciException(LiveMountPlanner.Stopped, Errno.ESRCH);
+        if (entry.Probe(state) is ContainerStatus.Stopped or ContainerStatus.Creating)
+            throw new OciException(LiveMountPlanner.Stopped, Errno.ESRCH);
         RuntimeSpec spec = SpecLoader.Reload(entry);
         spec.Mounts = mounts;
-        LiveMounts live = new(spec, entry, state, interruption, message => Logger.Warn(g, message), message => Debug(g, message));
-        if (o.Action == "add") live.Add();
+        LiveMounts live = new(spec, entry, state, interruption, message => Logger.Warn(g, message), Logger.Tracer(g));
+        if (o.Action == MountsAction.Add) live.Add();
         else live.Remove();
         return ExitCodes.Success;
     }
@@ -41,24 +41,20 @@ internal static class MountsCommand
             Processes.SetSignalMask(Processes.SIG_SETMASK, 0, out _);
             json = Files.ReadToEnd(0, SpecReader.MaxBytes, out error);
         }
-        else json = Files.ReadFileAt(Files.AT_FDCWD, o.File, SpecReader.MaxBytes, out error);
-        if (json == null) throw OciException.FromResult(error, $"read {o.File}");
+        else
+        {
+            json = Files.ReadFileAt(Files.AT_FDCWD, o.File, SpecReader.MaxBytes, out error);
+        }
+        if (json is null) throw OciException.FromResult(error, $"read {o.File}");
         SpecProblems problems = new(o.File);
         Mount[] mounts = SpecReader.ParseMounts(json, problems);
         if (!problems.HasErrors)
         {
-            if (o.Action == "add") SpecValidator.ValidateLiveMounts(mounts, problems);
+            if (o.Action == MountsAction.Add) SpecValidator.ValidateLiveMounts(mounts, problems);
             else SpecValidator.ValidateMountPoints(mounts, problems);
         }
         if (problems.HasErrors) throw new OciException(problems.ToString(), Errno.EINVAL);
         foreach (SpecProblem warning in problems.Warnings) Logger.Warn(g, warning.ToString());
         return mounts;
-    }
-
-    private static void Debug(GlobalOptions g, string message)
-    {
-        if (g.LogLevel < LogLevel.Debug && !g.Debug) return;
-        using Logger log = Logger.Open(g);
-        log.Debug(message);
     }
 }

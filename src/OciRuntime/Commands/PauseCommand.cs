@@ -13,7 +13,8 @@ internal static class PauseCommand
         entry.Acquire("pause");
         ContainerState state = entry.ReadState();
         // As with runc a paused one does not count as running.
-        if (entry.Probe(state) is not (ContainerStatus.Running or ContainerStatus.Created)) throw new OciException("container not running", Errno.ESRCH);
+        if (entry.Probe(state) is not (ContainerStatus.Running or ContainerStatus.Created))
+            throw new OciException("container not running", Errno.ESRCH);
         OwnCgroup.Of(state).Freeze();
         return ExitCodes.Success;
     }

@@ -5,6 +5,7 @@ using OciRuntime.Cli;
 using OciRuntime.Host;
 using OciRuntime.Launch;
 using OciRuntime.Linux;
+using OciRuntime.Plan;
 using OciRuntime.State;
 
 namespace OciRuntime.Commands;
@@ -32,7 +33,9 @@ internal static class PsCommand
         if (pids.Length > 0 || !state.Init.IsAlive()) return pids;
         // What an ordinary user could not make, or --cgroup-manager disabled.
         if (state.PrivatePidNamespace) return NamespaceProcesses.Of(state.Init);
-        throw new OciException($"container {state.Id} has no cgroup of its own and shares its pid namespace: nothing tells its processes from others", Errno.ENOENT);
+        throw new OciException(
+            $"container {state.Id} has no cgroup of its own and shares its pid namespace: nothing tells its processes from others",
+            Errno.ENOENT);
     }
 
     // "null" is Go's encoding of a nil slice, which runc prints for a container that has stopped.
@@ -57,7 +60,11 @@ internal static class PsCommand
             if (line.Length == 0) continue;
             string[] fields = Fields(line);
             // A column before it may hold blanks of a process's own choice: its line is then nobody's, and the others are still to be seen.
-            if (column < fields.Length && int.TryParse(fields[column], NumberStyles.None, CultureInfo.InvariantCulture, out int pid) && pids.Contains(pid)) text.Append(VisibleText.Line(line)).Append('\n');
+            if (column < fields.Length && int.TryParse(fields[column], NumberStyles.None, CultureInfo.InvariantCulture, out int pid)
+                && pids.Contains(pid))
+            {
+                text.Append(VisibleText.Line(line)).Append('\n');
+            }
         }
         return text.ToString();
     }
@@ -70,10 +77,18 @@ internal static class PsCommand
         using Fd input = MemoryFile.Create([]);
         using Fd output = MemoryFile.Create([]);
         // COLUMNS, PS_FORMAT and the locale are the caller's to choose.
-        HelperResult result = HelperProcess.Run(new HelperProgram { Path = path, Arguments = ["ps", .. arguments], Environment = null, Input = input.Number, Stdout = output.Number }, null);
+        HelperResult result =
+            HelperProcess.Run(new HelperProgram
+            {
+                Path = path,
+                Arguments = ["ps", .. arguments],
+                Environment = null,
+                Input = input.Number,
+                Stdout = output.Number
+            }, null);
         if (result.Errno != 0) throw OciException.FromResult(-result.Errno, $"execute {path}");
         string text = MemoryFile.Read(output.Number, MaxOutput);
-        if (result.Status == 0) return text;
-        throw new OciException($"ps {string.Join(' ', arguments)}: {ChildProcess.Describe(result.Status)}: {(result.Output + text).Trim()}");
+        if (result.Status.Succeeded) return text;
+        throw new OciException($"ps {string.Join(' ', arguments)}: {result.Status}: {(result.Output + text).Trim()}");
     }
 }

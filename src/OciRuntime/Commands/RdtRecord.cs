@@ -54,7 +54,7 @@ internal static class RdtRecord
             w.WriteStartObject();
             foreach ((string key, List<ulong>? values) in counters)
             {
-                if (values != null && i < values.Count && values[i] != 0) w.WriteNumber(key, values[i]);
+                if (values is not null && i < values.Count && values[i] != 0) w.WriteNumber(key, values[i]);
             }
             w.WriteEndObject();
         }

@@ -1,5 +1,4 @@
 using OciRuntime.Cli;
-using OciRuntime.Launch;
 using OciRuntime.Linux;
 
 namespace OciRuntime.Commands;
@@ -11,20 +10,9 @@ internal static class RunCommand
     {
         using LaunchSession session = new(g, LaunchSession.Settings(g, o, "run", waitForStart: false, o.Detach, o.Keep));
         if (!o.Detach && !o.NoSubreaper) OciException.Check(Processes.Prctl(Processes.PR_SET_CHILD_SUBREAPER, 1), "become child subreaper");
-        ContainerLaunch launch = session.Launch();
-        if (o.Detach)
-        {
-            session.AwaitReadiness();
-            return ExitCodes.Success;
-        }
-        // Others may now look at the container, signal it, even delete it.
-        session.Unlock();
-        int status;
-        using (TerminalRelay? terminal = launch.Terminal == null ? null : new TerminalRelay(launch.Terminal.Number))
-        {
-            status = new ForegroundSession(launch.Child!.Pid, launch.Child.PidFd, session.Interruption, terminal, launch.Notify).Wait();
-        }
-        if (!o.Keep) session.Delete();
-        return ExitCodes.ForStatus(status);
+        session.Launch();
+        if (!o.Detach) return session.Wait();
+        session.AwaitReadiness();
+        return ExitCodes.Success;
     }
 }

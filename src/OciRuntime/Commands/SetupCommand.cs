@@ -1,6 +1,8 @@
+using System.Diagnostics;
 using OciRuntime.Cli;
 using OciRuntime.Linux;
 using OciRuntime.Setup;
+using OciRuntime.Shim;
 
 namespace OciRuntime.Commands;
 
@@ -11,13 +13,17 @@ internal static class SetupCommand
 
     public static int Run(GlobalOptions globals, SetupOptions o)
     {
-        EngineFile engine = EngineFile.For(o.Engine);
-        SetupRequest request = new(o.Name, o.Binary ?? OwnPath(), o.Default, globals.SystemdCgroup || globals.CgroupManager == CgroupManager.Systemd);
+        EngineFile engine = FileOf(o.Engine);
+        string binary = o.Binary ?? OwnPath();
+        SetupRequest request = new(o.Name, binary, o.Default,
+            globals.SystemdCgroup || globals.CgroupManager == CgroupManager.Systemd,
+            o.Shim ? $"{Path.GetDirectoryName(binary)}/{ShimName.Program}" : null);
         CheckOptions(o, request);
+        if (o.Shim && !engine.HasShim) throw new UsageException("--shim is for containerd and docker");
         engine.Check(request);
         string? path = o.Config ?? engine.DefaultPath(o.Name, o.User ? UserDirectory() : null);
-        if (path is null && o.User) throw new UsageException($"--user: {o.Engine} has no configuration of a single user");
-        if (path is null && o.Write) throw new UsageException($"--write: {o.Engine} reads no file by itself; name one with --config");
+        if (path is null && o.User) throw new UsageException("--user: this engine has no configuration of a single user");
+        if (path is null && o.Write) throw new UsageException("--write: this engine reads no file by itself; name one with --config");
 
         ConfigurationFile? file = path is null ? null : ConfigurationFile.Read(path);
         string? after = After(engine, file, request, o.Remove);
@@ -29,16 +35,33 @@ internal static class SetupCommand
         return ExitCodes.Success;
     }
 
+    private static EngineFile FileOf(Engine engine) => engine switch
+    {
+        Engine.Podman => new ContainersConf("podman"),
+        Engine.Buildah => new ContainersConf("buildah"),
+        Engine.Docker => new DockerDaemon(),
+        Engine.Containerd => new ContainerdConfig(),
+        Engine.Crio => new CrioConf(),
+        Engine.Kubernetes => new RuntimeClass(),
+        _ => throw new UnreachableException(),
+    };
+
     private static void CheckOptions(SetupOptions o, SetupRequest request)
     {
+        string binary = request.Binary;
         if (o.Remove && o.Default) throw new UsageException("--remove and --default contradict each other");
-        if (o.Name.Length is 0 or > NameMax || !char.IsAsciiLetterOrDigit(o.Name[0]) || o.Name.Any(static c => !char.IsAsciiLetterOrDigit(c) && c is not ('-' or '_' or '.')))
+        if (o.Name.Length is 0 or > NameMax || !char.IsAsciiLetterOrDigit(o.Name[0])
+            || o.Name.Any(static c => !char.IsAsciiLetterOrDigit(c) && c is not ('-' or '_' or '.')))
         {
             throw new UsageException($"--name: a name is made of letters, digits, '-', '_' and '.', not \"{o.Name}\"");
         }
         if (o.User && Processes.EffectiveUid() == 0) throw new UsageException("--user: root's engines read the files in /etc");
-        if (!request.Binary.StartsWith('/') || request.Binary.Any(char.IsControl)) throw new UsageException($"--binary: must be an absolute path, not \"{request.Binary}\"");
-        if (o.Write && !o.Remove && !IsProgram(request.Binary)) throw new OciException($"--binary: {request.Binary} is not a program");
+        if (!binary.StartsWith('/') || binary.Any(char.IsControl))
+            throw new UsageException($"--binary: must be an absolute path, not \"{binary}\"");
+        if (!o.Write || o.Remove) return;
+        if (!IsProgram(binary)) throw new OciException($"--binary: {binary} is not a program");
+        if (request.Shim is { } shim && !IsProgram(shim))
+            throw new OciException($"--shim: {shim} is not a program; make it: ln -s {Path.GetFileName(binary)} {shim}");
     }
 
     private static string? After(EngineFile engine, ConfigurationFile? file, SetupRequest request, bool remove)
@@ -97,13 +120,14 @@ internal static class SetupCommand
 
     private static bool IsProgram(string path)
     {
-        if (Files.StatAt(Files.AT_FDCWD, path, 0, out Statx stat) < 0 || !Files.IsType(stat.Mode, Files.S_IFREG)) return false;
+        if (Files.StatAt(Files.AT_FDCWD, path, 0, out Statx stat) < 0 || !stat.IsRegular) return false;
         return (stat.Mode & FileModes.Executable) != 0;
     }
 
     private static string UserDirectory()
     {
         if (Environment.GetEnvironmentVariable("XDG_CONFIG_HOME") is ['/', ..] directory) return directory;
-        return Environment.GetEnvironmentVariable("HOME") is ['/', ..] home ? $"{home}/.config" : throw new OciException("--user: HOME is not set");
+        return Environment.GetEnvironmentVariable("HOME") is ['/', ..] home ? $"{home}/.config"
+            : throw new OciException("--user: HOME is not set");
     }
 }

@@ -8,16 +8,11 @@ using OciRuntime.State;
 namespace OciRuntime.Commands;
 
 /// <summary>
-/// The records of `events`, one line each: what go-runc decodes, with runc's keys in runc's order. As there, a zero is left out but where the
-/// key says "always" below, and an empty object is written.
+/// The records of `events`, one line each: what go-runc decodes, with runc's keys in runc's order. As there, a zero is left out but where
+/// the key says "always" below, and an empty object is written.
 /// </summary>
 internal static class StatsRecord
 {
-    private static readonly string[] CpusetKeys =
-    [
-        "mem_hardwall", "mem_exclusive", "memory_migrate", "memory_spread_page", "memory_spread_slab", "memory_pressure", "sched_load_balance", "sched_relax_domain_level",
-    ];
-
     /// <summary>A record of type "oom".</summary>
     public static ReadOnlySpan<byte> Oom(string id) => Line(id, "oom"u8, static _ => { });
 
@@ -26,7 +21,8 @@ internal static class StatsRecord
     /// <param name="stats">Its cgroups.</param>
     /// <param name="network">Its interfaces; none is null, as runc writes it.</param>
     /// <param name="rdt">Its resctrl group, or null.</param>
-    public static ReadOnlySpan<byte> Stats(string id, CgroupStats stats, List<NetworkCounters> network, ResctrlStats? rdt) => Line(id, "stats"u8, w =>
+    public static ReadOnlySpan<byte> Stats(string id, CgroupStats stats, List<NetworkCounters> network, ResctrlStats? rdt) =>
+        Line(id, "stats"u8, w =>
     {
         w.WriteStartObject("data"u8);
         WriteCpu(w, stats.Cpu);
@@ -41,7 +37,7 @@ internal static class StatsRecord
         foreach (KeyValuePair<string, MemoryUse> size in stats.HugePages) WriteUse(w, size.Key, size.Value, withLimit: false);
         w.WriteEndObject();
         w.WriteStartObject("intel_rdt"u8);
-        if (rdt != null) RdtRecord.Write(w, rdt);
+        if (rdt is not null) RdtRecord.Write(w, rdt);
         w.WriteEndObject();
         WriteNetwork(w, network);
         w.WriteEndObject();
@@ -86,10 +82,12 @@ internal static class StatsRecord
     {
         w.WriteStartObject("cpuset"u8);
         Numbers(w, "cpus", cpuset.Cpus);
-        // Always, from here on; but the memory nodes, which runc has in between.
-        w.WriteNumber("cpu_exclusive"u8, cpuset.Values.GetValueOrDefault("cpu_exclusive"));
-        Numbers(w, "mems", cpuset.Mems);
-        foreach (string key in CpusetKeys) w.WriteNumber(key, cpuset.Values.GetValueOrDefault(key));
+        // Always; and in between, as runc has it, the memory nodes.
+        for (int i = 0; i < CpusetStats.Files.Length; i++)
+        {
+            if (i == 1) Numbers(w, "mems", cpuset.Mems);
+            w.WriteNumber(CpusetStats.Files[i], cpuset.Values[i]);
+        }
         w.WriteEndObject();
     }
 

@@ -1,9 +1,7 @@
-using System.Globalization;
 using OciRuntime.Cli;
 using OciRuntime.Launch;
 using OciRuntime.Linux;
 using OciRuntime.State;
-using Signum = Mono.Unix.Native.Signum;
 
 namespace OciRuntime.Commands;
 
@@ -15,15 +13,13 @@ internal static class TopCommand
     // Between the two samples that one table needs: long enough for a processor's share, not too long to wait.
     private const long OnceInterval = 500;
 
-    private const int SIGTSTP = (int)Signum.SIGTSTP, SIGCONT = (int)Signum.SIGCONT;
-
     public static int Run(GlobalOptions g, TopOptions o)
     {
-        long? interval = o.Interval == null ? null : Milliseconds(o.Interval);
+        long? interval = o.Interval is null ? null : GoDuration.Interval(o.Interval, bareSeconds: true);
         TopSampler sampler = new(new ContainerStore(StateRoot.Resolve(g.Root)));
         using Interruption signals = new();
         bool terminal = !o.Json && !o.Once && TopScreen.IsTerminal;
-        bool once = o.Once || (interval == null && !terminal && !(o.Json && TopScreen.IsTerminal));
+        bool once = o.Once || (interval is null && !terminal && !(o.Json && TopScreen.IsTerminal));
         List<TopRow> first = sampler.Take();
         if (terminal)
         {
@@ -31,14 +27,6 @@ internal static class TopCommand
             return Watch(sampler, first, signals, screen, o, interval ?? DefaultInterval);
         }
         return Print(sampler, signals, o, interval ?? (once ? OnceInterval : DefaultInterval), once);
-    }
-
-    private static long Milliseconds(string interval)
-    {
-        bool seconds = double.TryParse(interval, NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out double number) && number < 1e9;
-        long milliseconds = seconds ? (long)Math.Ceiling(number * 1000) : 0;
-        if (!seconds && !GoDuration.TryParse(interval, out milliseconds)) throw new UsageException($"invalid value \"{interval}\" for flag --interval: expected a duration such as 2s");
-        return milliseconds > 0 ? milliseconds : throw new UsageException("duration interval must be greater than 0");
     }
 
     /// <summary>Table after table on standard output; only one with <paramref name="once"/>.</summary>
@@ -63,13 +51,13 @@ internal static class TopCommand
         while (true)
         {
             TopRow.Sort(rows, o.Sort);
-            (int width, int height) = screen.Size;
+            (int width, int height) = TopScreen.Size;
             TopScreen.Show(TopTable.Lines(rows, width, height));
             if (Wait(signals, screen.Keys, next, out int signal))
             {
                 if (signal == 0 && screen.TakeQuit()) return ExitCodes.Success;
                 if (IsEnd(signal)) return ExitCodes.ForSignal(signal);
-                if (signal == SIGTSTP) screen.Suspend();
+                if (signal == Processes.SIGTSTP) screen.Suspend();
                 continue;
             }
             rows = sampler.Take();
@@ -78,20 +66,21 @@ internal static class TopCommand
     }
 
     /// <summary>False when the time is over; true with a signal, or with 0 for a key.</summary>
-    private static unsafe bool Wait(Interruption signals, int keys, long until, out int signal)
+    private static bool Wait(Interruption signals, int keys, long until, out int signal)
     {
-        PollFd* fds = stackalloc PollFd[2];
+        Span<PollFd> fds = stackalloc PollFd[2];
         while (true)
         {
-            fds[0] = new PollFd { Fd = signals.Descriptor, Events = Processes.POLLIN };
-            fds[1] = new PollFd { Fd = keys, Events = Processes.POLLIN };
-            long ready = Processes.Poll(fds, 2, (int)Math.Clamp(until - Processes.Milliseconds(), 0, int.MaxValue));
-            if (ready < 0 && ready != -Errno.EINTR) throw OciException.FromResult(ready, "poll");
+            fds[0] = PollFd.Reading(signals.Descriptor);
+            fds[1] = PollFd.Reading(keys);
+            long ready =
+                OciException.Check(Processes.Poll(fds, (int)Math.Clamp(until - Processes.Milliseconds(), 0, int.MaxValue)), "poll");
             signal = ready > 0 && fds[0].Returned != 0 ? signals.Take() : 0;
             if (signal != 0 || (ready > 0 && fds[1].Returned != 0)) return true;
             if (ready == 0) return false;
         }
     }
 
-    private static bool IsEnd(int signal) => signal is not (0 or SIGTSTP or SIGCONT or Processes.SIGWINCH or Processes.SIGCHLD or Processes.SIGURG);
+    private static bool IsEnd(int signal) =>
+        signal is not (0 or Processes.SIGTSTP or Processes.SIGCONT or Processes.SIGWINCH or Processes.SIGCHLD or Processes.SIGURG);
 }

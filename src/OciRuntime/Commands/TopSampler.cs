@@ -15,7 +15,9 @@ internal sealed class TopSampler(ContainerStore store)
     private readonly CgroupHost _host = CgroupHost.Probe();
     private Dictionary<string, Seen> _last = [];
 
-    /// <summary>Every container that is there now. One that goes meanwhile is left out, one that cannot be read does not hide the others.</summary>
+    /// <summary>
+    /// Every container that is there now. One that goes meanwhile is left out, one that cannot be read does not hide the others.
+    /// </summary>
     public List<TopRow> Take()
     {
         List<string> ids = store.List();
@@ -26,7 +28,7 @@ internal sealed class TopSampler(ContainerStore store)
             try
             {
                 using ContainerEntry? entry = store.TryOpen(id);
-                if (entry != null && Look(entry, seen) is { } row) rows.Add(row);
+                if (entry is not null && Look(entry, seen) is { } row) rows.Add(row);
             }
             catch (OciException)
             {
@@ -44,18 +46,19 @@ internal sealed class TopSampler(ContainerStore store)
         (ulong, long, long) journal = (stat.Inode, stat.ModificationTime.Seconds, stat.ModificationTime.Nanoseconds);
         Seen? last = _last.GetValueOrDefault(entry.Id);
         if (last?.Journal != journal) last = null;
-        if ((last?.State ?? entry.TryReadState()) is not { } state) return null;
+        if ((last?.State ?? entry.TryReadState()?.ForProbing()) is not { } state) return null;
         ContainerStatus status = entry.Probe(state);
         CgroupUsage usage = status == ContainerStatus.Stopped ? default : CgroupUsage.Of(_host, state.CgroupDirectories);
         Seen now = new(state, journal, usage, Stopwatch.GetTimestamp());
         seen.Add(entry.Id, now);
-        return new TopRow(entry.Id, status.Name(), usage, Rate(last, now, static u => u.Cpu) / 1e7, Rate(last, now, static u => u.Read), Rate(last, now, static u => u.Written));
+        return new TopRow(entry.Id, status.Name(), usage, Rate(last, now, static u => u.Cpu) / 1e7, Rate(last, now, static u => u.Read),
+            Rate(last, now, static u => u.Written));
     }
 
     /// <summary>Per second. Unknown in the first sample, and when a counter began anew.</summary>
     private static double? Rate(Seen? last, Seen now, Func<CgroupUsage, ulong?> counter)
     {
-        if (last == null || counter(last.Usage) is not { } before || counter(now.Usage) is not { } after || after < before) return null;
+        if (last is null || counter(last.Usage) is not { } before || counter(now.Usage) is not { } after || after < before) return null;
         return (after - before) / Stopwatch.GetElapsedTime(last.Time, now.Time).TotalSeconds;
     }
 }

@@ -3,7 +3,9 @@ using System.Text;
 
 namespace OciRuntime.Commands;
 
-/// <summary>The table of <c>top</c>. What is too wide for the terminal goes column by column, what is too high below the last line.</summary>
+/// <summary>
+/// The table of <c>top</c>. What is too wide for the terminal goes column by column, what is too high below the last line.
+/// </summary>
 internal static class TopTable
 {
     private const int Bar = 10, NarrowestName = 12;
@@ -42,7 +44,8 @@ internal static class TopTable
     {
         Column[] all = Columns;
         List<Column> columns = [.. all];
-        for (int i = 0; width > 0 && i < Dispensable.Length && columns.Sum(static c => Math.Abs(c.Width) + 1) + NarrowestName > width; i++) columns.Remove(all[Dispensable[i]]);
+        for (int i = 0; width > 0 && i < Dispensable.Length && columns.Sum(static c => Math.Abs(c.Width) + 1) + NarrowestName > width; i++)
+            columns.Remove(all[Dispensable[i]]);
         return columns;
     }
 
@@ -61,7 +64,8 @@ internal static class TopTable
     private static string Line(List<Column> columns, Func<Column, string> cell, string name)
     {
         StringBuilder line = new();
-        foreach (Column column in columns) line.Append(column.Width < 0 ? cell(column).PadRight(-column.Width) : cell(column).PadLeft(column.Width)).Append(' ');
+        foreach (Column column in columns)
+            line.Append(column.Width < 0 ? cell(column).PadRight(-column.Width) : cell(column).PadLeft(column.Width)).Append(' ');
         return line.Append(name).ToString();
     }
 

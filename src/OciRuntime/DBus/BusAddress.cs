@@ -23,14 +23,18 @@ internal sealed record BusAddress(string Name, string Text)
         if (Setting("XDG_RUNTIME_DIR") is { } directory) return new(Name, "unix:path=" + Escape($"{directory}/bus"));
         // Callers such as cron and hooks have no environment of a session, and yet there may be one.
         string usual = $"/run/user/{Processes.EffectiveUid()}/bus";
-        if (Files.StatAt(Files.AT_FDCWD, usual, Files.AT_SYMLINK_NOFOLLOW, out Statx stat) >= 0 && stat.Uid == Processes.EffectiveUid()) return new(Name, "unix:path=" + usual);
+        if (Files.StatAt(Files.AT_FDCWD, usual, Files.AT_SYMLINK_NOFOLLOW, out Statx stat) >= 0 && stat.Uid == Processes.EffectiveUid())
+            return new(Name, "unix:path=" + usual);
         throw new OciException(
-            "no user bus: neither DBUS_SESSION_BUS_ADDRESS nor XDG_RUNTIME_DIR is set; log in as this user (or: loginctl enable-linger), or use --cgroup-manager cgroupfs", Errno.ENOENT);
+            "no user bus: neither DBUS_SESSION_BUS_ADDRESS nor XDG_RUNTIME_DIR is set; log in as this user (or: loginctl enable-linger), "
+            + "or use --cgroup-manager cgroupfs", Errno.ENOENT);
     }
 
     public override string ToString() => $"{Name} ({Text})";
 
-    /// <summary>The sockets among the addresses, in order, as <see cref="Sockets.Connect"/> takes them. Other transports are passed over.</summary>
+    /// <summary>
+    /// The sockets among the addresses, in order, as <see cref="Sockets.Connect"/> takes them. Other transports are passed over.
+    /// </summary>
     /// <exception cref="OciException">An address is malformed, or none is a socket.</exception>
     public List<string> SocketNames()
     {
@@ -41,7 +45,8 @@ internal sealed record BusAddress(string Name, string Text)
             if (colon <= 0) throw Malformed(address);
             if (address[..colon] == "unix" && SocketName(address, address[(colon + 1)..]) is { } name) names.Add(name);
         }
-        return names.Count > 0 ? names : throw new OciException($"{this}: no address with unix:path= or unix:abstract= among them", Errno.EAFNOSUPPORT);
+        return names.Count > 0 ? names
+            : throw new OciException($"{this}: no address with unix:path= or unix:abstract= among them", Errno.EAFNOSUPPORT);
     }
 
     private string? SocketName(string address, string pairs)
@@ -74,7 +79,12 @@ internal sealed record BusAddress(string Name, string Text)
                 bytes.Add(text[i]);
                 continue;
             }
-            if (i + 2 >= text.Length || !byte.TryParse(text.AsSpan(i + 1, 2), NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out byte b) || b == 0) throw Malformed(address);
+            if (i + 2 >= text.Length
+                || !byte.TryParse(text.AsSpan(i + 1, 2), NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out byte b)
+                || b == 0)
+            {
+                throw Malformed(address);
+            }
             bytes.Add(b);
             i += 2;
         }

@@ -7,8 +7,8 @@ namespace OciRuntime.DBus;
 internal delegate bool BusWait(int fd, int milliseconds);
 
 /// <summary>
-/// A connection to a message bus, with one deadline for all that is done over it. Nothing that comes from the bus is believed, and nothing is waited for
-/// without end: a bus that is dead, slow or lies leads to an error that names it and the method.
+/// A connection to a message bus, with one deadline for all that is done over it. Nothing that comes from the bus is believed, and nothing
+/// is waited for without end: a bus that is dead, slow or lies leads to an error that names it and the method.
 /// </summary>
 internal sealed class BusConnection : IDisposable
 {
@@ -47,7 +47,7 @@ internal sealed class BusConnection : IDisposable
     /// <exception cref="OciException">Nobody is there, or not in time, or it is no bus, or it does not want this user.</exception>
     public static BusConnection Open(BusAddress address, int seconds, BusWait? wait = null)
     {
-        BusConnection connection = new(address, seconds, wait ?? Poll);
+        BusConnection connection = new(address, seconds, wait ?? Processes.AwaitReadable);
         try
         {
             connection.Introduce();
@@ -103,16 +103,11 @@ internal sealed class BusConnection : IDisposable
     public OciException Refused(BusMessage answer, string doing)
     {
         string text = Read(() => answer.ErrorText, doing);
-        return new OciException($"{doing} on the {_address}: {OneLine(text)}{(text.Length > 0 ? " " : "")}({OneLine(answer.ErrorName)})", Errno.EREMOTEIO);
+        string words = text.Length > 0 ? VisibleText.Line(text) + " " : "";
+        return new OciException($"{doing} on the {_address}: {words}({VisibleText.Line(answer.ErrorName)})", Errno.EREMOTEIO);
     }
 
     public void Dispose() => _socket.Dispose();
-
-    // Nothing of a stranger's text may look like a line of its own.
-    internal static string OneLine(string text) => string.Create(text.Length, text, static (span, source) =>
-    {
-        for (int i = 0; i < span.Length; i++) span[i] = char.IsControl(source[i]) ? ' ' : source[i];
-    });
 
     private Fd Connect()
     {
@@ -120,19 +115,19 @@ internal sealed class BusConnection : IDisposable
         foreach (string name in _address.SocketNames())
         {
             // Connecting fails while too many others do, and sending while the bus does not read.
-            Fd socket = new((int)OciException.Check(Sockets.Create(Sockets.SOCK_STREAM | Sockets.SOCK_NONBLOCK), "socket"));
+            Fd socket = Sockets.Open(Sockets.SOCK_STREAM | Sockets.SOCK_NONBLOCK);
             result = Waiting().Retry(() => Sockets.Connect(socket.Number, name));
             if (result >= 0) return socket;
             socket.Dispose();
         }
-        string hint = result is -Errno.ENOENT or -Errno.ECONNREFUSED ? ": is systemd running here? --cgroup-manager cgroupfs does without it" : "";
-        OciException plain = OciException.FromResult(result, $"connect to the {_address}");
-        throw new OciException(plain.Message + hint, plain.Errno);
+        string hint = result is -Errno.ENOENT or -Errno.ECONNREFUSED
+            ? ": is systemd running here? --cgroup-manager cgroupfs does without it" : "";
+        throw OciException.FromResult(result, $"connect to the {_address}", hint);
     }
 
     /// <summary>
-    /// The mechanism EXTERNAL, without saying who we are: the kernel tells the bus, and in its own user namespace, where our number may be another.
-    /// All in one go, as nothing depends on the answers.
+    /// The mechanism EXTERNAL, without saying who we are: the kernel tells the bus, and in its own user namespace, where our number may be
+    /// another. All in one go, as nothing depends on the answers.
     /// </summary>
     private void Introduce()
     {
@@ -143,8 +138,9 @@ internal sealed class BusConnection : IDisposable
         string line = ReadLine();
         // A bus that takes the empty answer at once need not ask for it.
         if (line == "DATA" || line.StartsWith("DATA ", StringComparison.Ordinal)) line = ReadLine();
-        if (line.StartsWith("REJECTED", StringComparison.Ordinal)) throw new OciException($"the {_address} refuses uid {Processes.EffectiveUid()}", Errno.EACCES);
-        if (!line.StartsWith("OK", StringComparison.Ordinal)) throw Nonsense("AUTH", new FormatException($"\"{OneLine(line)}\""));
+        if (line.StartsWith("REJECTED", StringComparison.Ordinal))
+            throw new OciException($"the {_address} refuses uid {Processes.EffectiveUid()}", Errno.EACCES);
+        if (!line.StartsWith("OK", StringComparison.Ordinal)) throw Nonsense("AUTH", new FormatException($"\"{VisibleText.Line(line)}\""));
         BusMessage answer = Answer(serial, Method);
         if (answer.Type == BusMessageType.Error) throw Refused(answer, Method);
     }
@@ -198,7 +194,7 @@ internal sealed class BusConnection : IDisposable
     }
 
     /// <summary>Receives until there are so many bytes.</summary>
-    private unsafe void Fill(int count, string method)
+    private void Fill(int count, string method)
     {
         if (_start > 0 && _end - _start < count)
         {
@@ -211,38 +207,27 @@ internal sealed class BusConnection : IDisposable
         {
             int left = Left;
             // Checked even while there is something to read: junk may come for ever.
-            if (left == 0 || !_wait(_socket.Number, left)) throw new OciException($"the {_address} does not answer: {method} took more than {_seconds} s", Errno.ETIMEDOUT);
-            long n;
-            fixed (byte* p = _received) n = Files.Read(_socket.Number, p + _end, _received.Length - _end);
+            if (left == 0 || !_wait(_socket.Number, left)) throw Silent(method);
+            long n = Files.Read(_socket.Number, _received.AsSpan(_end));
             if (n == -Errno.EAGAIN) continue;
-            if (n is 0 or -Errno.ECONNRESET) throw new OciException($"the {_address} closed the connection instead of answering {method}", Errno.ECONNRESET);
+            if (n is 0 or -Errno.ECONNRESET)
+                throw new OciException($"the {_address} closed the connection instead of answering {method}", Errno.ECONNRESET);
             OciException.Check(n, $"receive the answer to {method} from the {_address}");
             _end += (int)n;
         }
     }
 
-    private unsafe void Send(byte[] bytes, string method)
+    private void Send(byte[] bytes, string method)
     {
-        fixed (byte* p = bytes)
-        {
-            for (int sent = 0; sent < bytes.Length;)
-            {
-                byte* rest = p + sent;
-                int left = bytes.Length - sent;
-                long n = Waiting().Retry(() => Sockets.Send(_socket.Number, rest, left));
-                if (n == -Errno.ETIMEDOUT) throw new OciException($"the {_address} does not answer: {method} took more than {_seconds} s", Errno.ETIMEDOUT);
-                // What it said before it closed the connection is the reason; reading finds it, or the end.
-                if (n is -Errno.EPIPE or -Errno.ECONNRESET) return;
-                sent += (int)OciException.Check(n, $"send {method} to the {_address}");
-            }
-        }
+        long result = Sockets.SendAll(_socket.Number, bytes, passed: -1, Waiting());
+        if (result == -Errno.ETIMEDOUT) throw Silent(method);
+        // What it said before it closed the connection is the reason; reading finds it, or the end.
+        if (result is not (-Errno.EPIPE or -Errno.ECONNRESET)) OciException.Check(result, $"send {method} to the {_address}");
     }
 
-    private OciException Nonsense(string method, FormatException e) => new($"the {_address} answers {method} with {e.Message}", Errno.EPROTO);
+    private OciException Silent(string method) =>
+        new($"the {_address} does not answer: {method} took more than {_seconds} s", Errno.ETIMEDOUT);
 
-    private static unsafe bool Poll(int fd, int milliseconds)
-    {
-        PollFd poll = new() { Fd = fd, Events = Processes.POLLIN };
-        return OciException.Check(Processes.Poll(&poll, 1, milliseconds), "poll") > 0;
-    }
+    private OciException Nonsense(string method, FormatException e) =>
+        new($"the {_address} answers {method} with {e.Message}", Errno.EPROTO);
 }

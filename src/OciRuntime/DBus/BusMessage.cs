@@ -23,7 +23,6 @@ internal sealed class BusMessage
 
     public BusMessageType Type { get; private init; }
     public uint ReplySerial { get; private set; }
-    public string Path { get; private set; } = "";
     public string Interface { get; private set; } = "";
     public string Member { get; private set; } = "";
     public string ErrorName { get; private set; } = "";
@@ -36,7 +35,8 @@ internal sealed class BusMessage
     /// <summary>The arguments.</summary>
     /// <exception cref="FormatException">They are of other types.</exception>
     public BusReader Arguments(string signature) =>
-        Signature == signature ? new BusReader(_body, _bigEndian) : throw new FormatException($"arguments \"{Signature}\" where \"{signature}\" belong");
+        Signature == signature ? new BusReader(_body, _bigEndian)
+        : throw new FormatException($"arguments \"{Signature}\" where \"{signature}\" belong");
 
     /// <summary>A method call, marshalled.</summary>
     /// <param name="serial">Its number, not 0, by which the answer refers to it.</param>
@@ -51,17 +51,11 @@ internal sealed class BusMessage
         w.UInt32((uint)call.Body.Length);
         w.UInt32(serial);
         (int, int) fields = w.BeginArray(8);
-        AddField(w, 1, "o", call.Path);
-        AddField(w, 2, "s", call.Interface);
-        AddField(w, 3, "s", call.Member);
-        AddField(w, 6, "s", call.Destination);
-        if (call.Signature.Length > 0)
-        {
-            w.Structure();
-            w.Byte(8);
-            w.Signature("g");
-            w.Signature(call.Signature);
-        }
+        AddField(w, HeaderField.Path, call.Path);
+        AddField(w, HeaderField.Interface, call.Interface);
+        AddField(w, HeaderField.Member, call.Member);
+        AddField(w, HeaderField.Destination, call.Destination);
+        if (call.Signature.Length > 0) AddField(w, HeaderField.Signature, call.Signature);
         w.EndArray(fields);
         w.Align(8);
         w.Raw(call.Body.Written);
@@ -107,29 +101,45 @@ internal sealed class BusMessage
     private void ReadField(ref BusReader r)
     {
         r.Structure();
-        byte code = r.Byte();
+        HeaderField field = (HeaderField)r.Byte();
         string signature = r.Signature();
-        string expected = code switch { 1 => "o", 5 => "u", 8 => "g", 2 or 3 or 4 or 7 => "s", _ => signature };
-        if (signature != expected) throw new FormatException($"a header with \"{signature}\" in field {code}");
-        switch (code)
+        if ((TypeOf(field) ?? signature) != signature) throw new FormatException($"a header with \"{signature}\" in field {(byte)field}");
+        switch (field)
         {
-            case 1: Path = r.String(); break;
-            case 2: Interface = r.String(); break;
-            case 3: Member = r.String(); break;
-            case 4: ErrorName = r.String(); break;
-            case 5: ReplySerial = r.UInt32(); break;
-            case 7: Sender = r.String(); break;
-            case 8: Signature = r.Signature(); break;
+            case HeaderField.Interface: Interface = r.String(); break;
+            case HeaderField.Member: Member = r.String(); break;
+            case HeaderField.ErrorName: ErrorName = r.String(); break;
+            case HeaderField.ReplySerial: ReplySerial = r.UInt32(); break;
+            case HeaderField.Sender: Sender = r.String(); break;
+            case HeaderField.Signature: Signature = r.Signature(); break;
             default: r.Skip(signature); break;
         }
     }
 
-    private static void AddField(BusWriter w, byte code, string signature, string value)
+    private static void AddField(BusWriter w, HeaderField field, string value)
     {
+        string type = TypeOf(field)!;
         w.Structure();
-        w.Byte(code);
-        w.Signature(signature);
-        w.String(value);
+        w.Byte((byte)field);
+        w.Signature(type);
+        if (type == "g") w.Signature(value);
+        else w.String(value);
+    }
+
+    /// <summary>Null for fields that are not known.</summary>
+    private static string? TypeOf(HeaderField field) => field switch
+    {
+        HeaderField.Path => "o",
+        HeaderField.Interface or HeaderField.Member or HeaderField.ErrorName or HeaderField.Destination or HeaderField.Sender => "s",
+        HeaderField.ReplySerial => "u",
+        HeaderField.Signature => "g",
+        _ => null,
+    };
+
+    /// <summary>Fields of the header ("Header Fields").</summary>
+    private enum HeaderField : byte
+    {
+        Path = 1, Interface, Member, ErrorName, ReplySerial, Destination, Sender, Signature,
     }
 }
 

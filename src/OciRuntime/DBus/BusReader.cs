@@ -40,7 +40,8 @@ internal ref struct BusReader
     public string Signature() => Text(Byte());
 
     /// <summary>A variant that must hold a string.</summary>
-    public string StringVariant() => Signature() is "s" or "o" ? String() : throw new FormatException("a value of another type where a string belongs");
+    public string StringVariant() =>
+        Signature() is "s" or "o" ? String() : throw new FormatException("a value of another type where a string belongs");
 
     /// <summary>Begins a structure.</summary>
     public void Structure() => Take(8, 0);

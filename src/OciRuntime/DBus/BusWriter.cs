@@ -3,7 +3,9 @@ using System.Text;
 
 namespace OciRuntime.DBus;
 
-/// <summary>Marshals values (D-Bus specification, "Marshaling"): little endian, each at a multiple of its size from the beginning.</summary>
+/// <summary>
+/// Marshals values (D-Bus specification, "Marshaling"): little endian, each at a multiple of its size from the beginning.
+/// </summary>
 internal sealed class BusWriter
 {
     private byte[] _buffer = new byte[512];
@@ -53,7 +55,8 @@ internal sealed class BusWriter
         return (at, _length);
     }
 
-    public void EndArray((int LengthAt, int First) array) => BinaryPrimitives.WriteUInt32LittleEndian(_buffer.AsSpan(array.LengthAt), (uint)(_length - array.First));
+    public void EndArray((int LengthAt, int First) array) =>
+        BinaryPrimitives.WriteUInt32LittleEndian(_buffer.AsSpan(array.LengthAt), (uint)(_length - array.First));
 
     /// <summary>Bytes that are marshalled already.</summary>
     public void Raw(ReadOnlySpan<byte> bytes) => bytes.CopyTo(Take(1, bytes.Length));

@@ -14,12 +14,10 @@ internal sealed partial class CgroupHost
     {
         List<CgroupHierarchy> found = new(12);
         bool v1 = false, v2 = false;
-        while (!text.IsEmpty)
+        while (MountLine.TryTake(ref text, out MountLine line))
         {
-            int end = text.IndexOf((byte)'\n');
-            ReadOnlySpan<byte> line = end < 0 ? text : text[..end];
-            text = end < 0 ? default : text[(end + 1)..];
-            if (ParseMount(line) is not { } hierarchy || !Keep(found, hierarchy)) continue;
+            if (Hierarchy(line) is not { } hierarchy) continue;
+            Keep(found, hierarchy);
             if (hierarchy.Unified) v2 = true;
             else v1 = true;
         }
@@ -35,39 +33,24 @@ internal sealed partial class CgroupHost
         return new CgroupHost(mode, [.. found]);
     }
 
-    private static bool Keep(List<CgroupHierarchy> found, CgroupHierarchy candidate)
+    private static void Keep(List<CgroupHierarchy> found, CgroupHierarchy candidate)
     {
-        for (int i = 0; i < found.Count; i++)
-        {
-            CgroupHierarchy old = found[i];
-            if (old.Label != candidate.Label) continue;
-            bool onTop = old.MountPoint == candidate.MountPoint;
-            bool better = IsStandard(candidate) && !IsStandard(old);
-            if (onTop || better) found[i] = candidate;
-            return true;
-        }
-        found.Add(candidate);
-        return true;
+        int i = found.FindIndex(old => old.Label == candidate.Label);
+        if (i < 0) found.Add(candidate);
+        else if (found[i].MountPoint == candidate.MountPoint || (IsStandard(candidate) && !IsStandard(found[i]))) found[i] = candidate;
     }
 
     private static bool IsStandard(CgroupHierarchy hierarchy) =>
         hierarchy.MountPoint.StartsWith(Root, StringComparison.Ordinal)
         && (hierarchy.MountPoint.Length == Root.Length || hierarchy.MountPoint[Root.Length] == '/');
 
-    private static CgroupHierarchy? ParseMount(ReadOnlySpan<byte> line)
+    private static CgroupHierarchy? Hierarchy(in MountLine line)
     {
-        // 36 35 98:0 /root /mnt/point rw,noatime master:1 - cgroup cgroup rw,cpu,cpuacct
-        int separator = line.IndexOf(" - cgroup"u8);
-        if (separator < 0) return null;
-        ReadOnlySpan<byte> tail = line[(separator + 3)..];
-        ReadOnlySpan<byte> type = Field(tail, 0);
-        bool unified = type.SequenceEqual("cgroup2"u8);
-        if (!unified && !type.SequenceEqual("cgroup"u8)) return null;
-        string root = Unescape(Field(line, 3)), point = Unescape(Field(line, 4));
-        if (unified) return new CgroupHierarchy(point, [], null, Unified: true, root);
+        if (line.Type.SequenceEqual("cgroup2"u8)) return new CgroupHierarchy(line.Point, [], null, Unified: true, line.Root);
+        if (!line.Type.SequenceEqual("cgroup"u8)) return null;
         List<string> controllers = new(2);
         string? name = null;
-        ReadOnlySpan<byte> options = Field(tail, 2);
+        ReadOnlySpan<byte> options = line.FileSystemOptions;
         while (!options.IsEmpty)
         {
             int comma = options.IndexOf((byte)',');
@@ -77,7 +60,7 @@ internal sealed partial class CgroupHost
             else if (!IsFlag(option)) controllers.Add(Encoding.UTF8.GetString(option));
         }
         if (name is null && controllers.Count == 0) return null;
-        return new CgroupHierarchy(point, [.. controllers], controllers.Count == 0 ? name : null, Unified: false, root);
+        return new CgroupHierarchy(line.Point, [.. controllers], controllers.Count == 0 ? name : null, Unified: false, line.Root);
     }
 
     // What cgroup1_show_options() prints beside controllers and the name (kernel/cgroup/cgroup-v1.c), and security labels.
@@ -86,36 +69,4 @@ internal sealed partial class CgroupHost
         option.Contains((byte)'=') || option.SequenceEqual("rw"u8) || option.SequenceEqual("ro"u8) || option.SequenceEqual("xattr"u8)
         || option.SequenceEqual("noprefix"u8) || option.SequenceEqual("clone_children"u8) || option.SequenceEqual("cpuset_v2_mode"u8)
         || option.SequenceEqual("favordynmods"u8) || option.SequenceEqual("seclabel"u8);
-
-    private static ReadOnlySpan<byte> Field(ReadOnlySpan<byte> line, int index)
-    {
-        while (true)
-        {
-            int space = line.IndexOf((byte)' ');
-            if (index-- == 0) return space < 0 ? line : line[..space];
-            if (space < 0) return default;
-            line = line[(space + 1)..];
-        }
-    }
-
-    // mangle_path(): blank, tab, newline and backslash come as three octal digits.
-    private static string Unescape(ReadOnlySpan<byte> field)
-    {
-        if (!field.Contains((byte)'\\')) return Encoding.UTF8.GetString(field);
-        byte[] plain = new byte[field.Length];
-        int n = 0;
-        for (int i = 0; i < field.Length; i++)
-        {
-            if (field[i] == '\\' && i + 3 < field.Length)
-            {
-                plain[n++] = (byte)(((field[i + 1] - '0') << 6) | ((field[i + 2] - '0') << 3) | (field[i + 3] - '0'));
-                i += 3;
-            }
-            else
-            {
-                plain[n++] = field[i];
-            }
-        }
-        return Encoding.UTF8.GetString(plain, 0, n);
-    }
 }

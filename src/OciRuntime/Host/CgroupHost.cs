@@ -12,10 +12,7 @@ internal sealed partial class CgroupHost
     {
         Mode = mode;
         Hierarchies = hierarchies;
-        foreach (CgroupHierarchy h in hierarchies)
-        {
-            if (h.Unified) Unified = h;
-        }
+        foreach (CgroupHierarchy h in hierarchies) if (h.Unified) Unified = h;
     }
 
     /// <summary>Which versions are mounted.</summary>
@@ -31,26 +28,14 @@ internal sealed partial class CgroupHost
     public static CgroupHost Probe()
     {
         if (Files.StatFs(Root, out Statfs fs) == 0 && fs.Type == Files.CGROUP2_SUPER_MAGIC)
-        {
             return new CgroupHost(CgroupMode.V2, [new CgroupHierarchy(Root, [], null, Unified: true)]);
-        }
-        return FromMountInfo(ReadProc("mountinfo"));
+        return FromMountInfo(MountTable.ReadText());
     }
 
     /// <summary>The v1 hierarchy a controller lives in, or null.</summary>
     public CgroupHierarchy? Find(string controller)
     {
-        foreach (CgroupHierarchy h in Hierarchies)
-        {
-            if (h.Has(controller)) return h;
-        }
+        foreach (CgroupHierarchy h in Hierarchies) if (h.Has(controller)) return h;
         return null;
-    }
-
-    // Beyond the usual table by far: fs.mount-max is 100,000 mounts by default.
-    private static byte[] ReadProc(string name)
-    {
-        byte[]? data = Files.ReadFileAt(Files.AT_FDCWD, "/proc/self/" + name, 64 << 20, out long error);
-        return data ?? throw OciException.FromResult(error, $"read /proc/self/{name}");
     }
 }

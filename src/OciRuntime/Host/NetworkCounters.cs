@@ -5,7 +5,8 @@ using OciRuntime.Linux;
 namespace OciRuntime.Host;
 
 /// <summary>Counters of one network interface, as its own network namespace sees them.</summary>
-internal readonly record struct NetworkCounters(string Name, ulong RxBytes, ulong RxPackets, ulong RxErrors, ulong RxDropped, ulong TxBytes, ulong TxPackets, ulong TxErrors, ulong TxDropped)
+internal readonly record struct NetworkCounters(string Name, ulong RxBytes, ulong RxPackets, ulong RxErrors, ulong RxDropped, ulong TxBytes,
+    ulong TxPackets, ulong TxErrors, ulong TxDropped)
 {
     // A container may make as many interfaces as it likes.
     private const int MaxBytes = 1 << 20;
@@ -16,7 +17,7 @@ internal readonly record struct NetworkCounters(string Name, ulong RxBytes, ulon
         string theirs = $"/proc/{pid}/ns/net";
         if (Files.ReadLink(theirs) is not { } link || link == Files.ReadLink("/proc/self/ns/net")) return [];
         byte[]? text = Files.ReadFileAt(Files.AT_FDCWD, $"/proc/{pid}/net/dev", MaxBytes, out _);
-        return text == null ? [] : Parse(Encoding.UTF8.GetString(text));
+        return text is null ? [] : Parse(Encoding.UTF8.GetString(text));
     }
 
     /// <summary>/proc/net/dev: two lines of header, then "name: 8 numbers received, 8 numbers sent" (proc_pid_net(5)).</summary>

@@ -5,7 +5,9 @@ namespace OciRuntime.Host;
 /// <summary>Programs of the host, looked up in PATH.</summary>
 internal static class ProgramPath
 {
-    /// <summary>The absolute path of an executable file, or null. PATH is the caller's own and what is found runs with his privileges.</summary>
+    /// <summary>
+    /// The absolute path of an executable file, or null. PATH is the caller's own and what is found runs with his privileges.
+    /// </summary>
     public static string? Find(string name)
     {
         string? path = Environment.GetEnvironmentVariable("PATH");
@@ -18,9 +20,6 @@ internal static class ProgramPath
         return null;
     }
 
-    private static unsafe bool IsProgram(string path)
-    {
-        if (Files.StatAt(Files.AT_FDCWD, path, 0, out Statx stat) < 0 || stat.Type != Files.S_IFREG) return false;
-        fixed (byte* p = CString.Encode(path, stackalloc byte[Kernel.PathMax])) return Files.AccessAsEffective(p, Files.X_OK) >= 0;
-    }
+    private static bool IsProgram(string path) =>
+        Files.StatAt(Files.AT_FDCWD, path, 0, out Statx stat) >= 0 && stat.IsRegular && Files.AccessAsEffective(path, Files.X_OK) >= 0;
 }

@@ -2,11 +2,23 @@ using OciRuntime.Linux;
 
 namespace OciRuntime.Init;
 
+internal struct HomeDirectoryArguments : IStepArguments
+{
+    static InitOp IStepArguments.Op => InitOp.HomeDirectory;
+    public uint Uid;
+
+    /// <summary>The environment's entry: "HOME=", and room for the directory.</summary>
+    public NativeArray<byte> Entry;
+
+    /// <summary>This process still has rights that the program does not get.</summary>
+    public bool Privileged;
+}
+
 /// <summary>
-/// HOME from the image's /etc/passwd. The file is the image's: it may be a FIFO, a device, endless or one long line, so it is opened without
-/// blocking, must be a regular file, and only its first mebibyte is read. Nor is it opened where files are the kernel's functions: a link to
-/// /proc/kmsg would be followed with all rights of the runtime when a filter is loaded early. What is mounted there may be on a file system that
-/// answers late or never: a FUSE server of the container's own, for one.
+/// HOME from the image's /etc/passwd. The file is the image's: it may be a FIFO, a device, endless or one long line, so it is opened
+/// without blocking, must be a regular file, and only its first mebibyte is read. Nor is it opened where files are the kernel's functions:
+/// a link to /proc/kmsg would be followed with all rights of the runtime when a filter is loaded early. What is mounted there may be on a
+/// file system that answers late or never: a FUSE server of the container's own, for one.
 /// </summary>
 internal static unsafe class HomeDirectory
 {
@@ -16,15 +28,16 @@ internal static unsafe class HomeDirectory
     private const int LookMilliseconds = 3000;
 
     /// <summary>Writes the directory of the uid, or "/", behind the "HOME=" that the buffer begins with.</summary>
-    public static long Find(ref InitState s, InitStep* step)
+    public static long Find(ref InitState s, HomeDirectoryArguments* wanted)
     {
-        byte* home = (byte*)step->Data + 5;
-        int room = step->Count - 5;
+        byte* home = wanted->Entry.Items + 5;
+        int room = wanted->Entry.Count - 5;
         Default(home);
-        // Where others see the child it has no right that the program has not, as little as anybody else of the runtime's: in a user namespace of its own it
-        // has none at all, from birth.
-        ulong flags = s.ClonesIntoPidNamespace && (step->Flags & InitFlags.Privileged) != 0 ? Processes.CLONE_NEWUSER : 0;
-        if (Look(s.RootFd, (uint)step->A, home, room, Files.RESOLVE_NO_XDEV) == -Errno.EXDEV) LookApart(s.RootFd, (uint)step->A, home, room, flags);
+        // Where others see the child it has no right that the program has not, as little as anybody else of the runtime's: in a user
+        // namespace of its own it has none at all, from birth.
+        ulong flags = s.ClonesIntoPidNamespace && wanted->Privileged ? Processes.CLONE_NEWUSER : 0;
+        if (Look(s.RootFd, wanted->Uid, home, room, Files.RESOLVE_NO_XDEV) == -Errno.EXDEV)
+            LookApart(s.RootFd, wanted->Uid, home, room, flags);
         return 0;
     }
 
@@ -38,14 +51,15 @@ internal static unsafe class HomeDirectory
     {
         fixed (byte* path = "etc/passwd\0"u8)
         {
-            // Looked at before it is opened, and again afterwards: whoever exchanges it between the two gains an open file that nobody reads.
+            // Looked at before it is opened, and again afterwards: whoever exchanges it between the two gains an open file that nobody
+            // reads.
             long fd = RootPath.Open(root, path, Files.O_PATH, resolve);
             if (fd < 0) return fd;
             bool isFile = IsFile((int)fd, out Statx found);
             Files.Close((int)fd);
             fd = isFile ? RootPath.Open(root, path, Files.O_RDONLY | Files.O_NONBLOCK | Files.O_NOCTTY, resolve) : -Errno.EINVAL;
             if (fd < 0) return fd;
-            bool same = IsFile((int)fd, out Statx opened) && opened.Inode == found.Inode && opened.DevMajor == found.DevMajor && opened.DevMinor == found.DevMinor;
+            bool same = IsFile((int)fd, out Statx opened) && opened.Identity == found.Identity;
             if (same) Scan((int)fd, uid, home, room);
             Files.Close((int)fd);
             return 0;
@@ -53,8 +67,8 @@ internal static unsafe class HomeDirectory
     }
 
     /// <summary>
-    /// By a child, which is left alone when its time is over: nothing ends a process whose request a FUSE server has taken and does not answer, not
-    /// even SIGKILL (request_wait_answer in fs/fuse/dev.c). It ends with the request.
+    /// By a child, which is left alone when its time is over: nothing ends a process whose request a FUSE server has taken and does not
+    /// answer, not even SIGKILL (request_wait_answer in fs/fuse/dev.c). It ends with the request.
     /// </summary>
     private static void LookApart(int root, uint uid, byte* home, int room, ulong flags)
     {
@@ -75,7 +89,8 @@ internal static unsafe class HomeDirectory
             Processes.Exit(0);
         }
         Files.Close(pipe[1]);
-        // Without a child it stays "/": a container that may have no more processes, or where there may be no user namespace, is not to be waited for on its terms.
+        // Without a child it stays "/": a container that may have no more processes, or where there may be no user namespace, is not to be
+        // waited for on its terms.
         if (pid > 0)
         {
             long deadline = Processes.Milliseconds() + LookMilliseconds;
@@ -114,7 +129,7 @@ internal static unsafe class HomeDirectory
     }
 
     /// <summary>Nothing to do about a range that cannot be closed: the process is a copy of one that has it open, too.</summary>
-    private static void CloseAllBut(int one, int other)
+    public static void CloseAllBut(int one, int other)
     {
         uint low = (uint)(one < other ? one : other), high = (uint)(one < other ? other : one);
         // It fails for a range that is none only (close_range(2)).
@@ -154,7 +169,10 @@ internal static unsafe class HomeDirectory
                     number = 0;
                     numeric = false;
                 }
-                else if (c == ':') field++;
+                else if (c == ':')
+                {
+                    field++;
+                }
                 else if (field == 2)
                 {
                     numeric = c is >= (byte)'0' and <= (byte)'9' && (numeric || number == 0) && number <= uint.MaxValue;

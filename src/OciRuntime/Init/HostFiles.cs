@@ -3,21 +3,22 @@ using OciRuntime.Linux;
 namespace OciRuntime.Init;
 
 /// <summary>
-/// File systems of which there is one only, which every mount shows: what is made in them is made on the host. Of a devtmpfs, whose files are like those
-/// of any tmpfs, the device number tells.
+/// File systems of which there is one only, which every mount shows: what is made in them is made on the host. Of a devtmpfs, whose files
+/// are like those of any tmpfs, the device number tells.
 /// </summary>
 internal static unsafe class HostFiles
 {
     /// <summary>
-    /// Refuses (EPERM) a directory in which a new name would be a device file of the host's, or an object of the kernel's: a cgroup, a tracing instance, an
-    /// EFI variable, a class of service.
+    /// Refuses (EPERM) a directory in which a new name would be a device file of the host's, or an object of the kernel's: a cgroup, a
+    /// tracing instance, an EFI variable, a class of service.
     /// </summary>
     public static long Refuse(ref InitState s, int directory)
     {
         long result = Files.StatFs(directory, out Statfs fs);
         if (result < 0) return result;
         bool hosts = Files.IsHostWide(fs);
-        if (!hosts && s.HostDevices != 0 && fs.Type is Files.TMPFS_MAGIC or Files.RAMFS_MAGIC) result = AreDevices(ref s, directory, out hosts);
+        if (!hosts && s.HostDevices != 0 && fs.Type is Files.TMPFS_MAGIC or Files.RAMFS_MAGIC)
+            result = AreDevices(ref s, directory, out hosts);
         if (result < 0 || !hosts) return result;
         s.Detail = InitDetail.HostsFileSystem;
         return -Errno.EPERM;
@@ -31,7 +32,9 @@ internal static unsafe class HostFiles
         return result;
     }
 
-    /// <summary>Whether a directory is in the host's /dev: the root file system came with it mounted, or the configuration mounts it.</summary>
+    /// <summary>
+    /// Whether a directory is in the host's /dev: the root file system came with it mounted, or the configuration mounts it.
+    /// </summary>
     public static long AreDevices(ref InitState s, int directory, out bool hosts)
     {
         hosts = false;
@@ -45,12 +48,15 @@ internal static unsafe class HostFiles
         return result;
     }
 
-    /// <summary>The runtime's own /dev: in a container it is no devtmpfs. A plain directory says nothing about what else is in its file system.</summary>
+    /// <summary>
+    /// The runtime's own /dev: in a container it is no devtmpfs. A plain directory says nothing about what else is in its file system.
+    /// </summary>
     private static void FindDevices(ref InitState s)
     {
         fixed (byte* path = "/dev\0"u8)
         {
-            if (Files.StatAt(Files.AT_FDCWD, path, 0, out Statx stat) >= 0 && (stat.Attributes & Files.STATX_ATTR_MOUNT_ROOT) != 0) s.HostDevices = Device(stat);
+            if (Files.StatAt(Files.AT_FDCWD, path, 0, out Statx stat) >= 0 && (stat.Attributes & Files.STATX_ATTR_MOUNT_ROOT) != 0)
+                s.HostDevices = Device(stat);
         }
     }
 

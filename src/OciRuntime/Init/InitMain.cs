@@ -3,8 +3,8 @@ using OciRuntime.Linux;
 namespace OciRuntime.Init;
 
 /// <summary>
-/// The child after clone3(2): walks the plan. Rule of this folder: system calls, spans, stack and plan memory only. No managed allocation, no
-/// locks, no exceptions for control flow, nothing of System.IO: the other threads of the runtime do not exist here, and a lock one of
+/// The child after clone3(2): walks the plan. Rule of this folder: system calls, spans, stack and plan memory only. No managed allocation,
+/// no locks, no exceptions for control flow, nothing of System.IO: the other threads of the runtime do not exist here, and a lock one of
 /// them held would never be released.
 /// </summary>
 internal static unsafe class InitMain
@@ -12,7 +12,9 @@ internal static unsafe class InitMain
     /// <summary>Runs the plan. Does not return: the last step is execve(2), and a failure is reported and ends the process.</summary>
     public static void Run(InitPlan* plan)
     {
-        InitState s = new(plan) { AllocatedAtStart = GC.GetAllocatedBytesForCurrentThread() };
+        if (Trace.IsOn) Trace.NoteIn(plan->Trace);
+        InitState s = new(plan);
+        s.AllocatedAtStart = GC.GetAllocatedBytesForCurrentThread();
         long prepared = Prepare(ref s);
         if (prepared < 0)
         {
@@ -24,7 +26,9 @@ internal static unsafe class InitMain
             s.StepIndex = i;
             s.Detail = InitDetail.None;
             s.TextLength = 0;
+            int entry = Trace.Begin(i);
             long result = Execute(ref s, plan->Steps + i);
+            Trace.End(entry, result);
             if (result >= 0) continue;
             LiveMountSteps.Undo(ref s);
             Sync.Fail(ref s, result);
@@ -33,13 +37,13 @@ internal static unsafe class InitMain
     }
 
     /// <summary>
-    /// Dies with the parent while the set-up lasts; notices a parent that died before the death signal was asked for. The kernel forgets the
-    /// death signal whenever ids change, so the steps that change them ask again.
+    /// Dies with the parent while the set-up lasts; notices a parent that died before the death signal was asked for. The kernel forgets
+    /// the death signal whenever ids change, so the steps that change them ask again.
     /// </summary>
     public static long TieToParent(ref InitState s)
     {
         long result = Processes.Prctl(Processes.PR_SET_PDEATHSIG, Processes.SIGKILL);
-        PollFd poll = new() { Fd = s.Plan->SyncFd, Events = Processes.POLLIN };
+        PollFd poll = new() { Fd = s.Plan->Fds.Sync, Events = Processes.POLLIN };
         if (Processes.Poll(&poll, 1, 0) > 0 && (poll.Returned & Processes.POLLHUP) != 0) Processes.Exit(1);
         return result;
     }
@@ -58,8 +62,9 @@ internal static unsafe class InitMain
     }
 
     /// <summary>
-    /// For an init that waits for `start`: the signals that end runc's there end this one with 128 + signal; others that would end a process do nothing, which a
-    /// pid namespace's first process cannot tell from the default action: it is spared that (pid_namespaces(7)). Those that stop or are ignored stay as they are.
+    /// For an init that waits for `start`: the signals that end runc's there end this one with 128 + signal; others that would end a
+    /// process do nothing, which a pid namespace's first process cannot tell from the default action: it is spared that
+    /// (pid_namespaces(7)). Those that stop or are ignored stay as they are.
     /// </summary>
     /// <param name="except">A signal that is left alone.</param>
     public static void CreatedSignals(int except = 0)
@@ -83,11 +88,15 @@ internal static unsafe class InitMain
 
     private static long Prepare(ref InitState s)
     {
-        long result = 0;
-        for (int i = 0; i < s.Plan->CloseRangeCount && result >= 0; i++) result = Files.CloseRange(s.Plan->CloseRanges[2 * i], s.Plan->CloseRanges[2 * i + 1], 0);
-        // Not closed, as the next thing to be opened would be there. Whoever has the container's rights must not find the host's /dev/urandom.
-        for (int i = 0; i < s.Plan->TakenFdCount && result >= 0; i++) result = Files.Duplicate(0, s.Plan->TakenFds[i], Files.O_CLOEXEC);
+        long result = TakeStreams(ref s.Plan->Fds);
+        // A copy of the parent's lock or of its end of the socket would outlive the parent.
+        if (result >= 0) result = s.Plan->Fds.CloseOthers((uint)(3 + s.Plan->PreservedFds), s.Plan->StepFds);
+        // Not closed, as the next thing to be opened would be there. Whoever has the container's rights must not find the host's
+        // /dev/urandom.
+        for (int i = 0; i < s.Plan->TakenFds.Count && result >= 0; i++) result = Files.Duplicate(0, s.Plan->TakenFds[i], Files.O_CLOEXEC);
+        if (result >= 0 && s.Plan->BecomesDumpable) result = Processes.Prctl(Processes.PR_SET_DUMPABLE, 1);
         if (result >= 0) result = TieToParent(ref s);
+        if (result >= 0) result = Processes.RestoreFileLimit();
         // The old mask; the call cannot fail.
         s.CallersUmask = Files.SetUmask(0);
         // Only ps(1) shows it.
@@ -96,9 +105,19 @@ internal static unsafe class InitMain
         return result;
     }
 
+    /// <summary>Stdio of its own, where the parent has given it one; those descriptors are closed with the others.</summary>
+    private static long TakeStreams(ref InitDescriptors fds)
+    {
+        long result = fds.Stdin < 0 ? 0 : Files.Duplicate(fds.Stdin, 0);
+        if (result >= 0 && fds.Stdout >= 0) result = Files.Duplicate(fds.Stdout, 1);
+        if (result >= 0 && fds.Stderr >= 0) result = Files.Duplicate(fds.Stderr, 2);
+        fds.Stdin = fds.Stdout = fds.Stderr = -1;
+        return result;
+    }
+
     /// <summary>
-    /// What the caller said and has in his variables is no affair of a container's, where whoever may trace could read it for as long as it waits
-    /// for `start`. From here on /proc/PID/environ is empty, and /proc/PID/cmdline has two words for ps.
+    /// What the caller said and has in his variables is no affair of a container's, where whoever may trace could read it for as long as it
+    /// waits for `start`. From here on /proc/PID/environ is empty, and /proc/PID/cmdline has two words for ps.
     /// </summary>
     public static void ForgetCaller(InitPlan* plan)
     {
@@ -117,77 +136,78 @@ internal static unsafe class InitMain
 
     private static long Execute(ref InitState s, InitStep* step) => step->Op switch
     {
-        InitOp.OomScoreAdjust => ProcessSteps.OomScore(ref s, step),
+        InitOp.OomScoreAdjust => ProcessSteps.OomScore(ref s, step->As<OomScoreAdjustArguments>()),
         InitOp.KeepHostProc => s.HostProc(),
-        InitOp.EnterCgroup => ProcessSteps.EnterCgroup(ref s, step),
+        InitOp.EnterCgroup => ProcessSteps.EnterCgroup(step->As<EnterCgroupArguments>()),
         InitOp.AwaitCgroup => Sync.Ask(ref s, SyncKind.Cgroup, 0),
         InitOp.ResetAffinity => SchedulingSteps.ResetAffinity(),
-        InitOp.JoinNamespaces => NamespaceSteps.Join(ref s, step),
-        InitOp.JoinPidNamespace => NamespaceSteps.JoinPid(ref s, step),
-        InitOp.JoinContainer => NamespaceSteps.JoinContainer(ref s, step),
-        InitOp.Affinity => SchedulingSteps.Affinity(step),
-        InitOp.Unshare => Processes.Unshare((ulong)step->A),
-        InitOp.TimeOffsets => NamespaceSteps.Time(ref s, step),
+        InitOp.JoinNamespaces => NamespaceSteps.Join(ref s, step->As<JoinNamespacesArguments>()),
+        InitOp.JoinPidNamespace => NamespaceSteps.JoinPid(ref s, step->As<JoinPidNamespaceArguments>()),
+        InitOp.JoinContainer => NamespaceSteps.JoinContainer(ref s, step->As<JoinContainerArguments>()),
+        InitOp.Affinity => SchedulingSteps.Affinity(step->As<AffinityArguments>()),
+        InitOp.Unshare => Processes.Unshare(step->As<UnshareArguments>()->Namespaces),
+        InitOp.TimeOffsets => NamespaceSteps.Time(ref s, step->As<TimeOffsetsArguments>()),
         InitOp.AwaitIdMaps => Sync.Ask(ref s, SyncKind.IdMaps, 0),
-        InitOp.BecomeRoot => NamespaceSteps.BecomeRoot(ref s, step),
-        InitOp.ForkIntoPidNamespace => NamespaceSteps.Fork(ref s, step),
+        InitOp.BecomeRoot => NamespaceSteps.BecomeRoot(ref s, step->As<BecomeRootArguments>()),
+        InitOp.ForkIntoPidNamespace => NamespaceSteps.Fork(ref s, step->As<ForkIntoPidNamespaceArguments>()),
         InitOp.Undumpable => Processes.Prctl(Processes.PR_SET_DUMPABLE, 0),
         InitOp.NewSession => Processes.SetSession(),
-        InitOp.SessionKeyring => ProcessSteps.SessionKeyring(step),
+        InitOp.SessionKeyring => ProcessSteps.SessionKeyring(step->As<SessionKeyringArguments>()),
         InitOp.LoopbackUp => NamespaceSteps.LoopbackUp(),
+        InitOp.EnterNetwork => NamespaceSteps.EnterNetwork(ref s),
         InitOp.AwaitNetworkDevices => Sync.Ask(ref s, SyncKind.NetworkDevices, 0),
-        InitOp.HostPropagation => RootSteps.HostPropagation(ref s, step),
-        InitOp.BindRootfs => RootSteps.BindRootfs(ref s, step),
+        InitOp.HostPropagation => RootSteps.HostPropagation(ref s, step->As<HostPropagationArguments>()),
+        InitOp.BindRootfs => RootSteps.BindRootfs(ref s, step->As<BindRootfsArguments>()),
         InitOp.HostRoot => RootSteps.HostRoot(ref s),
-        InitOp.MountFilesystem => MountSteps.Filesystem(ref s, step),
-        InitOp.LabelQueues => LabelSteps.Queues(ref s, step),
-        InitOp.MountBind => MountSteps.Bind(ref s, step),
-        InitOp.AttachMount => LiveMountSteps.Attach(ref s, step),
-        InitOp.RemoveMount => LiveMountSteps.Remove(ref s, step),
+        InitOp.MountFilesystem => MountSteps.Filesystem(ref s, step->As<MountFilesystemArguments>()),
+        InitOp.LabelQueues => LabelSteps.Queues(ref s, step->As<LabelQueuesArguments>()),
+        InitOp.MountBind => MountSteps.Bind(ref s, step->As<MountBindArguments>()),
+        InitOp.AttachMount => LiveMountSteps.Attach(ref s, step->As<AttachMountArguments>()),
+        InitOp.RemoveMount => LiveMountSteps.Remove(ref s, step->As<RemoveMountArguments>()),
         InitOp.AwaitCommit => LiveMountSteps.Commit(ref s),
-        InitOp.SetMountAttributes => MountSteps.SetAttributes(ref s, step),
-        InitOp.ReconfigureFilesystem => MountSteps.Reconfigure(ref s, step),
+        InitOp.SetMountAttributes => MountSteps.SetAttributes(ref s, step->As<SetMountAttributesArguments>()),
+        InitOp.ReconfigureFilesystem => MountSteps.Reconfigure(ref s, step->As<ReconfigureFilesystemArguments>()),
         InitOp.OpenDev => DeviceSteps.OpenDev(ref s),
-        InitOp.DeviceNode => DeviceSteps.Node(ref s, step),
-        InitOp.DeviceBind => DeviceSteps.Bind(ref s, step),
-        InitOp.DeviceMount => DeviceSteps.Mount(ref s, step),
-        InitOp.Symlink => DeviceSteps.Link(ref s, step),
+        InitOp.DeviceNode => DeviceSteps.Node(ref s, step->As<DeviceNodeArguments>()),
+        InitOp.DeviceBind => DeviceSteps.Bind(ref s, step->As<DeviceBindArguments>()),
+        InitOp.DeviceMount => DeviceSteps.Mount(ref s, step->As<DeviceMountArguments>()),
+        InitOp.Symlink => DeviceSteps.Link(ref s, step->As<SymlinkArguments>()),
         InitOp.AwaitHooks => Sync.Ask(ref s, SyncKind.Hooks, 0),
-        InitOp.ContainerHook => HookStep.Run(ref s, step),
-        InitOp.Console => ConsoleStep.Open(ref s, step),
-        InitOp.ControllingTerminal => ConsoleStep.Control(),
-        InitOp.ListenPid => ProcessSteps.ListenPid(step),
-        InitOp.MakeDirectory => RootSteps.MakeDirectory(ref s, step),
-        InitOp.MaskPath => MountSteps.Mask(ref s, step),
-        InitOp.ReadonlyPath => MountSteps.Readonly(ref s, step),
+        InitOp.ContainerHook => HookSteps.Run(ref s, step->As<ContainerHookArguments>()),
+        InitOp.Console => ConsoleSteps.Open(ref s, step->As<ConsoleArguments>()),
+        InitOp.ControllingTerminal => ConsoleSteps.Control(),
+        InitOp.ListenPid => ProcessSteps.ListenPid(step->As<ListenPidArguments>()),
+        InitOp.MakeDirectory => RootSteps.MakeDirectory(ref s, step->As<MakeDirectoryArguments>()),
+        InitOp.MaskPath => ProtectionSteps.Mask(ref s, step->As<MaskPathArguments>()),
+        InitOp.ReadonlyPath => ProtectionSteps.Readonly(ref s, step->As<ReadonlyPathArguments>()),
         InitOp.PivotRoot => RootSteps.Pivot(ref s),
         InitOp.MoveRoot => RootSteps.Move(ref s),
-        InitOp.ChangeRoot => RootSteps.ChangeRoot(ref s, step),
-        InitOp.DetachMount => RootSteps.DetachMount(ref s, step),
-        InitOp.RootPropagation => RootSteps.Propagate(step),
-        InitOp.Hostname => Kernel.Call(SyscallNumber.Sethostname, (nint)step->Text1, CString.Length(step->Text1)),
-        InitOp.Domainname => Kernel.Call(SyscallNumber.Setdomainname, (nint)step->Text1, CString.Length(step->Text1)),
-        InitOp.Sysctl => s.WriteProc(step->Text1, step->Text2, CString.Length(step->Text2)),
-        InitOp.SecurityAttribute => LabelSteps.Attribute(ref s, step),
+        InitOp.ChangeRoot => RootSteps.ChangeRoot(ref s, step->As<ChangeRootArguments>()),
+        InitOp.DetachMount => RootSteps.DetachMount(ref s, step->As<DetachMountArguments>()),
+        InitOp.RootPropagation => RootSteps.Propagate(step->As<RootPropagationArguments>()),
+        InitOp.Hostname => KernelSteps.Hostname(step->As<HostnameArguments>()),
+        InitOp.Domainname => KernelSteps.Domainname(step->As<DomainnameArguments>()),
+        InitOp.Sysctl => KernelSteps.Sysctl(ref s, step->As<SysctlArguments>()),
+        InitOp.SecurityAttribute => LabelSteps.Attribute(ref s, step->As<SecurityAttributeArguments>()),
         InitOp.CloseHost => CloseHost(ref s),
         InitOp.NoNewPrivileges => Processes.Prctl(Processes.PR_SET_NO_NEW_PRIVS, 1),
-        InitOp.ResourceLimit => Processes.SetLimit(0, (int)step->A, new ResourceLimit { Soft = (ulong)step->B, Hard = (ulong)step->C }),
+        InitOp.ResourceLimit => ProcessSteps.Limit(step->As<ResourceLimitArguments>()),
         InitOp.AwaitLimits => Sync.Ask(ref s, SyncKind.Limits, 0),
-        InitOp.Scheduler => Scheduling.Set((SchedAttr*)step->Data),
-        InitOp.IoPriority => Scheduling.SetIoPriority((int)step->A),
-        InitOp.Personality => Scheduling.SetPersonality((int)step->A),
-        InitOp.MemoryPolicy => SchedulingSteps.MemoryPolicy(step),
-        InitOp.BoundingSet => ProcessSteps.BoundingSet(step),
-        InitOp.SetUser => ProcessSteps.SetUser(ref s, step),
-        InitOp.ChangeDirectory => ProcessSteps.ChangeDirectory(ref s, step),
-        InitOp.Capabilities => ProcessSteps.Capabilities(ref s, step),
-        InitOp.Umask => Files.SetUmask((uint)step->A),
-        InitOp.HomeDirectory => HomeDirectory.Find(ref s, step),
-        InitOp.FindExecutable => ProcessSteps.FindExecutable(ref s, step),
-        InitOp.Seccomp => SeccompStep.Load(ref s, step),
+        InitOp.Scheduler => Scheduling.Set(&step->As<SchedulerArguments>()->Schedule),
+        InitOp.IoPriority => Scheduling.SetIoPriority(step->As<IoPriorityArguments>()->Priority),
+        InitOp.Personality => Scheduling.SetPersonality(step->As<PersonalityArguments>()->Persona),
+        InitOp.MemoryPolicy => SchedulingSteps.MemoryPolicy(step->As<MemoryPolicyArguments>()),
+        InitOp.BoundingSet => ProcessSteps.BoundingSet(step->As<BoundingSetArguments>()),
+        InitOp.SetUser => ProcessSteps.SetUser(ref s, step->As<SetUserArguments>()),
+        InitOp.ChangeDirectory => ProcessSteps.ChangeDirectory(ref s, step->As<ChangeDirectoryArguments>()),
+        InitOp.Capabilities => ProcessSteps.Capabilities(ref s, step->As<CapabilitiesArguments>()),
+        InitOp.Umask => Files.SetUmask(step->As<UmaskArguments>()->Mask),
+        InitOp.HomeDirectory => HomeDirectory.Find(ref s, step->As<HomeDirectoryArguments>()),
+        InitOp.FindExecutable => ProcessSteps.FindExecutable(ref s, step->As<FindExecutableArguments>()),
+        InitOp.Seccomp => SeccompSteps.Load(ref s, step->As<SeccompArguments>()),
         InitOp.Ready => StartSteps.Ready(ref s),
         InitOp.AwaitStart => StartSteps.AwaitStart(ref s),
-        InitOp.StartHook => HookStep.Run(ref s, step),
+        InitOp.StartHook => HookSteps.Run(ref s, step->As<StartHookArguments>()),
         InitOp.Execute => StartSteps.Execute(ref s),
         InitOp.GuardMounts => LiveMountSteps.Guard(ref s),
         _ => -Errno.ENOSYS,

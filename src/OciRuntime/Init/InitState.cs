@@ -10,10 +10,14 @@ internal unsafe struct InitState
     /// <summary>Index of the step that runs; reported with an error.</summary>
     public int StepIndex;
 
-    /// <summary>Root of the container's tree: every look-up in the image starts here, never at a string (CVE-2024-45310 and its family).</summary>
+    /// <summary>
+    /// Root of the container's tree: every look-up in the image starts here, never at a string (CVE-2024-45310 and its family).
+    /// </summary>
     public int RootFd;
 
-    /// <summary>The host's /proc, opened before any container mount exists, so that no image can stand in for it (CVE-2025-52881).</summary>
+    /// <summary>
+    /// The host's /proc, opened before any container mount exists, so that no image can stand in for it (CVE-2025-52881).
+    /// </summary>
     public int ProcFd;
 
     /// <summary>The shared empty read-only tmpfs that hides directories, and the host's /dev/null that hides files.</summary>
@@ -22,7 +26,9 @@ internal unsafe struct InitState
     /// <summary>A pid namespace to join, until it has been joined for good, or -1.</summary>
     public int PidNamespace;
 
-    /// <summary>What is cloned from here on is born in somebody's pid namespace, <see cref="PidNamespace"/> or an exec's container.</summary>
+    /// <summary>
+    /// What is cloned from here on is born in somebody's pid namespace, <see cref="PidNamespace"/> or an exec's container.
+    /// </summary>
     public bool ClonesIntoPidNamespace;
 
     /// <summary>The process of <see cref="OutsideHooks"/> and the connection to it, or -1.</summary>
@@ -73,7 +79,7 @@ internal unsafe struct InitState
     {
         Plan = plan;
         RootFd = ProcFd = EmptyFd = NullFd = DevFd = TerminalFd = PidNamespace = OutsideFd = -1;
-        ReportFd = plan == null ? -1 : plan->SyncFd;
+        ReportFd = plan is null ? -1 : plan->Fds.Sync;
     }
 
     /// <summary>Keeps words for an error report, cut to what a message holds.</summary>
@@ -83,8 +89,8 @@ internal unsafe struct InitState
         for (TextLength = 0; TextLength < SyncMessage.TextSize && text[TextLength] != 0; TextLength++) Text[TextLength] = text[TextLength];
     }
 
-    /// <summary>Set by <see cref="LeaveHost"/>.</summary>
-    private bool _leftHost;
+    /// <summary>Set by <see cref="LeaveHost"/>: why there is no /proc of the host's.</summary>
+    private long _withoutProc;
 
     /// <summary>
     /// The last moment at which "/proc" is the host's: opens it, as sysctls are written after the switch, past the container's read-only
@@ -93,8 +99,7 @@ internal unsafe struct InitState
     public void LeaveHost()
     {
         // See above.
-        HostProc();
-        _leftHost = true;
+        _withoutProc = HostProc();
         Detail = InitDetail.None;
     }
 
@@ -102,17 +107,18 @@ internal unsafe struct InitState
     public long HostProc()
     {
         if (ProcFd >= 0) return ProcFd;
-        if (_leftHost)
+        if (_withoutProc < 0)
         {
             Detail = InitDetail.ProcMissing;
-            return -Errno.ENOENT;
+            return _withoutProc;
         }
         fixed (byte* path = "/proc\0"u8)
         {
             long fd = Files.OpenAt(Files.AT_FDCWD, path, Files.O_PATH | Files.O_DIRECTORY);
             if (fd < 0) return fd;
             // The root of a procfs has inode 1: a directory of one that is bound there would pass for the whole.
-            bool genuine = Files.StatFs((int)fd, out Statfs fs) >= 0 && fs.Type == Files.PROC_SUPER_MAGIC && Files.Stat((int)fd, out Statx stat) >= 0 && stat.Inode == 1;
+            bool genuine = Files.StatFs((int)fd, out Statfs fs) >= 0 && fs.Type == Files.PROC_SUPER_MAGIC
+                && Files.Stat((int)fd, out Statx stat) >= 0 && stat.Inode == 1;
             if (!genuine)
             {
                 Files.Close((int)fd);
@@ -145,8 +151,8 @@ internal unsafe struct InitState
     }
 
     /// <summary>
-    /// Closes the host's /proc and /dev/null, and the container's /dev. A working directory or program given as /proc/self/fd/N/… would otherwise pass through them to
-    /// /proc/1/root, the host (CVE-2024-21626).
+    /// Closes the host's /proc and /dev/null, and the container's /dev. A working directory or program given as /proc/self/fd/N/… would
+    /// otherwise pass through them to /proc/1/root, the host (CVE-2024-21626).
     /// </summary>
     public long CloseHost()
     {
@@ -158,9 +164,12 @@ internal unsafe struct InitState
         return 0;
     }
 
+    /// <summary>Writes a text to a file below the host's /proc.</summary>
+    public long WriteProc(byte* path, byte* text) => WriteProc(path, text, CString.Length(text));
+
     /// <summary>
-    /// Writes a file below the host's /proc. Where the runtime is in a container itself, /proc/sys may be read-only there; a procfs of one's
-    /// own, if the kernel grants it, shows the same settings.
+    /// Writes a file below the host's /proc. Where the runtime is in a container itself, /proc/sys may be read-only there; a procfs of
+    /// one's own, if the kernel grants it, shows the same settings.
     /// </summary>
     public long WriteProc(byte* path, byte* text, int length)
     {
@@ -175,7 +184,10 @@ internal unsafe struct InitState
         return result;
     }
 
-    /// <summary>Nothing but procfs itself can be on the way: "self" is a magic-free symlink to a pid directory; sysctl names contain no symlinks at all.</summary>
+    /// <summary>
+    /// Nothing but procfs itself can be on the way: "self" is a magic-free symlink to a pid directory; sysctl names contain no symlinks at
+    /// all.
+    /// </summary>
     private static long WriteBelow(int proc, byte* path, byte* text, int length)
     {
         long fd = Files.OpenAt2(proc, path, Files.O_WRONLY, Files.RESOLVE_BENEATH | Files.RESOLVE_NO_XDEV | Files.RESOLVE_NO_MAGICLINKS);

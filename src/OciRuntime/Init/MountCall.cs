@@ -5,33 +5,35 @@ namespace OciRuntime.Init;
 
 /// <summary>A call of mount(2), for what fsconfig(2) cannot say.</summary>
 [StructLayout(LayoutKind.Sequential)]
-internal unsafe struct MountCall
+internal struct MountCall
 {
     /// <summary>What the file system is mounted from, or null.</summary>
-    public byte* Source;
+    public NativeText Source;
 
     /// <summary>MS_… flags of the superblock.</summary>
     public ulong Flags;
 
     /// <summary>The options: between each two pieces comes the number of the next directory's descriptor.</summary>
-    public byte** Pieces;
+    public NativeArray<NativeText> Pieces;
 
     /// <summary>Directories that the options name by their descriptors. One less than there are pieces.</summary>
-    public byte** Directories;
-    public int DirectoryCount;
+    public NativeArray<NativeText> Directories;
 }
 
 /// <summary>
-/// A file system made by mount(2). fsconfig(2) takes 255 bytes for a value, mount(2) a page for all of them, but it attaches what it makes: that happens in a
-/// mount namespace which nobody else is in and which ends at once. What is left is a detached mount, as fsmount(2) gives it.
+/// A file system made by mount(2). fsconfig(2) takes 255 bytes for a value, mount(2) a page for all of them, but it attaches what it makes:
+/// that happens in a mount namespace which nobody else is in and which ends at once. What is left is a detached mount, as fsmount(2) gives
+/// it.
 /// </summary>
 internal static unsafe class MountCalls
 {
-    /// <summary>Bytes of options that mount(2) takes, with the NUL: a page (copy_mount_options() in the kernel; pages of other sizes are larger).</summary>
+    /// <summary>
+    /// Bytes of options that mount(2) takes, with the NUL: a page (copy_mount_options() in the kernel; pages of other sizes are larger).
+    /// </summary>
     public const int OptionsSize = 4096;
 
     /// <summary>The detached mount, or a negated errno.</summary>
-    public static long Make(ref InitState s, InitStep* step)
+    public static long Make(ref InitState s, MountFilesystemArguments* mounted)
     {
         long proc = s.HostProc();
         if (proc < 0) return proc;
@@ -45,7 +47,7 @@ internal static unsafe class MountCalls
             long mount = root < 0 ? root : directory < 0 ? directory : Processes.Unshare(Processes.CLONE_NEWNS);
             if (mount >= 0)
             {
-                mount = MakeHere(ref s, step, (MountCall*)step->Data);
+                mount = MakeHere(ref s, mounted->Type, mounted->Call);
                 // Joining a mount namespace changes both directories to its root (setns(2)).
                 long back = Processes.SetNamespace((int)home, Processes.CLONE_NEWNS);
                 if (back >= 0) back = Files.ChangeDirectory((int)root);
@@ -65,14 +67,14 @@ internal static unsafe class MountCalls
     }
 
     /// <summary>On the /proc of this namespace: a place that is there for sure, as it has just been used.</summary>
-    private static long MakeHere(ref InitState s, InitStep* step, MountCall* call)
+    private static long MakeHere(ref InitState s, byte* type, MountCall* call)
     {
         fixed (byte* root = "/\0"u8, place = "/proc\0"u8, descriptors = "/proc/self/fd\0"u8)
         {
             long result = Mounts.SetPropagation(root, Mounts.MS_SLAVE | Mounts.MS_REC);
             if (result < 0) return result;
             byte* options = stackalloc byte[OptionsSize];
-            int* opened = stackalloc int[call->DirectoryCount];
+            int* opened = stackalloc int[call->Directories.Count];
             int count = 0;
             result = Options(ref s, call, options, opened, ref count);
             // Where a number is the path of a directory.
@@ -80,7 +82,7 @@ internal static unsafe class MountCalls
             if (result >= 0)
             {
                 s.Detail = InitDetail.Superblock;
-                result = Mounts.Mount(call->Source, place, step->Text1, call->Flags, options);
+                result = Mounts.Mount(call->Source, place, type, call->Flags, options);
             }
             while (count > 0) Files.Close(opened[--count]);
             return result < 0 ? result : Mounts.OpenTree(Files.AT_FDCWD, place, Mounts.OPEN_TREE_CLONE);
@@ -91,7 +93,7 @@ internal static unsafe class MountCalls
     {
         byte* number = stackalloc byte[24];
         int used = InitText.Append(options, 0, OptionsSize, call->Pieces[0]);
-        while (count < call->DirectoryCount)
+        while (count < call->Directories.Count)
         {
             s.Detail = InitDetail.Option;
             // Here, not before: an overlay takes mounts of its own namespace only (clone_private_mount() in the kernel).

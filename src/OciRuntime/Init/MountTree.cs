@@ -3,15 +3,18 @@ using OciRuntime.Linux;
 namespace OciRuntime.Init;
 
 /// <summary>
-/// Which mount is on which, by their numbers: a container can rename the directories above a mount point and make links to it, so a path says nothing about
-/// what is mounted where.
+/// Which mount is on which, by their numbers: a container can rename the directories above a mount point and make links to it, so a path
+/// says nothing about what is mounted where.
 /// </summary>
 internal static unsafe class MountTree
 {
-    // Each step up reads the table once. No honest tree is that high, and a container that makes one, or moves its mounts about all the time, gets ELOOP.
+    // Each step up reads the table once. No honest tree is that high, and a container that makes one, or moves its mounts about all the
+    // time, gets ELOOP.
     private const int MaxHeight = 256;
 
-    /// <summary>Whether a mount of this process's namespace is the other one, or is on it or on one of those that are: 1 or 0, or a negated errno.</summary>
+    /// <summary>
+    /// Whether a mount of this process's namespace is the other one, or is on it or on one of those that are: 1 or 0, or a negated errno.
+    /// </summary>
     public static long IsOn(ref InitState s, ulong mount, ulong other)
     {
         if (mount == other) return 1;
@@ -31,7 +34,10 @@ internal static unsafe class MountTree
         return result;
     }
 
-    /// <summary>Whether a directory or file is in the procfs at /proc of the container's tree, or on one that is mounted there: 1 or 0, or a negated errno.</summary>
+    /// <summary>
+    /// Whether a directory or file is in the procfs at /proc of the container's tree, or on one that is mounted there: 1 or 0, or a negated
+    /// errno.
+    /// </summary>
     /// <param name="s">The state.</param>
     /// <param name="fd">The file.</param>
     /// <param name="isRoot">It is the /proc itself.</param>
@@ -54,7 +60,10 @@ internal static unsafe class MountTree
         }
     }
 
-    /// <summary>Reads "36 35 98:0 /mnt1 /mnt2 …" (proc_pid_mountinfo(5)) as far as the two numbers: 1 when the mount is listed, 0 when not, or a negated errno.</summary>
+    /// <summary>
+    /// Reads "36 35 98:0 /mnt1 /mnt2 …" (proc_pid_mountinfo(5)) as far as the two numbers: 1 when the mount is listed, 0 when not, or a
+    /// negated errno.
+    /// </summary>
     private static long Parent(int file, ulong mount, out ulong parent)
     {
         parent = 0;
@@ -77,8 +86,14 @@ internal static unsafe class MountTree
                     parent = above;
                     return 1;
                 }
-                else if (field == 0) id = (10 * id) + block[i] - '0';
-                else if (field == 1) above = (10 * above) + block[i] - '0';
+                else if (field == 0)
+                {
+                    id = (10 * id) + block[i] - '0';
+                }
+                else if (field == 1)
+                {
+                    above = (10 * above) + block[i] - '0';
+                }
             }
         }
         return n;

@@ -3,9 +3,9 @@ using OciRuntime.Linux;
 namespace OciRuntime.Init;
 
 /// <summary>
-/// createContainer hooks of an init that had to join a pid namespace early (<see cref="NamespaceSteps.Join"/>): what it clones is born there, where others may look
-/// through /proc/PID/root at the host's tree, which hooks still have. So a process that was cloned before stays outside, enters the container's other namespaces
-/// when the first hook comes, and has the hooks for children.
+/// createContainer hooks of an init that had to join a pid namespace early (<see cref="NamespaceSteps.Join"/>): what it clones is born
+/// there, where others may look through /proc/PID/root at the host's tree, which hooks still have. So a process that was cloned before
+/// stays outside, enters the container's other namespaces when the first hook comes, and has the hooks for children.
 /// </summary>
 internal static unsafe class OutsideHooks
 {
@@ -48,8 +48,11 @@ internal static unsafe class OutsideHooks
         if (result != sizeof(SyncMessage)) return result < 0 ? result : -Errno.EPIPE;
         s.Detail = message.Detail;
         s.Value = message.Value;
+        // By now this process has joined what others may be in: whoever got hold of its socket is not to write beyond the text here.
+        if (message.TextLength is < 0 or > SyncMessage.TextSize) return -Errno.EPIPE;
         s.TextLength = message.TextLength;
-        for (int i = 0; i < s.TextLength; i++) s.Text[i] = message.Text[i];
+        byte* text = (byte*)&message.Text;
+        for (int i = 0; i < s.TextLength; i++) s.Text[i] = text[i];
         return -message.Errno;
     }
 
@@ -60,7 +63,7 @@ internal static unsafe class OutsideHooks
         Files.Close(s.OutsideFd);
         s.OutsideFd = -1;
         // It sees the end of the connection; how it ends is no matter.
-        while (Processes.Wait(s.OutsidePid, out _, 0) == -Errno.EINTR) { }
+        Processes.Wait(s.OutsidePid, out _, 0);
     }
 
     /// <summary>The process outside. Does not return.</summary>
@@ -74,9 +77,9 @@ internal static unsafe class OutsideHooks
         {
             s.StepIndex = step;
             s.Detail = InitDetail.HookFork;
-            s.Value = (long)((HookCall*)s.Plan->Steps[step].Data)->Index << 32;
+            s.Value = (long)s.Plan->Steps[step].As<ContainerHookArguments>()->Hook.Index << 32;
             if (result >= 0 && !inside) result = Enter(ref s, init, namespaces);
-            if (result >= 0) result = HookStep.Run(ref s, s.Plan->Steps + step);
+            if (result >= 0) result = HookSteps.Run(ref s, s.Plan->Steps[step].As<ContainerHookArguments>());
             // If init is gone, so is this process.
             if (result >= 0) Sync.Tell(ref s, SyncKind.Hooks, 0);
             else Sync.Fail(ref s, result);
@@ -93,9 +96,9 @@ internal static unsafe class OutsideHooks
             InitStep* step = s.Plan->Steps + i;
             result = step->Op switch
             {
-                InitOp.BecomeRoot => NamespaceSteps.BecomeRoot(ref s, step),
+                InitOp.BecomeRoot => NamespaceSteps.BecomeRoot(ref s, step->As<BecomeRootArguments>()),
                 InitOp.Undumpable => Processes.Prctl(Processes.PR_SET_DUMPABLE, 0),
-                InitOp.SessionKeyring => ProcessSteps.SessionKeyring(step),
+                InitOp.SessionKeyring => ProcessSteps.SessionKeyring(step->As<SessionKeyringArguments>()),
                 _ => 0,
             };
         }

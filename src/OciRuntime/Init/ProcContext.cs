@@ -3,10 +3,10 @@ using OciRuntime.Linux;
 namespace OciRuntime.Init;
 
 /// <summary>
-/// A procfs for the pid namespace that the container will be in and this process is not: the kernel takes the namespace of whoever opens the context
-/// (fsopen(2)), or since Linux 6.17 the one that the option "pidns" gives. Before that somebody has to be there who has CAP_SYS_ADMIN,
-/// and whom a peer with CAP_SYS_PTRACE may take over. So he is left with nothing that would be worth it: an empty mount namespace of his
-/// own, one socket, and a filter that lets him open contexts, which without more are good for nothing, send them, and end.
+/// A procfs for the pid namespace that the container will be in and this process is not: the kernel takes the namespace of whoever opens
+/// the context (fsopen(2)), or since Linux 6.18 the one that the option "pidns" gives. Before that somebody has to be there who has
+/// CAP_SYS_ADMIN, and whom a peer with CAP_SYS_PTRACE may take over. So he is left with nothing that would be worth it: an empty mount
+/// namespace of his own, one socket, and a filter that lets him open contexts, which without more are good for nothing, send them, and end.
 /// </summary>
 internal static unsafe class ProcContext
 {
@@ -53,7 +53,7 @@ internal static unsafe class ProcContext
         if (pid < 0) return result;
         // It has ended, or is not waited for any longer.
         Processes.PidFdSendSignal(pidfd, Processes.SIGKILL);
-        while (Processes.Wait((int)pid, out _, 0) == -Errno.EINTR) { }
+        Processes.Wait((int)pid, out _, 0);
         Files.Close(pidfd);
         return result;
     }
@@ -95,12 +95,11 @@ internal static unsafe class ProcContext
     private static long LeaveEverything(ref InitState s)
     {
         long result = Processes.Unshare(Processes.CLONE_NEWNS);
-        InitStep noOptions = default;
         fixed (byte* root = "/\0"u8, dot = ".\0"u8)
         {
             // What is done here reaches neither the host nor the container.
             if (result >= 0) result = Mounts.SetPropagation(root, Mounts.MS_SLAVE | Mounts.MS_REC);
-            if (result >= 0) result = MountSteps.EmptyDirectory(ref s, &noOptions);
+            if (result >= 0) result = ProtectionSteps.EmptyDirectory(ref s, default);
             if (result < 0) return result;
             s.RootFd = (int)result;
             result = Files.OpenAt(Files.AT_FDCWD, root, Files.O_PATH | Files.O_DIRECTORY);

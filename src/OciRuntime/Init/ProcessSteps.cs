@@ -2,39 +2,136 @@ using OciRuntime.Linux;
 
 namespace OciRuntime.Init;
 
+internal struct OomScoreAdjustArguments : IStepArguments
+{
+    static InitOp IStepArguments.Op => InitOp.OomScoreAdjust;
+    public int Score;
+}
+
+internal struct EnterCgroupArguments : IStepArguments
+{
+    static InitOp IStepArguments.Op => InitOp.EnterCgroup;
+
+    /// <summary>The hierarchy's <c>tasks</c> file; -1 where it is out of reach and was not asked for.</summary>
+    public int Tasks;
+}
+
+internal struct SessionKeyringArguments : IStepArguments
+{
+    static InitOp IStepArguments.Op => InitOp.SessionKeyring;
+    public NativeText Name;
+
+    /// <summary>Permission bits to add; 0: it is as it should be.</summary>
+    public uint Permissions;
+}
+
+internal struct ResourceLimitArguments : IStepArguments
+{
+    static InitOp IStepArguments.Op => InitOp.ResourceLimit;
+    public int Resource;
+    public ResourceLimit Limit;
+}
+
+internal struct BoundingSetArguments : IStepArguments
+{
+    static InitOp IStepArguments.Op => InitOp.BoundingSet;
+
+    /// <summary>Those that stay.</summary>
+    public ulong Capabilities;
+
+    /// <summary>The highest that the kernel has.</summary>
+    public int Last;
+}
+
+/// <summary>What becomes of the supplementary groups, and what is known about setgroups(2).</summary>
+internal enum GroupPolicy
+{
+    Set,
+
+    /// <summary>setgroups(2) is left out: it is denied in this user namespace, or the caller's groups are to be kept.</summary>
+    Keep,
+
+    /// <summary>
+    /// A joined user namespace may deny it, and where no groups are asked for that is no failure: nobody there can change them.
+    /// </summary>
+    MayBeDenied,
+}
+
+internal struct SetUserArguments : IStepArguments
+{
+    static InitOp IStepArguments.Op => InitOp.SetUser;
+    public uint Uid, Gid;
+    public NativeArray<uint> Groups;
+    public GroupPolicy Policy;
+}
+
+internal struct ChangeDirectoryArguments : IStepArguments
+{
+    static InitOp IStepArguments.Op => InitOp.ChangeDirectory;
+    public NativeText Path;
+
+    /// <summary>A refusal is no failure yet: a later step tries again, as another user.</summary>
+    public bool IsFirstTry;
+}
+
+internal struct ListenPidArguments : IStepArguments
+{
+    static InitOp IStepArguments.Op => InitOp.ListenPid;
+
+    /// <summary>Room for the digits.</summary>
+    public NativeArray<byte> Digits;
+}
+
+internal struct CapabilitiesArguments : IStepArguments
+{
+    static InitOp IStepArguments.Op => InitOp.Capabilities;
+    public ulong Effective, Permitted, Inheritable, Ambient;
+}
+
+internal struct UmaskArguments : IStepArguments
+{
+    static InitOp IStepArguments.Op => InitOp.Umask;
+    public uint Mask;
+}
+
+internal struct FindExecutableArguments : IStepArguments
+{
+    static InitOp IStepArguments.Op => InitOp.FindExecutable;
+    public NativeArray<NativeText> Candidates;
+}
+
 /// <summary>What the process becomes: session, keyring, limits, ids, capabilities, directory, program.</summary>
 internal static unsafe class ProcessSteps
 {
     private const int HookTextSize = 24;
 
-    public static long OomScore(ref InitState s, InitStep* step)
+    public static long OomScore(ref InitState s, OomScoreAdjustArguments* adjust)
     {
         byte* text = stackalloc byte[HookTextSize];
-        int length = InitText.Number(text, step->A);
+        int length = InitText.Number(text, adjust->Score);
         fixed (byte* path = "self/oom_score_adj\0"u8) return s.WriteProc(path, text, length);
     }
 
     /// <summary>
-    /// Writes "0" to the hierarchy's <c>tasks</c>: for its own single thread the kernel skips the global thread-group lock, whose grace period
-    /// costs 6–17 ms when another process is moved through cgroup.procs.
+    /// Writes "0" to the hierarchy's <c>tasks</c>: for its own single thread the kernel skips the global thread-group lock, whose grace
+    /// period costs 6–17 ms when another process is moved through cgroup.procs.
     /// </summary>
-    public static long EnterCgroup(ref InitState s, InitStep* step)
+    public static long EnterCgroup(EnterCgroupArguments* cgroup)
     {
         byte zero = (byte)'0';
-        int fd = s.Plan->Fds[step->A];
         // A cgroup that an ordinary user could not make and did not ask for.
-        if (fd < 0) return 0;
-        long n = Files.Write(fd, &zero, 1);
-        Files.Close(fd);
+        if (cgroup->Tasks < 0) return 0;
+        long n = Files.Write(cgroup->Tasks, &zero, 1);
+        Files.Close(cgroup->Tasks);
         return n < 0 ? n : 0;
     }
 
     /// <summary>A session keyring of its own, so that the caller's keys are not inherited; exec joins it by name.</summary>
-    public static long SessionKeyring(InitStep* step)
+    public static long SessionKeyring(SessionKeyringArguments* keyring)
     {
-        long key = Credentials.JoinSessionKeyring(step->Text1);
+        long key = Credentials.JoinSessionKeyring(keyring->Name);
         if (key == -Errno.ENOSYS) return 0;
-        if (key < 0 || step->A == 0) return key;
+        if (key < 0 || keyring->Permissions == 0) return key;
         byte* description = stackalloc byte[512];
         long length = Credentials.DescribeKey((int)key, description, 511);
         if (length < 0) return length;
@@ -47,28 +144,31 @@ internal static unsafe class ProcessSteps
             byte c = description[at];
             permissions = (permissions << 4) | (uint)(c <= '9' ? c - '0' : (c | 0x20) - 'a' + 10);
         }
-        return Credentials.SetKeyPermissions((int)key, permissions | (uint)step->A);
+        return Credentials.SetKeyPermissions((int)key, permissions | keyring->Permissions);
     }
 
-    public static long BoundingSet(InitStep* step)
+    public static long Limit(ResourceLimitArguments* limit) => Processes.SetLimit(0, limit->Resource, limit->Limit);
+
+    public static long BoundingSet(BoundingSetArguments* set)
     {
-        for (int capability = 0; capability <= step->B; capability++)
+        for (int capability = 0; capability <= set->Last; capability++)
         {
-            if (((ulong)step->A >> capability & 1) != 0) continue;
+            if ((set->Capabilities >> capability & 1) != 0) continue;
             long result = Processes.Prctl(Processes.PR_CAPBSET_DROP, capability);
             if (result < 0) return result;
         }
         return 0;
     }
 
-    /// <summary>Groups, gid, uid, in this order: the uid takes the privilege for the others away. Permitted capabilities survive for the next step.</summary>
-    public static long SetUser(ref InitState s, InitStep* step)
+    /// <summary>
+    /// Groups, gid, uid, in this order: the uid takes the privilege for the others away. Permitted capabilities survive for the next step.
+    /// </summary>
+    public static long SetUser(ref InitState s, SetUserArguments* user)
     {
-        uint uid = (uint)step->A, gid = (uint)step->B;
-        GiveStdio(ref s, uid);
+        GiveStdio(ref s, user->Uid);
         s.Detail = InitDetail.KeepCaps;
         long result = Processes.Prctl(Processes.PR_SET_KEEPCAPS, 1);
-        if (result >= 0) result = SetIds(ref s, step, uid, gid);
+        if (result >= 0) result = SetIds(ref s, user->Groups, user->Policy, user->Uid, user->Gid);
         if (result >= 0) result = Processes.Prctl(Processes.PR_SET_KEEPCAPS, 0);
         // The kernel takes both back when ids change (commit_creds): the death signal, and undumpable where fs.suid_dumpable is not 0.
         if (result >= 0) result = Processes.Prctl(Processes.PR_SET_DUMPABLE, 0);
@@ -76,17 +176,17 @@ internal static unsafe class ProcessSteps
     }
 
     /// <summary>Supplementary groups, unless they are kept, then gid, then uid.</summary>
-    public static long SetIds(ref InitState s, InitStep* step, uint uid, uint gid)
+    public static long SetIds(ref InitState s, NativeArray<uint> groups, GroupPolicy policy, uint uid, uint gid)
     {
         s.Detail = InitDetail.Groups;
-        long result = (step->Flags & InitFlags.KeepGroups) != 0 ? 0 : Credentials.SetSupplementaryGroups((uint*)step->Data, step->Count);
-        if (result == -Errno.EPERM && step->Count == 0 && (step->Flags & InitFlags.GroupsMayBeDenied) != 0) result = 0;
+        long result = policy == GroupPolicy.Keep ? 0 : Credentials.SetSupplementaryGroups(groups.Items, groups.Count);
+        if (result == -Errno.EPERM && groups.Count == 0 && policy == GroupPolicy.MayBeDenied) result = 0;
         if (result < 0) return result;
         s.Detail = InitDetail.Gid;
-        result = Credentials.SetGroups(gid);
+        result = Credentials.SetGids(gid);
         if (result < 0) return result;
         s.Detail = InitDetail.Uid;
-        return Credentials.SetUsers(uid);
+        return Credentials.SetUids(uid);
     }
 
     /// <summary>
@@ -108,11 +208,11 @@ internal static unsafe class ProcessSteps
     /// Enters the working directory; before the user switch, and again after it when only the user may enter. The kernel's own path of the
     /// result must begin with "/": a descriptor of the host's tree as working directory shows as "(unreachable)" (CVE-2024-21626).
     /// </summary>
-    public static long ChangeDirectory(ref InitState s, InitStep* step)
+    public static long ChangeDirectory(ref InitState s, ChangeDirectoryArguments* directory)
     {
         if (s.InWorkingDirectory) return 0;
-        long result = Files.ChangeDirectory(step->Text1);
-        if (result == -Errno.EACCES && (step->Flags & InitFlags.Retry) != 0) return 0;
+        long result = Files.ChangeDirectory(directory->Path);
+        if (result == -Errno.EACCES && directory->IsFirstTry) return 0;
         if (result < 0) return result;
         s.InWorkingDirectory = true;
         byte* path = stackalloc byte[Kernel.PathMax];
@@ -122,22 +222,22 @@ internal static unsafe class ProcessSteps
         return path[0] == '/' ? 0 : -Errno.ENOENT;
     }
 
-    public static long ListenPid(InitStep* step)
+    public static long ListenPid(ListenPidArguments* variable)
     {
-        InitText.Number((byte*)step->Data, Processes.Pid());
+        InitText.Number(variable->Digits.Items, Processes.Pid());
         return 0;
     }
 
-    public static long Capabilities(ref InitState s, InitStep* step)
+    public static long Capabilities(ref InitState s, CapabilitiesArguments* sets)
     {
-        long result = Credentials.SetCapabilities((ulong)step->A, (ulong)step->B, (ulong)step->C);
+        long result = Credentials.SetCapabilities(sets->Effective, sets->Permitted, sets->Inheritable);
         if (result < 0) return result;
         s.Detail = InitDetail.Ambient;
         result = Processes.Prctl(Processes.PR_CAP_AMBIENT, Processes.PR_CAP_AMBIENT_CLEAR_ALL);
-        ulong ambient = *(ulong*)step->Data;
         for (int capability = 0; result >= 0 && capability < 64; capability++)
         {
-            if ((ambient >> capability & 1) != 0) result = Processes.Prctl(Processes.PR_CAP_AMBIENT, Processes.PR_CAP_AMBIENT_RAISE, capability);
+            if ((sets->Ambient >> capability & 1) != 0)
+                result = Processes.Prctl(Processes.PR_CAP_AMBIENT, Processes.PR_CAP_AMBIENT_RAISE, capability);
         }
         return result;
     }
@@ -146,22 +246,22 @@ internal static unsafe class ProcessSteps
     /// The program, looked up with the ids and capabilities it will run with, so that `create` fails on a bad command. As in a shell, a
     /// candidate that exists but may not be run is remembered while the search goes on.
     /// </summary>
-    public static long FindExecutable(ref InitState s, InitStep* step)
+    public static long FindExecutable(ref InitState s, FindExecutableArguments* program)
     {
-        byte** candidates = (byte**)step->Data;
         long failure = -Errno.ENOENT;
-        for (int i = 0; i < step->Count; i++)
+        for (int i = 0; i < program->Candidates.Count; i++)
         {
-            long result = Files.StatAt(Files.AT_FDCWD, candidates[i], 0, out Statx stat);
+            byte* candidate = program->Candidates[i];
+            long result = Files.StatAt(Files.AT_FDCWD, candidate, 0, out Statx stat);
             if (result >= 0 && stat.IsDirectory) result = -Errno.EISDIR;
-            else if (result >= 0) result = Files.AccessAsEffective(candidates[i], Files.X_OK);
+            else if (result >= 0) result = Files.AccessAsEffective(candidate, Files.X_OK);
             if (result >= 0)
             {
-                s.Executable = candidates[i];
+                s.Executable = candidate;
                 return 0;
             }
             // A kernel without faccessat2, or a profile that hides it, is not a program that is missing.
-            if (step->Count == 1 || result is -Errno.EACCES or -Errno.EPERM or -Errno.ENOSYS) failure = result;
+            if (program->Candidates.Count == 1 || result is -Errno.EACCES or -Errno.EPERM or -Errno.ENOSYS) failure = result;
         }
         return failure;
     }

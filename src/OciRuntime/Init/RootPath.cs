@@ -11,18 +11,24 @@ internal static unsafe class RootPath
 {
     private const int MaxLinks = 40;
 
-    // A rename elsewhere makes the kernel's check of ".." inconclusive (EAGAIN, openat2(2)); an attacker can keep that up, so it is bounded.
-    private const int MaxRetries = 256;
+    // A rename anywhere on the host makes the kernel's check of ".." inconclusive (EAGAIN, openat2(2)). Those of a busy machine come in
+    // storms, which pass; an attacker can keep them up, so it is bounded. Before so many tries nobody looks at the clock.
+    private const int StormMilliseconds = 5000, FirstTries = 256;
 
     /// <summary>Opens what exists at <paramref name="path"/>, as an O_PATH descriptor or with the given flags.</summary>
     public static long Open(int root, byte* path, int flags, ulong resolve = 0)
     {
-        long fd = -Errno.EAGAIN;
-        for (int i = 0; i < MaxRetries && fd == -Errno.EAGAIN; i++)
+        long end = 0;
+        for (int i = 0; ; i++)
         {
-            fd = Files.OpenAt2(root, path, flags, Files.RESOLVE_IN_ROOT | Files.RESOLVE_NO_MAGICLINKS | resolve);
+            long fd = Files.OpenAt2(root, path, flags, Files.RESOLVE_IN_ROOT | Files.RESOLVE_NO_MAGICLINKS | resolve);
+            if (fd != -Errno.EAGAIN) return fd;
+            if (i < FirstTries) continue;
+            long now = Processes.Milliseconds();
+            if (end == 0) end = now + StormMilliseconds;
+            // A profile that is loaded already may deny the clock, which then stands still.
+            if (now == 0 || now >= end) return fd;
         }
-        return fd;
     }
 
     /// <summary>Opens a directory, making it and its parents (0755) where missing.</summary>
@@ -43,7 +49,10 @@ internal static unsafe class RootPath
         return fd == -Errno.ENOENT ? Create(ref s, path, directory: false, resolve) : fd;
     }
 
-    /// <summary>Puts the path of the directory that holds the last component of <paramref name="path"/> into a buffer of PATH_MAX bytes; the component.</summary>
+    /// <summary>
+    /// Puts the path of the directory that holds the last component of <paramref name="path"/> into a buffer of PATH_MAX bytes; the
+    /// component.
+    /// </summary>
     public static byte* SplitParent(byte* path, byte* buffer)
     {
         int last = -1, length = 0;
@@ -97,11 +106,14 @@ internal static unsafe class RootPath
                 while (work[end] != 0 && work[end] != '/') end++;
                 byte separator = work[end];
                 work[end] = 0;
-                // "." and ".." come from an image's symlink and are always the kernel's to resolve, inside the root: below a descriptor, ".." of
-                // a directory just made leads out of it in as many steps as the link has.
+                // "." and ".." come from an image's symlink and are always the kernel's to resolve, inside the root: below a descriptor,
+                // ".." of a directory just made leads out of it in as many steps as the link has.
                 bool dots = IsDots(work + at);
                 long next = fresh && !dots ? -Errno.ENOENT : Open(root, work, Files.O_PATH);
-                if (dots) fresh = false;
+                if (dots)
+                {
+                    fresh = false;
+                }
                 else if (next == -Errno.ENOENT)
                 {
                     long n = fresh ? -Errno.EINVAL : Files.ReadLinkAt((int)parent, work + at, link, Kernel.PathMax - 1);
@@ -116,7 +128,11 @@ internal static unsafe class RootPath
                     }
                     next = fresh ? 0 : HostFiles.Refuse(ref s, (int)parent);
                     fresh = true;
-                    if (next >= 0) next = separator == 0 && !directory ? CreateFile((int)parent, work + at) : CreateDirectory((int)parent, work + at);
+                    if (next >= 0)
+                    {
+                        next = separator == 0 && !directory ? CreateFile((int)parent, work + at)
+                            : CreateDirectory((int)parent, work + at);
+                    }
                 }
                 work[end] = separator;
                 Files.Close((int)parent);

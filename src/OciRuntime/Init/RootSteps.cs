@@ -2,6 +2,51 @@ using OciRuntime.Linux;
 
 namespace OciRuntime.Init;
 
+internal struct HostPropagationArguments : IStepArguments
+{
+    static InitOp IStepArguments.Op => InitOp.HostPropagation;
+
+    /// <summary>MS_….</summary>
+    public ulong Flags;
+
+    /// <summary>Its parent mount becomes private.</summary>
+    public NativeText Rootfs;
+}
+
+internal struct BindRootfsArguments : IStepArguments
+{
+    static InitOp IStepArguments.Op => InitOp.BindRootfs;
+    public NativeText Rootfs;
+}
+
+internal struct ChangeRootArguments : IStepArguments
+{
+    static InitOp IStepArguments.Op => InitOp.ChangeRoot;
+
+    /// <summary>The root where it is no mount of its own.</summary>
+    public NativeText Rootfs;
+}
+
+internal struct DetachMountArguments : IStepArguments
+{
+    static InitOp IStepArguments.Op => InitOp.DetachMount;
+    public NativeText Path;
+}
+
+internal struct RootPropagationArguments : IStepArguments
+{
+    static InitOp IStepArguments.Op => InitOp.RootPropagation;
+
+    /// <summary>MS_….</summary>
+    public ulong Flags;
+}
+
+internal struct MakeDirectoryArguments : IStepArguments
+{
+    static InitOp IStepArguments.Op => InitOp.MakeDirectory;
+    public NativeText Path;
+}
+
 /// <summary>From the host's tree to the container's: propagation, the rootfs as a mount of its own, and the switch.</summary>
 internal static unsafe class RootSteps
 {
@@ -10,17 +55,17 @@ internal static unsafe class RootSteps
     /// refuses a shared parent and the bind below would appear on the host; the parent is found by walking up until the kernel agrees
     /// that the path is a mount point.
     /// </summary>
-    public static long HostPropagation(ref InitState s, InitStep* step)
+    public static long HostPropagation(ref InitState s, HostPropagationArguments* tree)
     {
         s.LeaveHost();
         fixed (byte* root = "/\0"u8)
         {
-            long result = Mounts.SetPropagation(root, (ulong)step->A);
-            if (result < 0 || ((ulong)step->A & Mounts.MS_SHARED) == 0) return result;
+            long result = Mounts.SetPropagation(root, tree->Flags);
+            if (result < 0 || (tree->Flags & Mounts.MS_SHARED) == 0) return result;
         }
         s.Detail = InitDetail.Parent;
         byte* path = stackalloc byte[Kernel.PathMax];
-        int length = InitText.Append(path, 0, Kernel.PathMax, step->Text1);
+        int length = InitText.Append(path, 0, Kernel.PathMax, tree->Rootfs);
         while (length > 0)
         {
             long result = Mounts.SetPropagation(path, Mounts.MS_PRIVATE);
@@ -32,10 +77,12 @@ internal static unsafe class RootSteps
         return -Errno.ENAMETOOLONG;
     }
 
-    /// <summary>Clones the rootfs tree and attaches it over itself, so that it is a mount that pivot_root accepts; keeps its root open.</summary>
-    public static long BindRootfs(ref InitState s, InitStep* step)
+    /// <summary>
+    /// Clones the rootfs tree and attaches it over itself, so that it is a mount that pivot_root accepts; keeps its root open.
+    /// </summary>
+    public static long BindRootfs(ref InitState s, BindRootfsArguments* bind)
     {
-        long place = Files.OpenAt(Files.AT_FDCWD, step->Text1, Files.O_PATH | Files.O_DIRECTORY);
+        long place = Files.OpenAt(Files.AT_FDCWD, bind->Rootfs, Files.O_PATH | Files.O_DIRECTORY);
         if (place < 0) return place;
         byte empty = 0;
         long tree = Mounts.OpenTree((int)place, &empty, Mounts.OPEN_TREE_CLONE | Files.AT_EMPTY_PATH | Files.AT_RECURSIVE);
@@ -55,15 +102,19 @@ internal static unsafe class RootSteps
         return 0;
     }
 
-    /// <summary>The mount that the parent made over the root file system, in the mount namespace that the container shares with it.</summary>
+    /// <summary>
+    /// The mount that the parent made over the root file system, in the mount namespace that the container shares with it.
+    /// </summary>
     public static long HostRoot(ref InitState s)
     {
-        s.RootFd = s.Plan->RootFd;
+        s.RootFd = s.Plan->Fds.Root;
         s.LeaveHost();
         return 0;
     }
 
-    /// <summary>pivot_root(".", ".") stacks the old root on the new one, so no directory for it is needed in the image; then it is detached.</summary>
+    /// <summary>
+    /// pivot_root(".", ".") stacks the old root on the new one, so no directory for it is needed in the image; then it is detached.
+    /// </summary>
     public static long Pivot(ref InitState s)
     {
         fixed (byte* root = "/\0"u8, dot = ".\0"u8)
@@ -99,42 +150,42 @@ internal static unsafe class RootSteps
     }
 
     /// <summary>Without a mount namespace there is nothing to move: chroot only.</summary>
-    public static long ChangeRoot(ref InitState s, InitStep* step)
+    public static long ChangeRoot(ref InitState s, ChangeRootArguments* root)
     {
         if (s.RootFd < 0)
         {
-            long fd = Files.OpenAt(Files.AT_FDCWD, step->Text1, Files.O_PATH | Files.O_DIRECTORY);
+            long fd = Files.OpenAt(Files.AT_FDCWD, root->Rootfs, Files.O_PATH | Files.O_DIRECTORY);
             if (fd < 0) return fd;
             s.RootFd = (int)fd;
             s.LeaveHost();
         }
-        fixed (byte* root = "/\0"u8, dot = ".\0"u8)
+        fixed (byte* slash = "/\0"u8, dot = ".\0"u8)
         {
             long result = Files.ChangeDirectory(s.RootFd);
             if (result >= 0) result = Mounts.ChangeRoot(dot);
-            return result < 0 ? result : Files.ChangeDirectory(root);
+            return result < 0 ? result : Files.ChangeDirectory(slash);
         }
     }
 
     /// <summary>A host mount that must not stay reachable below a moved root; one the kernel has locked is covered instead.</summary>
-    public static long DetachMount(ref InitState s, InitStep* step)
+    public static long DetachMount(ref InitState s, DetachMountArguments* mount)
     {
-        long result = Mounts.Unmount(step->Text1, Mounts.MNT_DETACH);
+        long result = Mounts.Unmount(mount->Path, Mounts.MNT_DETACH);
         if (result is not (-Errno.EINVAL or -Errno.EPERM)) return result;
-        long place = Files.OpenAt(Files.AT_FDCWD, step->Text1, Files.O_PATH);
-        return place < 0 ? place : MountSteps.Attach(ref s, MountSteps.EmptyDirectory(ref s, step), (int)place, 0);
+        long place = Files.OpenAt(Files.AT_FDCWD, mount->Path, Files.O_PATH);
+        return place < 0 ? place : MountSteps.Attach(ref s, ProtectionSteps.EmptyDirectory(ref s, default), (int)place, 0);
     }
 
     /// <summary>Propagation of the container's own "/", after the switch: unbindable would have made the binds impossible.</summary>
-    public static long Propagate(InitStep* step)
+    public static long Propagate(RootPropagationArguments* propagation)
     {
-        fixed (byte* root = "/\0"u8) return Mounts.SetPropagation(root, (ulong)step->A);
+        fixed (byte* root = "/\0"u8) return Mounts.SetPropagation(root, propagation->Flags);
     }
 
     /// <summary>The working directory, made where missing.</summary>
-    public static long MakeDirectory(ref InitState s, InitStep* step)
+    public static long MakeDirectory(ref InitState s, MakeDirectoryArguments* directory)
     {
-        long fd = RootPath.OpenDirectory(ref s, step->Text1);
+        long fd = RootPath.OpenDirectory(ref s, directory->Path);
         if (fd < 0) return fd;
         Files.Close((int)fd);
         return 0;

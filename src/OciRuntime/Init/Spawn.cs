@@ -19,17 +19,20 @@ internal unsafe struct SpawnPlan
     /// <summary>Close-on-exec pipe that takes the errno when the program cannot be run.</summary>
     public int Report;
 
-    /// <summary>It has the caller's stdio, stays in his session and goes on when the runtime is killed.</summary>
+    /// <summary>It has the caller's stdio, and stays in his session.</summary>
     public bool Attached;
 
-    /// <summary>Descriptors that become 3, 4, …; their own numbers are above those.</summary>
-    public int* Channels;
-    public int ChannelCount;
+    /// <summary>It goes on when the runtime is killed.</summary>
+    public bool Survives;
 
-    /// <summary>Detached mounts for <see cref="TreeTargets"/> in the mount namespace that the program is given of its own when there are any.</summary>
-    public int* Trees;
+    /// <summary>Descriptors that become 3, 4, …; their own numbers are above those.</summary>
+    public NativeArray<int> Channels;
+
+    /// <summary>
+    /// Detached mounts for <see cref="TreeTargets"/> in the mount namespace that the program is given of its own when there are any.
+    /// </summary>
+    public NativeArray<int> Trees;
     public byte** TreeTargets;
-    public int TreeCount;
 }
 
 /// <summary>The child side of starting a helper program; obeys the same rule as <see cref="InitMain"/>.</summary>
@@ -39,15 +42,16 @@ internal static unsafe class Spawn
     public static void Run(SpawnPlan* plan)
     {
         // A hook must not outlive a runtime that is killed while it waits for it.
-        long result = plan->Attached ? 0 : Processes.Prctl(Processes.PR_SET_PDEATHSIG, Processes.SIGKILL);
+        long result = plan->Survives ? 0 : Processes.Prctl(Processes.PR_SET_PDEATHSIG, Processes.SIGKILL);
         if (result >= 0 && !plan->Attached) result = Redirect(plan);
-        if (result >= 0 && plan->Directory != null) result = Files.ChangeDirectory(plan->Directory);
+        if (result >= 0 && plan->Directory is not null) result = Files.ChangeDirectory(plan->Directory);
         // A session of its own: a time-out ends the whole group, and the caller's terminal is not the hook's.
         if (result >= 0 && !plan->Attached) result = Processes.SetSession();
-        if (result >= 0 && plan->TreeCount > 0) result = Attach(plan);
+        if (result >= 0 && plan->Trees.Count > 0) result = Attach(plan);
         if (result >= 0) result = Files.CloseRange(3, uint.MaxValue, Files.CLOSE_RANGE_CLOEXEC);
-        for (int i = 0; result >= 0 && i < plan->ChannelCount; i++) result = Files.Duplicate(plan->Channels[i], 3 + i);
+        for (int i = 0; result >= 0 && i < plan->Channels.Count; i++) result = Files.Duplicate(plan->Channels[i], 3 + i);
         InitMain.DefaultSignals();
+        if (result >= 0) result = Processes.RestoreFileLimit();
         if (result >= 0) result = Processes.Execute(plan->Path, plan->Arguments, plan->Environment);
         int errno = (int)-result;
         // The exit status says it, too, only not why.
@@ -67,7 +71,7 @@ internal static unsafe class Spawn
     {
         long result;
         fixed (byte* root = "/\0"u8) result = Mounts.SetPropagation(root, Mounts.MS_SLAVE | Mounts.MS_REC);
-        for (int i = 0; result >= 0 && i < plan->TreeCount; i++)
+        for (int i = 0; result >= 0 && i < plan->Trees.Count; i++)
         {
             result = Files.OpenAt(Files.AT_FDCWD, plan->TreeTargets[i], Files.O_PATH);
             if (result >= 0) result = Mounts.Move(plan->Trees[i], (int)result);

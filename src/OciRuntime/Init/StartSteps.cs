@@ -6,8 +6,8 @@ namespace OciRuntime.Init;
 internal static unsafe class StartSteps
 {
     /// <summary>
-    /// Reports that all is set up, with the managed bytes allocated so far (which must be none), and waits until the parent recorded it. From
-    /// then on the container must outlive the runtime.
+    /// Reports that all is set up, with the managed bytes allocated so far (which must be none), and waits until the parent recorded it.
+    /// From then on the container must outlive the runtime.
     /// </summary>
     public static long Ready(ref InitState s)
     {
@@ -23,20 +23,7 @@ internal static unsafe class StartSteps
     /// </summary>
     private static long CloseSetUp(ref InitState s)
     {
-        long result = 0;
-        uint first = (uint)(3 + s.Plan->PreservedFds);
-        while (true)
-        {
-            uint kept = uint.MaxValue;
-            Lower(ref kept, s.Plan->SyncFd, first);
-            Lower(ref kept, s.Plan->StartFd, first);
-            Lower(ref kept, s.Plan->StateFd, first);
-            Lower(ref kept, s.Plan->HookStdout, first);
-            Lower(ref kept, s.Plan->HookStderr, first);
-            if (kept > first) result = Files.CloseRange(first, kept == uint.MaxValue ? kept : kept - 1, 0);
-            if (result < 0 || kept == uint.MaxValue) break;
-            first = kept + 1;
-        }
+        long result = s.Plan->Fds.Lasting.CloseOthers((uint)(3 + s.Plan->PreservedFds), default);
         if (result < 0 && !s.Filtered) return result;
         // A seccomp profile may not know close_range; the others are closed already, and all of them on execve.
         if (result < 0) result = s.CloseHost();
@@ -45,24 +32,19 @@ internal static unsafe class StartSteps
         return result;
     }
 
-    private static void Lower(ref uint kept, int fd, uint first)
-    {
-        if (fd >= first && fd < kept) kept = (uint)fd;
-    }
-
     /// <summary>
-    /// Waits on the start socket, from where signals can end it. Closing the sync socket tells `create` that nothing ties the container to it any more. A caller that
-    /// connects and dies before it said "go" is not a start.
+    /// Waits on the start socket, from where signals can end it. Closing the sync socket tells `create` that nothing ties the container to
+    /// it any more. A caller that connects and dies before it said "go" is not a start.
     /// </summary>
     public static long AwaitStart(ref InitState s)
     {
-        Files.Close(s.Plan->SyncFd);
+        Files.Close(s.Plan->Fds.Sync);
         // Under a filter it was done before that was loaded.
         if (!s.Filtered) InitMain.CreatedSignals();
         while (true)
         {
-            long connection = Sockets.Accept(s.Plan->StartFd);
-            if (connection is -Errno.EINTR or -Errno.EAGAIN) continue;
+            long connection = Sockets.Accept(s.Plan->Fds.Start);
+            if (connection == -Errno.EAGAIN) continue;
             if (connection < 0) return connection;
             SyncMessage message = default;
             bool said = Files.Read((int)connection, (byte*)&message, sizeof(SyncMessage)) == sizeof(SyncMessage);
@@ -74,7 +56,7 @@ internal static unsafe class StartSteps
             else if (said)
             {
                 s.ReportFd = (int)connection;
-                Files.Close(s.Plan->StartFd);
+                Files.Close(s.Plan->Fds.Start);
                 return 0;
             }
             Files.Close((int)connection);
@@ -82,8 +64,8 @@ internal static unsafe class StartSteps
     }
 
     /// <summary>
-    /// Lets an ordinary user, whose own this process is, look for its namespaces: nobody but root may with one that is not dumpable (proc(5)). It is
-    /// that only for as long as he asks, as then others with its ids may, too.
+    /// Lets an ordinary user, whose own this process is, look for its namespaces: nobody but root may with one that is not dumpable
+    /// (proc(5)). It is that only for as long as he asks, as then others with its ids may, too.
     /// </summary>
     private static long Show(int connection)
     {
@@ -98,15 +80,15 @@ internal static unsafe class StartSteps
     }
 
     /// <summary>
-    /// The container's program. Default signal actions and an empty mask, because ignored signals and the mask survive execve; no descriptor
-    /// but stdio and those asked for (CVE-2024-21626).
+    /// The container's program. Default signal actions and an empty mask, because ignored signals and the mask survive execve; no
+    /// descriptor but stdio and those asked for (CVE-2024-21626).
     /// </summary>
     public static long Execute(ref InitState s)
     {
         long result = Announce(ref s);
         if (result < 0) return result;
         s.SetText(s.Executable);
-        return Processes.Execute(s.Executable, s.Plan->Arguments, s.Plan->Environment);
+        return Processes.Execute(s.Executable, (byte**)s.Plan->Arguments.Items, (byte**)s.Plan->Environment.Items);
     }
 
     /// <summary>All that has to be done before execve and can be done before a seccomp filter is loaded that allows little else.</summary>
@@ -117,7 +99,7 @@ internal static unsafe class StartSteps
         // Under a filter this was done already, and what was opened since is close-on-exec from birth: a profile may not know close_range.
         if (!s.Filtered && Files.CloseRange(3, uint.MaxValue, Files.CLOSE_RANGE_CLOEXEC) is var result and < 0) return result;
         // One that cannot be cleared is missing in the program, as one that was never open.
-        for (int i = 0; i < s.Plan->OpenFdCount; i++) Files.Fcntl(s.Plan->OpenFds[i], Files.F_SETFD, 0);
+        for (int i = 0; i < s.Plan->OpenFds.Count; i++) Files.Fcntl(s.Plan->OpenFds[i], Files.F_SETFD, 0);
         // Whoever listens may be gone by now; the program runs all the same.
         Sync.Tell(ref s, SyncKind.Executing, 0);
         InitMain.DefaultSignals();

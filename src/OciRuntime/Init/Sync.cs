@@ -13,7 +13,8 @@ internal static unsafe class Sync
         message.Step = s.StepIndex;
         message.Value = value;
         // write(2) where it will do: a seccomp filter, under which the last messages are sent, nearly always allows it.
-        return passed < 0 ? Files.Write(s.ReportFd, (byte*)&message, sizeof(SyncMessage)) : Sockets.Send(s.ReportFd, &message, sizeof(SyncMessage), passed);
+        return passed < 0 ? Files.Write(s.ReportFd, (byte*)&message, sizeof(SyncMessage))
+            : Sockets.Send(s.ReportFd, &message, sizeof(SyncMessage), passed);
     }
 
     /// <summary>
@@ -23,15 +24,16 @@ internal static unsafe class Sync
     public static long Ask(ref InitState s, SyncKind kind, long value, int passed = -1)
     {
         long result = Tell(ref s, kind, value, passed);
-        if (result < 0) return result;
+        return result < 0 ? result : Await(ref s, kind is SyncKind.Source or SyncKind.Device or SyncKind.Filesystem);
+    }
+
+    /// <summary>The second half of <see cref="Ask"/>.</summary>
+    public static long Await(ref InitState s, bool passes)
+    {
         SyncMessage answer = default;
-        passed = -1;
-        do
-        {
-            result = kind is SyncKind.Source or SyncKind.Device or SyncKind.Filesystem
-                ? Sockets.Receive(s.ReportFd, &answer, sizeof(SyncMessage), out passed) : Files.Read(s.ReportFd, (byte*)&answer, sizeof(SyncMessage));
-        }
-        while (result == -Errno.EINTR);
+        int passed = -1;
+        long result = passes ? Sockets.Receive(s.ReportFd, &answer, sizeof(SyncMessage), out passed)
+            : Files.Read(s.ReportFd, (byte*)&answer, sizeof(SyncMessage));
         if (result != sizeof(SyncMessage)) Processes.Exit(1);
         if (answer.Errno != 0) return -answer.Errno;
         return passed >= 0 ? passed : 0;
@@ -48,7 +50,8 @@ internal static unsafe class Sync
         message.Op = s.Plan->Steps[s.StepIndex].Op;
         message.Value = s.Value;
         message.TextLength = s.TextLength;
-        for (int i = 0; i < s.TextLength; i++) message.Text[i] = s.Text[i];
+        byte* text = (byte*)&message.Text;
+        for (int i = 0; i < s.TextLength; i++) text[i] = s.Text[i];
         // Where nobody listens there is nobody to tell.
         Files.Write(s.ReportFd, (byte*)&message, sizeof(SyncMessage));
         Processes.Exit(1);

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 
 namespace OciRuntime.Init;
@@ -29,7 +30,9 @@ internal enum SyncKind
     /// <summary>Open the source of this bind mount for me: a user namespace hides it from me. Answered with a descriptor.</summary>
     Source,
 
-    /// <summary>Map the ids of this detached bind mount, whose descriptor comes with the message: it takes privileges over its file system.</summary>
+    /// <summary>
+    /// Map the ids of this detached bind mount, whose descriptor comes with the message: it takes privileges over its file system.
+    /// </summary>
     MapIds,
 
     /// <summary>All mounts are made; the next thing is to attach them, which is not to be interrupted.</summary>
@@ -41,7 +44,9 @@ internal enum SyncKind
     /// <summary>I cloned the real init; its pid is in Value.</summary>
     Forked,
 
-    /// <summary>The seccomp listener comes with the message; with <see cref="InitFlags.ListenerByNumber"/> Value is my descriptor of it.</summary>
+    /// <summary>
+    /// The seccomp listener comes with the message; with <see cref="SeccompArguments.ListenerByNumber"/> Value is my descriptor of it.
+    /// </summary>
     Listener,
 
     /// <summary>All is set up. Value: bytes of managed memory allocated by the child, which must be 0.</summary>
@@ -55,30 +60,46 @@ internal enum SyncKind
     /// <summary>Make this device node for me: a user namespace cannot. Answered with a descriptor of a mount of it.</summary>
     Device,
 
-    /// <summary>Make this file system for me: the container's device cgroup denies me the device it is on. Answered with a descriptor of a mount.</summary>
+    /// <summary>
+    /// Make this file system for me: the container's device cgroup denies me the device it is on. Answered with a descriptor of a mount.
+    /// </summary>
     Filesystem,
 
-    /// <summary>To a container that waits for `start`: be dumpable for as long as this connection lasts. Answered with an errno, or 0.</summary>
+    /// <summary>
+    /// To a container that waits for `start`: be dumpable for as long as this connection lasts. Answered with an errno, or 0.
+    /// </summary>
     Look,
 }
 
 /// <summary>Which part of a step failed; the parent turns it into words.</summary>
 internal enum InitDetail
 {
-    None, Target, TargetIsSymlink, TargetInProc, CreateTarget, Source, SourceNotProc, FilesystemType, Option, Superblock, MountObject, Attributes,
+    None, Target, TargetIsSymlink, TargetInProc, CreateTarget, Source, SourceNotProc, FilesystemType, Option, Superblock,
+    MountObject, Attributes,
     Attach, Propagation, ProcMissing, NotADevice, ExistingNode, Parent, Groups, Gid, Uid, KeepCaps, Ambient, OutsideRoot,
-    TargetIsRoot, HookFork, HookExecute, HookStatus, HookSignal, HookTimeout, OldRoot, SendConsole, ControllingTerminal, ConsoleNode, BadProcFile,
+    TargetIsRoot, HookFork, HookExecute, HookStatus, HookSignal, HookTimeout, OldRoot, SendConsole, ControllingTerminal,
+    ConsoleNode, BadProcFile,
     Listener, CopyUp, CopyUpDepth, CopyUpOwner, CopyUpDevice,
     NotMounted, Covering, TakeMode, Detach, HostsFileSystem, OtherOwner,
     Prologue,
+}
+
+/// <summary>Room for words: the kernel's own, for example a file system's "Unknown parameter", or what a hook printed.</summary>
+[InlineArray(SyncMessage.TextSize)]
+internal struct SyncText
+{
+    private byte _first;
 }
 
 /// <summary>The one message format in both directions.</summary>
 [StructLayout(LayoutKind.Sequential)]
 internal unsafe struct SyncMessage
 {
-    /// <summary>Room for words: the kernel's own, for example a file system's "Unknown parameter", or what a hook printed.</summary>
+    /// <summary>Bytes of <see cref="Text"/>.</summary>
     public const int TextSize = 1000;
+
+    /// <summary>Bytes of a message, all of which are always sent.</summary>
+    public static int Size => sizeof(SyncMessage);
 
     public SyncKind Kind;
     public int Step, Errno;
@@ -90,5 +111,5 @@ internal unsafe struct SyncMessage
 
     /// <summary>The step's operation: `start` reads errors without having the plan.</summary>
     public InitOp Op;
-    public fixed byte Text[TextSize];
+    public SyncText Text;
 }

@@ -4,10 +4,10 @@ using OciRuntime.Spec;
 namespace OciRuntime.Launch;
 
 /// <summary>
-/// Children of this thread are born on these CPUs until the scope ends: execCPUAffinity.initial is about the time before the process is in the
-/// container's cgroup, and on cgroup v2 it is born there.
+/// Children of this thread are born on these CPUs until the scope ends: execCPUAffinity.initial is about the time before the process is in
+/// the container's cgroup, and on cgroup v2 it is born there.
 /// </summary>
-internal sealed unsafe class AffinityScope : IDisposable
+internal sealed class AffinityScope : IDisposable
 {
     private readonly ulong[]? _before;
 
@@ -15,14 +15,14 @@ internal sealed unsafe class AffinityScope : IDisposable
     {
         if (string.IsNullOrEmpty(cpus) || !CpuList.TryParse(cpus, CpuList.MaxCpus, out ulong[] mask)) return;
         _before = new ulong[CpuList.MaxCpus / 64];
-        fixed (ulong* before = _before) OciException.Check(Scheduling.GetAffinity(before, _before.Length), "sched_getaffinity");
-        fixed (ulong* wanted = mask) OciException.Check(Scheduling.SetAffinity(wanted, mask.Length), $"/process/execCPUAffinity/initial: run on the CPUs {cpus}");
+        OciException.Check(Scheduling.GetAffinity(_before), "sched_getaffinity");
+        OciException.Check(Scheduling.SetAffinity(mask), $"/process/execCPUAffinity/initial: run on the CPUs {cpus}");
     }
 
     public void Dispose()
     {
-        if (_before == null) return;
+        if (_before is null) return;
         // What it had before is not refused; else the runtime has fewer CPUs for what is left to do.
-        fixed (ulong* before = _before) Scheduling.SetAffinity(before, _before.Length);
+        Scheduling.SetAffinity(_before);
     }
 }

@@ -1,6 +1,5 @@
 using System.Text;
 using OciRuntime.Host;
-using OciRuntime.Init;
 using OciRuntime.Linux;
 using OciRuntime.Plan;
 using OciRuntime.State;
@@ -8,7 +7,7 @@ using OciRuntime.State;
 namespace OciRuntime.Launch;
 
 /// <summary>The container's init from clone3(2) on, as its parent sees it.</summary>
-internal sealed unsafe class ChildProcess : IDisposable
+internal sealed class ChildProcess : IDisposable
 {
     // What was killed ends in milliseconds, unless it waits in the kernel for somebody who does not answer, a FUSE server above all.
     private const int EndMilliseconds = 2000;
@@ -26,47 +25,39 @@ internal sealed unsafe class ChildProcess : IDisposable
     public Conversation Conversation { get; }
 
     /// <summary>
-    /// Clones the child. The descriptors in <paramref name="native"/> are inherited by it; everything else of the parent's is closed there at
-    /// once, above all the lock and the parent's end of the socket, whose copies would keep both alive after the parent's death.
+    /// Clones the child. The descriptors that the plan has been compiled with are inherited by it; everything else of the parent's is
+    /// closed there at once, above all the lock and the parent's end of the socket, whose copies would keep both alive after the parent's
+    /// death.
     /// </summary>
-    public static ChildProcess Clone(LaunchPlan plan, InitPlan* native, int cgroupFd)
+    public static ChildProcess Clone(CompiledPlan compiled, int cgroupFd)
     {
-        int* pair = stackalloc int[2];
-        OciException.Check(Sockets.Pair(Sockets.SOCK_SEQPACKET, pair), "socketpair");
-        Fd parentEnd = new(pair[0]);
-        using Fd childEnd = new(pair[1]);
-        native->SyncFd = childEnd.Number;
-        FillCloseRanges(native);
-        (long words, native->CallersWordsLength) = OwnMemory.CallersWords();
-        native->CallersWords = (byte*)words;
-        int pidfd = -1;
-        CloneArgs args = new()
-        {
-            Flags = plan.CloneFlags | Processes.CLONE_PIDFD | (cgroupFd >= 0 ? Processes.CLONE_INTO_CGROUP : 0),
-            PidFd = (ulong)&pidfd,
-            ExitSignal = Processes.SIGCHLD,
-            Cgroup = cgroupFd >= 0 ? (ulong)cgroupFd : 0,
-        };
-        long pid = Processes.Clone(args);
-        if (pid == 0) InitMain.Run(native);
+        LaunchPlan plan = compiled.Plan;
+        (Fd parentEnd, Fd other) = Sockets.Pair(Sockets.SOCK_SEQPACKET);
+        using Fd childEnd = other;
+        long pid = compiled.Clone(childEnd.Number, cgroupFd, out int pidfd);
         if (pid < 0)
         {
             parentEnd.Dispose();
-            OciException plain = OciException.FromResult(pid, plan.CloneFlags == 0 ? "clone3 into the container's cgroup" : $"/linux/namespaces: clone3 with new namespaces {string.Join(", ", NamespaceNames.Of(plan.CloneFlags))}");
-            throw new OciException(plain.Message + (plan.IdMaps == null || plain.Errno is not (Errno.EPERM or Errno.EACCES or Errno.ENOSPC) ? "" : UserNamespace.Obstacle()), plain.Errno);
+            OciException plain = OciException.FromResult(pid, plan.CloneFlags == 0 ? "clone3 into the container's cgroup"
+                : $"/linux/namespaces: clone3 with new namespaces {string.Join(", ", NamespaceNames.Of(plan.CloneFlags))}");
+            throw new OciException(plain.Message
+                + (plan.IdMaps is null || plain.Errno is not (Errno.EPERM or Errno.EACCES or Errno.ENOSPC) ? "" : UserNamespace.Obstacle()),
+                plain.Errno);
         }
         return new ChildProcess((int)pid, new Fd(pidfd), new Conversation(parentEnd, plan));
     }
 
     /// <summary>The first child made the real init, a sibling, and ended: takes its place.</summary>
     /// <param name="pid">The real init.</param>
-    /// <param name="fork">The step in which it was made, which may have a scheduling policy that a clone does not inherit. It waits for us at the latest when it is ready.</param>
+    /// <param name="fork">The step in which it was made, which may have a scheduling policy that a clone does not inherit. It waits for us
+    /// at the latest when it is ready.</param>
     /// <param name="interruption">What ends the waiting for the first child's end, which a frozen cgroup may hold up.</param>
-    public void Succeed(int pid, PlanStep fork, Interruption interruption)
+    public void Succeed(int pid, ForkIntoPidNamespaceStep fork, Interruption interruption)
     {
         // The number came from a process that others may have got hold of by now: nothing is done to a process that is not ours. The number
         // of a child stays its own until it has been waited for.
-        if (pid == Pid || !Processes.IsChild(pid)) throw new OciException($"pid {pid}, which init says it has cloned, is not a child of this process");
+        if (pid == Pid || !Processes.IsChild(pid))
+            throw new OciException($"pid {pid}, which init says it has cloned, is not a child of this process");
         interruption.WaitFor(PidFd.Number);
         // A tracer in the container may keep its status; then whoever adopts this process reaps it.
         Processes.Wait(Pid, out _, Processes.WNOHANG);
@@ -78,8 +69,8 @@ internal sealed unsafe class ChildProcess : IDisposable
         PidFd = new Fd((int)OciException.Check(pidFd, "pidfd_open"));
         SchedAttr schedule = fork.Schedule;
         if (schedule.Size == 0) return;
-        long result = Scheduling.Set(&schedule, Pid);
-        if (result < 0) throw OciException.FromResult(result, $"{fork.Origin}: {SchedulingPlanner.Describe(schedule)}");
+        long result = Scheduling.Set(schedule, Pid);
+        if (result < 0) throw OciException.FromResult(result, $"{fork.Origin}: {SchedulerStep.Describe(schedule)}");
     }
 
     /// <summary>Its pid in the pid namespace it lives in: one number for each level, the innermost last.</summary>
@@ -100,63 +91,33 @@ internal sealed unsafe class ChildProcess : IDisposable
     {
         // ESRCH: it has ended by itself.
         Processes.PidFdSendSignal(PidFd.Number, Processes.SIGKILL);
-        return End(EndMilliseconds) != null;
+        return End(EndMilliseconds) is not null;
     }
 
     /// <summary>
-    /// The wait status of a child that has closed the conversation, and therefore is about to end. One that is not has lost its way, or its socket
-    /// to another process, and is killed. Null when even that does not end it.
+    /// The wait status of a child that has closed the conversation, and therefore is about to end. One that is not has lost its way, or its
+    /// socket to another process, and is killed. Null when even that does not end it.
     /// </summary>
-    public int? End() => End(EndMilliseconds) ?? (Kill() ? Processes.SIGKILL : null);
+    public WaitStatus? End() => End(EndMilliseconds) ?? (Kill() ? WaitStatus.Killed(Processes.SIGKILL) : null);
 
     /// <summary>The wait status when the child ends in time.</summary>
-    public int? End(int milliseconds)
+    public WaitStatus? End(int milliseconds)
     {
-        int status = 0;
+        WaitStatus status = default;
         if (!ContainerTeardown.WaitForEnd(PidFd.Number, milliseconds)) return null;
         // A process of the container that traces it is the first to take its status, and may never do so (ptrace(2), "Death under ptrace").
-        long reaped = Patience.Of(milliseconds).Retry(() => Processes.Wait(Pid, out status, Processes.WNOHANG) is var pid and not 0 ? pid : -Errno.EAGAIN);
+        long reaped = Patience.Of(milliseconds)
+            .Retry(() => Processes.Reap(Pid, out status, Processes.WNOHANG) is var pid and not 0 ? pid : -Errno.EAGAIN);
         return reaped == -Errno.ETIMEDOUT ? null : status;
     }
 
     /// <summary>How a child ended, in words.</summary>
-    public static string Describe(int? status) => status switch
+    public static string Describe(WaitStatus? status) => status switch
     {
         null => "it does not end",
-        { } signal when (signal & 0x7f) != 0 => $"signal {signal & 0x7f}",
-        { } exit => $"exit status {exit >> 8 & 0xff}",
+        { IsKilled: true } killed => $"signal {killed.Signal}",
+        { } ended => ended.ToString(),
     };
-
-    /// <summary>All descriptors the child does not need, as ranges: complement of stdio, the preserved ones and those the plan names.</summary>
-    private static void FillCloseRanges(InitPlan* native)
-    {
-        List<int> kept = [native->SyncFd];
-        if (native->StartFd >= 0) kept.Add(native->StartFd);
-        if (native->ConsoleFd >= 0) kept.Add(native->ConsoleFd);
-        if (native->StateFd >= 0) kept.Add(native->StateFd);
-        if (native->RootFd >= 0) kept.Add(native->RootFd);
-        if (native->HookStdout >= 0) kept.Add(native->HookStdout);
-        if (native->HookStderr >= 0) kept.Add(native->HookStderr);
-        for (int i = 0; i < native->FdCount; i++) kept.Add(native->Fds[i]);
-        kept.Sort();
-        uint first = (uint)(3 + native->PreservedFds);
-        int ranges = 0;
-        foreach (int fd in kept)
-        {
-            if (fd < first) continue;
-            if (fd > first) AddRange(native, ref ranges, first, (uint)fd - 1);
-            first = (uint)fd + 1;
-        }
-        AddRange(native, ref ranges, first, uint.MaxValue);
-        native->CloseRangeCount = ranges;
-    }
-
-    private static void AddRange(InitPlan* native, ref int count, uint first, uint last)
-    {
-        native->CloseRanges[2 * count] = first;
-        native->CloseRanges[2 * count + 1] = last;
-        count++;
-    }
 
     public void Dispose()
     {

@@ -9,41 +9,52 @@ using OciRuntime.State;
 
 namespace OciRuntime.Launch;
 
-/// <summary>The parent's side of an exec: opens the ways into the container, clones, and serves the child until its program runs. A failure leaves no process.</summary>
-internal sealed unsafe class ExecLaunch(ExecSettings settings, RuntimeSpec spec, ContainerEntry entry, ContainerState state, Interruption interruption) : IDisposable
+/// <summary>
+/// The parent's side of an exec: opens the ways into the container, clones, and serves the child until its program runs. A failure leaves
+/// no process.
+/// </summary>
+internal sealed class ExecLaunch(ExecSettings settings, RuntimeSpec spec, ContainerEntry entry, ContainerState state,
+    Interruption interruption) : IDisposable
 {
     private readonly List<Fd> _fds = [];
     private List<PidFdReceiver> _receivers = [];
-    private CgroupEntry? _cgroup;
+    private OpenCgroups? _cgroup;
     private LaunchPlan _plan = null!;
-    private InitPlan* _native;
+    private readonly InheritedDescriptors _descriptors = new();
+    private CompiledPlan? _compiled;
     private ResctrlPlan? _rdt;
     private bool _awaitsCgroup;
 
     public ChildProcess? Child { get; private set; }
 
     /// <summary>Master of the process's terminal when the runtime stays in the foreground.</summary>
-    public Fd? Terminal { get; private set; }
+    public Fd? Terminal { get; set; }
 
     /// <summary>Returns when the program runs.</summary>
-    public void Run(Action<string> warn, Action<string> debug)
+    public void Run(Action<string> warn, Action<string>? debug)
     {
+        Timeline.Phase("open the container's process and cgroups");
         using ContainerInit init = ContainerInit.Open(state.Init);
-        List<string> cgroups = ExecCgroups.Paths(state, settings.SubCgroups);
-        _cgroup = CgroupEntry.Open(cgroups);
-        _awaitsCgroup = state.SystemdUser && cgroups.Count > 0 && !ExecCgroups.InReach(cgroups[0]);
+        string[] cgroups = ExecCgroups.Paths(state, settings.SubCgroups);
+        _cgroup = OpenCgroups.Open(cgroups);
+        _awaitsCgroup = state.SystemdUser && cgroups.Length > 0 && !ExecCgroups.InReach(cgroups[0]);
+        Timeline.Phase("look at its namespaces and at the host, and plan");
         _plan = BuildPlan(init, cgroups);
         _rdt = LaunchPreparation.PlanRdt(state.Id, spec, _plan.Refusals);
         if (_plan.Refusals.Count > 0) throw new OciException(string.Join("; ", _plan.Refusals));
         foreach (string warning in _plan.Warnings) warn(warning);
+        Timeline.Phase("compile the plan, and make the process that walks it");
         Prepare(init);
+        // Before there is anyone who has them.
+        if (settings.HasOtherRights) entry.NoteOtherRights();
         // Before the clone: its copy is undumpable from birth then. A container that shares the host's pid namespace sees both.
         OciException.Check(Processes.Prctl(Processes.PR_SET_DUMPABLE, 0), "prctl PR_SET_DUMPABLE");
         Child = Clone(init);
         try
         {
             CloseInherited();
-            if (_rdt != null) Resctrl.Enter(_rdt, Child.Pid);
+            if (_rdt is not null) Resctrl.Enter(_rdt, Child.Pid);
+            Timeline.Phase("answer it until its program runs");
             Converse(debug);
         }
         catch
@@ -53,35 +64,47 @@ internal sealed unsafe class ExecLaunch(ExecSettings settings, RuntimeSpec spec,
         }
     }
 
-    private LaunchPlan BuildPlan(ContainerInit init, List<string> cgroups)
+    private LaunchPlan BuildPlan(ContainerInit init, string[] cgroups)
     {
-        ExecTarget target = new() { Namespaces = init.Separate(entry, interruption, settings.Paused ? -1 : Conversation.PatienceMilliseconds), DeniesSetgroups = init.DeniesSetgroups() };
+        ExecTarget target =
+            new()
+            {
+                Namespaces = init.Separate(entry, interruption, settings.Paused ? -1 : Conversation.PatienceMilliseconds),
+                DeniesSetgroups = init.DeniesSetgroups()
+            };
         PlanRequest request = new()
         {
-            Spec = spec, Host = HostFacts.Probe(), Id = state.Id, Bundle = state.Bundle, Rootfs = state.Rootfs, IsExec = true, NewKeyring = state.Keyring,
-            ListenFds = PreservedFds.Listen(), Cgroups = Views(cgroups), AwaitsCgroup = _awaitsCgroup,
+            Spec = spec,
+            Host = HostFacts.Probe(),
+            Id = state.Id,
+            Bundle = state.Bundle,
+            Rootfs = state.Rootfs,
+            IsExec = true,
+            NewKeyring = state.Keyring,
+            ListenFds = PreservedFds.Listen(),
+            Cgroups = Views(cgroups),
+            AwaitsCgroup = _awaitsCgroup,
         };
         return ExecPlanner.Build(request, target);
     }
 
     /// <summary>The child enters the v1 ones; which that are the opened entry knows by their number alone.</summary>
-    private List<CgroupView> Views(List<string> cgroups)
-    {
-        int first = cgroups.Count - _cgroup!.TasksFds.Length;
-        return cgroups.GetRange(first, cgroups.Count - first).ConvertAll(static path => new CgroupView(new CgroupHierarchy(path, [], null, Unified: false), path));
-    }
+    private CgroupView[] Views(string[] cgroups) =>
+        Array.ConvertAll(cgroups[^_cgroup!.TasksFds.Length..],
+            static path => new CgroupView(new CgroupHierarchy(path, [], null, Unified: false), path));
 
     private void Prepare(ContainerInit init)
     {
         _receivers = PidFdReceiver.Connect(settings.PidfdSocket, "setns", annotation: null, interruption);
-        PlanStep join = _plan.Steps.Find(static s => s.Op == InitOp.JoinContainer)!;
-        _native = PlanCompiler.Compile(_plan, (int)Math.Max(join.B, join.C) + 1);
-        settings.Preserved.Fill(_native);
-        int slot = 0;
-        foreach (int fd in _cgroup!.TasksFds) _native->Fds[slot++] = fd;
-        _native->Fds[join.B] = init.PidFd.Number;
-        if (join.C >= 0) _native->Fds[join.C] = Keep(init.OpenRoot()).Number;
-        if (settings.ConsoleSocket != null) _native->ConsoleFd = Keep(Sockets.ConnectStream(settings.ConsoleSocket, $"--console-socket {settings.ConsoleSocket}", interruption.ForPeer)).Number;
+        InheritedDescriptors descriptors = _descriptors;
+        if (settings.Streams is not null) descriptors.GiveStreams(settings.Streams);
+        descriptors.GiveTasks(_plan, _cgroup!.TasksFds);
+        JoinContainerStep join = _plan.Find<JoinContainerStep>()!;
+        descriptors.Give(join, init.PidFd.Number);
+        if (join.ChangesRoot) descriptors.Give(join, Keep(init.OpenRoot()).Number);
+        if (settings.ConsoleSocket is { } socket) descriptors.Named.Console = Keep(ConsoleSocket.Connect(socket, interruption)).Number;
+        descriptors.Preserved = settings.Preserved.Numbers;
+        _compiled = PlanCompiler.Compile(_plan, descriptors);
     }
 
     private Fd Keep(Fd fd)
@@ -95,13 +118,14 @@ internal sealed unsafe class ExecLaunch(ExecSettings settings, RuntimeSpec spec,
         using AffinityScope affinity = new(spec.Process!.ExecCPUAffinity?.Initial);
         try
         {
-            return ChildProcess.Clone(_plan, _native, _awaitsCgroup ? -1 : _cgroup!.UnifiedFd);
+            return ChildProcess.Clone(_compiled!, _awaitsCgroup ? -1 : _cgroup!.UnifiedFd);
         }
         catch (OciException e) when (e.Errno is Errno.EBUSY or Errno.EOPNOTSUPP && settings.SubCgroups.Count == 0)
         {
-            // The container has given its cgroup children with controllers, and so it takes no processes any more: where init is, there is room (runc).
-            using CgroupEntry own = CgroupEntry.OpenOfProcess(_cgroup!.Paths, init.Pid, out _);
-            return ChildProcess.Clone(_plan, _native, own.UnifiedFd);
+            // The container has given its cgroup children with controllers, and so it takes no processes any more: where init is, there is
+            // room (runc).
+            using OpenCgroups own = OpenCgroups.OpenOfProcess(_cgroup!.Paths, init.Pid, out _);
+            return ChildProcess.Clone(_compiled!, own.UnifiedFd);
         }
     }
 
@@ -111,9 +135,9 @@ internal sealed unsafe class ExecLaunch(ExecSettings settings, RuntimeSpec spec,
         _cgroup!.Dispose();
     }
 
-    private void Converse(Action<string> debug)
+    private void Converse(Action<string>? debug)
     {
-        if (!Child!.Conversation.Serve(interruption, Patience, message => Serve(message, debug))) throw Died(Child.End());
+        if (!Child!.Conversation.Serve(interruption, Patience, message => Answer(message, debug))) throw Died(Child.End());
     }
 
     /// <summary>Before, or by now.</summary>
@@ -122,48 +146,50 @@ internal sealed unsafe class ExecLaunch(ExecSettings settings, RuntimeSpec spec,
     /// <summary>Whoever execs into a paused container waits for it.</summary>
     private int Patience() => IsPaused ? -1 : Conversation.PatienceMilliseconds;
 
-    private void Serve(InitMessage message, Action<string> debug)
+    /// <summary>What is done about something that the process says; null for what no exec expects.</summary>
+    internal Action? Answer(InitMessage message, Action<string>? debug) => message.Kind switch
     {
-        switch (message.Kind)
-        {
-            case SyncKind.Cgroup: ExecCgroups.Attach(state, settings.SubCgroups, Child!.Pid, interruption); break;
-            case SyncKind.Limits: ContainerLaunch.SetLimits(Child!.Pid, spec.Process!.Rlimits); break;
-            case SyncKind.Console when settings.ConsoleSocket == null: Terminal = TerminalRelay.Take(message); break;
-            case SyncKind.Forked:
-                Adopt(message);
-                return;
-            case SyncKind.Listener: SeccompAgent.Send(spec, state, Child!, ContainerStatus.Running, message, interruption); break;
-            case SyncKind.Ready:
-                debug($"the process allocated {message.Value} bytes");
-                StandardStreamOwner.Give(_plan, Child!);
-                foreach (PidFdReceiver receiver in _receivers) receiver.Send(Child!.PidFd.Number, interruption);
-                break;
-            case SyncKind.Executing: return;
-            default: throw new OciException($"unexpected message {message.Kind} from the process");
-        }
-        Child!.Conversation.Answer();
+        SyncKind.Cgroup => () => ExecCgroups.Attach(state, settings.SubCgroups, Child!.Pid, interruption),
+        SyncKind.Limits => () => ContainerLaunch.SetLimits(Child!.Pid, spec.Process!.Rlimits),
+        SyncKind.Console when settings is { ConsoleSocket: null } => () =>
+            Terminal = TerminalRelay.Take(message, relays: settings.Streams is null),
+        SyncKind.Forked => () => Adopt(message),
+        SyncKind.Listener => () => SeccompAgent.Send(spec, state, Child!, ContainerStatus.Running, message, interruption),
+        SyncKind.Ready => () => Finish(message, debug),
+        _ => null,
+    };
+
+    private void Finish(InitMessage message, Action<string>? debug)
+    {
+        debug?.Invoke($"the process allocated {Digits.Of(message.Value)} bytes");
+        StandardStreamOwner.Give(_plan, Child!, _descriptors);
+        foreach (PidFdReceiver receiver in _receivers) receiver.Send(Child!.PidFd.Number, interruption);
     }
 
     private void Adopt(InitMessage message)
     {
-        Child!.Succeed((int)message.Value, message.Step!, interruption);
+        Child!.Succeed((int)message.Value, (ForkIntoPidNamespaceStep)message.Step!, interruption);
         // It may have been cloned before the first process was moved.
-        if (_rdt != null) Resctrl.Enter(_rdt, Child.Pid);
+        if (_rdt is not null) Resctrl.Enter(_rdt, Child.Pid);
     }
 
-    private static OciException Died(int? status) => new((status & 0x7f) == Processes.SIGKILL
+    /// <summary>Gives the plan's memory back, in a process that goes on.</summary>
+    public void Free() => _compiled?.Free();
+
+    private static OciException Died(WaitStatus? status) => new(status?.Signal == Processes.SIGKILL
         ? "the process was killed during set-up: the container ended, or has no memory left (memory limit too low?)"
-        : $"the process ended during set-up: {ChildProcess.Describe(status)}: /linux/seccomp may deny a call that is made once the filter is loaded");
+        : $"the process ended during set-up: {ChildProcess.Describe(status)}: /linux/seccomp may deny a call that is made once the filter "
+        + $"is loaded");
 
     private void Undo()
     {
+        Timeline.Phase("end the process again");
         // ESRCH: it has ended. First, so that it ends as soon as it can: let out of a freezer alive, it would go on.
         Processes.PidFdSendSignal(Child!.PidFd.Number, Processes.SIGKILL);
         // A v1 freezer holds even the killed, so the process has to leave the container's.
         if (IsPaused && CgroupHost.Probe() is { } host && host.Find("freezer") is { } freezer)
         {
-            string own = host.OwnPath(freezer);
-            using CgroupEntry entry = CgroupEntry.Open([own == "/" ? freezer.MountPoint : freezer.MountPoint + own]);
+            using OpenCgroups entry = OpenCgroups.Open([host.OwnDirectory(freezer)]);
             try
             {
                 entry.EnterByPid(Child.Pid);

@@ -12,6 +12,12 @@ internal sealed class ExecSettings
     /// <summary>--cgroup: PATH, or CONTROLLER[,CONTROLLER]:PATH, below the container's cgroups.</summary>
     public IReadOnlyList<string> SubCgroups { get; init; } = [];
 
+    /// <summary>What the process has as stdin, stdout and stderr; null for the caller's.</summary>
+    public int[]? Streams { get; init; }
+
+    /// <summary>The process has other rights than the container's program: see <see cref="ExecProcess.Differs"/>.</summary>
+    public bool HasOtherRights { get; init; }
+
     /// <summary>The container is paused, and the process will begin when it is resumed.</summary>
     public bool Paused { get; init; }
 }

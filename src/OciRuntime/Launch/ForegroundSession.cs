@@ -3,36 +3,34 @@ using OciRuntime.Linux;
 namespace OciRuntime.Launch;
 
 /// <summary>
-/// `run` in the foreground: passes signals and the readiness message on, carries the terminal, reaps what is orphaned to it, and knows how the
-/// program ended.
+/// `run` in the foreground: passes signals and the readiness message on, carries the terminal, reaps what is orphaned to it, and knows how
+/// the program ended.
 /// </summary>
 /// <param name="pid">The program.</param>
 /// <param name="pidfd">The same.</param>
 /// <param name="signals">What is passed on.</param>
 /// <param name="terminal">The terminal to carry, or null.</param>
 /// <param name="notify">Where readiness is said, or null.</param>
-internal sealed unsafe class ForegroundSession(int pid, Fd pidfd, Interruption signals, TerminalRelay? terminal, NotifyProxy? notify)
+internal sealed class ForegroundSession(int pid, Fd pidfd, Interruption signals, TerminalRelay? terminal, NotifyProxy? notify)
 {
-    private int? _status;
+    private WaitStatus? _status;
     private NotifyProxy? _notify = notify;
 
-    /// <summary>Waits for the container's end and gives its wait status (wait(2)).</summary>
-    public int Wait()
+    /// <summary>Waits for the container's end and gives its wait status.</summary>
+    public WaitStatus Wait()
     {
         // The child may have ended before the first signal is looked for.
         Reap();
-        PollFd* fds = stackalloc PollFd[2 + TerminalRelay.MaxPollFds];
-        while (_status == null)
+        Span<PollFd> fds = stackalloc PollFd[2 + TerminalRelay.MaxPollFds];
+        while (_status is null)
         {
-            fds[0] = new PollFd { Fd = signals.Descriptor, Events = Processes.POLLIN };
-            fds[1] = new PollFd { Fd = _notify?.Descriptor ?? -1, Events = Processes.POLLIN };
-            int count = 2 + (terminal?.FillPoll(fds + 2) ?? 0);
-            long ready = Processes.Poll(fds, count, -1);
-            if (ready == -Errno.EINTR) continue;
-            OciException.Check(ready, "poll");
+            fds[0] = PollFd.Reading(signals.Descriptor);
+            fds[1] = PollFd.Reading(_notify?.Descriptor ?? -1);
+            int count = 2 + (terminal?.FillPoll(fds[2..]) ?? 0);
+            OciException.Check(Processes.Poll(fds[..count], -1), "poll");
             if (fds[0].Returned != 0) HandleSignals();
             if (fds[1].Returned != 0 && _notify!.Pass()) _notify = null;
-            terminal?.Transfer(fds + 2);
+            terminal?.Transfer(fds[2..]);
         }
         terminal?.Drain(signals);
         return _status.Value;
@@ -53,14 +51,18 @@ internal sealed unsafe class ForegroundSession(int pid, Fd pidfd, Interruption s
         }
     }
 
-    /// <summary>Takes the status of every child that ended: one SIGCHLD may stand for many, and orphans of the container come to a subreaper.</summary>
+    /// <summary>
+    /// Takes the status of every child that ended: one SIGCHLD may stand for many, and orphans of the container come to a subreaper.
+    /// </summary>
     private void Reap()
     {
         while (true)
         {
-            long ended = Processes.Wait(-1, out int status, Processes.WNOHANG);
+            long ended = Processes.Reap(-1, out WaitStatus status, Processes.WNOHANG);
             if (ended == pid) _status = status;
-            else if (ended <= 0 && ended != -Errno.EINTR) return;
+            if (ended is 0 or -Errno.ECHILD) return;
+            // There may be no further SIGCHLD to ask at.
+            OciException.Check(ended, "wait for the program");
         }
     }
 }

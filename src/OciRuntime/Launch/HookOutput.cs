@@ -1,4 +1,5 @@
 using OciRuntime.Linux;
+using OciRuntime.Plan;
 using OciRuntime.Spec;
 
 namespace OciRuntime.Launch;
@@ -32,6 +33,18 @@ internal sealed class HookOutput : IDisposable
 
     public int Stderr => _stderr?.Number ?? -1;
 
+    /// <summary>Where it goes, in words.</summary>
+    public static List<RuntimeAction> Words(SpecMap<string> annotations)
+    {
+        List<RuntimeAction> words = [];
+        foreach ((string stream, string key) in (ReadOnlySpan<(string, string)>)[("stdout", Annotations.HooksStdout),
+            ("stderr", Annotations.HooksStderr)])
+        {
+            if (annotations[key] is { } path) words.Add(new($"append what hooks write to {stream} to {path}", Annotations.Pointer(key)));
+        }
+        return words;
+    }
+
     private static Fd? Open(IReadOnlyDictionary<string, string> annotations, string key)
     {
         if (!annotations.TryGetValue(key, out string? path)) return null;
@@ -40,11 +53,13 @@ internal sealed class HookOutput : IDisposable
         {
             "/dev/stdout" => Files.Fcntl(1, Files.F_DUPFD_CLOEXEC, 3),
             "/dev/stderr" => Files.Fcntl(2, Files.F_DUPFD_CLOEXEC, 3),
-            _ => Files.OpenAt(Files.AT_FDCWD, path, Files.O_WRONLY | Files.O_CREAT | Files.O_APPEND | Files.O_NOFOLLOW | Files.O_NOCTTY | Files.O_NONBLOCK, 0x180),
+            _ => Files.OpenAt(Files.AT_FDCWD, path, Files.O_WRONLY | Files.O_CREAT | Files.O_APPEND | Files.O_NOFOLLOW | Files.O_NOCTTY
+                | Files.O_NONBLOCK, FileModes.PrivateFile),
         };
-        Fd file = new((int)OciException.Check(fd, $"{Annotations.Pointer(key)}: open {path}"));
+        Fd file = Fd.Of(fd, $"{Annotations.Pointer(key)}: open {path}");
         // Hooks write as programs do; a duplicate shares its mode with the caller's descriptor.
-        if (path is not ("/dev/stdout" or "/dev/stderr")) OciException.Check(Files.Fcntl(file.Number, Files.F_SETFL, Files.O_APPEND), $"{Annotations.Pointer(key)}: fcntl");
+        if (path is not ("/dev/stdout" or "/dev/stderr"))
+            OciException.Check(Files.Fcntl(file.Number, Files.F_SETFL, Files.O_APPEND), $"{Annotations.Pointer(key)}: fcntl");
         return file;
     }
 

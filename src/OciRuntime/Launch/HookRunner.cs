@@ -1,12 +1,13 @@
 using OciRuntime.Linux;
+using OciRuntime.Plan;
 using OciRuntime.Spec;
 using OciRuntime.State;
 
 namespace OciRuntime.Launch;
 
 /// <summary>
-/// Runs hooks on the host's side: in list order, state on stdin, the first failure ends it (runtime-spec config.md, "POSIX-platform Hooks").
-/// Those in the container are run by its init.
+/// Runs hooks on the host's side: in list order, state on stdin, the first failure ends it (runtime-spec config.md, "POSIX-platform
+/// Hooks"). Those in the container are run by its init.
 /// </summary>
 internal sealed class HookRunner(ContainerState state, Interruption? interruption)
 {
@@ -19,9 +20,17 @@ internal sealed class HookRunner(ContainerState state, Interruption? interruptio
         for (int i = 0; i < hooks.Length; i++) Run(kind, i, hooks[i], status, state.Bundle, output);
     }
 
+    /// <summary>The hooks of one list in words.</summary>
+    public static List<RuntimeAction> Words(string kind, Hook[] hooks)
+    {
+        List<RuntimeAction> words = [];
+        for (int i = 0; i < hooks.Length; i++) words.Add(new(hooks[i].Words(kind), $"/hooks/{kind}/{i}"));
+        return words;
+    }
+
     /// <summary>
-    /// poststop: every hook runs, and failures are only reported (runtime-spec runtime.md, "Delete"). Nothing interrupts them either: they undo
-    /// what other hooks did.
+    /// poststop: every hook runs, and failures are only reported (runtime-spec runtime.md, "Delete"). Nothing interrupts them either: they
+    /// undo what other hooks did.
     /// </summary>
     public static void RunPoststop(ContainerState state, Action<string> warn)
     {
@@ -58,6 +67,7 @@ internal sealed class HookRunner(ContainerState state, Interruption? interruptio
 
     private void Run(string kind, int index, Hook hook, ContainerStatus status, string? directory, HookOutput? output)
     {
+        using TraceSpan span = Timeline.IsOn ? Timeline.Span(hook.Words(kind), $"/hooks/{kind}/{index}") : default;
         // A file for each: what one hook, or a daemon it left, reads does not move the next one's position.
         using Fd input = MemoryFile.Create(StateDocument.ForHooks(state, status));
         HelperResult result = HelperProcess.Run(
@@ -78,9 +88,8 @@ internal sealed class HookRunner(ContainerState state, Interruption? interruptio
 
     private static string Explain(HelperResult result, Hook hook)
     {
-        if (result.Errno != 0) return $"{ErrnoText.Describe(result.Errno)} ({ErrnoText.Name(result.Errno)})";
-        string end = result.TimedOut ? $"hook ran past specified timeout of {hook.Timeout}.0s"
-            : (result.Status & 0x7f) != 0 ? $"killed by signal {result.Status & 0x7f}" : $"exit status {result.Status >> 8 & 0xff}";
+        if (result.Errno != 0) return ErrnoText.Full(result.Errno);
+        string end = result.TimedOut ? $"hook ran past specified timeout of {hook.Timeout}.0s" : result.Status.ToString();
         return result.Output.Length == 0 ? end : $"{end}, output: {result.Output}";
     }
 }

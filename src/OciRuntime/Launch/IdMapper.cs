@@ -15,7 +15,9 @@ internal static class IdMapper
     // 340 lines at most.
     private const int MaxMap = 1 << 16;
 
-    /// <summary>Both maps. The process is the caller's own child and not reaped yet: its number cannot become another's while a helper looks at it.</summary>
+    /// <summary>
+    /// Both maps. The process is the caller's own child and not reaped yet: its number cannot become another's while a helper looks at it.
+    /// </summary>
     public static void Write(int pid, IdMapPlan plan, Interruption interruption)
     {
         if (plan.DenySetgroups) WriteFile(pid, "setgroups", "deny", plan.Gids.Pointer);
@@ -23,9 +25,22 @@ internal static class IdMapper
         Write(pid, plan.Gids, interruption);
     }
 
+    /// <summary>The same in words.</summary>
+    public static List<RuntimeAction> Words(IdMapPlan plan)
+    {
+        List<RuntimeAction> words = [];
+        if (plan.DenySetgroups) words.Add(new("write deny to setgroups", plan.Gids.Pointer));
+        foreach (IdMap map in (ReadOnlySpan<IdMap>)[plan.Uids, plan.Gids])
+        {
+            words.Add(new(map.Helper is null ? $"write {map.File}: {map.Words}"
+                : $"run {string.Join(' ', map.Arguments("PID"))}", map.Pointer));
+        }
+        return words;
+    }
+
     private static void Write(int pid, IdMap map, Interruption interruption)
     {
-        if (map.Helper == null) WriteFile(pid, map.File, map.Lines, map.Pointer);
+        if (map.Helper is null) WriteFile(pid, map.File, map.Lines, map.Pointer);
         else RunHelper(map, map.Arguments(pid.ToString()), interruption);
     }
 
@@ -39,27 +54,34 @@ internal static class IdMapper
         long result = Files.WriteFileAt(Files.AT_FDCWD, $"/proc/{pid}/{file}", text);
         if (result >= 0) return;
         string hint = result == -Errno.EPERM && file != "setgroups" ? Obstacle(file, text) : "";
-        throw new OciException($"{pointer}: write \"{text.TrimEnd().Replace("\n", ", ")}\" to {file}: {ErrnoText.Describe((int)-result)} ({ErrnoText.Name((int)-result)}){hint}", (int)-result);
+        throw new OciException($"{pointer}: write \"{text.TrimEnd().Replace("\n", ", ")}\" to {file}: {ErrnoText.Full((int)-result)}{hint}",
+            (int)-result);
     }
 
-    /// <summary>Which of the rules of user_namespaces(7) is broken, as the end of a message; "" where none that can be looked at is.</summary>
+    /// <summary>
+    /// Which of the rules of user_namespaces(7) is broken, as the end of a message; "" where none that can be looked at is.
+    /// </summary>
     private static string Obstacle(string file, string text)
     {
         List<IdMapping> own = Read("self", file, out _) ?? [], wanted = Parse(text);
         foreach (IdMapping range in wanted)
         {
-            if (!own.Exists(one => one.Maps(range.HostID))) return $": id {range.HostID} is not mapped in the runtime's own user namespace (/proc/self/{file})";
+            if (!own.Exists(one => one.Maps(range.HostID)))
+                return $": id {range.HostID} is not mapped in the runtime's own user namespace (/proc/self/{file})";
         }
         bool mapsRoot = file == "uid_map" && wanted.Exists(static range => range.HostID == 0);
         return mapsRoot && !HostFacts.Probe().Has(Credentials.CAP_SETFCAP) ? ": mapping uid 0 takes CAP_SETFCAP" : "";
     }
 
-    /// <summary>The map of a process, its ids outside as whoever reads it has them (user_namespaces(7)); null with the negated errno.</summary>
+    /// <summary>
+    /// The map of a process, its ids outside as whoever reads it has them (user_namespaces(7)); null with the negated errno.
+    /// </summary>
     /// <param name="process">Its pid, or "self".</param>
     /// <param name="file">uid_map or gid_map.</param>
     /// <param name="error">The errno.</param>
     public static List<IdMapping>? Read(string process, string file, out long error) =>
-        Files.ReadFileAt(Files.AT_FDCWD, $"/proc/{process}/{file}", MaxMap, out error) is { } map ? Parse(Encoding.ASCII.GetString(map)) : null;
+        Files.ReadFileAt(Files.AT_FDCWD, $"/proc/{process}/{file}", MaxMap, out error) is { } map
+        ? Parse(Encoding.ASCII.GetString(map)) : null;
 
     private static List<IdMapping> Parse(string map)
     {
@@ -67,7 +89,8 @@ internal static class IdMapper
         foreach (string line in map.Split('\n'))
         {
             string[] fields = line.Split(' ', StringSplitOptions.RemoveEmptyEntries);
-            if (fields.Length == 3) ranges.Add(new() { ContainerID = uint.Parse(fields[0]), HostID = uint.Parse(fields[1]), Size = uint.Parse(fields[2]) });
+            if (fields.Length == 3)
+                ranges.Add(new() { ContainerID = uint.Parse(fields[0]), HostID = uint.Parse(fields[1]), Size = uint.Parse(fields[2]) });
         }
         return ranges;
     }
@@ -76,19 +99,21 @@ internal static class IdMapper
     {
         using Fd nothing = MemoryFile.Create([]);
         // No environment: it has the privilege that we lack, and needs nothing of ours.
-        HelperProgram program = new() { Path = map.Helper!, Arguments = arguments, Environment = [], Input = nothing.Number, TimeoutSeconds = HelperSeconds };
+        HelperProgram program =
+            new() { Path = map.Helper!, Arguments = arguments, Environment = [], Input = nothing.Number, TimeoutSeconds = HelperSeconds };
         HelperResult result = HelperProcess.Run(program, interruption);
         if (!result.Succeeded) throw new OciException($"{map.Pointer}: {string.Join(' ', arguments)}: {Explain(map, result)}", Errno.EPERM);
     }
 
     private static string Explain(IdMap map, in HelperResult result)
     {
-        if (result.Errno != 0) return $"{ErrnoText.Describe(result.Errno)} ({ErrnoText.Name(result.Errno)})";
+        if (result.Errno != 0) return ErrnoText.Full(result.Errno);
         if (result.TimedOut) return $"killed after {HelperSeconds} s";
-        string end = (result.Status & 0x7f) != 0 ? $"killed by signal {result.Status & 0x7f}" : $"exit status {result.Status >> 8 & 0xff}";
         uint user = Processes.EffectiveUid();
         string file = $"/etc/sub{map.Kind}", ranges = SubordinateIds.Of(user, file);
-        return $"{end}{(result.Output.Length == 0 ? "" : $": {VisibleText.Line(result.Output)}")}: besides his own, user {user} may map "
-            + (ranges.Length == 0 ? $"nothing: {file} has no line for him (as root: usermod --add-sub{map.Kind}s 100000-165535 NAME)" : $"only his ranges in {file}: {ranges}");
+        return $"{result.Status}{(result.Output.Length == 0 ? "" : $": {VisibleText.Line(result.Output)}")}: besides his own, user "
+            + $"{user} may map "
+            + (ranges.Length == 0 ? $"nothing: {file} has no line for him (as root: usermod --add-sub{map.Kind}s 100000-165535 NAME)"
+            : $"only his ranges in {file}: {ranges}");
     }
 }

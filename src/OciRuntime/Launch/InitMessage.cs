@@ -5,8 +5,8 @@ using OciRuntime.Plan;
 namespace OciRuntime.Launch;
 
 /// <summary>
-/// What init said, after <see cref="Conversation"/> has checked it: kind, step and operation fit together, numbers are in range, the words are
-/// init's and nobody else's. A descriptor that came along is closed with the message unless somebody took it.
+/// What init said, after <see cref="Conversation"/> has checked it: kind, step and operation fit together, numbers are in range, the words
+/// are init's and nobody else's. A descriptor that came along is closed with the message unless somebody took it.
 /// </summary>
 internal sealed class InitMessage : IDisposable
 {

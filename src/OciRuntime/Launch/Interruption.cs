@@ -16,29 +16,39 @@ internal sealed class InterruptedException(int signal, string outcome = "undone"
 /// </summary>
 internal sealed class Interruption : IDisposable
 {
-    // Everything but the synchronous faults, the two that cannot be caught, and the one NativeAOT suspends threads with (SIGRTMIN, 34).
-    private const ulong Watched = ~(1UL << 3 | 1UL << 4 | 1UL << 5 | 1UL << 6 | 1UL << 7 | 1UL << 8 | 1UL << 10 | 1UL << 18 | 1UL << 30 | 1UL << 31 | 1UL << 32 | 1UL << 33);
+    // Everything but the synchronous faults, the two that cannot be caught, those of the C library (32, 33) and the one NativeAOT suspends
+    // threads with.
+    private static ulong Watched => ~Processes.SignalSet(
+        Processes.SIGILL, Processes.SIGTRAP, Processes.SIGABRT, Processes.SIGBUS, Processes.SIGFPE, Processes.SIGSEGV, Processes.SIGSYS,
+        Processes.SIGKILL, Processes.SIGSTOP, 32, 33, SIGRTMIN);
+
+    private const int SIGRTMIN = 34;
     private readonly Fd _fd;
+    private readonly bool _readsSignals;
+
+    /// <summary>In the shim, which reads its signals elsewhere: the request is that something can be read.</summary>
+    /// <param name="request">Its owner closes it.</param>
+    public Interruption(Fd request) => _fd = request;
 
     public Interruption()
     {
-        OciException.Check(Processes.SetSignalMask(Processes.SIG_BLOCK, Watched, out _), "block signals");
-        _fd = new Fd((int)OciException.Check(Processes.SignalFd(Watched, Files.O_NONBLOCK), "signalfd"));
+        _readsSignals = true;
+        ulong watched = Watched;
+        OciException.Check(Processes.SetSignalMask(Processes.SIG_BLOCK, watched, out _), "block signals");
+        _fd = Fd.Of(Processes.SignalFd(watched, Files.O_NONBLOCK), "signalfd");
     }
 
     /// <summary>Readable when a signal is pending.</summary>
     public int Descriptor => _fd.Number;
 
     /// <summary>The next pending signal, or 0.</summary>
-    public unsafe int Take()
+    public int Take()
     {
-        // struct signalfd_siginfo: 128 bytes, the number first, the sender as the fourth word.
-        int* info = stackalloc int[32];
-        while (Files.Read(_fd.Number, (byte*)info, 128) == 128)
+        if (!_readsSignals) return Processes.AwaitReadable(_fd.Number, 0) ? Processes.SIGTERM : 0;
+        while (Files.Read(_fd.Number, out SignalInfo info) > 0)
         {
             // Raised by our own writing to a terminal or pipe that is gone; nobody means the container by it.
-            if (info[0] == Processes.SIGPIPE && info[3] == Processes.Pid()) continue;
-            return info[0];
+            if (info.Signal != Processes.SIGPIPE || info.Pid != Processes.Pid()) return info.Signal;
         }
         return 0;
     }
@@ -55,18 +65,20 @@ internal sealed class Interruption : IDisposable
     /// <summary>How long a peer is waited for that takes a connection or a few bytes; a request to end throws.</summary>
     public Patience ForPeer => new(Patience.PeerMilliseconds, milliseconds => WaitFor(-1, milliseconds));
 
-    /// <summary>Waits until <paramref name="fd"/> is readable or closed; with -1, for the time only. False after the given time; a request to end throws.</summary>
-    public unsafe bool WaitFor(int fd, int milliseconds = -1)
+    /// <summary>
+    /// Waits until <paramref name="fd"/> is readable or closed; with -1, for the time only. False after the given time; a request to end
+    /// throws.
+    /// </summary>
+    public bool WaitFor(int fd, int milliseconds = -1)
     {
-        PollFd* fds = stackalloc PollFd[2];
+        Span<PollFd> fds = stackalloc PollFd[2];
         long deadline = Environment.TickCount64 + milliseconds;
         while (true)
         {
-            fds[0] = new PollFd { Fd = fd, Events = Processes.POLLIN };
-            fds[1] = new PollFd { Fd = Descriptor, Events = Processes.POLLIN };
+            fds[0] = PollFd.Reading(fd);
+            fds[1] = PollFd.Reading(Descriptor);
             int left = milliseconds < 0 ? -1 : (int)Math.Max(0, deadline - Environment.TickCount64);
-            long ready = Processes.Poll(fds, 2, left);
-            if (ready < 0 && ready != -Errno.EINTR) throw OciException.FromResult(ready, "poll");
+            long ready = OciException.Check(Processes.Poll(fds, left), "poll");
             // In this order: a signal that comes just after the program was executed is the program's, not a request to take it all back.
             if (ready > 0 && fds[0].Returned != 0) return true;
             if (ready > 0 && fds[1].Returned != 0) Check();
@@ -74,21 +86,28 @@ internal sealed class Interruption : IDisposable
         }
     }
 
-    /// <summary>Waits until <paramref name="fd"/> takes bytes; false when the runtime is asked to end meanwhile, which is no reason to fail any more.</summary>
-    public unsafe bool WaitToWrite(int fd)
+    /// <summary>
+    /// Waits until <paramref name="fd"/> takes bytes; false when the runtime is asked to end meanwhile, which is no reason to fail any
+    /// more.
+    /// </summary>
+    public bool WaitToWrite(int fd)
     {
-        PollFd* fds = stackalloc PollFd[2];
+        Span<PollFd> fds = stackalloc PollFd[2];
         while (true)
         {
             fds[0] = new PollFd { Fd = fd, Events = Processes.POLLOUT };
-            fds[1] = new PollFd { Fd = Descriptor, Events = Processes.POLLIN };
-            OciException.Check(Processes.Poll(fds, 2, -1), "poll");
+            fds[1] = PollFd.Reading(Descriptor);
+            OciException.Check(Processes.Poll(fds, -1), "poll");
             if (fds[0].Returned != 0) return true;
             for (int signal = Take(); signal != 0; signal = Take()) if (IsRequestToEnd(signal)) return false;
         }
     }
 
-    private static bool IsRequestToEnd(int signal) => signal is Processes.SIGHUP or Processes.SIGINT or 3 or Processes.SIGTERM;
+    private static bool IsRequestToEnd(int signal) =>
+        signal is Processes.SIGHUP or Processes.SIGINT or Processes.SIGQUIT or Processes.SIGTERM;
 
-    public void Dispose() => _fd.Dispose();
+    public void Dispose()
+    {
+        if (_readsSignals) _fd.Dispose();
+    }
 }

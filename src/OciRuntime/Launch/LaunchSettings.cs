@@ -1,3 +1,5 @@
+using OciRuntime.State;
+
 namespace OciRuntime.Launch;
 
 /// <summary>What the command line says about a launch, apart from the bundle's config.json.</summary>
@@ -23,8 +25,17 @@ internal sealed class LaunchSettings
     /// <summary>Nobody stays in the foreground.</summary>
     public bool Detached { get; init; }
 
+    /// <summary>The caller stays, and takes the terminal's master itself, though the container waits.</summary>
+    public bool KeepsTerminal { get; init; }
+
+    /// <summary>The terminal's master goes to this process.</summary>
+    public bool TakesTerminal => ConsoleSocket is null && (KeepsTerminal || !WaitForStart);
+
     /// <summary>Nothing will be launched: what the command line lacks is told, not refused.</summary>
     public bool OnlyExplain { get; init; }
+
+    /// <summary>The journal of a container that exists: how it was made is looked up, and nothing is launched.</summary>
+    public ContainerState? Recorded { get; init; }
 
     /// <summary>run --keep.</summary>
     public bool Keep { get; init; }
@@ -35,6 +46,8 @@ internal sealed class LaunchSettings
     /// <summary>systemd makes the cgroups.</summary>
     public bool Systemd { get; init; }
 
-    /// <summary>Missing rights over cgroups are forgiven when no limit was asked for; null: if it is to be expected that they are missing.</summary>
+    /// <summary>
+    /// Missing rights over cgroups are forgiven when no limit was asked for; null: if it is to be expected that they are missing.
+    /// </summary>
     public bool? RootlessCgroups { get; init; }
 }

@@ -3,21 +3,27 @@ using OciRuntime.Linux;
 namespace OciRuntime.Launch;
 
 /// <summary>A small anonymous file: what is read on stdin by hooks. Unlike a pipe it never blocks the writer and ends by itself.</summary>
-internal static unsafe class MemoryFile
+internal static class MemoryFile
 {
     public static Fd Create(ReadOnlySpan<byte> content)
     {
-        long fd;
-        fixed (byte* name = "ocirun-state\0"u8) fd = Kernel.Call(SyscallNumber.MemfdCreate, (nint)name, 1 /* MFD_CLOEXEC */);
-        Fd file = new((int)OciException.Check(fd, "memfd_create"));
-        Write(file.Number, content);
-        return file;
+        Fd file = Fd.Of(Files.CreateMemory("ocirun-state", mayBeSealed: false), "memfd_create");
+        try
+        {
+            Write(file.Number, content);
+            return file;
+        }
+        catch
+        {
+            file.Dispose();
+            throw;
+        }
     }
 
     /// <summary>Replaces the content and rewinds.</summary>
     public static void Write(int fd, ReadOnlySpan<byte> content)
     {
-        OciException.Check(Kernel.Call(SyscallNumber.Ftruncate, fd, 0), "truncate the state for hooks");
+        OciException.Check(Files.Truncate(fd, 0), "truncate the state for hooks");
         Rewind(fd);
         OciException.Check(Files.WriteAll(fd, content), "write state for hooks");
         Rewind(fd);

@@ -5,8 +5,8 @@ using OciRuntime.Spec;
 namespace OciRuntime.Launch;
 
 /// <summary>
-/// Network devices of the host that move into the container (runtime-spec config-linux.md, "Network Devices"), and back when the launch fails:
-/// the end of the container's namespace would give physical devices back under their new names, and destroy virtual ones.
+/// Network devices of the host that move into the container (runtime-spec config-linux.md, "Network Devices"), and back when the launch
+/// fails: the end of the container's namespace would give physical devices back under their new names, and destroy virtual ones.
 /// </summary>
 internal sealed class NetworkDevices : IDisposable
 {
@@ -30,13 +30,15 @@ internal sealed class NetworkDevices : IDisposable
     /// <exception cref="OciException">Not possible; what was moved so far waits for <see cref="MoveBack"/>.</exception>
     public void Move(string name, NetDevice device)
     {
-        string pointer = new Origin("/linux/netDevices", Member: name).ToString();
-        string wanted = Target(name, device);
+        string pointer = Pointer(name);
+        string wanted = device.NameInside(name);
         long found = NetworkLinks.Find(_host, name, out NetworkLink link);
-        if (found == -Errno.ENODEV) throw new OciException($"{pointer}: the runtime's network namespace has no device {name}", Errno.ENODEV);
+        if (found == -Errno.ENODEV)
+            throw new OciException($"{pointer}: the runtime's network namespace has no device {name}", Errno.ENODEV);
         Check(found, _host, $"{pointer}: look up {name}");
         RefuseTaken(pointer, name, wanted);
-        Check(NetworkLinks.Addresses(_host, link.Index, out List<NetworkAddress> addresses), _host, $"{pointer}: list the addresses of {name}");
+        Check(NetworkLinks.Addresses(_host, link.Index, out List<NetworkAddress> addresses), _host,
+            $"{pointer}: list the addresses of {name}");
         MovedDevice moved = new(link, FreeIndex(link.Index), addresses);
         long result = NetworkLinks.Move(_host, link.Index, _containerNamespace.Number, moved.Index, wanted);
         string words = _host.Explanation;
@@ -47,16 +49,31 @@ internal sealed class NetworkDevices : IDisposable
         {
             // Others belong to the network the device was in (RFC 3549, section 2.3.3.2).
             if (!address.IsPermanent || address.Scope != NetworkLinks.RT_SCOPE_UNIVERSE) continue;
-            Check(NetworkLinks.AddAddress(_container, moved.Index, address), _container, $"{pointer}: give {name} in the container its address {address}");
+            Check(NetworkLinks.AddAddress(_container, moved.Index, address), _container,
+                $"{pointer}: give {name} in the container its address {address}");
         }
         Check(NetworkLinks.SetUp(_container, moved.Index), _container, $"{pointer}: bring {name} up in the container");
     }
 
+    /// <summary>The same in words, for all devices.</summary>
+    public static List<RuntimeAction> Words(SpecMap<NetDevice> devices)
+    {
+        List<RuntimeAction> words = [];
+        foreach (KeyValuePair<string, NetDevice> device in devices)
+        {
+            string target = device.Value.NameInside(device.Key), renamed = target == device.Key ? "" : $" as {target}";
+            words.Add(new(
+                $"move the network device {device.Key} into the container{renamed}, with its permanent global addresses, and bring it up",
+                Pointer(device.Key)));
+        }
+        return words;
+    }
+
+    /// <summary>Where config.json has a device.</summary>
+    internal static string Pointer(string name) => new Origin("/linux/netDevices", Member: name).ToString();
+
     /// <summary>Brings the loopback interface up; its number is 1 in every namespace.</summary>
     public void RaiseLoopback() => Check(NetworkLinks.SetUp(_container, 1), _container, "bring the loopback interface up in the container");
-
-    /// <summary>The name in the container; one that ends in "%d" leaves the number to the kernel.</summary>
-    public static string Target(string name, NetDevice device) => string.IsNullOrEmpty(device.Name) ? name : device.Name;
 
     /// <summary>The launch failed: the host gets its devices back as they were, but for routes.</summary>
     /// <param name="warn">Takes what cannot be undone.</param>
@@ -68,8 +85,12 @@ internal sealed class NetworkDevices : IDisposable
             long result = NetworkLinks.Move(_container, moved.Index, _hostNamespace.Number, moved.Link.Index, name);
             // Somebody has taken its number meanwhile; any other will do.
             if (result == -Errno.EBUSY) result = NetworkLinks.Move(_container, moved.Index, _hostNamespace.Number, 0, name);
-            if (result >= 0) result = NetworkLinks.Find(_host, name, out NetworkLink back) is var found and < 0 ? found : Restore(moved, back.Index);
-            if (result < 0) warn($"network device {name} is not back as it was: {ErrnoText.Describe((int)-result)} ({ErrnoText.Name((int)-result)})");
+            if (result >= 0)
+            {
+                result = NetworkLinks.Find(_host, name, out NetworkLink back) is var found and < 0 ? found
+                    : Restore(moved, back.Index);
+            }
+            if (result < 0) warn($"network device {name} is not back as it was: {ErrnoText.Full((int)-result)}");
         }
         _moved.Clear();
     }
@@ -89,10 +110,14 @@ internal sealed class NetworkDevices : IDisposable
     private void RefuseTaken(string pointer, string name, string wanted)
     {
         if (wanted.Contains('%') || NetworkLinks.Find(_container, wanted, out _) < 0) return;
-        throw new OciException($"{pointer}: move {name} into the container: its network namespace has a device {wanted} already: file exists (EEXIST)", Errno.EEXIST);
+        throw new OciException(
+            $"{pointer}: move {name} into the container: its network namespace has a device {wanted} already: file exists (EEXIST)",
+            Errno.EEXIST);
     }
 
-    /// <summary>A number that is free in the container, the device's own if possible: with it the device is found there whatever its name becomes.</summary>
+    /// <summary>
+    /// A number that is free in the container, the device's own if possible: with it the device is found there whatever its name becomes.
+    /// </summary>
     private int FreeIndex(int index)
     {
         while (NetworkLinks.Find(_container, index, out _) == 0) index++;
@@ -102,7 +127,8 @@ internal sealed class NetworkDevices : IDisposable
     /// <summary>A socket belongs to the namespace of the thread that makes it; this thread goes there and comes back.</summary>
     private NetlinkSocket OpenInside()
     {
-        OciException.Check(Processes.SetNamespace(_containerNamespace.Number, Processes.CLONE_NEWNET), "/linux/netDevices: enter the container's network namespace");
+        OciException.Check(Processes.SetNamespace(_containerNamespace.Number, Processes.CLONE_NEWNET),
+            "/linux/netDevices: enter the container's network namespace");
         try
         {
             return NetlinkSocket.Open();
@@ -113,7 +139,7 @@ internal sealed class NetworkDevices : IDisposable
         }
     }
 
-    private static Fd Open(string path) => new((int)OciException.Check(Files.OpenAt(Files.AT_FDCWD, path, Files.O_RDONLY), $"/linux/netDevices: open {path}"));
+    private static Fd Open(string path) => Fd.Open(path, Files.O_RDONLY, $"/linux/netDevices: open {path}");
 
     private static void Check(long result, NetlinkSocket socket, string doing)
     {
@@ -123,13 +149,18 @@ internal sealed class NetworkDevices : IDisposable
     private static OciException Failure(long result, string words, string doing, string hint)
     {
         OciException plain = OciException.FromResult(result, doing);
-        return words.Length == 0 && hint.Length == 0 ? plain : new OciException($"{plain.Message}{(words.Length == 0 ? "" : ": " + words)}{hint}", plain.Errno);
+        return words.Length == 0 && hint.Length == 0 ? plain
+            : new OciException($"{plain.Message}{(words.Length == 0 ? "" : ": " + words)}{hint}", plain.Errno);
     }
 
-    private static string Hint(long result) => result == -Errno.EPERM && (!Host.HostFacts.Probe().Has(Credentials.CAP_NET_ADMIN) || Host.UserNamespace.IsNested()) ? ": it takes CAP_NET_ADMIN over the network namespace the device is in" : "";
+    private static string Hint(long result) =>
+        result == -Errno.EPERM && (!Host.HostFacts.Probe().Has(Credentials.CAP_NET_ADMIN) || Host.UserNamespace.IsNested())
+        ? ": it takes CAP_NET_ADMIN over the network namespace the device is in" : "";
 
+    /// <summary>What has been moved stays.</summary>
     public void Dispose()
     {
+        _moved.Clear();
         _host.Dispose();
         _container.Dispose();
         _hostNamespace.Dispose();

@@ -5,10 +5,11 @@ using OciRuntime.State;
 namespace OciRuntime.Launch;
 
 /// <summary>
-/// sd_notify(3) from the container to whoever started the runtime, by runc's protocol. The container does not get the host's socket: on that it
-/// could name any process of the host as the service's main one, or store descriptors. Of what it says, only that it is ready is passed on.
+/// sd_notify(3) from the container to whoever started the runtime, by runc's protocol. The container does not get the host's socket: on
+/// that it could name any process of the host as the service's main one, or store descriptors. Of what it says, only that it is ready is
+/// passed on.
 /// </summary>
-internal sealed unsafe class NotifyProxy : IDisposable
+internal sealed class NotifyProxy : IDisposable
 {
     private const string DirectoryName = "notify", SocketName = "notify.sock";
 
@@ -20,8 +21,8 @@ internal sealed unsafe class NotifyProxy : IDisposable
 
     // systemd reads no more of a message (NOTIFY_BUFFER_MAX).
     private const int MaxMessage = 4096;
-    private readonly Fd _socket = new((int)OciException.Check(Sockets.Create(Sockets.SOCK_DGRAM), "socket"));
-    private readonly Fd _host = new((int)OciException.Check(Sockets.Create(Sockets.SOCK_DGRAM), "socket"));
+    private readonly Fd _socket = Sockets.Open(Sockets.SOCK_DGRAM);
+    private readonly Fd _host = Sockets.Open(Sockets.SOCK_DGRAM);
 
     private NotifyProxy()
     {
@@ -38,11 +39,13 @@ internal sealed unsafe class NotifyProxy : IDisposable
 
     /// <summary>Makes the directory that the container sees at /run/notify. The socket comes later, with whoever listens on it.</summary>
     public static void MakeDirectory(ContainerEntry entry) =>
-        OciException.Check(Files.MakeDirectoryAt(entry.Directory, DirectoryName, FileModes.PublicDirectory), $"mkdir {entry.Path}/{DirectoryName}");
+        OciException.Check(Files.MakeDirectoryAt(entry.Directory, DirectoryName, FileModes.PublicDirectory),
+        $"mkdir {entry.Path}/{DirectoryName}");
 
     /// <summary>
-    /// Connects to the host's socket and binds the container's, both before the program runs: what cannot work fails while it can be undone. Null
-    /// when nobody listens on the host's: a variable that somebody left behind is no reason for the program not to run (runc, crun).
+    /// Connects to the host's socket and binds the container's, both before the program runs: what cannot work fails while it can be
+    /// undone. Null when nobody listens on the host's: a variable that somebody left behind is no reason for the program not to run (runc,
+    /// crun).
     /// </summary>
     /// <param name="entry">The container.</param>
     /// <param name="host">The caller's $NOTIFY_SOCKET.</param>
@@ -55,18 +58,19 @@ internal sealed unsafe class NotifyProxy : IDisposable
             long connected = Sockets.Connect(proxy._host.Number, host);
             if (connected < 0)
             {
-                warn($"NOTIFY_SOCKET {host}: {ErrnoText.Describe((int)-connected)} ({ErrnoText.Name((int)-connected)}): nobody will be told when the container is ready");
+                warn($"NOTIFY_SOCKET {host}: {ErrnoText.Full((int)-connected)}: nobody will be told when the container is ready");
                 proxy.Dispose();
                 return null;
             }
-            using Fd directory = new((int)OciException.Check(
-                Files.OpenAt(entry.Directory, DirectoryName, Files.O_PATH | Files.O_DIRECTORY | Files.O_NOFOLLOW), $"open {entry.Path}/{DirectoryName}"));
+            using Fd directory = Fd.OpenAt(
+                entry.Directory, DirectoryName, Files.O_PATH | Files.O_DIRECTORY | Files.O_NOFOLLOW, $"open {entry.Path}/{DirectoryName}");
             // From an earlier start that was killed.
             Files.UnlinkAt(directory.Number, SocketName);
             string path = $"/proc/self/fd/{directory.Number}/{SocketName}";
             OciException.Check(Sockets.Bind(proxy._socket.Number, path), $"bind {entry.Path}/{DirectoryName}/{SocketName}");
             // Whatever user the program runs as may write to it; others cannot reach it.
-            OciException.Check(Chmod(path, FileModes.AllAccess), $"chmod {entry.Path}/{DirectoryName}/{SocketName}");
+            OciException.Check(Files.ChmodAt(Files.AT_FDCWD, path, FileModes.AllAccess),
+                $"chmod {entry.Path}/{DirectoryName}/{SocketName}");
             return proxy;
         }
         catch
@@ -77,8 +81,8 @@ internal sealed unsafe class NotifyProxy : IDisposable
     }
 
     /// <summary>
-    /// Waits until the program is ready or has ended, then tells the host: ready, the service's main process is <paramref name="pid"/>, and a
-    /// barrier, so that systemd has read it all before the sender, this process, is gone and its messages are attributed to nobody.
+    /// Waits until the program is ready or has ended, then tells the host: ready, the service's main process is <paramref name="pid"/>, and
+    /// a barrier, so that systemd has read it all before the sender, this process, is gone and its messages are attributed to nobody.
     /// </summary>
     /// <param name="pidfd">The program, or -1 when it has ended.</param>
     /// <param name="pid">Its pid on the host.</param>
@@ -86,7 +90,7 @@ internal sealed unsafe class NotifyProxy : IDisposable
     public void Relay(int pidfd, int pid, Interruption? interruption)
     {
         string? ready = null;
-        while (ready == null)
+        while (ready is null)
         {
             if (!WaitForMessage(pidfd, interruption)) return;
             ready = TakeReady();
@@ -107,23 +111,16 @@ internal sealed unsafe class NotifyProxy : IDisposable
         return true;
     }
 
-    private static long Chmod(string path, uint mode)
-    {
-        fixed (byte* p = CString.Encode(path, stackalloc byte[Kernel.PathMax])) return Files.ChmodAt(Files.AT_FDCWD, p, mode);
-    }
-
     /// <summary>False when the program ended first.</summary>
     private bool WaitForMessage(int pidfd, Interruption? interruption)
     {
-        PollFd* fds = stackalloc PollFd[3];
+        Span<PollFd> fds = stackalloc PollFd[3];
         while (true)
         {
-            fds[0] = new PollFd { Fd = Descriptor, Events = Processes.POLLIN };
-            fds[1] = new PollFd { Fd = pidfd, Events = Processes.POLLIN };
-            fds[2] = new PollFd { Fd = interruption?.Descriptor ?? -1, Events = Processes.POLLIN };
-            long ready = Processes.Poll(fds, 3, pidfd < 0 ? 0 : -1);
-            if (ready == -Errno.EINTR) continue;
-            OciException.Check(ready, "poll");
+            fds[0] = PollFd.Reading(Descriptor);
+            fds[1] = PollFd.Reading(pidfd);
+            fds[2] = PollFd.Reading(interruption?.Descriptor ?? -1);
+            long ready = OciException.Check(Processes.Poll(fds, pidfd < 0 ? 0 : -1), "poll");
             if (fds[2].Returned != 0) interruption!.Check();
             // A message first: the program may have ended right after it.
             if (fds[0].Returned != 0) return true;
@@ -131,13 +128,15 @@ internal sealed unsafe class NotifyProxy : IDisposable
         }
     }
 
-    /// <summary>The line that begins with READY= of the next message, or null. Descriptors that come with it are dropped by the kernel.</summary>
+    /// <summary>
+    /// The line that begins with READY= of the next message, or null. Descriptors that come with it are dropped by the kernel.
+    /// </summary>
     private string? TakeReady()
     {
-        byte* buffer = stackalloc byte[MaxMessage];
-        long n = Files.Read(Descriptor, buffer, MaxMessage);
+        Span<byte> buffer = stackalloc byte[MaxMessage];
+        long n = Files.Read(Descriptor, buffer);
         if (n <= 0) return null;
-        foreach (string line in Encoding.UTF8.GetString(buffer, (int)n).Split('\n'))
+        foreach (string line in Encoding.UTF8.GetString(buffer[..(int)n]).Split('\n'))
         {
             if (line.StartsWith("READY=", StringComparison.Ordinal)) return line;
         }
@@ -147,29 +146,20 @@ internal sealed unsafe class NotifyProxy : IDisposable
     private void Tell(string message, int passed = -1)
     {
         byte[] bytes = Encoding.UTF8.GetBytes(message);
-        fixed (byte* p = bytes)
-        {
-            byte* text = p;
-            Patience patience = Patience.Of(TellMilliseconds);
-            // A host that is gone has no use for it, and the container runs all the same.
-            patience.Retry(() => Sockets.Send(_host.Number, text, bytes.Length, passed, Sockets.MSG_DONTWAIT));
-        }
+        Patience patience = Patience.Of(TellMilliseconds);
+        // A host that is gone has no use for it, and the container runs all the same.
+        patience.Retry(() => Sockets.Send(_host.Number, bytes, passed, Sockets.MSG_DONTWAIT));
     }
 
     /// <summary>systemd closes the pipe when it has worked through everything before (sd_notify(3), "BARRIER=1").</summary>
     private void Barrier(Interruption? interruption)
     {
-        int* pipe = stackalloc int[2];
-        OciException.Check(Files.Pipe(pipe, 0), "pipe");
-        using Fd read = new(pipe[0]);
-        using (Fd write = new(pipe[1])) Tell("BARRIER=1", write.Number);
-        if (interruption != null) interruption.WaitFor(read.Number, BarrierMilliseconds);
-        else
-        {
-            PollFd poll = new() { Fd = read.Number, Events = Processes.POLLIN };
-            // Answered or not, it goes on.
-            Processes.Poll(&poll, 1, BarrierMilliseconds);
-        }
+        using Pipe pipe = new();
+        Tell("BARRIER=1", pipe.Writer.Number);
+        pipe.Writer.Dispose();
+        // Answered or not, it goes on.
+        if (interruption is not null) interruption.WaitFor(pipe.Reader.Number, BarrierMilliseconds);
+        else Processes.AwaitReadable(pipe.Reader.Number, BarrierMilliseconds);
     }
 
     public void Dispose()

@@ -29,14 +29,15 @@ internal sealed class PidFdReceiver : IDisposable
     {
         List<PidFdReceiver> receivers = [];
         // runc's data tells the first process from those of exec; crun's means nothing, as a message must not be empty.
-        if (option != null) receivers.Add(new("--pidfd-socket", option, word, interruption));
+        if (option is not null) receivers.Add(new("--pidfd-socket", option, word, interruption));
         if (annotation is { } path) receivers.Add(new(Annotations.Pointer(Annotations.PidFdReceiver), path, " ", interruption));
         return receivers;
     }
 
     public void Send(int pidfd, Interruption interruption)
     {
-        OciException.Check(Sockets.SendAll(_socket.Number, Encoding.UTF8.GetBytes(_data), pidfd, interruption.ForPeer), $"{_what}: send the pidfd");
+        OciException.Check(Sockets.SendAll(_socket.Number, Encoding.UTF8.GetBytes(_data), pidfd, interruption.ForPeer),
+            $"{_what}: send the pidfd");
         Dispose();
     }
 

@@ -23,7 +23,7 @@ internal static class PidFile
     {
         int slash = path.LastIndexOf('/');
         string directory = slash < 0 ? "." : path[..(slash + 1)];
-        long fd = Files.OpenAt(Files.AT_FDCWD, directory, Files.O_WRONLY | Files.O_TMPFILE, 0x1b6);
+        long fd = Files.OpenAt(Files.AT_FDCWD, directory, Files.O_WRONLY | Files.O_TMPFILE, FileModes.UsersFile);
         if (fd < 0) return fd;
         long result = Files.WriteAll((int)fd, text);
         if (result >= 0) result = Files.LinkAt(Files.AT_FDCWD, $"/proc/self/fd/{fd}", Files.AT_FDCWD, path, Files.AT_SYMLINK_FOLLOW);
@@ -35,7 +35,8 @@ internal static class PidFile
     {
         int slash = path.LastIndexOf('/');
         string temporary = $"{path[..(slash + 1)]}.{path[(slash + 1)..]}.{Processes.Pid()}";
-        long result = Files.OpenAt(Files.AT_FDCWD, temporary, Files.O_WRONLY | Files.O_CREAT | Files.O_EXCL | Files.O_NOFOLLOW, 0x1b6);
+        long result =
+            Files.OpenAt(Files.AT_FDCWD, temporary, Files.O_WRONLY | Files.O_CREAT | Files.O_EXCL | Files.O_NOFOLLOW, FileModes.UsersFile);
         if (result < 0) return result;
         int fd = (int)result;
         result = Files.WriteAll(fd, text);

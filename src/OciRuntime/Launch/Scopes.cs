@@ -15,13 +15,16 @@ internal static class Scopes
         bool isUser = settings.RootlessCgroups ?? IsUser(host);
         SystemdUnit unit = SystemdUnit.Parse(settings.Id, spec.Linux?.CgroupsPath, isUser);
         if (!isUser) return unit;
-        if (cgroups.Mode != CgroupMode.V2) throw new OciException("--systemd-cgroup: cannot use rootless systemd cgroups manager on cgroup v1", Errno.EOPNOTSUPP);
+        if (cgroups.Mode != CgroupMode.V2)
+            throw new OciException("--systemd-cgroup: cannot use rootless systemd cgroups manager on cgroup v1", Errno.EOPNOTSUPP);
         using SystemdManager manager = SystemdManager.Connect(isUser: true);
         return unit with { ManagersGroup = manager.ControlGroup() };
     }
 
-    /// <summary>Has systemd make the scope around a process, then gives the cgroups their limits. The state is told what is ours to undo.</summary>
-    public static CgroupEntry Make(LaunchPreparation preparation, ContainerState state, int pid, Interruption interruption)
+    /// <summary>
+    /// Has systemd make the scope around a process, then gives the cgroups their limits. The state is told what is ours to undo.
+    /// </summary>
+    public static OpenCgroups Make(LaunchPreparation preparation, ContainerState state, int pid, Interruption interruption)
     {
         ScopePlan scope = preparation.Cgroups.Scope!;
         // Without a connection there is nothing to undo over one.
@@ -42,14 +45,14 @@ internal static class Scopes
         }
         state.SystemdUnit = scope.Unit.Name;
         state.CgroupsCreated = preparation.Cgroups.Paths;
-        CgroupEntry cgroup = Cgroup.Create(preparation.Cgroups, pid);
+        OpenCgroups cgroup = Cgroup.Create(preparation.Cgroups, pid);
         cgroup.EnterRest(pid);
         return cgroup;
     }
 
     /// <summary>
-    /// Root of a user namespace may be an ordinary user of the machine, as with Podman, or root of a machine in a container, which has a systemd of
-    /// its own: then his session, if any, is that of user 0.
+    /// Root of a user namespace may be an ordinary user of the machine, as with Podman, or root of a machine in a container, which has a
+    /// systemd of its own: then his session, if any, is that of user 0.
     /// </summary>
     private static bool IsUser(HostFacts host)
     {

@@ -1,5 +1,6 @@
 using OciRuntime.Linux;
 using OciRuntime.Spec;
+using static OciRuntime.Spec.SpecWords;
 
 namespace OciRuntime.Launch;
 
@@ -13,12 +14,10 @@ internal static class SeccompReceiver
     public static void Apply(RuntimeSpec spec)
     {
         if (spec.Linux?.Seccomp is not { } profile || !string.IsNullOrEmpty(profile.ListenerPath)) return;
-        if (!Array.Exists(profile.Syscalls, static rule => rule.Action == "SCMP_ACT_NOTIFY")) return;
+        if (!Array.Exists(profile.Syscalls, static rule => rule.Action == SCMP_ACT_NOTIFY)) return;
         profile.ListenerPath = spec.Annotations[Annotations.SeccompReceiver] ?? Environment.GetEnvironmentVariable(Variable);
-        if (spec.Annotations[Annotations.SeccompReceiver] == null && profile.ListenerPath is { Length: > 0 } path && !path.StartsWith('/'))
-        {
+        if (spec.Annotations[Annotations.SeccompReceiver] is null && profile.ListenerPath is { Length: > 0 } path && !path.StartsWith('/'))
             throw new OciException($"{Variable}={path}: must be an absolute path");
-        }
     }
 
     /// <summary>What named the agent, for messages.</summary>

@@ -17,25 +17,28 @@ internal static class SpecLoader
     /// <exception cref="OciException">It cannot be read, or the list of what is wrong.</exception>
     public static RuntimeSpec Load(string bundle, string config, List<string> warnings, out byte[] bytes)
     {
+        Timeline.Phase("read the configuration");
         string path = ConfigPath(bundle, config);
         bytes = Files.ReadFileAt(Files.AT_FDCWD, path, SpecReader.MaxBytes, out long error) ?? throw Unreadable(path, config, error);
         SpecProblems problems = new();
         RuntimeSpec spec = SpecReader.Parse(bytes, problems);
         if (!problems.HasErrors)
         {
+            Timeline.Phase("validate it");
             SeccompReceiver.Apply(spec);
             SpecValidator.Validate(spec, problems);
         }
-        foreach (SpecProblem warning in problems.Warnings) warnings.Add(warning.ToString());
+        problems.AddWarningsTo(warnings);
         return problems.HasErrors ? throw new OciException($"{path}: {problems}") : spec;
     }
 
     /// <summary>The configuration that a container was made from: it was valid then.</summary>
     public static RuntimeSpec Reload(State.ContainerEntry entry)
     {
+        Timeline.Phase("read the configuration");
         SpecProblems problems = new();
         RuntimeSpec spec = SpecReader.Parse(entry.ReadConfig(), problems);
-        if (problems.HasErrors || spec.Process == null) throw new OciException($"{entry.Path}/config.json: {problems}");
+        if (problems.HasErrors || spec.Process is null) throw new OciException($"{entry.Path}/config.json: {problems}");
         SeccompReceiver.Apply(spec);
         return spec;
     }
@@ -44,7 +47,8 @@ internal static class SpecLoader
     /// <exception cref="OciException">It cannot be read, or the list of what is wrong, with pointers that start at its root.</exception>
     public static Process LoadProcess(string path)
     {
-        byte[] bytes = Files.ReadFileAt(Files.AT_FDCWD, path, SpecReader.MaxBytes, out long error) ?? throw OciException.FromResult(error, $"--process {path}: open");
+        byte[] bytes = Files.ReadFileAt(Files.AT_FDCWD, path, SpecReader.MaxBytes, out long error)
+            ?? throw OciException.FromResult(error, $"--process {path}: open");
         SpecProblems problems = new("the process object");
         Process process = SpecReader.ParseProcess(bytes, problems);
         if (!problems.HasErrors) SpecValidator.ValidateProcess(process, problems);
@@ -53,17 +57,21 @@ internal static class SpecLoader
 
     private static OciException Unreadable(string path, string config, long error) => error switch
     {
-        -Errno.ENOENT => new OciException($"JSON specification file {config} not found: open {path}: no such file or directory", Errno.ENOENT),
+        -Errno.ENOENT =>
+            new OciException($"JSON specification file {config} not found: open {path}: no such file or directory", Errno.ENOENT),
         -Errno.EOVERFLOW => new OciException($"{path}: larger than {SpecReader.MaxBytes} bytes"),
         _ => OciException.FromResult(error, $"read {path}"),
     };
 
-    /// <summary>The bundle as an absolute path without symlinks, so that state and hooks name it the same way whatever the caller's directory.</summary>
+    /// <summary>
+    /// The bundle as an absolute path without symlinks, so that state and hooks name it the same way whatever the caller's directory.
+    /// </summary>
     public static string ResolveBundle(string? bundle)
     {
         string path = bundle ?? ".";
-        using Fd directory = new((int)OciException.Check(Files.OpenAt(Files.AT_FDCWD, path, Files.O_PATH | Files.O_DIRECTORY), $"bundle {path}"));
-        return Files.ReadLinkAt(Files.AT_FDCWD, $"/proc/self/fd/{directory.Number}", out long error) ?? throw OciException.FromResult(error, $"bundle {path}");
+        using Fd directory = Fd.Open(path, Files.O_PATH | Files.O_DIRECTORY, $"bundle {path}");
+        return Files.PathOf(directory.Number, out long error)
+            ?? throw OciException.FromResult(error, $"bundle {path}");
     }
 
     /// <summary>The root file system as an absolute path without symlinks: the image's owner must not choose where it is.</summary>
@@ -71,7 +79,8 @@ internal static class SpecLoader
     {
         string given = spec.Root!.Path!;
         string path = given.StartsWith('/') ? given : $"{bundle}/{given}";
-        using Fd directory = new((int)OciException.Check(Files.OpenAt(Files.AT_FDCWD, path, Files.O_PATH | Files.O_DIRECTORY), $"/root/path \"{given}\": {path}"));
-        return Files.ReadLinkAt(Files.AT_FDCWD, $"/proc/self/fd/{directory.Number}", out long error) ?? throw OciException.FromResult(error, $"/root/path \"{given}\"");
+        using Fd directory = Fd.Open(path, Files.O_PATH | Files.O_DIRECTORY, $"/root/path \"{given}\": {path}");
+        return Files.PathOf(directory.Number, out long error)
+            ?? throw OciException.FromResult(error, $"/root/path \"{given}\"");
     }
 }

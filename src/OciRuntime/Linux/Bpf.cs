@@ -4,30 +4,39 @@ namespace OciRuntime.Linux;
 
 /// <summary>struct bpf_insn (include/uapi/linux/bpf.h).</summary>
 [StructLayout(LayoutKind.Sequential)]
-internal readonly struct BpfInstruction(byte code, byte destination, byte source, short offset, int immediate)
+internal readonly record struct BpfInstruction
 {
     /// <summary>Class, operation and source bits.</summary>
-    public readonly byte Code = code;
+    public readonly byte Code;
 
     /// <summary>Destination register in the low four bits, source register in the high ones.</summary>
-    public readonly byte Registers = (byte)(destination | (source << 4));
+    public readonly byte Registers;
+
+    public BpfInstruction(byte code, byte destination, byte source, short offset, int immediate)
+    {
+        Code = code;
+        Registers = (byte)(destination | (source << 4));
+        Offset = offset;
+        Immediate = immediate;
+    }
 
     /// <summary>Jump distance from the next instruction, or byte offset of a load.</summary>
-    public readonly short Offset = offset;
+    public short Offset { get; init; }
 
     /// <summary>Immediate operand.</summary>
-    public readonly int Immediate = immediate;
+    public readonly int Immediate;
 }
 
 /// <summary>bpf(2), as far as device control of cgroup v2 needs it.</summary>
 internal static unsafe class Bpf
 {
     public const uint BPF_F_ALLOW_MULTI = 2, BPF_F_REPLACE = 4;
-    private const int BPF_PROG_LOAD = 5, BPF_PROG_ATTACH = 8, BPF_PROG_DETACH = 9, BPF_PROG_GET_FD_BY_ID = 13, BPF_PROG_QUERY = 16;
+    private const int BPF_PROG_LOAD = 5, BPF_PROG_ATTACH = 8, BPF_PROG_DETACH = 9, BPF_PROG_GET_FD_BY_ID = 13, BPF_OBJ_GET_INFO_BY_FD = 15,
+        BPF_PROG_QUERY = 16;
     private const int BPF_PROG_TYPE_CGROUP_DEVICE = 15, BPF_CGROUP_DEVICE = 6;
 
     // union bpf_attr, always passed whole and zeroed: a kernel that knows more fields reads them as 0, one that knows fewer
-    // checks that the rest is 0. Short attributes were rejected or misread by some (hardening rule H47).
+    // checks that the rest is 0. Short attributes were rejected or misread by some.
     private const int AttributeSize = 144;
 
     /// <summary>Loads a device program; returns its fd, which the kernel makes close-on-exec.</summary>
@@ -52,14 +61,18 @@ internal static unsafe class Bpf
                 *(uint*)(attribute + 28) = (uint)log.Length;
                 *(ulong*)(attribute + 32) = (ulong)text;
             }
-            // The verifier gives up with EAGAIN when a signal is pending; that is no fault of the program's, and libbpf, too, tries five times.
+            // The verifier gives up with EAGAIN when a signal is pending; that is no fault of the program's, and libbpf, too, tries five
+            // times.
             long result = -Errno.EAGAIN;
-            for (int attempt = 0; attempt < 5 && result == -Errno.EAGAIN; attempt++) result = Kernel.Call(SyscallNumber.Bpf, BPF_PROG_LOAD, (nint)attribute, AttributeSize);
+            for (int attempt = 0; attempt < 5 && result == -Errno.EAGAIN; attempt++)
+                result = Kernel.Call(SyscallNumber.Bpf, BPF_PROG_LOAD, (nint)attribute, AttributeSize);
             return result;
         }
     }
 
-    /// <summary>Attaches a program to a cgroup directory; with BPF_F_REPLACE in place of <paramref name="replaced"/>, atomically (Linux 5.6).</summary>
+    /// <summary>
+    /// Attaches a program to a cgroup directory; with BPF_F_REPLACE in place of <paramref name="replaced"/>, atomically (Linux 5.6).
+    /// </summary>
     public static long AttachDevice(int cgroup, int program, uint flags, int replaced = 0)
     {
         byte* attribute = stackalloc byte[AttributeSize];
@@ -83,7 +96,9 @@ internal static unsafe class Bpf
         return Kernel.Call(SyscallNumber.Bpf, BPF_PROG_DETACH, (nint)attribute, AttributeSize);
     }
 
-    /// <summary>Ids of the device programs attached to a cgroup itself; returns how many there are, at most the length of <paramref name="ids"/>.</summary>
+    /// <summary>
+    /// Ids of the device programs attached to a cgroup itself; returns how many there are, at most the length of <paramref name="ids"/>.
+    /// </summary>
     public static long QueryDevices(int cgroup, Span<uint> ids)
     {
         byte* attribute = stackalloc byte[AttributeSize];
@@ -97,6 +112,38 @@ internal static unsafe class Bpf
             long result = Kernel.Call(SyscallNumber.Bpf, BPF_PROG_QUERY, (nint)attribute, AttributeSize);
             return result < 0 ? result : *(uint*)(attribute + 24);
         }
+    }
+
+    /// <summary>
+    /// The instructions of a loaded program as the kernel has them, empty where it does not show them; or null with the negated errno.
+    /// </summary>
+    public static BpfInstruction[]? Instructions(int program, out long error)
+    {
+        // struct bpf_prog_info, of which the first 40 bytes are read: the lengths at 16 and 20, the pointers at 24 and 32.
+        const int InfoSize = 40;
+        byte* info = stackalloc byte[InfoSize];
+        new Span<byte>(info, InfoSize).Clear();
+        error = Describe(program, info, InfoSize);
+        if (error < 0) return null;
+        BpfInstruction[] code = new BpfInstruction[*(uint*)(info + 20) / (uint)sizeof(BpfInstruction)];
+        new Span<byte>(info, InfoSize).Clear();
+        fixed (BpfInstruction* room = code)
+        {
+            *(uint*)(info + 20) = (uint)(code.Length * sizeof(BpfInstruction));
+            *(ulong*)(info + 32) = (ulong)room;
+            error = Describe(program, info, InfoSize);
+        }
+        return error < 0 ? null : code;
+    }
+
+    private static long Describe(int program, byte* info, int size)
+    {
+        byte* attribute = stackalloc byte[AttributeSize];
+        new Span<byte>(attribute, AttributeSize).Clear();
+        *(int*)attribute = program;
+        *(int*)(attribute + 4) = size;
+        *(ulong*)(attribute + 8) = (ulong)info;
+        return Kernel.Call(SyscallNumber.Bpf, BPF_OBJ_GET_INFO_BY_FD, (nint)attribute, AttributeSize);
     }
 
     /// <summary>An fd for a loaded program.</summary>

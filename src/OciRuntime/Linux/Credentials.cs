@@ -17,18 +17,24 @@ internal struct CapabilityData
     public uint Effective0, Permitted0, Inheritable0, Effective1, Permitted1, Inheritable1;
 }
 
-/// <summary>Users, groups, capabilities and keyrings of the calling thread (raw calls: glibc would broadcast them to threads that do not exist in the child).</summary>
+/// <summary>
+/// Users, groups, capabilities and keyrings of the calling thread (raw calls: glibc would broadcast them to threads that do not exist in
+/// the child).
+/// </summary>
 internal static unsafe class Credentials
 {
     /// <summary>Numbers of capabilities that decide how something is done (include/uapi/linux/capability.h).</summary>
-    public const int CAP_SETGID = 6, CAP_SETUID = 7, CAP_NET_ADMIN = 12, CAP_SYS_ADMIN = 21, CAP_MKNOD = 27, CAP_SETFCAP = 31;
+    public const int CAP_SETGID = 6, CAP_SETUID = 7, CAP_SETPCAP = 8, CAP_NET_ADMIN = 12, CAP_SYS_ADMIN = 21,
+        CAP_SYS_RESOURCE = 24, CAP_MKNOD = 27, CAP_SETFCAP = 31;
 
     private const uint CapabilityVersion3 = 0x20080522;
     private const int KEYCTL_JOIN_SESSION_KEYRING = 1, KEYCTL_SETPERM = 5, KEYCTL_DESCRIBE = 6;
 
-    public static long SetUsers(uint uid) => Kernel.Call(SyscallNumber.Setresuid, (nint)uid, (nint)uid, (nint)uid);
+    /// <summary>The real, effective and saved uid.</summary>
+    public static long SetUids(uint uid) => Kernel.Call(SyscallNumber.Setresuid, (nint)uid, (nint)uid, (nint)uid);
 
-    public static long SetGroups(uint gid) => Kernel.Call(SyscallNumber.Setresgid, (nint)gid, (nint)gid, (nint)gid);
+    /// <summary>The real, effective and saved gid; not the supplementary groups.</summary>
+    public static long SetGids(uint gid) => Kernel.Call(SyscallNumber.Setresgid, (nint)gid, (nint)gid, (nint)gid);
 
     public static long SetSupplementaryGroups(uint* groups, int count) => Kernel.Call(SyscallNumber.Setgroups, count, (nint)groups);
 
@@ -37,9 +43,12 @@ internal static unsafe class Credentials
         CapabilityHeader header = new() { Version = CapabilityVersion3 };
         CapabilityData data = new()
         {
-            Effective0 = (uint)effective, Effective1 = (uint)(effective >> 32),
-            Permitted0 = (uint)permitted, Permitted1 = (uint)(permitted >> 32),
-            Inheritable0 = (uint)inheritable, Inheritable1 = (uint)(inheritable >> 32),
+            Effective0 = (uint)effective,
+            Effective1 = (uint)(effective >> 32),
+            Permitted0 = (uint)permitted,
+            Permitted1 = (uint)(permitted >> 32),
+            Inheritable0 = (uint)inheritable,
+            Inheritable1 = (uint)(inheritable >> 32),
         };
         return Kernel.Call(SyscallNumber.Capset, (nint)(&header), (nint)(&data));
     }
@@ -57,7 +66,9 @@ internal static unsafe class Credentials
     /// <summary>Joins (or makes) the named session keyring; returns its serial.</summary>
     public static long JoinSessionKeyring(byte* name) => Kernel.Call(SyscallNumber.Keyctl, KEYCTL_JOIN_SESSION_KEYRING, (nint)name);
 
-    public static long DescribeKey(int key, byte* buffer, int size) => Kernel.Call(SyscallNumber.Keyctl, KEYCTL_DESCRIBE, key, (nint)buffer, size);
+    public static long DescribeKey(int key, byte* buffer, int size) =>
+        Kernel.Call(SyscallNumber.Keyctl, KEYCTL_DESCRIBE, key, (nint)buffer, size);
 
-    public static long SetKeyPermissions(int key, uint permissions) => Kernel.Call(SyscallNumber.Keyctl, KEYCTL_SETPERM, key, (nint)permissions);
+    public static long SetKeyPermissions(int key, uint permissions) =>
+        Kernel.Call(SyscallNumber.Keyctl, KEYCTL_SETPERM, key, (nint)permissions);
 }

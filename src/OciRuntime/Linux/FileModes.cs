@@ -2,7 +2,10 @@ using static Mono.Unix.Native.FilePermissions;
 
 namespace OciRuntime.Linux;
 
-/// <summary>Permissions in the words of inode(7), for <c>mode_t</c> arguments and <see cref="Statx.Mode"/>: C# has no octal numbers. All are constants, so nothing of the package is in the program.</summary>
+/// <summary>
+/// Permissions in the words of inode(7), for <c>mode_t</c> arguments and <see cref="Statx.Mode"/>: C# has no octal numbers. All are
+/// constants, so nothing of the package is in the program.
+/// </summary>
 internal static class FileModes
 {
     /// <summary>0600: a file that is the owner's business alone.</summary>

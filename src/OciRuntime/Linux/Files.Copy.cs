@@ -26,7 +26,24 @@ internal static unsafe partial class Files
     /// <summary>Names of extended attributes, each with its NUL; with size 0 only how long they are together.</summary>
     public static long ListXattr(int fd, byte* names, int size) => Kernel.Call(SyscallNumber.Flistxattr, fd, (nint)names, size);
 
-    public static long GetXattr(int fd, byte* name, byte* value, int size) => Kernel.Call(SyscallNumber.Fgetxattr, fd, (nint)name, (nint)value, size);
+    public static long GetXattr(int fd, byte* name, byte* value, int size) =>
+        Kernel.Call(SyscallNumber.Fgetxattr, fd, (nint)name, (nint)value, size);
 
-    public static long SetXattr(int fd, byte* name, byte* value, int size) => Kernel.Call(SyscallNumber.Fsetxattr, fd, (nint)name, (nint)value, size);
+    /// <summary>Sets an extended attribute of an open file; O_PATH descriptors are not taken.</summary>
+    public static long SetXattr(int fd, byte* name, byte* value, int size) =>
+        Kernel.Call(SyscallNumber.Fsetxattr, fd, (nint)name, (nint)value, size);
+
+    /// <summary>A program gets capabilities by its file (capabilities(7), "File capabilities"); not one that cannot be read.</summary>
+    public static bool HasFileCapabilities(string path)
+    {
+        long fd = OpenAt(AT_FDCWD, path, O_RDONLY);
+        if (fd < 0) return false;
+        byte* value = stackalloc byte[64];
+        fixed (byte* name = "security.capability\0"u8)
+        {
+            bool has = GetXattr((int)fd, name, value, 64) > 0;
+            Close((int)fd);
+            return has;
+        }
+    }
 }

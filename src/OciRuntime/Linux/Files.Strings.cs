@@ -1,3 +1,4 @@
+using System.Buffers.Text;
 using System.Text;
 
 namespace OciRuntime.Linux;
@@ -5,6 +6,9 @@ namespace OciRuntime.Linux;
 /// <summary>The same calls for the parent, which has its paths as strings.</summary>
 internal static unsafe partial class Files
 {
+    // NAME_MAX and a NUL.
+    private const int NameSize = 256;
+
     public static long OpenAt(int dirfd, string path, int flags, uint mode = 0)
     {
         fixed (byte* p = CString.Encode(path, stackalloc byte[Kernel.PathMax])) return OpenAt(dirfd, p, flags, mode);
@@ -20,12 +24,13 @@ internal static unsafe partial class Files
         fixed (byte* p = CString.Encode(path, stackalloc byte[Kernel.PathMax])) return MakeDirectoryAt(dirfd, p, mode);
     }
 
+    /// <summary>Gives a file another name, or one that has none (O_TMPFILE) its first; EEXIST when the name is taken.</summary>
     public static long LinkAt(int oldDir, string oldPath, int newDir, string newPath, int flags)
     {
         fixed (byte* o = CString.Encode(oldPath, stackalloc byte[Kernel.PathMax]))
         fixed (byte* n = CString.Encode(newPath, stackalloc byte[Kernel.PathMax]))
         {
-            return LinkAt(oldDir, o, newDir, n, flags);
+            return Kernel.Call(SyscallNumber.Linkat, oldDir, (nint)o, newDir, (nint)n, flags);
         }
     }
 
@@ -34,12 +39,29 @@ internal static unsafe partial class Files
         fixed (byte* p = CString.Encode(path, stackalloc byte[Kernel.PathMax])) return UnlinkAt(dirfd, p, flags);
     }
 
+    /// <summary>As <see cref="OpenAt2(int, string, int, ulong, uint)"/> with a name that need not be text; it has no NUL.</summary>
+    public static long OpenAt2(int dirfd, ReadOnlySpan<byte> name, int flags, ulong resolve)
+    {
+        fixed (byte* p = CString.Terminate(name, stackalloc byte[NameSize])) return OpenAt2(dirfd, p, flags, resolve);
+    }
+
+    /// <summary>As <see cref="UnlinkAt(int, string, int)"/> with a name that need not be text; it has no NUL.</summary>
+    public static long UnlinkAt(int dirfd, ReadOnlySpan<byte> name, int flags = 0)
+    {
+        fixed (byte* p = CString.Terminate(name, stackalloc byte[NameSize])) return UnlinkAt(dirfd, p, flags);
+    }
+
+    public static long GetDents(int fd, Span<byte> buffer)
+    {
+        fixed (byte* p = buffer) return GetDents(fd, p, buffer.Length);
+    }
+
     public static long RenameAt(int oldDir, string oldPath, int newDir, string newPath)
     {
         fixed (byte* o = CString.Encode(oldPath, stackalloc byte[Kernel.PathMax]))
         fixed (byte* n = CString.Encode(newPath, stackalloc byte[Kernel.PathMax]))
         {
-            return RenameAt(oldDir, o, newDir, n);
+            return Kernel.Call(SyscallNumber.Renameat2, oldDir, (nint)o, newDir, (nint)n);
         }
     }
 
@@ -48,27 +70,88 @@ internal static unsafe partial class Files
         fixed (byte* p = CString.Encode(path, stackalloc byte[Kernel.PathMax])) return StatAt(dirfd, p, flags, out result, mask);
     }
 
-    /// <summary>A file in memory that can be sealed (memfd_create(2)); its name is only for /proc.</summary>
-    public static long CreateMemory(string name)
+    /// <summary>
+    /// Whether there is something at a path. Not to know is an error: either answer would be a guess, by which what is somebody else's is
+    /// undone or one's own is left.
+    /// </summary>
+    public static bool Exists(int dirfd, string path)
+    {
+        long result = StatAt(dirfd, path, AT_SYMLINK_NOFOLLOW, out _);
+        return result != -Errno.ENOENT && OciException.Check(result, $"look for {path}") == 0;
+    }
+
+    /// <summary>Whether a path still leads to what is open, or to nothing or something else by now.</summary>
+    public static bool LeadsTo(int dirfd, string path, int fd)
+    {
+        OciException.Check(Stat(fd, out Statx mine), $"look at what was opened as {path}");
+        long result = StatAt(dirfd, path, AT_SYMLINK_NOFOLLOW, out Statx present);
+        return result != -Errno.ENOENT && OciException.Check(result, $"look for {path}") == 0 && mine.Identity == present.Identity;
+    }
+
+    public static long MakeNodeAt(int dirfd, string path, uint mode, ulong device)
+    {
+        fixed (byte* p = CString.Encode(path, stackalloc byte[Kernel.PathMax])) return MakeNodeAt(dirfd, p, mode, device);
+    }
+
+    public static long ChmodAt(int dirfd, string path, uint mode)
+    {
+        fixed (byte* p = CString.Encode(path, stackalloc byte[Kernel.PathMax])) return ChmodAt(dirfd, p, mode);
+    }
+
+    public static long ChownAt(int dirfd, string path, uint uid, uint gid, int flags)
+    {
+        fixed (byte* p = CString.Encode(path, stackalloc byte[Kernel.PathMax])) return ChownAt(dirfd, p, uid, gid, flags);
+    }
+
+    public static long AccessAsEffective(string path, int mode)
+    {
+        fixed (byte* p = CString.Encode(path, stackalloc byte[Kernel.PathMax])) return AccessAsEffective(p, mode);
+    }
+
+    public static long Read(int fd, Span<byte> buffer)
+    {
+        fixed (byte* p = buffer) return Read(fd, p, buffer.Length);
+    }
+
+    public static long Write(int fd, ReadOnlySpan<byte> data)
+    {
+        fixed (byte* p = data) return Write(fd, p, data.Length);
+    }
+
+    /// <summary>Reads a number or a structure. Returns how many bytes have come, which may be less than it has.</summary>
+    public static long Read<T>(int fd, out T value) where T : unmanaged
+    {
+        value = default;
+        fixed (T* p = &value) return Read(fd, (byte*)p, sizeof(T));
+    }
+
+    /// <summary>pread(2): reads from a position, and leaves the descriptor's own where it is.</summary>
+    public static long ReadAt(int fd, Span<byte> buffer, long position)
+    {
+        fixed (byte* p = buffer) return Kernel.Call(SyscallNumber.Pread64, fd, (nint)p, buffer.Length, (nint)position);
+    }
+
+    /// <summary>A file in memory (memfd_create(2)); its name is only for /proc.</summary>
+    /// <param name="name">See above.</param>
+    /// <param name="mayBeSealed">Whoever has a descriptor of it can forbid changes to it, for good.</param>
+    public static long CreateMemory(string name, bool mayBeSealed)
     {
         const int MFD_CLOEXEC = 1, MFD_ALLOW_SEALING = 2;
-        fixed (byte* n = CString.Encode(name, stackalloc byte[Kernel.PathMax])) return Kernel.Call(SyscallNumber.MemfdCreate, (nint)n, MFD_CLOEXEC | MFD_ALLOW_SEALING);
+        int flags = MFD_CLOEXEC | (mayBeSealed ? MFD_ALLOW_SEALING : 0);
+        fixed (byte* p = CString.Encode(name, stackalloc byte[Kernel.PathMax]))
+            return Kernel.Call(SyscallNumber.MemfdCreate, (nint)p, flags);
     }
 
     /// <summary>Where a symbolic link leads; null for what is none.</summary>
-    public static string? ReadLink(string path)
-    {
-        byte* link = stackalloc byte[Kernel.PathMax];
-        fixed (byte* p = CString.Encode(path, stackalloc byte[Kernel.PathMax]))
-        {
-            long n = ReadLinkAt(AT_FDCWD, p, link, Kernel.PathMax);
-            return n < 0 ? null : Encoding.UTF8.GetString(link, (int)n);
-        }
-    }
+    public static string? ReadLink(string path) => ReadLinkAt(AT_FDCWD, path, out _);
 
     public static long StatFs(string path, out Statfs result)
     {
-        fixed (byte* p = CString.Encode(path, stackalloc byte[Kernel.PathMax])) return StatFs(p, out result);
+        fixed (byte* p = CString.Encode(path, stackalloc byte[Kernel.PathMax]))
+        fixed (Statfs* r = &result)
+        {
+            return Kernel.Call(SyscallNumber.Statfs, (nint)p, (nint)r);
+        }
     }
 
     /// <summary>Writes all of <paramref name="data"/>; one write(2) where the kernel takes it whole, as control files demand.</summary>
@@ -80,7 +163,7 @@ internal static unsafe partial class Files
             while (done < data.Length)
             {
                 long n = Write(fd, p + done, data.Length - done);
-                if (n == -Errno.EINTR || (n == -Errno.EAGAIN && WaitWritable(fd))) continue;
+                if (n == -Errno.EAGAIN && WaitWritable(fd)) continue;
                 if (n < 0) return n;
                 done += (int)n;
             }
@@ -92,10 +175,12 @@ internal static unsafe partial class Files
     private static bool WaitWritable(int fd)
     {
         PollFd poll = new() { Fd = fd, Events = Processes.POLLOUT };
-        return Processes.Poll(&poll, 1, -1) is >= 0 or -Errno.EINTR;
+        return Processes.Poll(&poll, 1, -1) >= 0;
     }
 
-    /// <summary>Opens, writes and closes a control file (procfs, cgroupfs). Returns 0 or a negated errno of whichever call failed.</summary>
+    /// <summary>
+    /// Opens, writes and closes a control file (procfs, cgroupfs). Returns 0 or a negated errno of whichever call failed.
+    /// </summary>
     public static long WriteFileAt(int dirfd, string path, ReadOnlySpan<byte> data, int flags = O_WRONLY, uint mode = FileModes.PublicFile)
     {
         long fd = OpenAt(dirfd, path, flags, mode);
@@ -126,34 +211,31 @@ internal static unsafe partial class Files
     }
 
     /// <summary>The number that a file of procfs holds; null where there is none, or no such file.</summary>
-    public static long? ReadNumber(string path) => ReadFileAt(AT_FDCWD, path, 32, out _) is { } text && long.TryParse(Encoding.ASCII.GetString(text), out long number) ? number : null;
+    public static long? ReadNumber(string path) =>
+        ReadFileAt(AT_FDCWD, path, 32, out _) is { } text && long.TryParse(Encoding.ASCII.GetString(text), out long number) ? number : null;
 
     /// <summary>Reads an fd to its end; limits and errors as <see cref="ReadFileAt"/>.</summary>
     public static byte[]? ReadToEnd(int fd, int limit, out long error)
     {
-        byte[] buffer = new byte[Math.Min(limit + 1, 4096)];
+        // On the stack, as most files are short (procfs has pages of 4 KiB): memory that was not touched before is what costs.
+        Span<byte> buffer = stackalloc byte[4096];
         int used = 0;
-        while (true)
+        while ((error = Read(fd, buffer[used..])) > 0)
         {
-            if (used == buffer.Length) Array.Resize(ref buffer, (int)Math.Min((long)limit + 1, buffer.Length * 2L));
-            long n;
-            fixed (byte* p = buffer) n = Read(fd, p + used, buffer.Length - used);
-            if (n == -Errno.EINTR) continue;
-            if (n < 0)
-            {
-                error = n;
-                return null;
-            }
-            if (n == 0) break;
-            used += (int)n;
+            used += (int)error;
             if (used > limit)
             {
                 error = -Errno.EOVERFLOW;
                 return null;
             }
+            if (used < buffer.Length) continue;
+            // The size is a hint: a file may grow, and procfs does not tell. One byte more, for the end to be seen.
+            ulong size = Stat(fd, out Statx stat) >= 0 ? stat.Size + 1 : 0;
+            byte[] larger = new byte[Math.Min((ulong)limit + 1, Math.Max(size, (ulong)used * 2))];
+            buffer.CopyTo(larger);
+            buffer = larger;
         }
-        error = 0;
-        return buffer.AsSpan(0, used).ToArray();
+        return error < 0 ? null : buffer[..used].ToArray();
     }
 
     /// <summary>readlink(2) as a string, or null with the negated errno.</summary>
@@ -164,20 +246,31 @@ internal static unsafe partial class Files
         return error < 0 ? null : Encoding.UTF8.GetString(buffer, (int)error);
     }
 
+    /// <summary>Where an open file is, without symbolic links (proc_pid_fd(5)), or null with the negated errno.</summary>
+    public static string? PathOf(int fd, out long error) => ReadLinkAt(AT_FDCWD, "/proc/self/fd/" + Digits.Of(fd), out error);
+
+    /// <summary>
+    /// The number of the mount that an O_PATH descriptor is on (proc_pid_fdinfo(5)), or a negated errno. No file system is asked, which
+    /// some are by statx(2), whatever its flags say.
+    /// </summary>
+    public static long MountOf(int fd)
+    {
+        if (ReadFileAt(AT_FDCWD, "/proc/self/fdinfo/" + Digits.Of(fd), 4096, out long error) is not { } text) return error;
+        ReadOnlySpan<byte> key = "mnt_id:\t"u8;
+        int at = text.AsSpan().IndexOf(key);
+        return at >= 0 && Utf8Parser.TryParse(text.AsSpan(at + key.Length), out long id, out _) ? id : -Errno.EIO;
+    }
+
     /// <summary>The names in an open directory, "." and ".." left out.</summary>
-    public static List<string> ListDirectory(int fd, out long error)
+    /// <param name="fd">See above.</param>
+    /// <param name="error">What has ended it: 0, or a negated errno.</param>
+    /// <param name="most">So many are enough.</param>
+    public static List<string> ListDirectory(int fd, out long error, int most = int.MaxValue)
     {
         List<string> names = [];
-        byte* buffer = stackalloc byte[8192];
-        while ((error = GetDents(fd, buffer, 8192)) > 0)
-        {
-            // struct linux_dirent64: u64 ino, s64 off, u16 reclen, u8 type, name.
-            for (int at = 0; at < (int)error; at += *(ushort*)(buffer + at + 16))
-            {
-                string name = Encoding.UTF8.GetString(buffer + at + 19, CString.Length(buffer + at + 19));
-                if (name is not ("." or "..")) names.Add(name);
-            }
-        }
+        DirectoryEntries entries = new(fd, stackalloc byte[8192]);
+        while (names.Count < most && entries.Next()) names.Add(Encoding.UTF8.GetString(entries.Name));
+        error = entries.Result;
         return names;
     }
 

@@ -1,4 +1,3 @@
-using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 
 namespace OciRuntime.Linux;
@@ -37,7 +36,11 @@ internal struct Statx
     /// <summary>The S_IF… type bits of the mode.</summary>
     public readonly int Type => Mode & Files.S_IFMT;
     public readonly bool IsDirectory => Type == Files.S_IFDIR;
+    public readonly bool IsRegular => Type == Files.S_IFREG;
     public readonly bool IsSymlink => Type == Files.S_IFLNK;
+
+    /// <summary>Which file it is, by whatever name or mount it was found.</summary>
+    public readonly FileIdentity Identity => new(DevMajor, DevMinor, Inode);
 }
 
 /// <summary>statfs(2) result on 64-bit Linux.</summary>
@@ -62,18 +65,24 @@ internal static unsafe partial class Files
 #else
     public const int O_DIRECTORY = 0x10000, O_NOFOLLOW = 0x20000, O_TMPFILE = 0x410000;
 #endif
-    public const int S_IFMT = 0xF000, S_IFSOCK = 0xC000, S_IFLNK = 0xA000, S_IFREG = 0x8000, S_IFBLK = 0x6000, S_IFDIR = 0x4000, S_IFCHR = 0x2000, S_IFIFO = 0x1000;
+    public const int S_IFMT = 0xF000, S_IFSOCK = 0xC000, S_IFLNK = 0xA000, S_IFREG = 0x8000, S_IFBLK = 0x6000, S_IFDIR = 0x4000,
+        S_IFCHR = 0x2000, S_IFIFO = 0x1000;
     public const ulong RESOLVE_NO_XDEV = 1, RESOLVE_NO_MAGICLINKS = 2, RESOLVE_NO_SYMLINKS = 4, RESOLVE_BENEATH = 8, RESOLVE_IN_ROOT = 16;
     public const int STATX_BASIC_STATS = 0x7ff, STATX_MNT_ID = 0x1000, STATX_MNT_ID_UNIQUE = 0x4000;
     public const ulong STATX_ATTR_MOUNT_ROOT = 0x2000;
-    public const int X_OK = 1, W_OK = 2, R_OK = 4;
+    public const int X_OK = 1, W_OK = 2;
     public const long PROC_SUPER_MAGIC = 0x9fa0, TMPFS_MAGIC = 0x01021994, CGROUP_SUPER_MAGIC = 0x27e0eb, CGROUP2_SUPER_MAGIC = 0x63677270,
-        DEVPTS_SUPER_MAGIC = 0x1cd1, OVERLAYFS_SUPER_MAGIC = 0x794c7630, MQUEUE_MAGIC = 0x19800202, RAMFS_MAGIC = 0x858458f6;
-    private const long SYSFS_MAGIC = 0x62656572, DEBUGFS_MAGIC = 0x64626720, TRACEFS_MAGIC = 0x74726163, SECURITYFS_MAGIC = 0x73636673, BPF_FS_MAGIC = 0xcafe4a11,
-        PSTOREFS_MAGIC = 0x6165676c, EFIVARFS_MAGIC = 0xde5e81e4, SELINUX_MAGIC = 0xf97cff8c, SMACK_MAGIC = 0x43415d53, AAFS_MAGIC = 0x5a3c69f0, CONFIGFS_MAGIC = 0x62656570,
-        BINFMTFS_MAGIC = 0x42494e4d, NSFS_MAGIC = 0x6e736673, RDTGROUP_SUPER_MAGIC = 0x7655821, FUSE_CTL_SUPER_MAGIC = 0x65735543, NFSD_MAGIC = 0x6e667364;
-    public const int LOCK_SH = 1, LOCK_EX = 2, LOCK_NB = 4, LOCK_UN = 8;
-    public const int F_DUPFD = 0, F_GETFD = 1, F_SETFD = 2, F_GETFL = 3, F_SETFL = 4, F_DUPFD_CLOEXEC = 1030, F_ADD_SEALS = 1033, F_GET_SEALS = 1034, FD_CLOEXEC = 1, ALL_SEALS = 15;
+        DEVPTS_SUPER_MAGIC = 0x1cd1, MQUEUE_MAGIC = 0x19800202, RAMFS_MAGIC = 0x858458f6, SELINUX_MAGIC = 0xf97cff8c;
+    private const long SYSFS_MAGIC = 0x62656572, DEBUGFS_MAGIC = 0x64626720, TRACEFS_MAGIC = 0x74726163, SECURITYFS_MAGIC = 0x73636673,
+        BPF_FS_MAGIC = 0xcafe4a11,
+        PSTOREFS_MAGIC = 0x6165676c, EFIVARFS_MAGIC = 0xde5e81e4, SMACK_MAGIC = 0x43415d53, AAFS_MAGIC = 0x5a3c69f0,
+        CONFIGFS_MAGIC = 0x62656570,
+        BINFMTFS_MAGIC = 0x42494e4d, NSFS_MAGIC = 0x6e736673, RDTGROUP_SUPER_MAGIC = 0x7655821, FUSE_CTL_SUPER_MAGIC = 0x65735543,
+        NFSD_MAGIC = 0x6e667364;
+    public const long ST_RDONLY = 1, ST_NOSUID = 2;
+    public const int LOCK_EX = 2, LOCK_NB = 4;
+    public const int F_GETFD = 1, F_SETFD = 2, F_GETFL = 3, F_SETFL = 4, F_DUPFD_CLOEXEC = 1030, F_ADD_SEALS = 1033;
+    public const int FD_CLOEXEC = 1, ALL_SEALS = 15;
     public const uint CLOSE_RANGE_CLOEXEC = 4;
 
     public static long OpenAt(int dirfd, byte* path, int flags, uint mode = 0) =>
@@ -86,20 +95,25 @@ internal static unsafe partial class Files
         return Kernel.Call(SyscallNumber.Openat2, dirfd, (nint)path, (nint)(&how), sizeof(OpenHow));
     }
 
-    /// <summary>Whether there is one file system of the kind, which every mount shows, and what is made in it is an object of the kernel's (linux/magic.h).</summary>
-    public static bool IsHostWide(in Statfs fs) => fs.Type is CGROUP_SUPER_MAGIC or CGROUP2_SUPER_MAGIC or TRACEFS_MAGIC or DEBUGFS_MAGIC or CONFIGFS_MAGIC or SECURITYFS_MAGIC
+    /// <summary>
+    /// Whether there is one file system of the kind, which every mount shows, and what is made in it is an object of the kernel's
+    /// (linux/magic.h).
+    /// </summary>
+    public static bool IsHostWide(in Statfs fs) =>
+        fs.Type is CGROUP_SUPER_MAGIC or CGROUP2_SUPER_MAGIC or TRACEFS_MAGIC or DEBUGFS_MAGIC or CONFIGFS_MAGIC or SECURITYFS_MAGIC
         or EFIVARFS_MAGIC or BINFMTFS_MAGIC or SELINUX_MAGIC or SMACK_MAGIC or PSTOREFS_MAGIC or RDTGROUP_SUPER_MAGIC;
 
     /// <summary>
-    /// Whether the files of a file system are functions of the kernel in disguise: to open or read one can change something, or wait, even though it
-    /// counts as a regular file.
+    /// Whether the files of a file system are functions of the kernel in disguise: to open or read one can change something, or wait, even
+    /// though it counts as a regular file.
     /// </summary>
-    public static bool IsKernelInterface(in Statfs fs) => IsHostWide(fs) || fs.Type is PROC_SUPER_MAGIC or SYSFS_MAGIC or BPF_FS_MAGIC or AAFS_MAGIC or NSFS_MAGIC
+    public static bool IsKernelInterface(in Statfs fs) =>
+        IsHostWide(fs) || fs.Type is PROC_SUPER_MAGIC or SYSFS_MAGIC or BPF_FS_MAGIC or AAFS_MAGIC or NSFS_MAGIC
         or FUSE_CTL_SUPER_MAGIC or NFSD_MAGIC or MQUEUE_MAGIC;
 
     /// <summary>
-    /// close(2). EINTR is success: on Linux the descriptor is gone by then. The result is of interest only where something was written that the file system may
-    /// still lose (a quota, NFS): what was only read, looked up or sent is closed without a look at it.
+    /// close(2). EINTR is success: on Linux the descriptor is gone by then. The result is of interest only where something was written that
+    /// the file system may still lose (a quota, NFS): what was only read, looked up or sent is closed without a look at it.
     /// </summary>
     public static long Close(int fd)
     {
@@ -111,21 +125,16 @@ internal static unsafe partial class Files
 
     public static long Write(int fd, byte* buffer, int count) => Kernel.CallBlocking(SyscallNumber.Write, fd, (nint)buffer, count);
 
-    public static long MakeDirectoryAt(int dirfd, byte* path, uint mode) => Kernel.Call(SyscallNumber.Mkdirat, dirfd, (nint)path, (nint)mode);
+    public static long MakeDirectoryAt(int dirfd, byte* path, uint mode) =>
+        Kernel.Call(SyscallNumber.Mkdirat, dirfd, (nint)path, (nint)mode);
 
     public static long MakeNodeAt(int dirfd, byte* path, uint mode, ulong device) =>
         Kernel.Call(SyscallNumber.Mknodat, dirfd, (nint)path, (nint)mode, (nint)device);
 
-    public static long SymlinkAt(byte* target, int dirfd, byte* path) => Kernel.Call(SyscallNumber.Symlinkat, (nint)target, dirfd, (nint)path);
-
-    /// <summary>Gives a file that has no name (O_TMPFILE) one; EEXIST when the name is taken.</summary>
-    public static long LinkAt(int oldDir, byte* oldPath, int newDir, byte* newPath, int flags) =>
-        Kernel.Call(SyscallNumber.Linkat, oldDir, (nint)oldPath, newDir, (nint)newPath, flags);
+    public static long SymlinkAt(byte* target, int dirfd, byte* path) =>
+        Kernel.Call(SyscallNumber.Symlinkat, (nint)target, dirfd, (nint)path);
 
     public static long UnlinkAt(int dirfd, byte* path, int flags = 0) => Kernel.Call(SyscallNumber.Unlinkat, dirfd, (nint)path, flags);
-
-    public static long RenameAt(int oldDir, byte* oldPath, int newDir, byte* newPath) =>
-        Kernel.Call(SyscallNumber.Renameat2, oldDir, (nint)oldPath, newDir, (nint)newPath);
 
     public static long ReadLinkAt(int dirfd, byte* path, byte* buffer, int size) =>
         Kernel.Call(SyscallNumber.Readlinkat, dirfd, (nint)path, (nint)buffer, size);
@@ -159,21 +168,20 @@ internal static unsafe partial class Files
         fixed (Statfs* p = &result) return Kernel.Call(SyscallNumber.Fstatfs, fd, (nint)p);
     }
 
-    public static long StatFs(byte* path, out Statfs result)
-    {
-        fixed (Statfs* p = &result) return Kernel.Call(SyscallNumber.Statfs, (nint)path, (nint)p);
-    }
-
-    /// <summary>Sets an extended attribute of an open file; O_PATH descriptors are not taken.</summary>
-    public static long SetAttribute(int fd, byte* name, byte* value, int length) => Kernel.Call(SyscallNumber.Fsetxattr, fd, (nint)name, (nint)value, length, 0);
-
-    public static long AccessAt(int dirfd, byte* path, int mode, int flags) => Kernel.Call(SyscallNumber.Faccessat2, dirfd, (nint)path, mode, flags);
-
     /// <summary>Access with the effective ids and capabilities, below a seccomp filter older than faccessat2 with the real ones.</summary>
     public static long AccessAsEffective(byte* path, int mode)
     {
-        long result = AccessAt(AT_FDCWD, path, mode, AT_EACCESS);
+        long result = Kernel.Call(SyscallNumber.Faccessat2, AT_FDCWD, (nint)path, mode, AT_EACCESS);
         return result is -Errno.ENOSYS or -Errno.EPERM ? Kernel.Call(SyscallNumber.Faccessat, AT_FDCWD, (nint)path, mode) : result;
+    }
+
+    /// <summary>
+    /// Moves bytes between two descriptors, one of which is a pipe, without copying them, and without waiting (splice(2)).
+    /// </summary>
+    public static long Splice(int from, int to, int count)
+    {
+        const int SPLICE_F_MOVE = 1, SPLICE_F_NONBLOCK = 2;
+        return Kernel.Call(SyscallNumber.Splice, from, 0, to, 0, count, SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
     }
 
     public static long Fcntl(int fd, int command, nint argument = 0) => Kernel.Call(SyscallNumber.Fcntl, fd, command, argument);
@@ -183,7 +191,8 @@ internal static unsafe partial class Files
     public static long Duplicate(int fd, int target, int flags = 0) => Kernel.Call(SyscallNumber.Dup3, fd, target, flags);
 
     /// <summary>Marks every fd from <paramref name="first"/> on close-on-exec (close_range(2), Linux 5.11), or closes it.</summary>
-    public static long CloseRange(uint first, uint last, uint flags) => Kernel.Call(SyscallNumber.CloseRange, (nint)first, (nint)last, (nint)flags);
+    public static long CloseRange(uint first, uint last, uint flags) =>
+        Kernel.Call(SyscallNumber.CloseRange, (nint)first, (nint)last, (nint)flags);
 
     public static long Pipe(int* fds, int flags) => Kernel.Call(SyscallNumber.Pipe2, (nint)fds, flags | O_CLOEXEC);
 
@@ -198,22 +207,28 @@ internal static unsafe partial class Files
 
     public static long GetDents(int fd, byte* buffer, int size) => Kernel.Call(SyscallNumber.Getdents64, fd, (nint)buffer, size);
 
-    /// <summary>ioctl_ns(2): the user namespace that a namespace belongs to, the one above a user or pid namespace, and the CLONE_NEW… flag of a namespace's kind.</summary>
+    /// <summary>
+    /// ioctl_ns(2): the user namespace that a namespace belongs to, the one above a user or pid namespace, and the CLONE_NEW… flag of a
+    /// namespace's kind.
+    /// </summary>
     public const uint NS_GET_USERNS = 0xb701, NS_GET_PARENT = 0xb702, NS_GET_NSTYPE = 0xb703;
 
     /// <summary>Whether a pid or user namespace is another one, or is below it.</summary>
     /// <param name="namespaceFd">Its descriptor, which is closed; or a negated errno.</param>
     /// <param name="top">What the other one's descriptor shows.</param>
-    public static bool IsWithin(long namespaceFd, in Statx top)
+    public static bool IsWithin(long namespaceFd, in Statx top) => LevelsBelow(namespaceFd, top) >= 0;
+
+    /// <summary>How many levels it is below another one, 0 for the same; -1 where it is not. The descriptor is closed.</summary>
+    public static int LevelsBelow(long namespaceFd, in Statx top)
     {
+        int found = -1;
         // The kernel has 32 levels of either kind (user_namespaces(7), pid_namespaces(7)).
-        bool found = false;
         for (int level = 0; level <= 32 && namespaceFd >= 0; level++)
         {
             int current = (int)namespaceFd;
-            found = Stat(current, out Statx stat) >= 0 && stat.Inode == top.Inode && stat.DevMajor == top.DevMajor && stat.DevMinor == top.DevMinor;
+            if (Stat(current, out Statx stat) >= 0 && stat.Identity == top.Identity) found = level;
             // EPERM: it is above one's own, so none of those that one could look at is above it.
-            namespaceFd = found ? -1 : Ioctl(current, NS_GET_PARENT, 0);
+            namespaceFd = found >= 0 ? -1 : Ioctl(current, NS_GET_PARENT, 0);
             Close(current);
         }
         if (namespaceFd >= 0) Close((int)namespaceFd);
@@ -225,7 +240,4 @@ internal static unsafe partial class Files
     /// <summary>Encodes a device number the way mknod(2) takes it on Linux (huge_encode_dev of glibc's makedev).</summary>
     public static ulong MakeDevice(uint major, uint minor) =>
         ((ulong)(major & 0xfffff000) << 32) | ((ulong)(major & 0xfff) << 8) | ((ulong)(minor & 0xffffff00) << 12) | (minor & 0xff);
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static bool IsType(int mode, int type) => (mode & S_IFMT) == type;
 }

@@ -22,36 +22,51 @@ internal static unsafe class Kernel
     private static extern int* ErrnoLocation();
 
     /// <summary>
+    /// Other threads run managed code beside this one, and whatever call waits must not keep their collections waiting. Only in the shim,
+    /// never in what is cloned.
+    /// </summary>
+    public static bool IsShared;
+
+    /// <summary>
     /// Makes a system call that does not wait for others. Returns its result, or a negated errno. EINTR is never one: signals are read from
     /// a descriptor, so nobody waits to be interrupted, and the call is made again.
     /// </summary>
     public static long Call(nint number, nint a = 0, nint b = 0, nint c = 0, nint d = 0, nint e = 0, nint f = 0)
     {
+        if (IsShared) return CallBlocking(number, a, b, c, d, e, f);
         long result;
         do result = CallOnce(number, a, b, c, d, e, f);
         while (result == -Errno.EINTR);
         return result;
     }
 
-    /// <summary>As <see cref="Call"/>, but not again on EINTR: close(2) has closed the descriptor all the same, and its number may be another's by now.</summary>
+    /// <summary>
+    /// As <see cref="Call"/>, but not again on EINTR: close(2) has closed the descriptor all the same, and its number may be another's by
+    /// now.
+    /// </summary>
     public static long CallOnce(nint number, nint a = 0, nint b = 0, nint c = 0, nint d = 0, nint e = 0, nint f = 0)
     {
-        nint result = Raw(number, a, b, c, d, e, f);
-        return result == -1 ? -*ErrnoLocation() : result;
+        long began = Trace.IsOn ? Trace.Now() : 0;
+        long result = Raw(number, a, b, c, d, e, f);
+        if (result == -1) result = -*ErrnoLocation();
+        if (began != 0) Trace.Call(number, began, result);
+        return result;
     }
 
-    /// <summary>As <see cref="Call"/>, for calls that may sleep (poll, wait, read): a collection on another thread need not wait for them.</summary>
+    /// <summary>
+    /// As <see cref="Call"/>, for calls that may sleep (poll, wait, read): a collection on another thread need not wait for them.
+    /// </summary>
     public static long CallBlocking(nint number, nint a = 0, nint b = 0, nint c = 0, nint d = 0, nint e = 0, nint f = 0)
     {
-        while (true)
+        long result;
+        do
         {
-            nint result = RawBlocking(number, a, b, c, d, e, f);
-            if (result != -1) return result;
-            int errno = *ErrnoLocation();
-            if (errno != Errno.EINTR) return -errno;
+            long began = Trace.IsOn ? Trace.Now() : 0;
+            result = RawBlocking(number, a, b, c, d, e, f);
+            if (result == -1) result = -*ErrnoLocation();
+            if (began != 0) Trace.Call(number, began, result);
         }
+        while (result == -Errno.EINTR);
+        return result;
     }
-
-    /// <summary>True for a result that is a negated errno.</summary>
-    public static bool Failed(long result) => result < 0;
 }

@@ -2,7 +2,9 @@ using System.Runtime.InteropServices;
 
 namespace OciRuntime.Linux;
 
-/// <summary>The wall clock of the host's time zone (localtime(3)). .NET's own time zones are 200 KB of code for one line of a log.</summary>
+/// <summary>
+/// The wall clock of the host's time zone (localtime(3)). .NET's own time zones are 200 KB of code for one line of a log.
+/// </summary>
 internal static unsafe class LocalTime
 {
     /// <summary>struct tm of glibc.</summary>
@@ -22,7 +24,7 @@ internal static unsafe class LocalTime
     {
         nint seconds = (nint)((utc.Ticks - DateTime.UnixEpoch.Ticks) / TimeSpan.TicksPerSecond);
         BrokenDown t;
-        if (Convert(&seconds, &t) == null) return utc;
+        if (Convert(&seconds, &t) is null) return utc;
         // A leap second has number 60, which DateTime does not know.
         return new DateTime(t.Year + 1900, t.Month + 1, t.Day, t.Hour, t.Minute, Math.Min(t.Second, 59));
     }

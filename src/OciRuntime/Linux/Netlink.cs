@@ -18,7 +18,8 @@ internal struct NetlinkHeader
 /// <summary>Words of the netlink protocol itself.</summary>
 internal static class Netlink
 {
-    public const ushort NLM_F_REQUEST = 1, NLM_F_ACK = 4, NLM_F_DUMP_INTR = 0x10, NLM_F_EXCL = 0x200, NLM_F_DUMP = 0x300, NLM_F_CREATE = 0x400,
+    public const ushort NLM_F_REQUEST = 1, NLM_F_ACK = 4, NLM_F_DUMP_INTR = 0x10, NLM_F_EXCL = 0x200, NLM_F_DUMP = 0x300,
+        NLM_F_CREATE = 0x400,
         NLM_F_CAPPED = 0x100, NLM_F_ACK_TLVS = 0x200;
     public const ushort NLMSG_ERROR = 2, NLMSG_DONE = 3, NLMSGERR_ATTR_MSG = 1;
 
@@ -102,10 +103,12 @@ internal ref struct NetlinkAttributes(ReadOnlySpan<byte> bytes)
 /// <param name="body">What follows the header.</param>
 internal delegate void NetlinkAnswer(ushort type, ReadOnlySpan<byte> body);
 
-/// <summary>A conversation with the kernel's routing part, in the network namespace in which it was opened, wherever its owner goes afterwards.</summary>
+/// <summary>
+/// A conversation with the kernel's routing part, in the network namespace in which it was opened, wherever its owner goes afterwards.
+/// </summary>
 internal sealed unsafe class NetlinkSocket : IDisposable
 {
-    private const int AF_NETLINK = 16, SOCK_RAW = 3, NETLINK_ROUTE = 0, SOL_NETLINK = 270, NETLINK_CAP_ACK = 10, NETLINK_EXT_ACK = 11, MSG_TRUNC = 0x20;
+    private const int AF_NETLINK = 16, SOCK_RAW = 3, NETLINK_ROUTE = 0, SOL_NETLINK = 270, NETLINK_CAP_ACK = 10, NETLINK_EXT_ACK = 11;
 
     // The kernel fills at most this much of a dump at a time (NLMSG_GOODSIZE, and 32 KiB for those who have room).
     private readonly byte[] _buffer = new byte[32768];
@@ -120,7 +123,7 @@ internal sealed unsafe class NetlinkSocket : IDisposable
     /// <exception cref="OciException">There is no such socket.</exception>
     public static NetlinkSocket Open()
     {
-        Fd fd = new((int)OciException.Check(Kernel.Call(SyscallNumber.Socket, AF_NETLINK, SOCK_RAW | Sockets.SOCK_CLOEXEC, NETLINK_ROUTE), "netlink socket"));
+        Fd fd = Fd.Of(Kernel.Call(SyscallNumber.Socket, AF_NETLINK, SOCK_RAW | Sockets.SOCK_CLOEXEC, NETLINK_ROUTE), "netlink socket");
         int on = 1;
         // Older kernels (before 4.12) know neither of the two: then there are no words.
         Kernel.Call(SyscallNumber.Setsockopt, fd.Number, SOL_NETLINK, NETLINK_EXT_ACK, (nint)(&on), sizeof(int));
@@ -135,18 +138,15 @@ internal sealed unsafe class NetlinkSocket : IDisposable
     public long Execute(NetlinkRequest request, NetlinkAnswer? answer = null)
     {
         Explanation = "";
-        ReadOnlySpan<byte> bytes = request.Finish(++_sequence);
-        fixed (byte* p = bytes)
-        {
-            long sent = Files.Write(_fd.Number, p, bytes.Length);
-            if (sent < 0) return sent;
-        }
+        long sent = Files.Write(_fd.Number, request.Finish(++_sequence));
+        if (sent < 0) return sent;
         bool interrupted = false;
         while (true)
         {
             long n = Receive();
             if (n < 0) return n;
-            if (Read(_buffer.AsSpan(0, (int)n), answer, ref interrupted) is { } result) return result < 0 || !interrupted ? result : -Errno.EAGAIN;
+            if (Read(_buffer.AsSpan(0, (int)n), answer, ref interrupted) is { } result)
+                return result < 0 || !interrupted ? result : -Errno.EAGAIN;
         }
     }
 
@@ -160,7 +160,7 @@ internal sealed unsafe class NetlinkSocket : IDisposable
             while (true)
             {
                 long n = Kernel.CallBlocking(SyscallNumber.Recvmsg, _fd.Number, (nint)(&header), 0);
-                if (n >= 0 && (header.Flags & MSG_TRUNC) != 0) return -Errno.EOVERFLOW;
+                if (n >= 0 && (header.Flags & Sockets.MSG_TRUNC) != 0) return -Errno.EOVERFLOW;
                 // Port 0 is the kernel; other processes can send here, too.
                 if (n < 0 || sender.Port == 0) return n;
             }
@@ -184,19 +184,23 @@ internal sealed unsafe class NetlinkSocket : IDisposable
         return null;
     }
 
-    /// <summary>struct nlmsgerr: the errno, the request's header, what the kernel says to it. The end of a dump has the errno only, or nothing.</summary>
+    /// <summary>
+    /// struct nlmsgerr: the errno, the request's header, what the kernel says to it. The end of a dump has the errno only, or nothing.
+    /// </summary>
     private long Result(in NetlinkHeader header, ReadOnlySpan<byte> body)
     {
         if (body.Length < sizeof(int)) return header.Type == Netlink.NLMSG_DONE ? 0 : -Errno.EPROTO;
         int error = MemoryMarshal.Read<int>(body);
-        if (error < 0 && header.Type == Netlink.NLMSG_ERROR && (header.Flags & Netlink.NLM_F_ACK_TLVS) != 0) Explanation = Words(header, body[sizeof(int)..]);
+        if (error < 0 && header.Type == Netlink.NLMSG_ERROR && (header.Flags & Netlink.NLM_F_ACK_TLVS) != 0)
+            Explanation = Words(header, body[sizeof(int)..]);
         return error;
     }
 
     private static string Words(in NetlinkHeader header, ReadOnlySpan<byte> original)
     {
         if (original.Length < NetlinkHeader.Size) return "";
-        int skipped = (header.Flags & Netlink.NLM_F_CAPPED) != 0 ? NetlinkHeader.Size : Netlink.Align((int)Math.Min(MemoryMarshal.Read<uint>(original), (uint)original.Length));
+        int skipped = (header.Flags & Netlink.NLM_F_CAPPED) != 0 ? NetlinkHeader.Size
+            : Netlink.Align((int)Math.Min(MemoryMarshal.Read<uint>(original), (uint)original.Length));
         NetlinkAttributes attributes = new(original[Math.Min(skipped, original.Length)..]);
         while (attributes.Next()) if (attributes.Type == Netlink.NLMSGERR_ATTR_MSG) return attributes.Text;
         return "";

@@ -55,14 +55,17 @@ internal static class NetworkLinks
     {
         NetlinkRequest request = new(stackalloc byte[BufferSize], RTM_GETLINK, Netlink.NLM_F_ACK);
         request.Put(new LinkMessage { Index = index });
-        if (name != null) request.Attribute(IFLA_IFNAME, name);
+        if (name is not null) request.Attribute(IFLA_IFNAME, name);
         NetworkLink found = default;
         long result = socket.Execute(request, (type, body) =>
         {
             if (type != RTM_NEWLINK || body.Length < LinkMessage.Size) return;
             LinkMessage message = MemoryMarshal.Read<LinkMessage>(body);
             NetlinkAttributes attributes = new(body[LinkMessage.Size..]);
-            while (attributes.Next()) if (attributes.Type == IFLA_IFNAME) found = new(message.Index, attributes.Text, (message.Flags & IFF_UP) != 0);
+            while (attributes.Next())
+            {
+                if (attributes.Type == IFLA_IFNAME) found = new(message.Index, attributes.Text, (message.Flags & IFF_UP) != 0);
+            }
         });
         link = found;
         return result < 0 ? result : found.Index > 0 ? 0 : -Errno.ENODEV;
@@ -81,7 +84,8 @@ internal static class NetworkLinks
             request.Put(new AddressMessage());
             result = socket.Execute(request, (type, body) =>
             {
-                if (type == RTM_NEWADDR && body.Length >= AddressMessage.Size && MemoryMarshal.Read<AddressMessage>(body) is var message && message.Index == index)
+                if (type == RTM_NEWADDR && body.Length >= AddressMessage.Size && MemoryMarshal.Read<AddressMessage>(body) is var message
+                    && message.Index == index)
                 {
                     found.Add(Read(message, body[AddressMessage.Size..]));
                 }
@@ -93,18 +97,25 @@ internal static class NetworkLinks
 
     private static NetworkAddress Read(in AddressMessage message, ReadOnlySpan<byte> body)
     {
-        NetworkAddress address = new() { Family = message.Family, PrefixLength = message.PrefixLength, Scope = message.Scope, Flags = message.Flags };
+        NetworkAddress address =
+            new() { Family = message.Family, PrefixLength = message.PrefixLength, Scope = message.Scope, Flags = message.Flags };
         NetlinkAttributes attributes = new(body);
         while (attributes.Next())
         {
-            // The flags of the message itself are the lower 8 of these. A label would have to begin with the device's name, which may change.
-            if (attributes.Type == IFA_FLAGS && attributes.Value.Length == sizeof(uint)) address.Flags = MemoryMarshal.Read<uint>(attributes.Value);
-            else if (attributes.Type is IFA_ADDRESS or IFA_LOCAL or IFA_BROADCAST or IFA_RT_PRIORITY or IFA_PROTO) address.Attributes.Add((attributes.Type, attributes.Value.ToArray()));
+            // The flags of the message itself are the lower 8 of these. A label would have to begin with the device's name, which may
+            // change.
+            if (attributes.Type == IFA_FLAGS && attributes.Value.Length == sizeof(uint))
+                address.Flags = MemoryMarshal.Read<uint>(attributes.Value);
+            else if (attributes.Type is IFA_ADDRESS or IFA_LOCAL or IFA_BROADCAST or IFA_RT_PRIORITY or IFA_PROTO)
+                address.Attributes.Add((attributes.Type, attributes.Value.ToArray()));
         }
         return address;
     }
 
-    /// <summary>Moves a device to another namespace under a name, which may end in "%d" for a number that makes it unique. It arrives down and without addresses.</summary>
+    /// <summary>
+    /// Moves a device to another namespace under a name, which may end in "%d" for a number that makes it unique. It arrives down and
+    /// without addresses.
+    /// </summary>
     /// <param name="socket">In the namespace the device is in.</param>
     /// <param name="index">Its number there.</param>
     /// <param name="namespaceFd">The other namespace.</param>
@@ -129,8 +140,15 @@ internal static class NetworkLinks
 
     public static long AddAddress(NetlinkSocket socket, int index, NetworkAddress address)
     {
-        NetlinkRequest request = new(stackalloc byte[BufferSize], RTM_NEWADDR, Netlink.NLM_F_ACK | Netlink.NLM_F_CREATE | Netlink.NLM_F_EXCL);
-        request.Put(new AddressMessage { Family = address.Family, PrefixLength = address.PrefixLength, Scope = address.Scope, Index = index });
+        NetlinkRequest request =
+            new(stackalloc byte[BufferSize], RTM_NEWADDR, Netlink.NLM_F_ACK | Netlink.NLM_F_CREATE | Netlink.NLM_F_EXCL);
+        request.Put(new AddressMessage
+        {
+            Family = address.Family,
+            PrefixLength = address.PrefixLength,
+            Scope = address.Scope,
+            Index = index
+        });
         foreach ((ushort type, byte[] value) in address.Attributes) request.Attribute(type, value);
         request.Attribute(IFA_FLAGS, (int)(address.Flags & SettableFlags));
         return socket.Execute(request);

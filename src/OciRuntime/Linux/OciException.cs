@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+
 namespace OciRuntime.Linux;
 
 /// <summary>
@@ -8,17 +10,28 @@ internal sealed class OciException(string message, int errno = 0) : Exception(me
     /// <summary>The errno behind the failure, or 0.</summary>
     public int Errno { get; } = errno;
 
-    /// <summary>Throws when <paramref name="result"/> is a negated errno: "<paramref name="doing"/>: no such file or directory (ENOENT)".</summary>
+    /// <summary>
+    /// Throws when <paramref name="result"/> is a negated errno: "<paramref name="doing"/>: no such file or directory (ENOENT)".
+    /// </summary>
     public static long Check(long result, string doing)
     {
         if (result < 0) throw FromResult(result, doing);
         return result;
     }
 
-    /// <summary>Names the failed step and its errno, the latter in Go's lower-case words because Docker and CRI-O compare them case-sensitively.</summary>
-    public static OciException FromResult(long result, string doing)
+    /// <inheritdoc cref="Check(long, string)"/>
+    public static long Check(long result, [InterpolatedStringHandlerArgument(nameof(result))] Doing doing)
     {
-        int errno = (int)-result;
-        return new OciException($"{doing}: {ErrnoText.Describe(errno)} ({ErrnoText.Name(errno)})", errno);
+        if (result < 0) throw FromResult(result, doing.ToString());
+        return result;
     }
+
+    /// <summary>
+    /// Names the failed step and its errno, the latter in Go's lower-case words because Docker and CRI-O compare them case-sensitively.
+    /// </summary>
+    /// <param name="result">The negated errno.</param>
+    /// <param name="doing">The step.</param>
+    /// <param name="hint">What is known about the reason, beginning with the colon or blank that it takes.</param>
+    public static OciException FromResult(long result, string doing, string hint = "") =>
+        new($"{doing}: {ErrnoText.Full((int)-result)}{hint}", (int)-result);
 }

@@ -1,8 +1,8 @@
 namespace OciRuntime.Linux;
 
 /// <summary>
-/// How long somebody else is waited for who may never answer, a listener whose queue is full, a reader that does not read, and what ends the waiting before: such
-/// a one cannot be polled for, so he is asked again and again, at first very soon.
+/// How long somebody else is waited for who may never answer, a listener whose queue is full, a reader that does not read, and what ends
+/// the waiting before: such a one cannot be polled for, so he is asked again and again, at first very soon.
 /// </summary>
 /// <param name="milliseconds">All in all.</param>
 /// <param name="pause">Sleeps for so many milliseconds; throws to give up.</param>

@@ -33,13 +33,37 @@ internal static unsafe class Scheduling
     }
 
     /// <summary>Limits the thread to CPUs, bit n for CPU n.</summary>
-    public static long SetAffinity(ulong* mask, int words) => Kernel.Call(SyscallNumber.SchedSetaffinity, 0, words * sizeof(ulong), (nint)mask);
+    public static long SetAffinity(ulong* mask, int words) =>
+        Kernel.Call(SyscallNumber.SchedSetaffinity, 0, words * sizeof(ulong), (nint)mask);
+
+    public static long SetAffinity(ReadOnlySpan<ulong> mask)
+    {
+        fixed (ulong* p = mask) return SetAffinity(p, mask.Length);
+    }
 
     /// <summary>The CPUs the thread may run on. Returns the number of bytes the kernel has written.</summary>
-    public static long GetAffinity(ulong* mask, int words) => Kernel.Call(SyscallNumber.SchedGetaffinity, 0, words * sizeof(ulong), (nint)mask);
+    public static long GetAffinity(Span<ulong> mask)
+    {
+        fixed (ulong* p = mask) return Kernel.Call(SyscallNumber.SchedGetaffinity, 0, mask.Length * sizeof(ulong), (nint)p);
+    }
 
     /// <summary>sched_setattr(2), of the calling thread or another process.</summary>
     public static long Set(SchedAttr* attributes, int pid = 0) => Kernel.Call(SyscallNumber.SchedSetattr, pid, (nint)attributes, 0);
+
+    public static long Set(in SchedAttr attributes, int pid)
+    {
+        fixed (SchedAttr* p = &attributes) return Set(p, pid);
+    }
+
+    /// <summary>sched_getattr(2).</summary>
+    public static long Get(int pid, out SchedAttr attributes)
+    {
+        attributes = default;
+        fixed (SchedAttr* p = &attributes) return Kernel.Call(SyscallNumber.SchedGetattr, pid, (nint)p, sizeof(SchedAttr), 0);
+    }
+
+    /// <summary>ioprio_get(2), as <see cref="SetIoPriority"/> takes it.</summary>
+    public static long GetIoPriority(int pid) => Kernel.Call(SyscallNumber.IoprioGet, IOPRIO_WHO_PROCESS, pid);
 
     /// <summary>ioprio_set(2): class &lt;&lt; 13 | level.</summary>
     public static long SetIoPriority(int priority) => Kernel.Call(SyscallNumber.IoprioSet, IOPRIO_WHO_PROCESS, 0, priority);
@@ -47,5 +71,6 @@ internal static unsafe class Scheduling
     public static long SetPersonality(int personality) => Kernel.Call(SyscallNumber.Personality, personality);
 
     /// <summary>set_mempolicy(2). The kernel counts one bit less than it is told, and takes no nodes for null only.</summary>
-    public static long SetMemoryPolicy(int mode, ulong* nodes, int words) => Kernel.Call(SyscallNumber.SetMempolicy, mode, words == 0 ? 0 : (nint)nodes, words * 64 + 1);
+    public static long SetMemoryPolicy(int mode, ulong* nodes, int words) =>
+        Kernel.Call(SyscallNumber.SetMempolicy, mode, words == 0 ? 0 : (nint)nodes, words * 64 + 1);
 }

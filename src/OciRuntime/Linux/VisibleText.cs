@@ -4,8 +4,8 @@ using System.Text;
 namespace OciRuntime.Linux;
 
 /// <summary>
-/// Text of others (paths, names, what processes call themselves) for a terminal or a log: whatever could be more than text there, or look like other
-/// text, is shown as an escape sequence, in the form of Go's strconv.Quote.
+/// Text of others (paths, names, what processes call themselves) for a terminal or a log: whatever could be more than text there, or look
+/// like other text, is shown as an escape sequence, in the form of Go's strconv.Quote.
 /// </summary>
 internal static class VisibleText
 {
@@ -28,7 +28,10 @@ internal static class VisibleText
         return shown.ToString();
     }
 
-    /// <summary>Not what moves the cursor or ends a line (C0, DEL, C1, U+2028, U+2029), and not what changes the order or the look of other characters (bidirectional controls).</summary>
+    /// <summary>
+    /// Not what moves the cursor or ends a line (C0, DEL, C1, U+2028, U+2029), and not what changes the order or the look of other
+    /// characters (bidirectional controls).
+    /// </summary>
     private static bool IsVisible(Rune rune) => Rune.GetUnicodeCategory(rune)
         is not (UnicodeCategory.Control or UnicodeCategory.Format or UnicodeCategory.LineSeparator or UnicodeCategory.ParagraphSeparator);
 

@@ -1,3 +1,6 @@
+using OciRuntime.Init;
+using OciRuntime.Linux;
+
 namespace OciRuntime.Plan;
 
 /// <summary>Paths inside the container, as the child wants them: relative to the root, without "." and "..".</summary>
@@ -27,6 +30,15 @@ internal static class ContainerPath
     /// <summary>A host path, relative ones below <paramref name="directory"/>.</summary>
     public static string OnHost(string directory, string path) => path.StartsWith('/') ? path : $"{directory}/{path}";
 
+    /// <summary>Opens the directory or file at a clean path below a root, and makes it where it is missing; as init does it.</summary>
+    public static unsafe long Make(int root, string path, bool isDirectory)
+    {
+        InitState place = new() { RootFd = root };
+        fixed (byte* p = CString.Encode(path, stackalloc byte[Kernel.PathMax]))
+            return isDirectory ? RootPath.OpenDirectory(ref place, p) : RootPath.OpenFile(ref place, p);
+    }
+
     private static bool IsClean(string path) =>
-        path.Length > 0 && path[0] == '/' && (path.Length == 1 || path[^1] != '/') && !path.Contains("//", StringComparison.Ordinal) && !path.Contains("/.", StringComparison.Ordinal);
+        path.Length > 0 && path[0] == '/' && (path.Length == 1 || path[^1] != '/') && !path.Contains("//", StringComparison.Ordinal)
+        && !path.Contains("/.", StringComparison.Ordinal);
 }

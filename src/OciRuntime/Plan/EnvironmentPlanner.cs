@@ -13,13 +13,13 @@ internal static class EnvironmentPlanner
         {
             string name = entry[..Math.Max(entry.IndexOf('='), 0)];
             if (name == "HOME") hasHome = entry.Length > 5;
-            int at = seen == null ? IndexOf(result, name) : seen.TryGetValue(name, out int known) ? known : -1;
+            int at = seen is null ? IndexOf(result, name) : seen.TryGetValue(name, out int known) ? known : -1;
             if (at >= 0)
             {
                 result[at] = entry;
                 continue;
             }
-            if (seen != null) seen[name] = result.Count;
+            if (seen is not null) seen[name] = result.Count;
             result.Add(entry);
         }
         if (!hasHome) result.RemoveAll(static e => e == "HOME=");

@@ -15,9 +15,9 @@ internal sealed class ExecTarget
 }
 
 /// <summary>
-/// The steps of one more process in a container. It is made outside of the container's pid namespace, does everything there, and only the last
-/// clone, with no more than the program's own rights and descriptors, is born where the container can see it: what others could trace or
-/// hold on to is what they could of the program (CVE-2016-9962, CVE-2019-5736).
+/// The steps of one more process in a container. It is made outside of the container's pid namespace, does everything there, and only the
+/// last clone, with no more than the program's own rights and descriptors, is born where the container can see it: what others could trace
+/// or hold on to is what they could of the program (CVE-2016-9962, CVE-2019-5736).
 /// </summary>
 internal sealed class ExecPlanner
 {
@@ -44,72 +44,82 @@ internal sealed class ExecPlanner
 
     private LaunchPlan Build()
     {
-        InitFlags groups = KeepsCallersGroups || _target.DeniesSetgroups || _request.Host.DeniesSetgroups ? InitFlags.KeepGroups : InitFlags.None;
+        GroupPolicy groups = KeepsCallersGroups || _target.DeniesSetgroups || _request.Host.DeniesSetgroups ? GroupPolicy.Keep
+            : GroupPolicy.Set;
         // Warnings about mounts were create's.
         LabelPlanner labels = new(_spec, _request.Host, _steps, [], _refusals);
         AddHostSteps(labels);
         AddJoin(groups);
-        if (_process.Terminal) _steps.Add(new(InitOp.Console, new("/process/terminal")) { A = Planner.WindowSize(_process.ConsoleSize), Flags = InitFlags.StdioOnly });
-        Add(InitOp.CloseHost);
+        if (_process.Terminal)
+            _steps.Add(new ConsoleStep(new("/process/terminal"), Planner.WindowSize(_process.ConsoleSize), TerminalRole.Stdio));
+        _steps.Add(new CloseHostStep());
         ProcessPlanner process = new(_request, JoinsUser, _steps, _warnings);
-        process.AddStepsAndFork(groups, KeepsCallersGroups, (_target.Namespaces & Processes.CLONE_NEWPID) == 0 ? null : () => process.AddFork(Origin.Runtime));
+        process.AddStepsAndFork(groups, KeepsCallersGroups, (_target.Namespaces & Processes.CLONE_NEWPID) == 0 ? null
+            : () => process.AddFork(Origin.Runtime));
         AddEnd(process);
         return new LaunchPlan
         {
-            CloneFlags = 0, PidNamespace = null, IdMaps = null, PrivatePidNamespace = false, Joins = [],
-            Steps = _steps, Arguments = _process.Args, Environment = process.Environment, HomeFromImage = process.HomeFromImage, Warnings = _warnings, Refusals = _refusals,
+            CloneFlags = 0,
+            PidNamespace = null,
+            IdMaps = null,
+            PrivatePidNamespace = false,
+            Steps = _steps,
+            Arguments = _process.Args,
+            Environment = process.Environment,
+            HomeFromImage = process.HomeFromImage,
+            Warnings = _warnings,
+            Refusals = _refusals,
         };
     }
 
-    /// <summary>While /proc is the host's and the process has the caller's rights. The labels take effect at execve, and a clone inherits them.</summary>
+    /// <summary>
+    /// While /proc is the host's and the process has the caller's rights. The labels take effect at execve, and a clone inherits them.
+    /// </summary>
     private void AddHostSteps(LabelPlanner labels)
     {
-        if (labels.NeedsProc) Add(InitOp.KeepHostProc);
-        if (_process.OomScoreAdj is { } score) _steps.Add(new(InitOp.OomScoreAdjust, new("/process/oomScoreAdj")) { A = score });
-        if (_request.AwaitsCgroup) Add(InitOp.AwaitCgroup);
-        int slot = 0;
-        foreach (CgroupView view in _request.Cgroups) if (!view.Hierarchy.Unified) _steps.Add(new(InitOp.EnterCgroup, Origin.Runtime) { A = slot++, Text1 = view.Path });
+        if (labels.NeedsProc) _steps.Add(new KeepHostProcStep(Origin.Runtime));
+        if (_process.OomScoreAdj is { } score) _steps.Add(new OomScoreAdjustStep(score));
+        if (_request.AwaitsCgroup) _steps.Add(new AwaitCgroupStep(Origin.Runtime));
+        foreach (CgroupView view in _request.Cgroups)
+        {
+            if (!view.Hierarchy.Unified) _steps.Add(new EnterCgroupStep(Origin.Runtime, view.Path));
+        }
         AddAffinity(_process.ExecCPUAffinity);
         labels.AddExecLabels();
         if (_request.NewKeyring) labels.AddKeyringLabel();
     }
 
-    /// <summary>The initial CPUs were set by the parent, before it made this process in the cgroup. Where neither is given, the caller's CPUs are not the container's.</summary>
+    /// <summary>
+    /// The initial CPUs were set by the parent, before it made this process in the cgroup. Where neither is given, the caller's CPUs are
+    /// not the container's.
+    /// </summary>
     private void AddAffinity(ExecCPUAffinity? affinity)
     {
-        if (!string.IsNullOrEmpty(affinity?.Final))
-        {
-            CpuList.TryParse(affinity.Final, CpuList.MaxCpus, out ulong[] cpus);
-            _steps.Add(new(InitOp.Affinity, new("/process/execCPUAffinity/final")) { Nodes = cpus, Text1 = affinity.Final });
-        }
-        else if (string.IsNullOrEmpty(affinity?.Initial)) Add(InitOp.ResetAffinity);
+        if (!string.IsNullOrEmpty(affinity?.Final)) _steps.Add(new AffinityStep(new("/process/execCPUAffinity/final"), affinity.Final));
+        else if (string.IsNullOrEmpty(affinity?.Initial)) _steps.Add(new ResetAffinityStep());
     }
 
-    private void AddJoin(InitFlags groups)
+    private void AddJoin(GroupPolicy groups)
     {
-        bool chroot = (_target.Namespaces & Processes.CLONE_NEWNS) == 0;
-        int slot = _steps.FindAll(static s => s.Op == InitOp.EnterCgroup).Count;
         // The parent is undumpable, and so is its child from birth; entering a user namespace can undo it.
-        Add(InitOp.Undumpable);
-        _steps.Add(new(InitOp.JoinContainer, Origin.Runtime) { A = (long)_target.Namespaces, B = slot, C = chroot ? slot + 1 : -1 });
+        _steps.Add(new UndumpableStep());
+        _steps.Add(new JoinContainerStep(_target.Namespaces) { ChangesRoot = (_target.Namespaces & Processes.CLONE_NEWNS) == 0 });
         if (JoinsUser)
         {
-            _steps.Add(new(InitOp.BecomeRoot, Origin.Runtime) { Flags = groups, A = _process.User.Uid, B = _process.User.Gid });
-            Add(InitOp.Undumpable);
+            _steps.Add(new BecomeRootStep(Origin.Runtime, _process.User.Uid, _process.User.Gid, groups));
+            _steps.Add(new UndumpableStep());
         }
-        if (_request.NewKeyring) _steps.Add(new(InitOp.SessionKeyring, Origin.Runtime) { Text1 = "_ses." + _request.Id });
+        if (_request.NewKeyring) _steps.Add(new SessionKeyringStep("_ses." + _request.Id));
     }
 
     private void AddEnd(ProcessPlanner process)
     {
-        Add(InitOp.NewSession);
-        if (_process.Terminal) Add(InitOp.ControllingTerminal, new("/process/terminal"));
+        _steps.Add(new NewSessionStep());
+        if (_process.Terminal) _steps.Add(new ControllingTerminalStep());
         process.AddListenPid();
         process.AddLateFilter(ready: true, hooks: false);
-        Add(InitOp.Ready);
+        _steps.Add(new ReadyStep());
         process.AddLateFilter(ready: false, hooks: false);
-        _steps.Add(new(InitOp.Execute, new("/process/args")) { Text1 = _process.Args[0] });
+        _steps.Add(new ExecuteStep(_process.Args[0]));
     }
-
-    private void Add(InitOp op, Origin? origin = null) => _steps.Add(new(op, origin ?? Origin.Runtime));
 }

@@ -31,10 +31,13 @@ internal sealed class Explanation
     /// <summary>The v2 cgroup in which the process is born, or null.</summary>
     public required string? BornIn { get; init; }
 
+    /// <summary>What the runtime does with the process once it is there.</summary>
+    public required List<RuntimeAction> Adopt { get; init; }
+
     public required LaunchPlan Plan { get; init; }
 
-    /// <summary>What the runtime does while the child waits for it, by step; null for most.</summary>
-    public required Func<PlanStep, List<RuntimeAction>?> Answers { get; init; }
+    /// <summary>What the runtime does while the child waits for it, by step; nothing for most.</summary>
+    public required Func<PlanStep, List<RuntimeAction>> Answers { get; init; }
 
     /// <summary>What `start` adds when the program runs.</summary>
     public required List<RuntimeAction> Start { get; init; }

@@ -26,17 +26,19 @@ internal sealed class IdMapPlan
         bool ownGid = !host.Has(Credentials.CAP_SETGID) && IsOwn(linux.GidMappings, host.Gid);
         return new IdMapPlan
         {
-            Uids = new("uid", linux.UidMappings, host.Has(Credentials.CAP_SETUID) || IsOwn(linux.UidMappings, host.Uid) ? null : Helper("newuidmap", "uid", host.Uid)),
-            Gids = new("gid", linux.GidMappings, host.Has(Credentials.CAP_SETGID) || ownGid ? null : Helper("newgidmap", "gid", host.Gid)),
+            Uids = new("uid", linux.UidMappings, host.Has(Credentials.CAP_SETUID) || IsOwn(linux.UidMappings, host.Uid) ? null
+                : Helper("newuidmap", "uid", host, host.Uid)),
+            Gids = new("gid", linux.GidMappings, host.Has(Credentials.CAP_SETGID) || ownGid ? null
+                : Helper("newgidmap", "gid", host, host.Gid)),
             DenySetgroups = ownGid,
         };
     }
 
     private static bool IsOwn(IdMapping[] mappings, uint id) => mappings is [{ Size: 1 } only] && only.HostID == id;
 
-    private static string Helper(string name, string kind, uint own) => ProgramPath.Find(name) ?? throw new OciException(
-        $"/linux/{kind}Mappings: without privilege only the caller's own {kind}, {own}, can be mapped, alone (size 1); anything else takes the program {name}, which is not in PATH: "
-        + "install it (Debian: uidmap, Fedora: shadow-utils)");
+    private static string Helper(string name, string kind, HostFacts host, uint own) => host.Find(name) ?? throw new OciException(
+        $"/linux/{kind}Mappings: without privilege only the caller's own {kind}, {own}, can be mapped, alone (size 1); anything else "
+        + $"takes the program {name}, which is not in PATH: {SubordinateIds.InstallMappers}");
 }
 
 /// <summary>One of the two maps.</summary>
@@ -55,7 +57,8 @@ internal sealed record IdMap(string Kind, IdMapping[] Mappings, string? Helper)
     public string Lines => Text(Mappings);
 
     /// <summary>Mappings as a map file has them.</summary>
-    public static string Text(IdMapping[] mappings) => string.Concat(Array.ConvertAll(mappings, static m => $"{m.ContainerID} {m.HostID} {m.Size}\n"));
+    public static string Text(IdMapping[] mappings) =>
+        string.Concat(Array.ConvertAll(mappings, static m => $"{m.ContainerID} {m.HostID} {m.Size}\n"));
 
     /// <summary>The same on one line, for messages.</summary>
     public string Words => Lines.TrimEnd().Replace("\n", ", ");

@@ -1,5 +1,4 @@
 using OciRuntime.Host;
-using OciRuntime.Init;
 using OciRuntime.Spec;
 
 namespace OciRuntime.Plan;
@@ -19,9 +18,19 @@ internal sealed class LabelPlanner
     {
         _process = spec.Process!;
         _steps = steps;
-        if (HasProfile && !host.AppArmor) refusals.Add($"/process/apparmorProfile: {SpecText.Quote(_process.ApparmorProfile!)} cannot be written to `/proc/self/attr/exec`: AppArmor is not enabled on this host");
+        if (HasProfile && !host.AppArmor)
+        {
+            refusals.Add(
+                $"/process/apparmorProfile: {SpecText.Quote(_process.ApparmorProfile!)} cannot be written to `/proc/self/attr/exec`: "
+                + $"AppArmor is not enabled on this host");
+        }
         // runc's words.
-        if (HasLabel && !host.Selinux) refusals.Add($"/process/selinuxLabel: {SpecText.Quote(_process.SelinuxLabel!)}: selinux label is specified in config, but selinux is disabled or not supported");
+        if (HasLabel && !host.Selinux)
+        {
+            refusals.Add(
+                $"/process/selinuxLabel: {SpecText.Quote(_process.SelinuxLabel!)}: selinux label is specified in config, but selinux is "
+                + $"disabled or not supported");
+        }
         if (spec.Linux?.MountLabel is not { Length: > 0 } label) return;
         if (host.Selinux) MountOption = new(spec.Annotations[Annotations.MountContextType] ?? "context", label);
         else warnings.Add($"/linux/mountLabel: {SpecText.Quote(label)} has no effect: SELinux is not enabled on this host");
@@ -39,26 +48,30 @@ internal sealed class LabelPlanner
     /// <summary>The label of keyrings made from here on, until execve; a kernel without keyrings has no such attribute.</summary>
     public void AddKeyringLabel()
     {
-        if (HasLabel) _steps.Add(new(InitOp.SecurityAttribute, new("/process/selinuxLabel")) { Text1 = "self/attr/keycreate", Text2 = _process.SelinuxLabel, Flags = InitFlags.SkipMissing });
+        if (HasLabel)
+        {
+            _steps.Add(new SecurityAttributeStep(new("/process/selinuxLabel"), "self/attr/keycreate",
+                _process.SelinuxLabel!)
+            { SkipMissing = true });
+        }
     }
 
     /// <summary>What execve will change to. startContainer hooks take it, too, as with runc: they are the container's programs.</summary>
     public void AddExecLabels()
     {
+        // Before Linux 5.8 only the directory that all modules share (proc_pid_attr(5)).
         if (HasProfile)
         {
-            // Before Linux 5.8 only the directory that all modules share (proc_pid_attr(5)).
-            _steps.Add(new(InitOp.SecurityAttribute, new("/process/apparmorProfile"))
-            {
-                Text1 = "self/attr/apparmor/exec", Text2 = "exec " + _process.ApparmorProfile, Fallback = "self/attr/exec",
-            });
+            _steps.Add(new SecurityAttributeStep(new("/process/apparmorProfile"), "self/attr/apparmor/exec", "exec "
+                + _process.ApparmorProfile)
+            { Fallback = "self/attr/exec" });
         }
-        if (HasLabel) _steps.Add(new(InitOp.SecurityAttribute, new("/process/selinuxLabel")) { Text1 = "self/attr/exec", Text2 = _process.SelinuxLabel });
+        if (HasLabel) _steps.Add(new SecurityAttributeStep(new("/process/selinuxLabel"), "self/attr/exec", _process.SelinuxLabel!));
     }
 
     /// <summary>
-    /// Labels a new file system by its options, as runc does: not proc, sysfs and cgroups, whose files are the kernel's, and queues in a step
-    /// of their own.
+    /// Labels a new file system by its options, as runc does: not proc, sysfs and cgroups, whose files are the kernel's, and queues in a
+    /// step of their own.
     /// </summary>
     public void AddTo(string type, List<KeyValuePair<string, string?>> options)
     {
@@ -68,6 +81,6 @@ internal sealed class LabelPlanner
     /// <summary>The label of an mqueue, once it is mounted.</summary>
     public void AddQueueLabel(string type, string target)
     {
-        if (MountOption is { } option && type == "mqueue") _steps.Add(new(InitOp.LabelQueues, new("/linux/mountLabel")) { Text1 = target, Text2 = option.Value });
+        if (MountOption is { } option && type == "mqueue") _steps.Add(new LabelQueuesStep(target, option.Value));
     }
 }

@@ -1,11 +1,13 @@
-using OciRuntime.Init;
-
 namespace OciRuntime.Plan;
 
-/// <summary>What clone3(2), the parent and the child will do, in order. Immutable; printed by `explain`, compiled by <see cref="PlanCompiler"/>.</summary>
+/// <summary>
+/// What clone3(2), the parent and the child will do, in order. Immutable; printed by `explain`, compiled by <see cref="PlanCompiler"/>.
+/// </summary>
 internal sealed class LaunchPlan
 {
-    /// <summary>CLONE_NEW… flags for clone3. Namespaces that must belong to a joined user namespace are unshared by the child instead.</summary>
+    /// <summary>
+    /// CLONE_NEW… flags for clone3. Namespaces that must belong to a joined user namespace are unshared by the child instead.
+    /// </summary>
     public required ulong CloneFlags { get; init; }
 
     /// <summary>A pid namespace to join, which the last clone is born in. It is among <see cref="Joins"/>.</summary>
@@ -21,10 +23,10 @@ internal sealed class LaunchPlan
     public required List<PlanStep> Steps { get; init; }
 
     /// <summary>The steps are done in a user namespace: the container's, or the runtime's own.</summary>
-    public bool InUserNamespace => Steps.Exists(static step => step.Op == InitOp.BecomeRoot) || Host.UserNamespace.IsNested();
+    public bool InUserNamespace => Find<BecomeRootStep>() is not null || Host.UserNamespace.IsNested();
 
     /// <summary>There is no mount namespace of the container's: the parent makes one mount of the host's for all of its mounts.</summary>
-    public bool MountsOnHost => Steps.Exists(static step => step.Op == InitOp.HostRoot);
+    public bool MountsOnHost => Find<HostRootStep>() is not null;
 
     /// <summary>argv of the program.</summary>
     public required string[] Arguments { get; init; }
@@ -41,6 +43,17 @@ internal sealed class LaunchPlan
     /// <summary>Settings that this host cannot fulfil and that must not be left out: the plan can be read, but not launched.</summary>
     public required List<string> Refusals { get; init; }
 
-    /// <summary>Joined namespaces in slot order: their descriptors follow the <c>tasks</c> files.</summary>
-    public required List<NamespacePath> Joins { get; init; }
+    /// <summary>Namespaces that are joined by path.</summary>
+    public List<NamespacePath> Joins => Find<JoinNamespacesStep>()?.Joins ?? [];
+
+    /// <summary>The first step of a kind, or null.</summary>
+    public TStep? Find<TStep>()
+        where TStep : PlanStep
+    {
+        foreach (PlanStep step in Steps)
+        {
+            if (step is TStep found) return found;
+        }
+        return null;
+    }
 }

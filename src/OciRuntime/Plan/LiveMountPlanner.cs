@@ -5,15 +5,13 @@ using OciRuntime.Spec;
 namespace OciRuntime.Plan;
 
 /// <summary>
-/// The steps that add mounts to a container that is there, or remove some. One process does it, which the container's pid namespace never sees:
-/// with the container's ids, but still in a copy of the host's tree, it makes the mounts, as the container's first process would have; then it enters the
-/// container's mount namespace, where move_mount(2) and umount2(2) have to be called, and has no path of the host's to look up any more.
+/// The steps that add mounts to a container that is there, or remove some. One process does it, which the container's pid namespace never
+/// sees: with the container's ids, but still in a copy of the host's tree, it makes the mounts, as the container's first process would
+/// have; then it enters the container's mount namespace, where move_mount(2) and umount2(2) have to be called, and has no path of the
+/// host's to look up any more.
 /// </summary>
 internal sealed class LiveMountPlanner
 {
-    /// <summary>Slots of <see cref="InitPlan.Fds"/>: the user namespace, if that is joined; the pidfd of the container's first process; then one for each mount.</summary>
-    public const int PidFdSlot = 1, FirstMountSlot = 2;
-
     /// <summary>What is said when the container ends meanwhile: runc's and crun's words.</summary>
     public const string Stopped = "container not running";
 
@@ -27,31 +25,36 @@ internal sealed class LiveMountPlanner
     /// <param name="request">The container.</param>
     /// <param name="joins">Its user namespace, if the caller is not in it.</param>
     /// <param name="groups">What is known about setgroups(2) there.</param>
-    public static LaunchPlan BuildAdd(PlanRequest request, List<NamespacePath> joins, InitFlags groups)
+    public static LaunchPlan BuildAdd(PlanRequest request, List<NamespacePath> joins, GroupPolicy groups)
     {
         LiveMountPlanner planner = new(request);
         List<PlanStep> mounts = planner.Mounts();
         planner.AddJoins(joins, groups);
-        // As for the first process of a new container: in a user namespace the kernel locks what the host's mounts have, and nothing that is mounted
-        // in the container reaches the host.
-        planner.Add(new(InitOp.Unshare, Origin.Runtime) { A = (long)Processes.CLONE_NEWNS });
-        planner.Add(new(InitOp.HostPropagation, Origin.Runtime) { A = (long)(Linux.Mounts.MS_SLAVE | Linux.Mounts.MS_REC), Text1 = request.Rootfs });
-        for (int i = 0; i < mounts.Count; i++) planner.Add(Detached(mounts[i], FirstMountSlot + i));
+        // As for the first process of a new container: in a user namespace the kernel locks what the host's mounts have, and nothing that
+        // is mounted in the container reaches the host.
+        planner.Add(new UnshareStep(Origin.Runtime, Processes.CLONE_NEWNS));
+        planner.Add(new HostPropagationStep(Origin.Runtime, Linux.Mounts.MS_SLAVE | Linux.Mounts.MS_REC, request.Rootfs));
+        mounts.ForEach(planner.Add);
         planner.AddEntry();
-        planner.Add(new(InitOp.GuardMounts, Origin.Runtime));
-        for (int i = 0; i < mounts.Count; i++) planner.Add(Attachment(mounts[i], FirstMountSlot + i));
+        planner.Add(new GuardMountsStep());
+        // Everything that the validation lets through is a mount.
+        foreach (PlanStep mount in mounts) planner.Add(((IMountStep)mount).Detach());
         return planner.Plan();
     }
 
-    /// <summary>Plans the removal of what is mounted at the destinations in the request's configuration, last first. First all of them are looked at.</summary>
-    public static LaunchPlan BuildRemove(PlanRequest request, List<NamespacePath> joins, InitFlags groups)
+    /// <summary>
+    /// Plans the removal of what is mounted at the destinations in the request's configuration, last first. First all of them are looked
+    /// at.
+    /// </summary>
+    public static LaunchPlan BuildRemove(PlanRequest request, List<NamespacePath> joins, GroupPolicy groups)
     {
         LiveMountPlanner planner = new(request);
         planner.AddJoins(joins, groups);
         planner.AddEntry();
         Mount[] mounts = request.Spec.Mounts;
-        for (int i = 0; i < mounts.Length; i++) planner.Add(planner.Removal(mounts[i], i, remove: false));
-        for (int i = mounts.Length - 1; i >= 0; i--) planner.Add(planner.Removal(mounts[i], i, remove: true));
+        DetachedMount[] found = Array.ConvertAll(mounts, static _ => new DetachedMount());
+        for (int i = 0; i < mounts.Length; i++) planner.Add(planner.Removal(mounts[i], i, found[i], remove: false));
+        for (int i = mounts.Length - 1; i >= 0; i--) planner.Add(planner.Removal(mounts[i], i, found[i], remove: true));
         return planner.Plan();
     }
 
@@ -63,58 +66,52 @@ internal sealed class LiveMountPlanner
         return steps;
     }
 
-    private void AddJoins(List<NamespacePath> joins, InitFlags groups)
+    private void AddJoins(List<NamespacePath> joins, GroupPolicy groups)
     {
         // The parent is undumpable, and so is its child from birth; changing ids can undo it.
-        Add(new(InitOp.Undumpable, Origin.Runtime));
+        Add(new UndumpableStep());
         if (joins.Count == 0) return;
-        Add(new(InitOp.JoinNamespaces, Origin.Runtime) { Joins = joins });
+        Add(new JoinNamespacesStep(Origin.Runtime) { Joins = joins });
         User? user = _request.Spec.Process?.User;
-        Add(new(InitOp.BecomeRoot, Origin.Runtime) { Flags = groups, A = user?.Uid ?? 0, B = user?.Gid ?? 0 });
-        Add(new(InitOp.Undumpable, Origin.Runtime));
+        Add(new BecomeRootStep(Origin.Runtime, user?.Uid ?? 0, user?.Gid ?? 0, groups));
+        Add(new UndumpableStep());
     }
 
     private void AddEntry()
     {
-        Add(new(InitOp.AwaitCommit, Origin.Runtime));
-        Add(new(InitOp.JoinContainer, Origin.Runtime) { A = (long)Processes.CLONE_NEWNS, B = PidFdSlot, C = -1, Text1 = Stopped });
+        Add(new AwaitCommitStep());
+        Add(new JoinContainerStep(Processes.CLONE_NEWNS) { Stopped = Stopped });
     }
 
-    // A tmpfs is writable until it has the mode of what it covers.
-    private static PlanStep Detached(PlanStep mount, int slot) => new(mount.Op, mount.Origin)
-    {
-        Text1 = mount.Text1, Text2 = mount.Text2, A = mount.A & ~Late(mount), B = mount.B, C = slot, Bind = mount.Bind, IdMap = mount.IdMap, Options = mount.Options, Call = mount.Call,
-        Flags = (mount.Flags & ~InitFlags.InheritMode) | InitFlags.Detached,
-    };
-
-    private static PlanStep Attachment(PlanStep mount, int slot) => new(InitOp.AttachMount, mount.Origin)
-    {
-        Text1 = mount.Text1, Text2 = mount.Text2, A = slot, B = mount.Op == InitOp.MountBind ? (long)mount.Bind.PropagationWords : mount.B, C = Late(mount),
-        Flags = mount.Flags & (InitFlags.RealDirectory | InitFlags.InsideProc | InitFlags.TargetNoFollow | InitFlags.InheritMode),
-    };
-
-    private static long Late(PlanStep mount) => (mount.Flags & InitFlags.InheritMode) == 0 ? 0 : mount.A & (long)Linux.Mounts.MOUNT_ATTR_RDONLY;
-
-    private PlanStep Removal(Mount mount, int index, bool remove)
+    private RemoveMountStep Removal(Mount mount, int index, DetachedMount found, bool remove)
     {
         string target = ContainerPath.Clean(mount.Destination);
         Origin origin = new("", index);
-        return new(InitOp.RemoveMount, origin)
-        {
-            Text2 = target, A = remove ? 1 : 0, ProtectiveMounts = _request.ProtectiveMounts,
-            Flags = MountPlanner.ProcFlags(mount, origin, target, isProc: true) | (MountOptions.Parse(mount.Options).StepFlags & InitFlags.TargetNoFollow),
-        };
+        MountDestination destination =
+            new(target, MountPlanner.PlaceIn(mount, origin, target, isProc: true), MountOptions.Parse(mount.Options).TargetNoFollow);
+        // The last one goes first.
+        bool isUncovered = remove && _request.Spec.Mounts.Skip(index + 1)
+            .Any(later => ContainerPath.IsBelow(target, ContainerPath.Clean(later.Destination)));
+        return new RemoveMountStep(origin, destination, found, remove, isUncovered, _request.ProtectiveMounts);
     }
 
     private void Add(PlanStep step) => _steps.Add(step);
 
     private LaunchPlan Plan()
     {
-        Add(new(InitOp.Ready, Origin.Runtime));
+        Add(new ReadyStep());
         return new LaunchPlan
         {
-            CloneFlags = 0, PidNamespace = null, IdMaps = null, PrivatePidNamespace = false, Joins = [], Steps = _steps, Arguments = [], Environment = [], HomeFromImage = false,
-            Warnings = _warnings, Refusals = [],
+            CloneFlags = 0,
+            PidNamespace = null,
+            IdMaps = null,
+            PrivatePidNamespace = false,
+            Steps = _steps,
+            Arguments = [],
+            Environment = [],
+            HomeFromImage = false,
+            Warnings = _warnings,
+            Refusals = [],
         };
     }
 }

@@ -24,12 +24,17 @@ internal sealed record MountIdMap(IdMapping[] Uids, IdMapping[] Gids, bool Recur
     public static MountIdMap? Build(Mount mount, string? word, LinuxConfig linux, NamespacePlan namespaces)
     {
         bool listed = mount.UidMappings.Length > 0;
-        if (word == null && !listed) return null;
+        if (word is null && !listed) return null;
         bool recursive = word?[0] == 'r';
         int equals = word?.IndexOf('=') ?? -1;
-        if (equals >= 0 && listed) throw new FormatException("the mapping is given twice: in the option and in uidMappings and gidMappings");
+        if (equals >= 0 && listed)
+            throw new FormatException("the mapping is given twice: in the option and in uidMappings and gidMappings");
         (IdMapping[] uids, IdMapping[] gids) = equals >= 0 ? Parse(word![(equals + 1)..], linux) : (mount.UidMappings, mount.GidMappings);
-        if (uids.Length == 0 && !namespaces.Has(Linux.Processes.CLONE_NEWUSER)) throw new FormatException("needs uidMappings and gidMappings, as the container has no user namespace whose mapping could be used");
+        if (uids.Length == 0 && !namespaces.Has(Linux.Processes.CLONE_NEWUSER))
+        {
+            throw new FormatException(
+                "needs uidMappings and gidMappings, as the container has no user namespace whose mapping could be used");
+        }
         // Kubernetes repeats the pod's own mapping: its user namespace is there already.
         bool same = namespaces.NewUser && IsSame(uids, linux.UidMappings) && IsSame(gids, linux.GidMappings);
         return same ? new([], [], recursive) : new(uids, gids, recursive);
@@ -73,7 +78,8 @@ internal sealed record MountIdMap(IdMapping[] Uids, IdMapping[] Gids, bool Recur
         {
             bool relative = text.StartsWith('@');
             string[] numbers = (relative ? text[1..] : text).Split('-');
-            if (numbers.Length != 3 || !Number(numbers[0], out uint stored) || !Number(numbers[1], out uint seen) || !Number(numbers[2], out uint size) || size == 0
+            if (numbers.Length != 3 || !Number(numbers[0], out uint stored) || !Number(numbers[1], out uint seen)
+                || !Number(numbers[2], out uint size) || size == 0
                 || (ulong)stored + size > uint.MaxValue || (ulong)seen + size > uint.MaxValue)
             {
                 throw new FormatException($"\"{text}\": must be three numbers, stored-seen-count");
@@ -84,7 +90,8 @@ internal sealed record MountIdMap(IdMapping[] Uids, IdMapping[] Gids, bool Recur
         return [.. ranges];
     }
 
-    private static bool Number(string text, out uint value) => uint.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out value);
+    private static bool Number(string text, out uint value) =>
+        uint.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out value);
 
     /// <summary>The second number is an id of the container: cut where the container's own ranges end.</summary>
     private static void AddRelative(List<IdMapping> ranges, uint stored, uint seen, uint size, IdMapping[] container, string text)

@@ -5,9 +5,10 @@ using OciRuntime.Spec;
 namespace OciRuntime.Plan;
 
 /// <summary>
-/// How the container comes by its namespaces. Usually clone3(2) makes all new ones at once. When a user namespace is joined, or a new one is
-/// combined with joined ones, the child joins first, then makes the rest itself, so that each belongs to the right user namespace. A pid namespace that
-/// is joined gets no process but the last clone: who is in it may look at everything there, and with CAP_SYS_PTRACE into it (<see cref="ProcessPlanner.AddFork"/>).
+/// How the container comes by its namespaces. Usually clone3(2) makes all new ones at once. When a user namespace is joined, or a new one
+/// is combined with joined ones, the child joins first, then makes the rest itself, so that each belongs to the right user namespace. A pid
+/// namespace that is joined gets no process but the last clone: who is in it may look at everything there, and with CAP_SYS_PTRACE into it
+/// (<see cref="ProcessPlanner.AddFork"/>).
 /// </summary>
 internal sealed class NamespacePlan
 {
@@ -33,12 +34,15 @@ internal sealed class NamespacePlan
     /// <summary>The child makes its namespaces itself, after it joined others.</summary>
     public bool InChild { get; private set; }
 
-    /// <summary>Flags for clone3. Never a cgroup namespace, whose root would be the runtime's cgroup, nor a time one, whose offsets could no longer be set.</summary>
+    /// <summary>
+    /// Flags for clone3. Never a cgroup namespace, whose root would be the runtime's cgroup, nor a time one, whose offsets could no longer
+    /// be set.
+    /// </summary>
     public ulong CloneFlags => InChild ? 0 : New & ~(Processes.CLONE_NEWCGROUP | Processes.CLONE_NEWTIME | BornOwned);
 
     /// <summary>
-    /// Those in which the kernel makes files at once, for the ids of their maker: the root of the message queues, what sysfs has of "lo". Before the
-    /// id maps are written a new user namespace has no ids, and the files would be nobody's for good.
+    /// Those in which the kernel makes files at once, for the ids of their maker: the root of the message queues, what sysfs has of "lo".
+    /// Before the id maps are written a new user namespace has no ids, and the files would be nobody's for good.
     /// </summary>
     private ulong BornOwned => NewUser ? Processes.CLONE_NEWIPC | Processes.CLONE_NEWNET : 0;
 
@@ -76,21 +80,29 @@ internal sealed class NamespacePlan
     /// <param name="linux">The configuration.</param>
     /// <param name="groups">What becomes of the caller's supplementary groups.</param>
     /// <param name="user">Whose ids are taken in a user namespace that has none for root.</param>
-    /// <param name="hooks">Number of createContainer hooks.</param>
-    public void AddSteps(List<PlanStep> steps, LinuxConfig? linux, InitFlags groups, User? user = null, int hooks = 0)
+    /// <param name="hasHooks">There are createContainer hooks.</param>
+    public void AddSteps(List<PlanStep> steps, LinuxConfig? linux, GroupPolicy groups, User? user = null, bool hasHooks = false)
     {
         Origin origin = new("/linux/namespaces");
-        if (_joins.Count > 0) steps.Add(new(InitOp.JoinNamespaces, origin) { Joins = _joins, Flags = NewUser ? InitFlags.NewUserNext : InitFlags.None, A = hooks, B = (long)(Separate & ~Processes.CLONE_NEWPID) });
-        if (InChild && NewUser) steps.Add(new(InitOp.Unshare, OriginOf(Processes.CLONE_NEWUSER)) { A = (long)Processes.CLONE_NEWUSER });
-        if (NewUser) steps.Add(new(InitOp.AwaitIdMaps, new("/linux/uidMappings")));
-        if (Has(Processes.CLONE_NEWUSER)) steps.Add(new(InitOp.BecomeRoot, OriginOf(Processes.CLONE_NEWUSER)) { Flags = groups, A = user?.Uid ?? 0, B = user?.Gid ?? 0 });
-        ulong rest = New & (Processes.CLONE_NEWCGROUP | BornOwned | (InChild ? ~(Processes.CLONE_NEWUSER | Processes.CLONE_NEWPID | Processes.CLONE_NEWTIME) : 0));
-        if (rest != 0) steps.Add(new(InitOp.Unshare, ulong.IsPow2(rest) ? OriginOf(rest) : origin) { A = (long)rest });
-        if (InChild && (New & Processes.CLONE_NEWPID) != 0) steps.Add(new(InitOp.ForkIntoPidNamespace, OriginOf(Processes.CLONE_NEWPID)) { A = (long)Processes.CLONE_NEWPID });
+        if (_joins.Count > 0)
+        {
+            steps.Add(new JoinNamespacesStep(
+                origin)
+            { Joins = _joins, NewUserNext = NewUser, HasHooks = hasHooks, Namespaces = Separate & ~Processes.CLONE_NEWPID });
+        }
+        if (InChild && NewUser) steps.Add(new UnshareStep(OriginOf(Processes.CLONE_NEWUSER), Processes.CLONE_NEWUSER));
+        if (NewUser) steps.Add(new AwaitIdMapsStep());
+        if (Has(Processes.CLONE_NEWUSER))
+            steps.Add(new BecomeRootStep(OriginOf(Processes.CLONE_NEWUSER), user?.Uid ?? 0, user?.Gid ?? 0, groups));
+        ulong rest = New & (Processes.CLONE_NEWCGROUP | BornOwned
+            | (InChild ? ~(Processes.CLONE_NEWUSER | Processes.CLONE_NEWPID | Processes.CLONE_NEWTIME) : 0));
+        if (rest != 0) steps.Add(new UnshareStep(ulong.IsPow2(rest) ? OriginOf(rest) : origin, rest));
+        if (InChild && (New & Processes.CLONE_NEWPID) != 0)
+            steps.Add(new ForkIntoPidNamespaceStep(OriginOf(Processes.CLONE_NEWPID)) { IsNew = true });
         if ((New & Processes.CLONE_NEWTIME) == 0) return;
         Origin time = OriginOf(Processes.CLONE_NEWTIME);
-        steps.Add(new(InitOp.Unshare, time) { A = (long)Processes.CLONE_NEWTIME });
-        steps.Add(new(InitOp.TimeOffsets, linux!.TimeOffsets.Count > 0 ? new("/linux/timeOffsets") : time) { Text1 = OffsetLines(linux.TimeOffsets) });
+        steps.Add(new UnshareStep(time, Processes.CLONE_NEWTIME));
+        steps.Add(new TimeOffsetsStep(linux!.TimeOffsets.Count > 0 ? new("/linux/timeOffsets") : time, OffsetLines(linux.TimeOffsets)));
     }
 
     // "<clock> <seconds> <nanoseconds>" per line, both clocks in one write (time_namespaces(7)).

@@ -1,3 +1,5 @@
+using OciRuntime.Spec;
+
 namespace OciRuntime.Plan;
 
 /// <summary>
@@ -15,6 +17,6 @@ internal readonly record struct Origin(string Section, int Index = -1, string? M
     public override string ToString()
     {
         string text = Index < 0 ? Section : $"{Section}/{Index}";
-        return Member == null ? text : $"{text}/{Member.Replace("~", "~0").Replace("/", "~1")}";
+        return Member is null ? text : $"{text}/{JsonPointer.Escape(Member)}";
     }
 }

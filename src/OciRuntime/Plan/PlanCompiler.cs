@@ -1,141 +1,102 @@
+using System.Runtime.InteropServices;
 using OciRuntime.Init;
+using OciRuntime.Linux;
 
 namespace OciRuntime.Plan;
 
-/// <summary>Turns a plan into the unmanaged form the child walks. Descriptors are filled in later, by whoever opens them.</summary>
-internal static unsafe class PlanCompiler
+/// <summary>Turns a plan into the unmanaged form the child walks; each step writes its own, with what this has for all of them.</summary>
+internal sealed unsafe class PlanCompiler
 {
     // "HOME=" and a path.
-    private const int HomeSize = 5 + Linux.Kernel.PathMax;
+    private const int HomeSize = 5 + Kernel.PathMax;
+
+    private readonly NativeArena _arena = new();
+    private readonly InheritedDescriptors _descriptors;
+    private readonly InitPlan* _native;
+
+    private PlanCompiler(LaunchPlan plan, InheritedDescriptors descriptors)
+    {
+        _descriptors = descriptors;
+        _native = New<InitPlan>();
+        _native->Fds = descriptors.Named;
+        _native->StepFds = Copy<int>(descriptors.OfSteps);
+        _native->PreservedFds = descriptors.Preserved.Count;
+        _native->OpenFds = Copy<int>(descriptors.Preserved.Open);
+        _native->TakenFds = Copy<int>(descriptors.Preserved.Taken);
+        int paths = plan.Steps.FindAll(static step => step.Op is InitOp.MaskPath or InitOp.ReadonlyPath).Count;
+        if (paths > 0) _native->ProtectiveMounts = Share(paths);
+        if (Timeline.IsOn) _native->Trace = Trace.Allocate(TraceCapacity(plan), isShared: true);
+        _native->Arguments = Texts(plan.Arguments);
+        _native->Environment = Listed(_arena.Texts(CollectionsMarshal.AsSpan(plan.Environment), extra: 1), plan.Environment.Count);
+        _native->Steps = _arena.Array<InitStep>(plan.Steps.Count);
+        _native->StepCount = plan.Steps.Count;
+        for (int i = 0; i < plan.Steps.Count; i++) plan.Steps[i].Write(ref _native->Steps[i], this);
+    }
 
     /// <param name="plan">The plan.</param>
-    /// <param name="fdSlots">Number of descriptor slots to reserve.</param>
-    public static InitPlan* Compile(LaunchPlan plan, int fdSlots)
+    /// <param name="descriptors">All that the child inherits.</param>
+    public static CompiledPlan Compile(LaunchPlan plan, InheritedDescriptors descriptors)
     {
-        NativeArena arena = new();
-        InitPlan* native = (InitPlan*)arena.Allocate(sizeof(InitPlan));
-        native->Steps = arena.Array<InitStep>(plan.Steps.Count);
-        native->StepCount = plan.Steps.Count;
-        native->Fds = arena.Array<int>(fdSlots);
-        native->FdCount = fdSlots;
-        native->CloseRanges = arena.Array<uint>(2 * (fdSlots + 8));
-        native->RootFd = native->SyncFd = native->StartFd = native->ConsoleFd = native->StateFd = native->HookStdout = native->HookStderr = -1;
-        native->Arguments = arena.Texts(plan.Arguments);
-        native->Environment = arena.Texts(plan.Environment, extra: 1);
-        for (int i = 0; i < plan.Steps.Count; i++) Compile(plan, plan.Steps[i], native, native->Steps + i, arena);
-        return native;
+        PlanCompiler compiler = new(plan, descriptors);
+        return new(plan, compiler._native, compiler._arena);
     }
 
-    private static void Compile(LaunchPlan plan, PlanStep step, InitPlan* native, InitStep* target, NativeArena arena)
+    /// <summary>Room for numbers, all 0, that the child shares with this process until it executes another program.</summary>
+    private static NativeArray<ulong> Share(int count) =>
+        new((ulong*)Processes.MapMemory(count * sizeof(ulong), isShared: true), count);
+
+    /// <summary>For how many entries --trace has room: a step is one, and few of them make more than a few calls that take time.</summary>
+    public static int TraceCapacity(LaunchPlan plan) => 4 * plan.Steps.Count + 1024;
+
+    /// <summary>The program's environment.</summary>
+    public NativeArray<NativeText> Environment => _native->Environment;
+
+    public T* New<T>()
+        where T : unmanaged => _arena.Array<T>(1);
+
+    public NativeText Text(string? text) => new(_arena.Text(text));
+
+    /// <summary>Texts, and a null behind them.</summary>
+    public NativeArray<NativeText> Texts(ReadOnlySpan<string> texts) => Listed(_arena.Texts(texts), texts.Length);
+
+    public NativeArray<T> Copy<T>(ReadOnlySpan<T> items)
+        where T : unmanaged => _arena.Copy(items);
+
+    public NativeArray<TextPair> Pairs(List<KeyValuePair<string, string?>> options)
     {
-        target->Op = step.Op;
-        target->Flags = step.Flags;
-        target->A = step.A;
-        target->B = step.B;
-        target->C = step.C;
-        target->Text1 = arena.Text(step.Text1);
-        target->Text2 = arena.Text(step.Text2);
-        target->Fallback = arena.Text(step.Fallback);
-        switch (step.Op)
-        {
-            case InitOp.MountFilesystem when step.Call != null: Call(step.Call, target, arena); break;
-            case InitOp.MountFilesystem or InitOp.ReconfigureFilesystem or InitOp.MaskPath or InitOp.DeviceMount: Options(step, target, arena); break;
-            case InitOp.MountBind: *(BindAttributes*)(target->Data = arena.Allocate(sizeof(BindAttributes))) = step.Bind; break;
-            case InitOp.Capabilities: *(ulong*)(target->Data = arena.Allocate(sizeof(ulong))) = step.Bind.Set; break;
-            case InitOp.Scheduler: *(Linux.SchedAttr*)(target->Data = arena.Allocate(sizeof(Linux.SchedAttr))) = step.Schedule; break;
-            case InitOp.MemoryPolicy or InitOp.Affinity: Numbers(step.Nodes!, target, arena); break;
-            case InitOp.RemoveMount: Numbers(step.ProtectiveMounts!, target, arena); break;
-            case InitOp.JoinNamespaces: Joins(step, plan, target, arena); break;
-            case InitOp.SetUser: Groups(step, target, arena); break;
-            case InitOp.FindExecutable:
-                target->Data = arena.Texts(step.Candidates!);
-                target->Count = step.Candidates!.Length;
-                break;
-            case InitOp.Seccomp: Filter(step, target, arena); break;
-            case InitOp.ListenPid: target->Data = native->Environment[step.A] + "LISTEN_PID=".Length; break;
-            case InitOp.HomeDirectory: Home(plan, native, target, arena); break;
-            case InitOp.ContainerHook or InitOp.StartHook: Hook(step, native, target, arena); break;
-            default: break;
-        }
+        TextPair* pairs = _arena.Array<TextPair>(options.Count);
+        for (int i = 0; i < options.Count; i++) pairs[i] = new TextPair { Key = Text(options[i].Key), Value = Text(options[i].Value) };
+        return new(pairs, options.Count);
     }
 
-    private static void Options(PlanStep step, InitStep* target, NativeArena arena)
+    /// <summary>A descriptor that the step was given.</summary>
+    public int Descriptor(PlanStep step, int index = 0) => _descriptors.Of(step, index);
+
+    /// <summary>A variable's value, for the child to complete.</summary>
+    /// <param name="index">Its entry in the environment.</param>
+    /// <param name="name">Its name.</param>
+    public NativeArray<byte> Variable(int index, string name)
     {
-        TextPair* pairs = arena.Array<TextPair>(step.Options!.Count);
-        for (int i = 0; i < step.Options.Count; i++) pairs[i] = new TextPair { Key = arena.Text(step.Options[i].Key), Value = arena.Text(step.Options[i].Value) };
-        target->Data = pairs;
-        target->Count = step.Options.Count;
+        byte* entry = _native->Environment[index];
+        return new(entry + name.Length + 1, CString.Length(entry) - name.Length - 1);
     }
 
-    /// <summary>Namespace descriptors come after the cgroup ones.</summary>
-    private static void Joins(PlanStep step, LaunchPlan plan, InitStep* target, NativeArena arena)
+    /// <summary>The last entry of the environment, a buffer that the child completes.</summary>
+    public NativeArray<byte> HomeEntry()
     {
-        int first = plan.Steps.FindAll(static s => s.Op == InitOp.EnterCgroup).Count;
-        NamespaceJoin* joins = arena.Array<NamespaceJoin>(step.Joins!.Count);
-        for (int i = 0; i < step.Joins.Count; i++) joins[i] = new NamespaceJoin { Slot = first + i, Flag = step.Joins[i].Flag };
-        target->Data = joins;
-        target->Count = step.Joins.Count;
+        NativeArray<byte> entry = new(_arena.Array<byte>(HomeSize), HomeSize);
+        "HOME="u8.CopyTo(new Span<byte>(entry.Items, HomeSize));
+        _native->Environment[_native->Environment.Count] = new NativeText(entry.Items);
+        return entry;
     }
 
-    private static void Filter(PlanStep step, InitStep* target, NativeArena arena)
+    /// <summary>The variables of whoever called the runtime, whose copy in the child has to stay as long.</summary>
+    public NativeArray<NativeText> CallersEnvironment()
     {
-        Linux.SockFilter[] instructions = step.Filter!.Instructions;
-        Linux.SockProgram* program = arena.Array<Linux.SockProgram>(1);
-        program->Length = (ushort)instructions.Length;
-        program->Instructions = arena.Array<Linux.SockFilter>(instructions.Length);
-        instructions.CopyTo(new Span<Linux.SockFilter>(program->Instructions, instructions.Length));
-        target->Data = program;
+        _native->KeepsCallersWords = true;
+        List<nint> variables = Host.CallersEnvironment.Variables();
+        return Listed(_arena.Texts(variables), variables.Count);
     }
 
-    private static void Numbers(ulong[] numbers, InitStep* target, NativeArena arena)
-    {
-        ulong* native = arena.Array<ulong>(numbers.Length);
-        numbers.CopyTo(new Span<ulong>(native, numbers.Length));
-        target->Data = native;
-        target->Count = numbers.Length;
-    }
-
-    private static void Call(MountCallPlan call, InitStep* target, NativeArena arena)
-    {
-        MountCall* native = (MountCall*)arena.Allocate(sizeof(MountCall));
-        native->Source = arena.Text(call.Source);
-        native->Flags = call.Flags;
-        native->Pieces = arena.Texts(call.Pieces);
-        native->Directories = arena.Texts(call.Directories);
-        native->DirectoryCount = call.Directories.Length;
-        target->Data = native;
-    }
-
-    private static void Groups(PlanStep step, InitStep* target, NativeArena arena)
-    {
-        uint* groups = arena.Array<uint>(step.Groups!.Length);
-        for (int i = 0; i < step.Groups.Length; i++) groups[i] = step.Groups[i];
-        target->Data = groups;
-        target->Count = step.Groups.Length;
-    }
-
-    /// <summary>The last entry of the environment is a buffer that the child completes.</summary>
-    private static void Home(LaunchPlan plan, InitPlan* native, InitStep* target, NativeArena arena)
-    {
-        byte* entry = (byte*)arena.Allocate(HomeSize);
-        "HOME="u8.CopyTo(new Span<byte>(entry, HomeSize));
-        target->Data = entry;
-        target->Count = HomeSize;
-        native->Environment[plan.Environment.Count] = entry;
-    }
-
-    /// <summary>A program of the host gets nothing of the image's (CVE-2025-23266): without an environment of its own, the caller's. One in the container gets its program's.</summary>
-    private static void Hook(PlanStep step, InitPlan* native, InitStep* target, NativeArena arena)
-    {
-        HookCall* call = (HookCall*)arena.Allocate(sizeof(HookCall));
-        Spec.Hook hook = step.Hook!;
-        call->Path = arena.Text(hook.Path);
-        call->Arguments = arena.Texts(hook.Args.Length > 0 ? hook.Args : [hook.Path]);
-        bool inherits = hook.Env == null && step.Op == InitOp.ContainerHook;
-        native->KeepsCallersWords |= inherits;
-        call->Environment = hook.Env != null ? arena.Texts(hook.Env) : inherits ? arena.Texts(Host.CallersEnvironment.Variables()) : native->Environment;
-        call->TimeoutSeconds = hook.Timeout ?? 0;
-        call->Index = (int)step.A;
-        target->Data = call;
-    }
+    private static NativeArray<NativeText> Listed(byte** texts, int count) => new((NativeText*)texts, count);
 }

@@ -1,5 +1,4 @@
 using System.Buffers;
-using System.Text.Encodings.Web;
 using System.Text.Json;
 using OciRuntime.Init;
 using OciRuntime.Linux;
@@ -15,7 +14,8 @@ internal static partial class PlanPrinter
     public static ReadOnlySpan<byte> Json(Explanation e)
     {
         ArrayBufferWriter<byte> buffer = new(32768);
-        using (Utf8JsonWriter w = new(buffer, new JsonWriterOptions { Indented = true, Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping }))
+        using (Utf8JsonWriter w =
+            new(buffer, new JsonWriterOptions { Indented = true, Encoder = LegibleJson.Encoder }))
         {
             w.WriteStartObject();
             w.WriteNumber("version"u8, FormatVersion);
@@ -44,6 +44,7 @@ internal static partial class PlanPrinter
         WriteStrings(w, "flags"u8, FlagNames(e.Plan.CloneFlags));
         w.WriteString("cgroup"u8, e.BornIn);
         w.WriteString("pidNamespace"u8, e.Plan.PidNamespace?.Path);
+        if (e.Adopt.Count > 0) WriteActions(w, "runtime"u8, e.Adopt);
         w.WriteEndObject();
     }
 
@@ -56,8 +57,8 @@ internal static partial class PlanPrinter
             w.WriteStartObject();
             w.WriteNumber("number"u8, i + 1);
             w.WriteString("op"u8, OpName(step.Op));
-            WriteAction(w, StepText.Describe(step), step.Origin.ToString());
-            if (e.Answers(step) is { } answers) WriteActions(w, "runtime"u8, answers);
+            WriteAction(w, step.Describe(), step.Origin.ToString());
+            if (e.Answers(step) is { Count: > 0 } answers) WriteActions(w, "runtime"u8, answers);
             w.WriteEndObject();
         }
         w.WriteEndArray();

@@ -37,7 +37,8 @@ internal static partial class PlanPrinter
     private static void Facts(StringBuilder text, Explanation e)
     {
         text.Append("Plan for container ").Append(e.Id).Append("; nothing of it has been done.\n\n");
-        foreach ((string name, string value) in (ReadOnlySpan<(string, string)>)[("bundle", e.Bundle), ("config", e.Config), ("rootfs", e.Rootfs)])
+        foreach ((string name, string value) in (ReadOnlySpan<(string, string)>)[("bundle", e.Bundle), ("config", e.Config),
+            ("rootfs", e.Rootfs)])
         {
             text.Append("  ").Append(name.PadRight(8)).Append(VisibleText.Line(value)).Append('\n');
         }
@@ -62,9 +63,10 @@ internal static partial class PlanPrinter
     private static void Clone(StringBuilder text, Explanation e)
     {
         Heading(text, "Clone");
-        List<string> flags = FlagNames(e.Plan.CloneFlags);
-        Row(text, "", flags.Count == 0 ? "clone3 without new namespaces" : "clone3 with " + string.Join(", ", flags), flags.Count == 0 ? "" : "/linux/namespaces");
-        if (e.BornIn != null) Row(text, "", $"in the cgroup {e.BornIn} (CLONE_INTO_CGROUP)", "");
+        RuntimeAction clone = CloneWords(e.Plan);
+        Row(text, "", clone.Text, clone.Pointer);
+        if (e.BornIn is not null) Row(text, "", $"in the cgroup {e.BornIn} (CLONE_INTO_CGROUP)", "");
+        foreach (RuntimeAction action in e.Adopt) Row(text, "", action.Text, action.Pointer);
     }
 
     private static void Steps(StringBuilder text, Explanation e)
@@ -73,9 +75,9 @@ internal static partial class PlanPrinter
         for (int i = 0; i < e.Plan.Steps.Count; i++)
         {
             PlanStep step = e.Plan.Steps[i];
-            if (Chapter(step.Op) is { } next && next != chapter) Heading(text, chapter = next);
-            Row(text, (i + 1).ToString(), StepText.Describe(step), step.Origin.ToString());
-            foreach (RuntimeAction answer in e.Answers(step) ?? []) Row(text, "", "  runtime: " + answer.Text, answer.Pointer);
+            if (Chapter(step.Chapter) is { } next && next != chapter) Heading(text, chapter = next);
+            Row(text, (i + 1).ToString(), step.Describe(), step.Origin.ToString());
+            foreach (RuntimeAction answer in e.Answers(step)) Row(text, "", "  runtime: " + answer.Text, answer.Pointer);
         }
     }
 
@@ -106,7 +108,10 @@ internal static partial class PlanPrinter
         }
     }
 
-    /// <summary>Where to break: behind the last blank that fits, or where that leaves the line nearly empty, behind a comma; else after the first word.</summary>
+    /// <summary>
+    /// Where to break: behind the last blank that fits, or where that leaves the line nearly empty, behind a comma; else after the first
+    /// word.
+    /// </summary>
     private static int BreakAt(string text, int room)
     {
         // Not within the indentation, which would make an empty line.

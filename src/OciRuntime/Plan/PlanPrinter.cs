@@ -1,4 +1,3 @@
-using OciRuntime.Init;
 using OciRuntime.Linux;
 
 namespace OciRuntime.Plan;
@@ -6,6 +5,10 @@ namespace OciRuntime.Plan;
 /// <summary>Prints an <see cref="Explanation"/>: as text for people, as JSON for programs (docs/explain.md).</summary>
 internal static partial class PlanPrinter
 {
+    /// <summary>The birth of the container's process.</summary>
+    public static RuntimeAction CloneWords(LaunchPlan plan) => FlagNames(plan.CloneFlags) is { Count: > 0 } flags
+        ? new("clone3 with " + string.Join(", ", flags), "/linux/namespaces") : new("clone3 without new namespaces");
+
     /// <summary>CLONE_NEW… names of the flags of clone3, in the order of <see cref="NamespaceNames.All"/>.</summary>
     private static List<string> FlagNames(ulong flags) => NamespaceNames.Of(flags).ConvertAll(static name => name switch
     {
@@ -14,16 +17,15 @@ internal static partial class PlanPrinter
         _ => "CLONE_NEW" + name.ToUpperInvariant(),
     });
 
-    /// <summary>The chapter a step belongs to. Null: whatever chapter it stands in.</summary>
-    private static string? Chapter(InitOp op) => op switch
+    private static string? Chapter(StepChapter chapter) => chapter switch
     {
-        InitOp.SetMountAttributes or InitOp.Symlink or InitOp.SecurityAttribute => null,
-        <= InitOp.LoopbackUp => "Cgroups and namespaces",
-        InitOp.HostPropagation or InitOp.BindRootfs or InitOp.HostRoot or InitOp.MountFilesystem or InitOp.LabelQueues or InitOp.MountBind => "File systems",
-        InitOp.OpenDev or InitOp.DeviceNode or InitOp.DeviceBind or InitOp.DeviceMount => "Devices",
-        <= InitOp.RootPropagation => "The root file system",
-        <= InitOp.CloseHost => "Kernel settings",
-        <= InitOp.Umask => "Limits and privileges",
-        _ => "The program",
+        StepChapter.Namespaces => "Cgroups and namespaces",
+        StepChapter.FileSystems => "File systems",
+        StepChapter.Devices => "Devices",
+        StepChapter.Root => "The root file system",
+        StepChapter.Kernel => "Kernel settings",
+        StepChapter.Privileges => "Limits and privileges",
+        StepChapter.Program => "The program",
+        _ => null,
     };
 }

@@ -38,13 +38,15 @@ internal sealed class PlanRequest
     public string? NotifyDirectory { get; init; }
 
     /// <summary>
-    /// The container's cgroups. The child enters the v1 ones through their <c>tasks</c> files, which are in the first slots of
-    /// <see cref="Init.InitPlan.Fds"/> in the same order.
+    /// The container's cgroups. The child enters the v1 ones through their <c>tasks</c> files, which it is given in the same order
+    /// (<see cref="InheritedDescriptors.GiveTasks"/>).
     /// </summary>
-    public IReadOnlyList<CgroupView> Cgroups { get; init; } = [];
+    public CgroupView[] Cgroups { get; init; } = [];
 
-    /// <summary>Those that the container stays in when it gets none of its own: cgroup mounts show them. Empty where there are no such mounts.</summary>
-    public IReadOnlyList<CgroupView> CallersCgroups { get; init; } = [];
+    /// <summary>
+    /// Those that the container stays in when it gets none of its own: cgroup mounts show them. Empty where there are no such mounts.
+    /// </summary>
+    public CgroupView[] CallersCgroups { get; init; } = [];
 
     /// <summary>The child does not enter the cgroups by itself: systemd puts it there.</summary>
     public bool AwaitsCgroup { get; init; }
@@ -58,6 +60,9 @@ internal sealed class PlanRequest
 /// <param name="Path">Its directory in it, on the host.</param>
 internal readonly record struct CgroupView(CgroupHierarchy Hierarchy, string Path)
 {
-    /// <summary>The caller's directory in it, on the host, which the container stays in where <see cref="Path"/> cannot be made; null where it must be.</summary>
+    /// <summary>
+    /// The caller's directory in it, on the host, which the container stays in where <see cref="Path"/> cannot be made; null where it must
+    /// be.
+    /// </summary>
     public string? CallersPath { get; init; }
 }

@@ -20,19 +20,21 @@ internal sealed class ProcessPlanner(PlanRequest request, bool userNamespace, Li
     public List<string> Environment { get; private set; } = [];
     public bool HomeFromImage { get; private set; }
 
-    private bool JoinsPids => Array.Exists(request.Spec.Linux?.Namespaces ?? [], static one => one.Type == "pid" && !string.IsNullOrEmpty(one.Path));
+    private bool JoinsPids =>
+        Array.Exists(request.Spec.Linux?.Namespaces ?? [], static one => one.Type == "pid" && !string.IsNullOrEmpty(one.Path));
 
     /// <summary>The filter is loaded before privileges are given up, and its listener goes out with it.</summary>
     public bool HasEarlyListener => _filter is { NeedsListener: true } && !_process.NoNewPrivileges;
 
     /// <summary>
-    /// The steps, and the clone that is born in a pid namespace of others: behind them, as what others could trace or hold on to is then what they
-    /// could of the program. Only an agent that is told of a listener early has to be told the program's own pid, and may hold back the clone.
+    /// The steps, and the clone that is born in a pid namespace of others: behind them, as what others could trace or hold on to is then
+    /// what they could of the program. Only an agent that is told of a listener early has to be told the program's own pid, and may hold
+    /// back the clone.
     /// </summary>
     /// <param name="groups">What becomes of the caller's supplementary groups.</param>
     /// <param name="keptOnRequest">They are kept because an annotation asks for it.</param>
     /// <param name="addFork">Adds the clone; null where there is none.</param>
-    public void AddStepsAndFork(InitFlags groups, bool keptOnRequest, Action? addFork)
+    public void AddStepsAndFork(GroupPolicy groups, bool keptOnRequest, Action? addFork)
     {
         if (HasEarlyListener) addFork?.Invoke();
         AddSteps(groups, keptOnRequest);
@@ -40,72 +42,81 @@ internal sealed class ProcessPlanner(PlanRequest request, bool userNamespace, Li
     }
 
     /// <summary>
-    /// A clone does not inherit a policy with SCHED_FLAG_RESET_ON_FORK, and a deadline task may not clone at all (sched(7)): such a policy the parent
-    /// sets, once the clone is there.
+    /// A clone does not inherit a policy with SCHED_FLAG_RESET_ON_FORK, and a deadline task may not clone at all (sched(7)): such a policy
+    /// the parent sets, once the clone is there.
     /// </summary>
     /// <param name="origin">Where the pid namespace comes from.</param>
     /// <param name="path">The pid namespace, where it is not the container's own.</param>
     public void AddFork(Origin origin, string? path = null)
     {
-        int at = steps.FindIndex(static s => s.Op == InitOp.Scheduler && (s.Schedule.Policy == Scheduling.SCHED_DEADLINE || (s.Schedule.Flags & Scheduling.SCHED_FLAG_RESET_ON_FORK) != 0));
-        SchedAttr schedule = at < 0 ? default : steps[at].Schedule;
-        if (at >= 0) steps.RemoveAt(at);
-        steps.Add(new(InitOp.ForkIntoPidNamespace, at < 0 ? origin : new("/process/scheduler")) { Schedule = schedule, Text1 = path });
+        PlanStep? lost = steps.Find(static s => s is SchedulerStep { Schedule: var own }
+            && (own.Policy == Scheduling.SCHED_DEADLINE || (own.Flags & Scheduling.SCHED_FLAG_RESET_ON_FORK) != 0));
+        if (lost is not null) steps.Remove(lost);
+        steps.Add(new ForkIntoPidNamespaceStep(lost?.Origin ?? origin)
+        {
+            Schedule = (lost as SchedulerStep)?.Schedule ?? default,
+            Path = path
+        });
     }
 
     /// <summary>Where it is not known beforehand.</summary>
     public void AddListenPid()
     {
         int at = Environment.IndexOf(UnknownPid);
-        if (at >= 0) steps.Add(new(InitOp.ListenPid, Origin.Runtime) { A = at });
+        if (at >= 0) steps.Add(new ListenPidStep(at));
     }
 
     /// <summary>Privileges are given up in an order in which each step still has what it needs; see the comments.</summary>
-    private void AddSteps(InitFlags groups, bool keptOnRequest)
+    private void AddSteps(GroupPolicy groups, bool keptOnRequest)
     {
         User user = _process.User;
-        if (keptOnRequest && user.AdditionalGids.Length > 0) warnings.Add($"/process/user/additionalGids: left out, as {Annotations.Pointer(Annotations.KeepOriginalGroups)} keeps the caller's groups");
-        else if ((groups & InitFlags.KeepGroups) != 0 && user.AdditionalGids.Length > 0) throw GroupsDenied(user);
+        if (keptOnRequest && user.AdditionalGids.Length > 0)
+        {
+            warnings.Add(
+                $"/process/user/additionalGids: left out, as {Annotations.Pointer(Annotations.KeepOriginalGroups)} keeps the caller's "
+                + $"groups");
+        }
+        else if (groups == GroupPolicy.Keep && user.AdditionalGids.Length > 0)
+        {
+            throw GroupsDenied(user);
+        }
+
         ulong available = userNamespace ? ulong.MaxValue >> (63 - request.Host.LastCapability) : request.Host.Permitted;
         CapabilitySets sets = CapabilitySets.Build(_process.Capabilities, user.Uid == 0, available, warnings);
-        if (_process.NoNewPrivileges) steps.Add(new(InitOp.NoNewPrivileges, new("/process/noNewPrivileges")));
+        if (_process.NoNewPrivileges) steps.Add(new NoNewPrivilegesStep());
         AddLimits();
         SchedulingPlanner.AddSteps(_process, request.Spec.Linux, steps);
         // Before the user switch, because root may enter what the user may not; again after it for the opposite (a private home on NFS).
-        Origin cwd = new("/process/cwd");
         string directory = ContainerPath.Absolute(ContainerPath.Clean(_process.Cwd));
-        steps.Add(new(InitOp.ChangeDirectory, cwd) { Text1 = directory, Flags = InitFlags.Retry });
+        steps.Add(new ChangeDirectoryStep(directory, isFirstTry: true));
         // Without no_new_privs a filter takes CAP_SYS_ADMIN, which the next steps may give up. What can be done before it is.
-        bool early = _filter != null && !_process.NoNewPrivileges;
+        bool early = _filter is not null && !_process.NoNewPrivileges;
         if (early)
         {
-            AddEnvironment(InitFlags.Privileged);
-            AddFilter(0);
+            AddEnvironment(privileged: true);
+            AddFilter(isLastStep: false);
         }
         // CAP_SETPCAP is needed to shrink the bounding set, so that comes before anything is dropped.
-        steps.Add(new(InitOp.BoundingSet, CapabilityOrigin(_process.Capabilities?.Bounding.Length > 0 ? "/bounding" : "")) { A = (long)sets.Bounding, B = request.Host.LastCapability });
-        steps.Add(new(InitOp.SetUser, new("/process/user"))
-        {
-            A = user.Uid, B = user.Gid, Groups = user.AdditionalGids, Flags = groups,
-        });
-        steps.Add(new(InitOp.ChangeDirectory, cwd) { Text1 = directory });
-        steps.Add(new(InitOp.Capabilities, CapabilityOrigin(""))
-        {
-            A = (long)sets.Effective, B = (long)sets.Permitted, C = (long)sets.Inheritable, Bind = new() { Set = sets.Ambient },
-        });
-        steps.Add(new(InitOp.Umask, user.Umask == null ? Origin.Runtime : new("/process/user/umask")) { A = user.Umask ?? 0x12 });
-        if (!early) AddEnvironment(InitFlags.None);
+        steps.Add(new BoundingSetStep(CapabilityOrigin(_process.Capabilities?.Bounding.Length > 0 ? "/bounding" : ""), sets.Bounding,
+            request.Host.LastCapability));
+        steps.Add(new SetUserStep(user, groups));
+        steps.Add(new ChangeDirectoryStep(directory, isFirstTry: false));
+        steps.Add(new CapabilitiesStep(CapabilityOrigin(""), sets));
+        steps.Add(new UmaskStep(user.Umask is null ? Origin.Runtime : new("/process/user/umask"), user.Umask
+            ?? FileModes.WritableByOthers));
+        if (!early) AddEnvironment(privileged: false);
         AddProgram();
     }
 
     private OciException GroupsDenied(User user) => new(
         $"/process/user/additionalGids: [{string.Join(", ", user.AdditionalGids)}]: cannot set any additional groups: "
         + (request.Host.DeniesSetgroups ? "the runtime's own user namespace denies setgroups (/proc/self/setgroups)"
-            : "a rootless container that maps only the caller's own group gives setgroups up; map more in /linux/gidMappings, with newgidmap and ranges of /etc/subgid")
+            : "a rootless container that maps only the caller's own group gives setgroups up; map more in /linux/gidMappings, with "
+            + "newgidmap and ranges of /etc/subgid")
         + $"; {Annotations.Pointer(Annotations.KeepOriginalGroups)} keeps the caller's groups",
         Errno.EPERM);
 
-    private Origin CapabilityOrigin(string set) => _process.Capabilities == null ? Origin.Runtime : new("/process/capabilities" + set);
+    private Origin CapabilityOrigin(string set) => _process.Capabilities is null ? Origin.Runtime : new("/process/capabilities" + set);
 
     private void AddLimits()
     {
@@ -113,20 +124,16 @@ internal sealed class ProcessPlanner(PlanRequest request, bool userNamespace, Li
         // Raising a hard limit takes CAP_SYS_RESOURCE in the initial user namespace, which only the parent can have.
         if (userNamespace)
         {
-            steps.Add(new(InitOp.AwaitLimits, new("/process/rlimits")));
+            steps.Add(new AwaitLimitsStep());
             return;
         }
-        for (int i = 0; i < _process.Rlimits.Length; i++)
-        {
-            Rlimit limit = _process.Rlimits[i];
-            steps.Add(new(InitOp.ResourceLimit, new("/process/rlimits", i))
-            {
-                Text1 = limit.Type, A = ResourceNames.Number(limit.Type), B = (long)limit.Soft, C = (long)limit.Hard,
-            });
-        }
+        for (int i = 0; i < _process.Rlimits.Length; i++) steps.Add(new ResourceLimitStep(new("/process/rlimits", i), _process.Rlimits[i]));
     }
 
-    /// <summary>The kernel takes no single argument or variable of more than 32 pages (execve(2), MAX_ARG_STRLEN); told here, `create` fails and names it.</summary>
+    /// <summary>
+    /// The kernel takes no single argument or variable of more than 32 pages (execve(2), MAX_ARG_STRLEN); told here, `create` fails and
+    /// names it.
+    /// </summary>
     private void CheckLengths()
     {
         for (int i = 0; i < _process.Args.Length; i++) CheckLength(new("/process/args", i), "argument", _process.Args[i]);
@@ -139,7 +146,8 @@ internal sealed class ProcessPlanner(PlanRequest request, bool userNamespace, Li
         if (text.Length < limit / 3 || Encoding.UTF8.GetByteCount(text) < limit) return;
         int equals = text.IndexOf('=');
         string name = kind == "variable" && equals is > 0 and < 64 ? $" {text[..equals]}" : "";
-        throw new OciException($"{origin}: {kind}{name} is longer than the {limit - 1} bytes that the kernel takes: argument list too long (E2BIG)");
+        throw new OciException(
+            $"{origin}: {kind}{name} is longer than the {limit - 1} bytes that the kernel takes: argument list too long (E2BIG)");
     }
 
     /// <summary>
@@ -148,14 +156,12 @@ internal sealed class ProcessPlanner(PlanRequest request, bool userNamespace, Li
     /// </summary>
     public void AddLateFilter(bool ready, bool hooks)
     {
-        if (_process.NoNewPrivileges && _filter?.NeedsListener == ready) AddFilter(ready || hooks ? 0 : InitFlags.LastStep);
+        if (_process.NoNewPrivileges && _filter?.NeedsListener == ready) AddFilter(isLastStep: !ready && !hooks);
     }
 
-    private void AddFilter(InitFlags flags)
+    private void AddFilter(bool isLastStep)
     {
-        if (_filter == null) return;
-        if (_filter is { NeedsListener: true, AllowsSending: false }) flags |= InitFlags.ListenerByNumber;
-        steps.Add(new(InitOp.Seccomp, new("/linux/seccomp")) { A = _filter.Flags, Filter = _filter, Flags = flags });
+        if (_filter is not null) steps.Add(new SeccompStep(_filter, isLastStep));
     }
 
     private static SeccompProgram? Compile(PlanRequest request, List<string> warnings)
@@ -168,30 +174,37 @@ internal sealed class ProcessPlanner(PlanRequest request, bool userNamespace, Li
         {
             int at = Array.FindIndex(profile!.Syscalls, rule => Array.IndexOf(rule.Names, first) >= 0);
             throw new OciException(
-                $"/linux/seccomp/syscalls/{at}/names/{Array.IndexOf(profile.Syscalls[at].Names, first)}: unknown system call {SpecText.Quote(first)}, which {Annotations.Pointer(Annotations.SeccompFailUnknownSyscall)} makes an error");
+                $"/linux/seccomp/syscalls/{at}/names/{Array.IndexOf(profile.Syscalls[at].Names, first)}: unknown system call "
+                + $"{SpecText.Quote(first)}, which {Annotations.Pointer(Annotations.SeccompFailUnknownSyscall)} makes an error");
         }
         // Not all of them: an engine that reads stderr only when `create` is over has it wait on a full pipe.
-        if (unknown.Count > 0) warnings.Add($"/linux/seccomp/syscalls: unknown names are left out: {string.Join(", ", unknown[..Math.Min(unknown.Count, MaxNamed)].ConvertAll(SpecText.Quote))}{(unknown.Count > MaxNamed ? $" and {unknown.Count - MaxNamed} more" : "")}");
+        if (unknown.Count > 0)
+        {
+            string named = string.Join(", ", unknown.Take(MaxNamed).Select(SpecText.Quote));
+            string more = unknown.Count > MaxNamed ? $" and {unknown.Count - MaxNamed} more" : "";
+            warnings.Add($"/linux/seccomp/syscalls: unknown names are left out: {named}{more}");
+        }
         return program;
     }
 
-    private void AddEnvironment(InitFlags flags)
+    private void AddEnvironment(bool privileged)
     {
         Environment = EnvironmentPlanner.Build(_process.Env, out bool hasHome);
         HomeFromImage = !hasHome;
-        if (HomeFromImage) steps.Add(new(InitOp.HomeDirectory, Origin.Runtime) { A = _process.User.Uid, Flags = flags });
+        if (HomeFromImage) steps.Add(new HomeDirectoryStep(_process.User.Uid, privileged));
         if (request.ListenFds > 0)
         {
             EnvironmentPlanner.Set(Environment, "LISTEN_FDS", request.ListenFds.ToString());
-            EnvironmentPlanner.Set(Environment, "LISTEN_PID", request.IsExec || JoinsPids ? UnknownPid[(UnknownPid.IndexOf('=') + 1)..] : "1");
+            EnvironmentPlanner.Set(Environment, "LISTEN_PID", request.IsExec || JoinsPids
+                ? UnknownPid[(UnknownPid.IndexOf('=') + 1)..] : "1");
         }
-        if (request.NotifyDirectory != null) EnvironmentPlanner.Set(Environment, "NOTIFY_SOCKET", "/run/notify/notify.sock");
+        if (request.NotifyDirectory is not null) EnvironmentPlanner.Set(Environment, "NOTIFY_SOCKET", "/run/notify/notify.sock");
     }
 
     private void AddProgram()
     {
         CheckLengths();
-        steps.Add(new(InitOp.FindExecutable, new("/process/args", 0)) { Text1 = _process.Args[0], Candidates = Candidates() });
+        steps.Add(new FindExecutableStep(_process.Args[0], Candidates()));
     }
 
     /// <summary>A name with a slash stands for itself, any other for itself in each directory of the container's PATH.</summary>
@@ -201,10 +214,7 @@ internal sealed class ProcessPlanner(PlanRequest request, bool userNamespace, Li
         if (name.Contains('/')) return [name];
         string path = EnvironmentPlanner.Find(Environment, "PATH") ?? "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
         string[] directories = path.Split(':');
-        for (int i = 0; i < directories.Length; i++)
-        {
-            directories[i] = directories[i].Length == 0 ? $"./{name}" : $"{directories[i]}/{name}";
-        }
+        for (int i = 0; i < directories.Length; i++) directories[i] = directories[i].Length == 0 ? $"./{name}" : $"{directories[i]}/{name}";
         return directories;
     }
 }

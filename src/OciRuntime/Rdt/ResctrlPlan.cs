@@ -7,8 +7,8 @@ namespace OciRuntime.Rdt;
 internal readonly record struct SchemaLine(string Pointer, string Text);
 
 /// <summary>
-/// The container's class of service and monitoring group (runtime-spec config-linux.md, "IntelRdt"; the kernel's Documentation/filesystems/resctrl.rst),
-/// decided before anything is made.
+/// The container's class of service and monitoring group (runtime-spec config-linux.md, "IntelRdt"; the kernel's
+/// Documentation/filesystems/resctrl.rst), decided before anything is made.
 /// </summary>
 internal sealed class ResctrlPlan
 {
@@ -38,7 +38,7 @@ internal sealed class ResctrlPlan
     {
         List<string> paths = [];
         if (!MustExist && !Exists(Group)) paths.Add(Group);
-        if (Monitor != null && !Exists(Monitor)) paths.Add(Monitor);
+        if (Monitor is not null && !Exists(Monitor)) paths.Add(Monitor);
         return [.. paths];
     }
 
@@ -62,7 +62,13 @@ internal sealed class ResctrlPlan
         for (int i = 0; i < config.Schemata.Length; i++) schemata.Add(new($"/linux/intelRdt/schemata/{i}", config.Schemata[i]));
         return new ResctrlPlan
         {
-            Root = root, Group = group, IsNamed = named, Described = described, Schemata = schemata, Monitor = config.EnableMonitoring ? $"{group}/mon_groups/{id}" : null,
+            Root = root,
+            Group = group,
+            IsNamed = named,
+            Described = described,
+            Schemata = schemata,
+            Monitor = config.EnableMonitoring
+                ? $"{group}/mon_groups/{id}" : null,
         };
     }
 

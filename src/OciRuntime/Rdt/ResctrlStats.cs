@@ -31,7 +31,8 @@ internal sealed class ResctrlStats
     {
         ResctrlStats stats = new() { RootSchemata = Lines($"{root}/schemata"), Schemata = Lines($"{group}/schemata") };
         foreach (string file in (string[])["cbm_mask", "min_cbm_bits", "num_closids"]) Note(stats.L3Info, $"{root}/info/L3", file);
-        foreach (string file in (string[])["bandwidth_gran", "delay_linear", "min_bandwidth", "num_closids"]) Note(stats.BandwidthInfo, $"{root}/info/MB", file);
+        foreach (string file in (string[])["bandwidth_gran", "delay_linear", "min_bandwidth", "num_closids"])
+            Note(stats.BandwidthInfo, $"{root}/info/MB", file);
         string own = $"{group}/mon_groups/{id}";
         string data = $"{(ResctrlPlan.Exists(own) ? own : group)}/mon_data";
         stats.TotalBytes = Counters(data, "mbm_total_bytes");
@@ -41,7 +42,8 @@ internal sealed class ResctrlStats
     }
 
     /// <summary>The line of a resource in a schemata file, or null.</summary>
-    public static string? Line(string[] schemata, string resource) => Array.Find(schemata, line => line.StartsWith(resource, StringComparison.Ordinal));
+    public static string? Line(string[] schemata, string resource) =>
+        Array.Find(schemata, line => line.StartsWith(resource, StringComparison.Ordinal));
 
     private static void Note(Dictionary<string, string> info, string directory, string file)
     {
@@ -56,12 +58,15 @@ internal sealed class ResctrlStats
         foreach (string domain in domains)
         {
             // "Unavailable" and "Error" are possible, too.
-            if (Text($"{data}/{domain}/{file}") is { } text) counters.Add(ulong.TryParse(text, NumberStyles.None, null, out ulong value) ? value : 0);
+            if (Text($"{data}/{domain}/{file}") is { } text)
+                counters.Add(ulong.TryParse(text, NumberStyles.None, null, out ulong value) ? value : 0);
         }
         return counters.Count == 0 ? null : counters;
     }
 
-    private static string[] Lines(string path) => (Text(path) ?? "").Split('\n', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries);
+    private static string[] Lines(string path) =>
+        (Text(path) ?? "").Split('\n', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries);
 
-    private static string? Text(string path) => Files.ReadFileAt(Files.AT_FDCWD, path, MaxFile, out _) is { } bytes ? Encoding.UTF8.GetString(bytes).Trim() : null;
+    private static string? Text(string path) =>
+        Files.ReadFileAt(Files.AT_FDCWD, path, MaxFile, out _) is { } bytes ? Encoding.UTF8.GetString(bytes).Trim() : null;
 }

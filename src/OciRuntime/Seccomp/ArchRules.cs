@@ -75,7 +75,8 @@ internal sealed class ArchRules(SeccompArch arch, ArgumentTree tree)
     }
 
     /// <summary>
-    /// The profile names a call above 0, so that there is a telling what it knew; runc, too, leaves an architecture alone where it does not.
+    /// The profile names a call above 0, so that there is a telling what it knew; runc, too, leaves an architecture alone where it does
+    /// not.
     /// </summary>
     public bool KnowsNewest => _largest > 0;
 
@@ -94,14 +95,14 @@ internal sealed class ArchRules(SeccompArch arch, ArgumentTree tree)
         {
             CallRule call = _calls[number];
             // On s390 a number that the kernel does not know arrives as 0, setup(2).
-            if (number == 0 && isS390 && newer != null) call = new CallRule(CallKind.None, 0);
+            if (number == 0 && isS390 && newer is not null) call = new CallRule(CallKind.None, 0);
             else if (call.Kind == CallKind.None) continue;
             uint at = SeccompArchs.KernelNumber(Arch, number);
             bool common = call.Kind == CallKind.Always && call.Value == action;
             map.From(at, common ? always : Target(call, graph, checks, newer ?? otherwise));
             map.From(at + 1, otherwise);
         }
-        if (newer != null) map.From(SeccompArchs.KernelNumber(Arch, _largest) + 1, newer.Value);
+        if (newer is not null) map.From(SeccompArchs.KernelNumber(Arch, _largest) + 1, newer.Value);
     }
 
     private static int Target(CallRule call, FilterGraph graph, ArgumentChecks checks, int setup) => call.Kind switch

@@ -35,8 +35,15 @@ internal sealed class ArgumentChecks(FilterGraph graph, ArgumentTree tree, bool 
         Accumulator after = bits ? wanted with { Mask = uint.MaxValue } : wanted;
         int whenTrue = Follow(index, test.True, after), whenFalse = Follow(index, test.False, after);
         int node;
-        if (bits) node = test.Value == 0 ? graph.Test(SeccompFilter.JumpSet, test.Mask, whenFalse, whenTrue) : graph.Test(SeccompFilter.JumpSet, test.Mask, whenTrue, whenFalse);
-        else node = graph.Test(Code(test.Test), test.Value, whenTrue, whenFalse);
+        if (bits)
+        {
+            node = test.Value == 0 ? graph.Test(SeccompFilter.JumpSet, test.Mask, whenFalse, whenTrue)
+                : graph.Test(SeccompFilter.JumpSet, test.Mask, whenTrue, whenFalse);
+        }
+        else
+        {
+            node = graph.Test(Code(test.Test), test.Value, whenTrue, whenFalse);
+        }
         if (whenTrue == whenFalse) return node;
         if (masked && !bits && form != Masked) node = graph.And(test.Mask, node);
         return form == Reload ? graph.Load(wanted.Offset, node) : node;

@@ -68,7 +68,9 @@ internal sealed class ArgumentTree
         return true;
     }
 
-    /// <summary>The rule on its own as tests. Where two outcomes go on with the next condition, each gets a copy: merging changes them separately.</summary>
+    /// <summary>
+    /// The rule on its own as tests. Where two outcomes go on with the next condition, each gets a copy: merging changes them separately.
+    /// </summary>
     private Branch Chain(ReadOnlySpan<Condition> rule, bool wide, uint action)
     {
         if (rule.IsEmpty) return Branch.ToAction(action);
@@ -84,7 +86,8 @@ internal sealed class ArgumentTree
             default:
                 // Above the value in the upper half decides; else equality leaves it to the lower half; else it is below.
                 bool below = c.Operator is Comparison.Less or Comparison.LessOrEqual;
-                Branch equal = Test(c, 1, WordTest.Equal, Last(c, 0, Chain(rest, wide, action)), below ? Chain(rest, wide, action) : default);
+                Branch equal = Test(c, 1, WordTest.Equal, Last(c, 0, Chain(rest, wide, action)), below
+                    ? Chain(rest, wide, action) : default);
                 return Test(c, 1, WordTest.Greater, below ? default : Chain(rest, wide, action), equal);
         }
     }
@@ -112,8 +115,16 @@ internal sealed class ArgumentTree
         uint mask = (uint)(c.Mask >> (32 * half));
         _tests[index] = new TreeTest
         {
-            Word = (byte)(2 * c.Argument + half), Test = test, Origin = c.Operator, Mask = mask, Value = (uint)(c.Value >> (32 * half)) & mask,
-            Full = c.Value, True = whenTrue, False = whenFalse, Next = None, Parent = None,
+            Word = (byte)(2 * c.Argument + half),
+            Test = test,
+            Origin = c.Operator,
+            Mask = mask,
+            Value = (uint)(c.Value >> (32 * half)) & mask,
+            Full = c.Value,
+            True = whenTrue,
+            False = whenFalse,
+            Next = None,
+            Parent = None,
         };
         Adopt(index, whenTrue);
         Adopt(index, whenFalse);
@@ -153,7 +164,8 @@ internal sealed class ArgumentTree
         // whole values have to tell.
         bool replace = (_tests[added].Word & 1) != 0 && _tests[added].Full > _tests[at].Full;
         bool leaf = IsLeaf(at) || IsLeaf(added);
-        bool good = MergeBranch(ref whenTrue, _tests[added].True, at, replace, leaf) && MergeBranch(ref whenFalse, _tests[added].False, at, false, leaf);
+        bool good = MergeBranch(ref whenTrue, _tests[added].True, at, replace, leaf)
+            && MergeBranch(ref whenFalse, _tests[added].False, at, false, leaf);
         _tests[at].True = whenTrue;
         _tests[at].False = whenFalse;
         return good;
@@ -192,7 +204,8 @@ internal sealed class ArgumentTree
 
     private bool HasOnly(int level, uint action)
     {
-        for (int at = level; at != None; at = _tests[at].Next) if (!HasOnly(_tests[at].True, action) || !HasOnly(_tests[at].False, action)) return false;
+        for (int at = level; at != None; at = _tests[at].Next)
+            if (!HasOnly(_tests[at].True, action) || !HasOnly(_tests[at].False, action)) return false;
         return true;
     }
 
@@ -203,7 +216,8 @@ internal sealed class ArgumentTree
         _ => HasOnly((int)branch.Value, action),
     };
 
-    private static bool IsSame(in TreeTest a, in TreeTest b) => a.Word == b.Word && a.Test == b.Test && a.Value == b.Value && a.Mask == b.Mask;
+    private static bool IsSame(in TreeTest a, in TreeTest b) =>
+        a.Word == b.Word && a.Test == b.Test && a.Value == b.Value && a.Mask == b.Mask;
 
     /// <summary>
     /// Order in a level: higher arguments first and upper halves before lower ones; equality before "less" before "greater"; then the

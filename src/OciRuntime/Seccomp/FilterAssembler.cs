@@ -4,8 +4,8 @@ namespace OciRuntime.Seccomp;
 
 /// <summary>
 /// Lays a graph out as a program. BPF jumps forwards only, and a conditional jump over at most 255 instructions; so the program is written
-/// from its end: what an instruction jumps to is there already, and where it is too far away a copy of the return, or a long jump, is put in
-/// between and serves everything before it, too.
+/// from its end: what an instruction jumps to is there already, and where it is too far away a copy of the return, or a long jump, is put
+/// in between and serves everything before it, too.
 /// </summary>
 internal sealed class FilterAssembler
 {
@@ -14,7 +14,7 @@ internal sealed class FilterAssembler
 
     // Nearest place of each node, counted from the end of the program; -1 before it has one.
     private readonly int[] _place;
-    private SockFilter[] _program = new SockFilter[1024];
+    private SockFilter[] _program = new SockFilter[256];
     private int _length;
 
     private FilterAssembler(FilterGraph graph)
@@ -31,7 +31,8 @@ internal sealed class FilterAssembler
         assembler.Place(root);
         if (assembler._length > SeccompFilter.MaxInstructions)
         {
-            throw new OciException($"/linux/seccomp: the filter has {assembler._length} instructions, the kernel takes {SeccompFilter.MaxInstructions}");
+            throw new OciException(
+                $"/linux/seccomp: the filter has {assembler._length} instructions, the kernel takes {SeccompFilter.MaxInstructions}");
         }
         SockFilter[] program = assembler._program.AsSpan(0, assembler._length).ToArray();
         Array.Reverse(program);
@@ -74,7 +75,8 @@ internal sealed class FilterAssembler
     private void Bring(int index)
     {
         FilterNode node = _graph[index];
-        Emit(node.Code == SeccompFilter.Return ? new SockFilter(node.Code, 0, 0, node.Constant) : new SockFilter(SeccompFilter.Jump, 0, 0, (uint)(_length - _place[index] - 1)));
+        Emit(node.Code == SeccompFilter.Return ? new SockFilter(node.Code, 0, 0, node.Constant)
+            : new SockFilter(SeccompFilter.Jump, 0, 0, (uint)(_length - _place[index] - 1)));
         _place[index] = _length - 1;
     }
 

@@ -10,8 +10,8 @@ internal sealed class FilterGraph
 {
     // Every node becomes an instruction: what has so many more than a program may have cannot become one.
     private const int MaxNodes = 2 * SeccompFilter.MaxInstructions;
-    private FilterNode[] _nodes = new FilterNode[1024];
-    private int[] _hash = new int[2048];
+    private FilterNode[] _nodes = new FilterNode[256];
+    private int[] _hash = new int[512];
 
     public int Count { get; private set; }
 
@@ -26,7 +26,8 @@ internal sealed class FilterGraph
     public int And(uint mask, int next) => Node(SeccompFilter.And, mask, next, next);
 
     /// <summary>A comparison; none at all when both outcomes go the same way.</summary>
-    public int Test(ushort code, uint constant, int whenTrue, int whenFalse) => whenTrue == whenFalse ? whenTrue : Node(code, constant, whenTrue, whenFalse);
+    public int Test(ushort code, uint constant, int whenTrue, int whenFalse) =>
+        whenTrue == whenFalse ? whenTrue : Node(code, constant, whenTrue, whenFalse);
 
     private int Node(ushort code, uint constant, int whenTrue, int whenFalse)
     {
@@ -34,7 +35,11 @@ internal sealed class FilterGraph
         int mask = _hash.Length - 1;
         int at = (int)node.Hash & mask;
         for (; _hash[at] != 0; at = (at + 1) & mask) if (_nodes[_hash[at] - 1] == node) return _hash[at] - 1;
-        if (Count == MaxNodes) throw new OciException($"/linux/seccomp: the filter is far longer than the {SeccompFilter.MaxInstructions} instructions that the kernel takes");
+        if (Count == MaxNodes)
+        {
+            throw new OciException(
+                $"/linux/seccomp: the filter is far longer than the {SeccompFilter.MaxInstructions} instructions that the kernel takes");
+        }
         if (Count == _nodes.Length)
         {
             Grow();

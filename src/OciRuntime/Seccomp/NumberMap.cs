@@ -3,15 +3,17 @@ using OciRuntime.Linux;
 namespace OciRuntime.Seccomp;
 
 /// <summary>
-/// What happens for each of the 2^32 numbers of a system call, as ranges with one target each; and the search tree over them. Neighbours with
-/// the same target are one range, which is why the tree is far smaller than the list of calls.
+/// What happens for each of the 2^32 numbers of a system call, as ranges with one target each; and the search tree over them. Neighbours
+/// with the same target are one range, which is why the tree is far smaller than the list of calls.
 /// </summary>
 internal sealed class NumberMap
 {
     private Range[] _ranges = new Range[128];
     private int _count;
 
-    /// <summary>From this number on, until the next call says otherwise, calls go to a target. Numbers ascend; the same one again replaces.</summary>
+    /// <summary>
+    /// From this number on, until the next call says otherwise, calls go to a target. Numbers ascend; the same one again replaces.
+    /// </summary>
     public void From(uint number, int target)
     {
         if (_count > 0 && _ranges[_count - 1].Start == number) _count--;
@@ -34,7 +36,8 @@ internal sealed class NumberMap
         for (int i = 0; i < _count; i++)
         {
             Range range = _ranges[i];
-            while (i + 2 < _count && range.Exceptions < Range.MaxExceptions && _ranges[i + 2].Start == _ranges[i + 1].Start + 1 && _ranges[i + 2].Target == range.Target)
+            while (i + 2 < _count && range.Exceptions < Range.MaxExceptions && _ranges[i + 2].Start == _ranges[i + 1].Start + 1
+                && _ranges[i + 2].Target == range.Target)
             {
                 range = range.With(_ranges[i + 1]);
                 i += 2;
@@ -49,7 +52,8 @@ internal sealed class NumberMap
         if (end - first > 1)
         {
             int middle = (first + end) / 2;
-            return graph.Test(SeccompFilter.JumpGreaterEqual, _ranges[middle].Start, Build(graph, middle, end), Build(graph, first, middle));
+            return graph.Test(SeccompFilter.JumpGreaterEqual, _ranges[middle].Start, Build(graph, middle, end),
+                Build(graph, first, middle));
         }
         Range range = _ranges[first];
         int node = range.Target;

@@ -1,11 +1,13 @@
 using System.Runtime.InteropServices;
+using OciRuntime.Spec;
 
 namespace OciRuntime.Seccomp;
 
-/// <summary>The architectures that have a table of system calls; the spec's words are SCMP_ARCH_ names of libseccomp.</summary>
+/// <summary>The architectures that have a table of system calls, in the order of <see cref="SpecWords.SeccompArchitectures"/>.</summary>
 internal enum SeccompArch : byte
 {
-    X86, X64, X32, Arm, Arm64, Mips, Mips64, Mips64N32, MipsEl, MipsEl64, MipsEl64N32, Ppc, Ppc64, Ppc64Le, S390, S390X, Parisc, Parisc64, RiscV64,
+    X86, X64, X32, Arm, Arm64, Mips, Mips64, Mips64N32, MipsEl, MipsEl64, MipsEl64N32, Ppc, Ppc64, Ppc64Le, S390, S390X, Parisc,
+    Parisc64, RiscV64,
 }
 
 /// <summary>What filters need to know about architectures. Switches instead of tables of objects: nothing is built at start-up.</summary>
@@ -16,33 +18,16 @@ internal static class SeccompArchs
 
     private const uint ArmPrivate = 0xf0000;
 
+    // Bits of AUDIT_ARCH_ values: __AUDIT_ARCH_64BIT, __AUDIT_ARCH_LE, __AUDIT_ARCH_CONVENTION_MIPS64_N32.
+    private const uint Audit64Bit = 0x80000000, AuditLittleEndian = 0x40000000, AuditN32 = 0x20000000;
+
     /// <summary>The architecture this program runs on.</summary>
     public static SeccompArch Native => RuntimeInformation.ProcessArchitecture == Architecture.Arm64 ? SeccompArch.Arm64 : SeccompArch.X64;
 
     /// <summary>The architecture of a word of the spec; null when there is no table for it.</summary>
-    public static SeccompArch? Parse(string word) => word switch
-    {
-        "SCMP_ARCH_X86" => SeccompArch.X86,
-        "SCMP_ARCH_X86_64" => SeccompArch.X64,
-        "SCMP_ARCH_X32" => SeccompArch.X32,
-        "SCMP_ARCH_ARM" => SeccompArch.Arm,
-        "SCMP_ARCH_AARCH64" => SeccompArch.Arm64,
-        "SCMP_ARCH_MIPS" => SeccompArch.Mips,
-        "SCMP_ARCH_MIPS64" => SeccompArch.Mips64,
-        "SCMP_ARCH_MIPS64N32" => SeccompArch.Mips64N32,
-        "SCMP_ARCH_MIPSEL" => SeccompArch.MipsEl,
-        "SCMP_ARCH_MIPSEL64" => SeccompArch.MipsEl64,
-        "SCMP_ARCH_MIPSEL64N32" => SeccompArch.MipsEl64N32,
-        "SCMP_ARCH_PPC" => SeccompArch.Ppc,
-        "SCMP_ARCH_PPC64" => SeccompArch.Ppc64,
-        "SCMP_ARCH_PPC64LE" => SeccompArch.Ppc64Le,
-        "SCMP_ARCH_S390" => SeccompArch.S390,
-        "SCMP_ARCH_S390X" => SeccompArch.S390X,
-        "SCMP_ARCH_PARISC" => SeccompArch.Parisc,
-        "SCMP_ARCH_PARISC64" => SeccompArch.Parisc64,
-        "SCMP_ARCH_RISCV64" => SeccompArch.RiscV64,
-        _ => null,
-    };
+    public static SeccompArch? Parse(string word) =>
+        Array.IndexOf(SpecWords.SeccompArchitectures, word) is >= 0 and <= (int)SeccompArch.RiscV64 and var known
+            ? (SeccompArch)known : null;
 
     /// <summary>A profile for this machine may list the word: there is a table, and the byte order of its kernel.</summary>
     public static bool CanServe(string word) => Parse(word) is { } arch && IsBigEndian(arch) == IsBigEndian(Native);
@@ -71,15 +56,14 @@ internal static class SeccompArchs
     };
 
     /// <summary>Arguments have two significant words. An x32 or n32 program passes 32-bit arguments to a 64-bit kernel.</summary>
-    public static bool IsWide(SeccompArch arch) => arch is SeccompArch.X64 or SeccompArch.Arm64 or SeccompArch.Mips64 or SeccompArch.MipsEl64
-        or SeccompArch.Ppc64 or SeccompArch.Ppc64Le or SeccompArch.S390X or SeccompArch.Parisc64 or SeccompArch.RiscV64;
+    public static bool IsWide(SeccompArch arch) => (AuditToken(arch) & (Audit64Bit | AuditN32)) == Audit64Bit && arch != SeccompArch.X32;
 
     /// <summary>The more significant word of an argument comes first.</summary>
-    public static bool IsBigEndian(SeccompArch arch) => arch is SeccompArch.Mips or SeccompArch.Mips64 or SeccompArch.Mips64N32 or SeccompArch.Ppc
-        or SeccompArch.Ppc64 or SeccompArch.S390 or SeccompArch.S390X or SeccompArch.Parisc or SeccompArch.Parisc64;
+    public static bool IsBigEndian(SeccompArch arch) => (AuditToken(arch) & AuditLittleEndian) == 0;
 
     /// <summary>Sockets and System V IPC are reached through socketcall(2) and ipc(2), besides numbers of their own.</summary>
-    public static bool IsMultiplexed(SeccompArch arch) => arch is SeccompArch.X86 or SeccompArch.Mips or SeccompArch.MipsEl or SeccompArch.Ppc
+    public static bool IsMultiplexed(SeccompArch arch) =>
+        arch is SeccompArch.X86 or SeccompArch.Mips or SeccompArch.MipsEl or SeccompArch.Ppc
         or SeccompArch.Ppc64 or SeccompArch.Ppc64Le or SeccompArch.S390 or SeccompArch.S390X;
 
     /// <summary>The number as the kernel shows it, from a table's number.</summary>

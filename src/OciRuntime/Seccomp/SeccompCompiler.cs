@@ -30,10 +30,12 @@ internal sealed class SeccompCompiler
     }
 
     /// <summary>The profile asks for no filter at all: neither a default action nor rules, which is how runc spells it.</summary>
-    public static bool IsEmpty(LinuxSeccomp? profile) => profile == null || (profile.DefaultAction.Length == 0 && profile.Syscalls.Length == 0);
+    public static bool IsEmpty(LinuxSeccomp? profile) =>
+        profile is null || (profile.DefaultAction.Length == 0 && profile.Syscalls.Length == 0);
 
     /// <summary>Compiles a valid profile for a kernel of this architecture.</summary>
-    /// <exception cref="OciException">An architecture cannot be served, rules contradict each other, or the program is too long.</exception>
+    /// <exception cref="OciException">An architecture cannot be served, rules contradict each other, or the program is too
+    /// long.</exception>
     public static SeccompProgram Compile(LinuxSeccomp profile, SeccompArch native) => new SeccompCompiler(profile, native).Compile();
 
     private SeccompProgram Compile()
@@ -46,15 +48,18 @@ internal sealed class SeccompCompiler
             DefaultAction = _defaultAction,
             Flags = SeccompWords.Flags(_profile),
             UnknownNames = _unknown,
-            AllowsSending = (_archs[0].ActionOf(SyscallTable.Find("sendmsg"), _defaultAction) & SeccompFilter.RET_ACTION_FULL) is SeccompFilter.RET_ALLOW or SeccompFilter.RET_LOG,
+            AllowsSending = (_archs[0].ActionOf(SyscallTable.Find("sendmsg"),
+                _defaultAction) & SeccompFilter.RET_ACTION_FULL) is SeccompFilter.RET_ALLOW or SeccompFilter.RET_LOG,
         };
     }
 
     private void AddArch(string word, int index)
     {
-        if (SeccompArchs.Parse(word) is not { } arch) throw new OciException($"{Pointer}/architectures/{index}: {word} is not supported by this version of ocirun");
+        if (SeccompArchs.Parse(word) is not { } arch)
+            throw new OciException($"{Pointer}/architectures/{index}: {word} is not supported by this version of ocirun");
         foreach (ArchRules known in _archs) if (known.Arch == arch) return;
-        if (SeccompArchs.IsBigEndian(arch) != _bigEndian) throw new OciException($"{Pointer}/architectures/{index}: {word} has another byte order than this machine");
+        if (SeccompArchs.IsBigEndian(arch) != _bigEndian)
+            throw new OciException($"{Pointer}/architectures/{index}: {word} has another byte order than this machine");
         _archs.Add(new ArchRules(arch, _tree));
     }
 
@@ -111,7 +116,8 @@ internal sealed class SeccompCompiler
         {
             if (arch.Add(call, multiplexed, conditions, action)) continue;
             throw new OciException(
-                $"{Pointer}/syscalls/{index}: the rule for {SyscallTable.Name(call)} contradicts an earlier one: it covers the same arguments, but its action is {SeccompWords.Describe(action)}");
+                $"{Pointer}/syscalls/{index}: the rule for {SyscallTable.Name(call)} contradicts an earlier one: it covers the same "
+                + $"arguments, but its action is {SeccompWords.Describe(action)}");
         }
     }
 
@@ -119,16 +125,17 @@ internal sealed class SeccompCompiler
     private int BuildGraph()
     {
         int otherwise = _graph.Return(_defaultAction);
-        // The kernel's own answer to calls it does not know, for calls the profile's author did not know: C libraries fall back to older ones
-        // on ENOSYS, and break on EPERM. Where such calls get through anyway there is nothing to do (runc's rule).
-        bool permissive = (_defaultAction & SeccompFilter.RET_ACTION_FULL) is SeccompFilter.RET_ALLOW or SeccompFilter.RET_LOG or SeccompFilter.RET_TRACE;
+        // The kernel's own answer to calls it does not know, for calls the profile's author did not know: C libraries fall back to older
+        // ones on ENOSYS, and break on EPERM. Where such calls get through anyway there is nothing to do (runc's rule).
+        bool permissive = (_defaultAction & SeccompFilter.RET_ACTION_FULL) is SeccompFilter.RET_ALLOW or SeccompFilter.RET_LOG
+            or SeccompFilter.RET_TRACE;
         int? newer = permissive ? null : _graph.Return(SeccompFilter.RET_ERRNO | Errno.ENOSYS);
         ArgumentChecks checks = new(_graph, _tree, _bigEndian, otherwise);
         // libseccomp's answer to an architecture that the profile does not list.
         int node = _graph.Return(SeccompFilter.RET_KILL_THREAD);
         for (int i = _archs.Count - 1; i >= 0; i--)
         {
-            if (_archs[i].Arch == SeccompArch.X32 && Find(SeccompArch.X64) != null) continue;
+            if (_archs[i].Arch == SeccompArch.X32 && Find(SeccompArch.X64) is not null) continue;
             int search = _graph.Load(SeccompFilter.NumberOffset, BuildMap(_archs[i], checks, otherwise, newer).Build(_graph));
             node = _graph.Test(SeccompFilter.JumpEqual, SeccompArchs.AuditToken(_archs[i].Arch), search, node);
         }

@@ -32,7 +32,10 @@ internal static partial class SyscallTable
         }
     }
 
-    /// <summary>Table number of a call on an architecture, or -1 where it does not exist; <see cref="SeccompArchs.KernelNumber"/> makes the kernel's of it.</summary>
+    /// <summary>
+    /// Table number of a call on an architecture, or -1 where it does not exist; <see cref="SeccompArchs.KernelNumber"/> makes the kernel's
+    /// of it.
+    /// </summary>
     public static int Number(int index, SeccompArch arch)
     {
         ushort number = Column(arch)[index];
@@ -41,6 +44,13 @@ internal static partial class SyscallTable
 
     /// <summary>The name, for messages.</summary>
     public static string Name(int index) => System.Text.Encoding.ASCII.GetString(Names[Offsets[index]..Offsets[index + 1]]);
+
+    /// <summary>The name of a call of this machine by its number; of an unknown one the number.</summary>
+    public static string NameOf(int number)
+    {
+        int index = number is >= 0 and < MaxNumber ? Column(SeccompArchs.Native).IndexOf((ushort)number) : -1;
+        return index < 0 ? $"system call {number}" : Name(index);
+    }
 
     /// <summary>
     /// The form of a call behind socketcall(2) or ipc(2), on architectures that have those. What a profile names is meant whichever way it

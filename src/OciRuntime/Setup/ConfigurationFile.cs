@@ -4,8 +4,8 @@ using OciRuntime.Linux;
 namespace OciRuntime.Setup;
 
 /// <summary>
-/// A file that is replaced as a whole or not at all: written beside the old one, synchronised, renamed over it. A link is followed once, when the
-/// file is read, and stays: what it points to is replaced.
+/// A file that is replaced as a whole or not at all: written beside the old one, synchronised, renamed over it. A link is followed once,
+/// when the file is read, and stays: what it points to is replaced.
 /// </summary>
 internal sealed class ConfigurationFile
 {
@@ -46,13 +46,15 @@ internal sealed class ConfigurationFile
     {
         path = System.IO.Path.GetFullPath(path);
         long result = Files.OpenAt(Files.AT_FDCWD, path, Files.O_RDONLY | Files.O_NONBLOCK | Files.O_NOCTTY);
-        if (result == -Errno.ENOENT && Files.StatAt(Files.AT_FDCWD, path, Files.AT_SYMLINK_NOFOLLOW, out _) < 0) return new(path, null, default);
+        if (result == -Errno.ENOENT && Files.StatAt(Files.AT_FDCWD, path, Files.AT_SYMLINK_NOFOLLOW, out _) < 0)
+            return new(path, null, default);
         OciException.Check(result, $"read {path}");
         using Fd fd = new((int)result);
         OciException.Check(Files.Stat(fd.Number, out Statx stat), $"read {path}");
-        if (!Files.IsType(stat.Mode, Files.S_IFREG)) throw new OciException($"{path}: is not a regular file");
+        if (!stat.IsRegular) throw new OciException($"{path}: is not a regular file");
         byte[] bytes = Files.ReadToEnd(fd.Number, MaxSize, out long error) ?? throw OciException.FromResult(error, $"read {path}");
-        string real = Files.ReadLinkAt(Files.AT_FDCWD, $"/proc/self/fd/{fd.Number}", out error) ?? throw OciException.FromResult(error, $"read {path}");
+        string real = Files.PathOf(fd.Number, out error)
+            ?? throw OciException.FromResult(error, $"read {path}");
         try
         {
             return new(real, new UTF8Encoding(false, throwOnInvalidBytes: true).GetString(bytes), stat);
@@ -98,21 +100,24 @@ internal sealed class ConfigurationFile
     /// <summary>The directory, locked against another setup, with the file still as it was read.</summary>
     private Fd Lock()
     {
-        Fd directory = new((int)OciException.Check(Files.OpenAt(Files.AT_FDCWD, Directory, Files.O_RDONLY | Files.O_DIRECTORY), $"open {Directory}"));
+        Fd directory = Fd.Open(Directory, Files.O_RDONLY | Files.O_DIRECTORY, $"open {Directory}");
         OciException.Check(Files.Flock(directory.Number, Files.LOCK_EX), $"lock {Directory}");
         bool there = Files.StatAt(directory.Number, Name, Files.AT_SYMLINK_NOFOLLOW, out Statx now) == 0;
-        bool same = there == (Text is not null) && (!there || (now.Inode == _stat.Inode && now.Size == _stat.Size && now.ModificationTime.Nanoseconds == _stat.ModificationTime.Nanoseconds));
-        if (same) return directory;
+        bool same = now.Identity == _stat.Identity && now.Size == _stat.Size
+            && now.ModificationTime.Nanoseconds == _stat.ModificationTime.Nanoseconds;
+        if (there == (Text is not null) && (!there || same)) return directory;
         directory.Dispose();
         throw new OciException($"{Path}: was changed meanwhile; try again");
     }
 
     private void WriteNew(int directory, string name, byte[] content)
     {
-        using Fd fd = new((int)OciException.Check(Files.OpenAt(directory, name, Files.O_WRONLY | Files.O_CREAT | Files.O_EXCL, FileModes.PrivateFile), $"write into {Directory}"));
+        const int Flags = Files.O_WRONLY | Files.O_CREAT | Files.O_EXCL;
+        using Fd fd = Fd.OpenAt(directory, name, Flags, $"write into {Directory}", FileModes.PrivateFile);
         OciException.Check(Files.WriteAll(fd.Number, content), $"write {Path}");
         if (Text is not null) OciException.Check(Files.Chown(fd.Number, _stat.Uid, _stat.Gid), $"give {Path} its owner again");
-        OciException.Check(Files.Chmod(fd.Number, Text is null ? FileModes.PublicFile : _stat.Mode & FileModes.All), $"give {Path} its mode");
+        OciException.Check(Files.Chmod(fd.Number, Text is null ? FileModes.PublicFile : _stat.Mode & FileModes.All),
+            $"give {Path} its mode");
         OciException.Check(Files.Synchronize(fd.Number), $"synchronise {Path}");
     }
 

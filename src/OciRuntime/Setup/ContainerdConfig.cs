@@ -4,15 +4,20 @@ using OciRuntime.Linux;
 namespace OciRuntime.Setup;
 
 /// <summary>
-/// containerd's config.toml, for its CRI plugin. What is added stands between two marks, so that it can be taken out again; a default that it
-/// replaces is kept there as a comment. Not a file of its own in <c>imports</c>: until version 2.0 such a file replaces all settings of the plugin.
+/// containerd's config.toml, for its CRI plugin. What is added stands between two marks, so that it can be taken out again; a default that
+/// it replaces is kept there as a comment. Not a file of its own in <c>imports</c>: until version 2.0 such a file replaces all settings of
+/// the plugin.
 /// </summary>
 internal sealed class ContainerdConfig : EngineFile
 {
     private const string DefaultKey = "default_runtime_name", Was = "# was: ";
 
-    /// <summary>What a file begins with when there is none: containerd 1.x and 2.x both read it.</summary>
+    /// <summary>
+    /// What a file begins with when there is none: containerd 1.x reads it, and so does 2.x, which translates its names of plugins.
+    /// </summary>
     private const string Beginning = "version = 2\n";
+
+    public override bool HasShim => true;
 
     public override string? DefaultPath(string name, string? home) => home is null ? "/etc/containerd/config.toml" : null;
 
@@ -29,15 +34,26 @@ internal sealed class ContainerdConfig : EngineFile
         string[] containerd = ["plugins", PluginId(statements), "containerd"];
         string[] runtimes = [.. containerd, "runtimes"];
         RequireTables(statements, runtimes);
-        if (HasWithin(statements, [.. runtimes, r.Name])) throw new OciException($"has a table [{Toml.Path([.. runtimes, r.Name])}] that setup has not written; take it out, or choose another --name");
+        if (HasWithin(statements, [.. runtimes, r.Name]))
+        {
+            throw new OciException(
+                $"has a table [{Toml.Path([.. runtimes, r.Name])}] that setup has not written; take it out, or choose another --name");
+        }
 
         bool hasTable = statements.Exists(s => s.IsHeader && Is(s.Table, containerd));
         StringBuilder block = new($"{Begin(r.Name)}\n");
         if (r.Default && !hasTable) block.Append($"[{Toml.Path(containerd)}]\n{DefaultLine(r)}\n");
         bool first = !statements.Exists(s => s.Path.Length > runtimes.Length && BeginsWith(s.Path, runtimes));
-        if (first) Append(block.Append("# containerd forgets the runtime that it knows by itself as soon as one is written down.\n"), [.. runtimes, "runc"], "", "");
+        if (first)
+        {
+            block.Append("# containerd forgets the runtime that it knows by itself as soon as one is written down.\n");
+            Append(block, [.. runtimes, "runc"], "", "");
+        }
         string driver = r.SystemdCgroup || RuncUsesSystemd(statements, runtimes) ? "SystemdCgroup = true\n" : "";
-        Append(block, [.. runtimes, r.Name], Toml.String(r.Binary), driver);
+        // Only for the type that it has by itself does containerd 2 ask a shim for user namespaces and recursively read-only mounts. And
+        // containerd 1.6, which knows no runtime_path, has its own shim run the runtime then: this one, not runc.
+        string path = r.Shim is null ? "" : $"runtime_path = {Toml.String(r.Shim)}\n";
+        Append(block, [.. runtimes, r.Name], path, $"BinaryName = {Toml.String(r.Binary)}\n{driver}");
         string result = clean + block.Append(End(r.Name)).Append('\n');
         return r.Default && hasTable ? WithDefault(result, statements, containerd, r) : result;
     }
@@ -45,20 +61,25 @@ internal sealed class ContainerdConfig : EngineFile
     public override string? Without(string text, string name, IEnumerable<string> older)
     {
         string clean = Clean(text, name);
-        return text != clean && clean == Beginning && older.All(before => before != Beginning && Clean(before, name) == Beginning) ? null : clean;
+        return text != clean && clean == Beginning && older.All(before => before != Beginning && Clean(before, name) == Beginning)
+            ? null : clean;
     }
 
     public override string Next(SetupRequest request, bool user) =>
-        "systemctl restart containerd (containers go on)" + (request.Default ? "" : $"; pods choose it by a RuntimeClass (ocirun setup kubernetes --name {request.Name})")
-        + $"; ctr does not read this: ctr run --runc-binary {request.Binary} …";
+        "systemctl restart containerd (containers go on)"
+        + (request.Default ? "" : $"; pods choose it by a RuntimeClass (ocirun setup kubernetes --name {request.Name})")
+        + $"; ctr does not read this: ctr run {(request.Shim is { } shim ? $"--runtime {shim}" : $"--runc-binary {request.Binary}")} …";
 
-    private static void Append(StringBuilder block, string[] table, string binary, string driver)
+    private static void Append(StringBuilder block, string[] table, string settings, string options)
     {
-        block.Append($"[{Toml.Path(table)}]\nruntime_type = \"io.containerd.runc.v2\"\n");
-        if (binary.Length > 0) block.Append($"[{Toml.Path([.. table, "options"])}]\nBinaryName = {binary}\n{driver}");
+        block.Append($"[{Toml.Path(table)}]\nruntime_type = \"io.containerd.runc.v2\"\n{settings}");
+        if (options.Length > 0) block.Append($"[{Toml.Path([.. table, "options"])}]\n{options}");
     }
 
-    /// <summary>The default set in a table that is there already; the statements are those of the text before anything was appended, so their places are still right.</summary>
+    /// <summary>
+    /// The default set in a table that is there already; the statements are those of the text before anything was appended, so their places
+    /// are still right.
+    /// </summary>
     private static string WithDefault(string text, List<TomlStatement> statements, string[] table, SetupRequest r)
     {
         string mark = r.Name + " default";
@@ -66,7 +87,8 @@ internal sealed class ContainerdConfig : EngineFile
         TomlStatement? old = statements.Find(s => Is(s.Table, table) && s.Key is [DefaultKey]);
         if (old is null) return text.Insert(header.End, $"{Begin(mark)}\n{DefaultLine(r)}\n{End(mark)}\n");
         string line = text[old.Start..old.End].TrimEnd('\n');
-        if (text[..old.Start].TrimEnd().Split('\n')[^1].StartsWith(Was, StringComparison.Ordinal)) throw new OciException($"has a default that setup has written for another --name: {line.Trim()}; --remove that one first");
+        if (text[..old.Start].TrimEnd().Split('\n')[^1].StartsWith(Was, StringComparison.Ordinal))
+            throw new OciException($"has a default that setup has written for another --name: {line.Trim()}; --remove that one first");
         return $"{text[..old.Start]}{Begin(mark)}\n{Was}{line}\n{DefaultLine(r)}\n{End(mark)}\n{text[old.End..]}";
     }
 
@@ -80,11 +102,21 @@ internal sealed class ContainerdConfig : EngineFile
             if (end is not null)
             {
                 if (line == end) end = null;
-                else if (line.StartsWith(Was, StringComparison.Ordinal)) clean.Append(line, Was.Length, line.Length - Was.Length).Append('\n');
+                else if (line.StartsWith(Was, StringComparison.Ordinal))
+                    clean.Append(line, Was.Length, line.Length - Was.Length).Append('\n');
             }
-            else if (line == Begin(name)) end = End(name);
-            else if (line == Begin(name + " default")) end = End(name + " default");
-            else clean.Append(line).Append('\n');
+            else if (line == Begin(name))
+            {
+                end = End(name);
+            }
+            else if (line == Begin(name + " default"))
+            {
+                end = End(name + " default");
+            }
+            else
+            {
+                clean.Append(line).Append('\n');
+            }
         }
         if (end is not null) throw new OciException($"has no line \"{end}\" after the one that begins");
         // Split has seen one more line than there are line ends.
@@ -97,9 +129,12 @@ internal sealed class ContainerdConfig : EngineFile
         return version switch
         {
             "2" => "io.containerd.grpc.v1.cri",
-            "3" => "io.containerd.cri.v1.runtime",
-            "" => throw new OciException("has no \"version = 2\" at its top, so that containerd reads it by the rules of version 1, which newer ones do not know; add it, if the rest is of that version"),
-            _ => throw new OciException($"is of version {version}; setup knows 2 and 3"),
+            // 3 came with containerd 2.0, 4 with 2.3: that one moved the daemon's own settings, and no runtime's.
+            "3" or "4" => "io.containerd.cri.v1.runtime",
+            "" => throw new OciException(
+                "has no \"version = …\" at its top, so that containerd reads it by the rules of version 1, where plugins have other names; "
+                + "add version = 2, 3 or 4, if that is what the rest is written for"),
+            _ => throw new OciException($"is of version {version}; setup knows 2, 3 and 4"),
         };
     }
 
@@ -111,7 +146,12 @@ internal sealed class ContainerdConfig : EngineFile
             bool braces = !s.IsHeader && BeginsWith(runtimes, s.Path);
             bool dotted = !s.IsHeader && (InDots(s, runtimes[..^1]) || InDots(s, runtimes));
             bool array = s.IsArray && BeginsWith(runtimes, s.Path);
-            if (braces || dotted || array) throw new OciException($"has {Toml.Path(s.Path)} in a form that nothing can be added to; write it with headers, such as [{Toml.Path(runtimes)}.runc]");
+            if (braces || dotted || array)
+            {
+                throw new OciException(
+                    $"has {Toml.Path(s.Path)} in a form that nothing can be added to; write it with headers, such as "
+                    + $"[{Toml.Path(runtimes)}.runc]");
+            }
         }
     }
 
@@ -119,7 +159,8 @@ internal sealed class ContainerdConfig : EngineFile
 
     private static bool InDots(TomlStatement s, string[] table) => s.Table.Length < table.Length && BeginsWith(s.Path, table);
 
-    private static bool BeginsWith(string[] path, string[] beginning) => path.Length >= beginning.Length && path.AsSpan(0, beginning.Length).SequenceEqual(beginning);
+    private static bool BeginsWith(string[] path, string[] beginning) =>
+        path.Length >= beginning.Length && path.AsSpan(0, beginning.Length).SequenceEqual(beginning);
 
     private static bool HasWithin(List<TomlStatement> statements, string[] table) => statements.Exists(s => BeginsWith(s.Path, table));
 

@@ -13,7 +13,9 @@ internal sealed class ContainersConf(string engine) : DropIn("podman")
         _ => $"buildah run --isolation oci --runtime {request.Name} …",
     };
 
-    /// <summary>A list replaces the one that the engine has by itself, so it has to name those runtimes as well. Tables are merged.</summary>
+    /// <summary>
+    /// A list replaces the one that the engine has by itself, so it has to name those runtimes as well. Tables are merged.
+    /// </summary>
     protected override string Content(SetupRequest r)
     {
         string name = Toml.String(r.Name);

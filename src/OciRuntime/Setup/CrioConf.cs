@@ -6,7 +6,8 @@ internal sealed class CrioConf() : DropIn("crio")
     public override string? DefaultPath(string name, string? home) => home is null ? $"/etc/crio/crio.conf.d/50-{name}.conf" : null;
 
     public override string Next(SetupRequest request, bool user) =>
-        "systemctl restart crio; crio status config shows it" + (request.Default ? "" : $"; pods choose it by a RuntimeClass (ocirun setup kubernetes --name {request.Name})");
+        "systemctl restart crio; crio status config shows it"
+        + (request.Default ? "" : $"; pods choose it by a RuntimeClass (ocirun setup kubernetes --name {request.Name})");
 
     protected override string Content(SetupRequest r) => $"""
         [crio.runtime]

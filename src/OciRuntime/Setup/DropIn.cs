@@ -2,7 +2,9 @@ using OciRuntime.Linux;
 
 namespace OciRuntime.Setup;
 
-/// <summary>A file of our own, which the engine reads beside its main one. Its first line tells it from a file that somebody else has written.</summary>
+/// <summary>
+/// A file of our own, which the engine reads beside its main one. Its first line tells it from a file that somebody else has written.
+/// </summary>
 internal abstract class DropIn(string engine) : EngineFile
 {
     private const string Mark = "# Written by \"ocirun setup ";
@@ -29,6 +31,7 @@ internal abstract class DropIn(string engine) : EngineFile
 
     private static void RequireOurs(string text)
     {
-        if (!text.StartsWith(Mark, StringComparison.Ordinal)) throw new OciException("was not written by ocirun setup, so it is left alone; --config names another file");
+        if (!text.StartsWith(Mark, StringComparison.Ordinal))
+            throw new OciException("was not written by ocirun setup, so it is left alone; --config names another file");
     }
 }

@@ -1,5 +1,3 @@
-using OciRuntime.Linux;
-
 namespace OciRuntime.Setup;
 
 /// <summary>
@@ -11,15 +9,24 @@ internal abstract class EngineFile
     /// <summary>True when the file holds nothing but what is written here, so that there is nothing in it to keep a backup of.</summary>
     public virtual bool IsOurs => false;
 
-    /// <summary>Where the engine looks by itself; null when it looks nowhere. <paramref name="home"/> is an ordinary user's directory of configurations, or null.</summary>
+    /// <summary>
+    /// Where the engine looks by itself; null when it looks nowhere. <paramref name="home"/> is an ordinary user's directory of
+    /// configurations, or null.
+    /// </summary>
     public abstract string? DefaultPath(string name, string? home);
+
+    /// <summary>Whether there is a shim of containerd's between the engine and the runtime.</summary>
+    public virtual bool HasShim => false;
 
     /// <summary>Refuses what this engine cannot be told.</summary>
     public virtual void Check(SetupRequest request)
     {
     }
 
-    /// <summary>The file with the runtime. <paramref name="text"/> is null when there is none; <paramref name="older"/> are the backups, newest first.</summary>
+    /// <summary>
+    /// The file with the runtime. <paramref name="text"/> is null when there is none; <paramref name="older"/> are the backups, newest
+    /// first.
+    /// </summary>
     public abstract string With(string? text, SetupRequest request, IEnumerable<string> older);
 
     /// <summary>The file without the runtime; null when there was no file before, as far as the backups tell.</summary>
@@ -27,14 +34,4 @@ internal abstract class EngineFile
 
     /// <summary>What to do for the change to take effect, and how to see that it has; one line.</summary>
     public abstract string Next(SetupRequest request, bool user);
-
-    public static EngineFile For(string engine) => engine switch
-    {
-        "podman" or "buildah" => new ContainersConf(engine),
-        "docker" => new DockerDaemon(),
-        "containerd" => new ContainerdConfig(),
-        "crio" => new CrioConf(),
-        "kubernetes" => new RuntimeClass(),
-        _ => throw new OciException($"no setup for the engine \"{engine}\""),
-    };
 }

@@ -13,7 +13,9 @@ internal sealed record JsonMember(string Name, int NameStart, int ValueStart, in
 /// </summary>
 internal static class JsonText
 {
-    /// <summary>The members of the object that begins at <paramref name="start"/>. Throws unless the text is one complete document.</summary>
+    /// <summary>
+    /// The members of the object that begins at <paramref name="start"/>. Throws unless the text is one complete document.
+    /// </summary>
     public static List<JsonMember> Members(string text, int start)
     {
         byte[] utf8 = Encoding.UTF8.GetBytes(text);
@@ -27,8 +29,14 @@ internal static class JsonText
             int depth = -1;
             while (reader.Read())
             {
-                if (reader.TokenStartIndex == origin && reader.TokenType == JsonTokenType.StartObject) depth = reader.CurrentDepth;
-                else if (depth >= 0 && reader.CurrentDepth == depth && reader.TokenType == JsonTokenType.EndObject) depth = int.MaxValue;
+                if (reader.TokenStartIndex == origin && reader.TokenType == JsonTokenType.StartObject)
+                {
+                    depth = reader.CurrentDepth;
+                }
+                else if (depth >= 0 && reader.CurrentDepth == depth && reader.TokenType == JsonTokenType.EndObject)
+                {
+                    depth = int.MaxValue;
+                }
                 else if (depth >= 0 && reader.CurrentDepth == depth + 1 && reader.TokenType == JsonTokenType.PropertyName)
                 {
                     members.Add(ReadMember(ref reader, utf8));
@@ -44,7 +52,10 @@ internal static class JsonText
         }
     }
 
-    /// <summary>The text with a member of the object at <paramref name="start"/> set to <paramref name="value"/>: in its place, or as the last one, indented like the one before.</summary>
+    /// <summary>
+    /// The text with a member of the object at <paramref name="start"/> set to <paramref name="value"/>: in its place, or as the last one,
+    /// indented like the one before.
+    /// </summary>
     public static string Put(string text, int start, string name, string value)
     {
         List<JsonMember> members = Members(text, start);
@@ -57,7 +68,9 @@ internal static class JsonText
         return $"{text[..last.ValueEnd]},{(string.IsNullOrWhiteSpace(space) ? space : " ")}{added}{text[last.ValueEnd..]}";
     }
 
-    /// <summary>The text without a member of the object at <paramref name="start"/>, and without the comma that this makes superfluous.</summary>
+    /// <summary>
+    /// The text without a member of the object at <paramref name="start"/>, and without the comma that this makes superfluous.
+    /// </summary>
     public static string Drop(string text, int start, string name)
     {
         List<JsonMember> members = Members(text, start);

@@ -9,8 +9,13 @@ internal sealed class RuntimeClass() : DropIn("kubernetes")
 
     public override void Check(SetupRequest request)
     {
-        if (request.Default) throw new OciException("a RuntimeClass is what a pod asks for; the default is that of containerd or CRI-O: ocirun setup containerd --default");
-        if (request.Name.Any(static c => c is not ((>= 'a' and <= 'z') or (>= '0' and <= '9') or '-'))) throw new OciException($"--name: Kubernetes takes a-z, 0-9 and -, not \"{request.Name}\"");
+        if (request.Default)
+        {
+            throw new OciException(
+                "a RuntimeClass is what a pod asks for; the default is that of containerd or CRI-O: ocirun setup containerd --default");
+        }
+        if (request.Name.Any(static c => c is not ((>= 'a' and <= 'z') or (>= '0' and <= '9') or '-')))
+            throw new OciException($"--name: Kubernetes takes a-z, 0-9 and -, not \"{request.Name}\"");
     }
 
     public override string Next(SetupRequest request, bool user) =>

@@ -5,7 +5,9 @@ using Tomlyn.Syntax;
 
 namespace OciRuntime.Setup;
 
-/// <summary>A table's header or a key with its value, by its place in the text: from the first of its lines to the end of the last.</summary>
+/// <summary>
+/// A table's header or a key with its value, by its place in the text: from the first of its lines to the end of the last.
+/// </summary>
 /// <param name="Table">The table that it opens, or that it is in.</param>
 /// <param name="Key">The key within the table; empty for a header.</param>
 /// <param name="Value">The value as it is written; empty for a header.</param>
@@ -42,13 +44,15 @@ internal static class TomlText
             foreach (KeyValueSyntax pair in pairs)
             {
                 SourceSpan value = pair.Value!.Span;
-                statements.Add(new(table, Keys(pair.Key!), text.Substring(value.Offset, value.Length), StartOfLine(pair), EndOfLine(pair.Value), false));
+                statements.Add(new(table, Keys(pair.Key!), text.Substring(value.Offset, value.Length), StartOfLine(pair),
+                    EndOfLine(pair.Value), false));
             }
         }
 
         int StartOfLine(SyntaxNode node) => text.AsSpan(0, node.Span.Offset).LastIndexOf('\n') + 1;
 
-        int EndOfLine(SyntaxNode node) => text.IndexOf('\n', node.Span.Offset + node.Span.Length) is >= 0 and int end ? end + 1 : text.Length;
+        int EndOfLine(SyntaxNode node) =>
+            text.IndexOf('\n', node.Span.Offset + node.Span.Length) is >= 0 and int end ? end + 1 : text.Length;
     }
 
     private static DocumentSyntax Parse(string text)
@@ -56,7 +60,8 @@ internal static class TomlText
         try
         {
             DocumentSyntax document = SyntaxParser.Parse(text);
-            if (document.Diagnostics.FirstOrDefault(static d => d.Kind == DiagnosticMessageKind.Error) is { } first) throw new OciException($"is not TOML: line {first.Span.Start.Line + 1}: {first.Message}");
+            if (document.Diagnostics.FirstOrDefault(static d => d.Kind == DiagnosticMessageKind.Error) is { } first)
+                throw new OciException($"is not TOML: line {first.Span.Start.Line + 1}: {first.Message}");
             return document;
         }
         catch (TomlException)
@@ -72,5 +77,6 @@ internal static class TomlText
 
     private static string[] Keys(KeySyntax key) => [Name(key.Key!), .. key.DotKeys.Select(static item => Name(item.Key!))];
 
-    private static string Name(BareKeyOrStringValueSyntax key) => key is StringValueSyntax quoted ? quoted.Value! : ((BareKeySyntax)key).Key!.Text!;
+    private static string Name(BareKeyOrStringValueSyntax key) =>
+        key is StringValueSyntax quoted ? quoted.Value! : ((BareKeySyntax)key).Key!.Text!;
 }

@@ -34,11 +34,12 @@ public static class Annotations
     private static readonly string[] Paths = [HooksStdout, HooksStderr, PidFdReceiver, SeccompReceiver, CriuConfig];
 
     /// <summary>All of them, a prefix by its dot at the end: they make the runtime do more than the sections of config.json say.</summary>
-    public static string[] Honoured { get; } = [CriuConfig, SystemdPropertyPrefix, HooksStderr, HooksStdout, KeepOriginalGroups, MountContextType, PidFdReceiver, SeccompReceiver, SeccompFailUnknownSyscall];
+    public static string[] Honoured { get; } = [CriuConfig, SystemdPropertyPrefix, HooksStderr, HooksStdout, KeepOriginalGroups,
+        MountContextType, PidFdReceiver, SeccompReceiver, SeccompFailUnknownSyscall];
 
     /// <summary>
-    /// Those of crun's that would have the container confined in another way, or run by something else. To go on without would give less than was
-    /// asked for, so they are refused; what the reason is.
+    /// Those of crun's that would have the container confined in another way, or run by something else. To go on without would give less
+    /// than was asked for, so they are refused; what the reason is.
     /// </summary>
     private static readonly (string Key, string Reason)[] Refused =
     [
@@ -65,16 +66,15 @@ public static class Annotations
     /// <summary>Reports values that do not mean anything.</summary>
     internal static void Check(SpecMap<string> annotations, SpecProblems problems)
     {
-        foreach (var key in Paths)
+        if (annotations.Count == 0)
+            return;
+        foreach (string key in Paths)
         {
             // Relative to what? The caller's directory is no part of the configuration.
-            if (annotations[key] is not { } path || (key == CriuConfig && path.Length == 0))
-                continue;
-            if (!SpecText.IsAbsolute(path))
-                problems.Error(Pointer(key), SpecText.Quote(path), "must be an absolute path");
+            if (annotations[key] is not { } path || (key == CriuConfig && path.Length == 0)) continue;
+            if (!SpecText.IsAbsolute(path)) problems.Error(Pointer(key), SpecText.Quote(path), "must be an absolute path");
             // Any annotation may have one, but for the kernel the path would end there.
-            else if (path.Contains('\0'))
-                problems.Error(Pointer(key), SpecText.Quote(path), "must not contain a NUL character");
+            else if (path.Contains('\0')) problems.Error(Pointer(key), SpecText.Quote(path), "must not contain a NUL character");
         }
         foreach ((string key, string reason) in Refused)
         {
@@ -83,13 +83,15 @@ public static class Annotations
         }
         foreach ((string key, string reason) in WithoutEffect)
         {
-            if (annotations[key] is { Length: > 0 } value)
-                problems.Warn(Pointer(key), SpecText.Quote(value), $"has no effect: {reason}");
+            if (annotations[key] is { Length: > 0 } value) problems.Warn(Pointer(key), SpecText.Quote(value), $"has no effect: {reason}");
         }
         foreach (KeyValuePair<string, string> annotation in annotations)
         {
             if (annotation.Key.StartsWith("krun.", StringComparison.Ordinal))
-                problems.Warn(Pointer(annotation.Key), SpecText.Quote(annotation.Value), "has no effect: ocirun starts no virtual machines");
+            {
+                problems.Warn(Pointer(annotation.Key), SpecText.Quote(annotation.Value),
+                    "has no effect: ocirun starts no virtual machines");
+            }
         }
         SystemdProperty.Read(annotations, problems);
     }

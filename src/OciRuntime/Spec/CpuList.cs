@@ -2,7 +2,9 @@ using System.Globalization;
 
 namespace OciRuntime.Spec;
 
-/// <summary>The list format of cpuset(7), for CPUs and NUMA nodes: "0-3,7", also with strides "0-31:2/16", blanks around the parts and empty parts.</summary>
+/// <summary>
+/// The list format of cpuset(7), for CPUs and NUMA nodes: "0-3,7", also with strides "0-31:2/16", blanks around the parts and empty parts.
+/// </summary>
 internal static class CpuList
 {
     /// <summary>More CPUs than any kernel has; runc's limit.</summary>
@@ -14,15 +16,16 @@ internal static class CpuList
     /// <summary>Whether a list is well-formed, whatever its numbers: a cpuset file takes it as it is.</summary>
     public static bool IsValid(string list)
     {
-        foreach (var part in list.AsSpan().Split(','))
+        foreach (System.Range part in list.AsSpan().Split(','))
         {
-            if (list.AsSpan()[part].Trim() is { IsEmpty: false } item && !Range.TryParse(item, out _))
-                return false;
+            if (list.AsSpan()[part].Trim() is { IsEmpty: false } item && !Range.TryParse(item, out _)) return false;
         }
         return true;
     }
 
-    /// <summary>The members as a mask for sched_setaffinity(2) and set_mempolicy(2): bit n for number n, no longer than the highest member needs.</summary>
+    /// <summary>
+    /// The members as a mask for sched_setaffinity(2) and set_mempolicy(2): bit n for number n, no longer than the highest member needs.
+    /// </summary>
     /// <param name="list">The list.</param>
     /// <param name="limit">No member may be this high.</param>
     /// <param name="mask">The members; empty on failure.</param>
@@ -30,25 +33,30 @@ internal static class CpuList
     public static bool TryParse(string list, int limit, out ulong[] mask)
     {
         mask = [];
-        foreach (var part in list.AsSpan().Split(','))
+        foreach (System.Range part in list.AsSpan().Split(','))
         {
-            var item = list.AsSpan()[part].Trim();
-            if (item.IsEmpty)
-                continue;
-            if (!Range.TryParse(item, out var range) || range.Last >= limit)
+            ReadOnlySpan<char> item = list.AsSpan()[part].Trim();
+            if (item.IsEmpty) continue;
+            if (!Range.TryParse(item, out Range range) || range.Last >= limit)
             {
                 mask = [];
                 return false;
             }
-            if (mask.Length <= range.Last / 64)
-                Array.Resize(ref mask, (int)(range.Last / 64 + 1));
-            for (var i = range.First; i <= range.Last; i++)
+            if (mask.Length <= range.Last / 64) Array.Resize(ref mask, (int)(range.Last / 64 + 1));
+            for (uint i = range.First; i <= range.Last; i++)
             {
-                if ((i - range.First) % range.Group < range.Used)
-                    mask[i / 64] |= 1UL << (int)(i % 64);
+                if ((i - range.First) % range.Group < range.Used) mask[i / 64] |= 1UL << (int)(i % 64);
             }
         }
         return mask.Length > 0;
+    }
+
+    /// <summary>Whether each member of a list is one of another.</summary>
+    public static bool IsWithin(string list, string other, int limit)
+    {
+        if (!TryParse(list, limit, out ulong[] members) || !TryParse(other, limit, out ulong[] allowed)) return false;
+        for (int i = 0; i < members.Length; i++) if ((members[i] & ~(i < allowed.Length ? allowed[i] : 0)) != 0) return false;
+        return true;
     }
 
     /// <summary>The first <c>Used</c> numbers of every <c>Group</c> between <c>First</c> and <c>Last</c>.</summary>
@@ -58,20 +66,23 @@ internal static class CpuList
         {
             range = default;
             uint used = 1, group = 1;
-            var stride = item.IndexOf(':');
-            if (stride >= 0 && !(TryPair(item[(stride + 1)..], '/', out used, out group) && group > 0))
-                return false;
-            var numbers = stride >= 0 ? item[..stride] : item;
+            int stride = item.IndexOf(':');
+            if (stride >= 0 && !(TryPair(item[(stride + 1)..], '/', out used, out group) && group > 0)) return false;
+            ReadOnlySpan<char> numbers = stride >= 0 ? item[..stride] : item;
             uint first, last;
             if (numbers.Contains('-'))
             {
-                if (!TryPair(numbers, '-', out first, out last))
-                    return false;
+                if (!TryPair(numbers, '-', out first, out last)) return false;
             }
             else if (!TryNumber(numbers, out first))
+            {
                 return false;
+            }
             else
+            {
                 last = first;
+            }
+
             range = new Range(first, last, used, group);
             return true;
         }
@@ -80,10 +91,11 @@ internal static class CpuList
         private static bool TryPair(ReadOnlySpan<char> text, char separator, out uint first, out uint second)
         {
             first = second = 0;
-            var at = text.IndexOf(separator);
+            int at = text.IndexOf(separator);
             return at > 0 && TryNumber(text[..at].Trim(), out first) && TryNumber(text[(at + 1)..].Trim(), out second) && first <= second;
         }
 
-        private static bool TryNumber(ReadOnlySpan<char> text, out uint number) => uint.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out number);
+        private static bool TryNumber(ReadOnlySpan<char> text, out uint number) =>
+            uint.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out number);
     }
 }

@@ -32,11 +32,14 @@ public sealed class Hook
     public string[] Args { get; internal set; } = [];
 
     /// <summary>
-    /// Environment, NAME=VALUE. Null, as when it is not given, is not the same as an empty list: then it is that of whoever runs the hook, and for
-    /// startContainer that of the container's program.
+    /// Environment, NAME=VALUE. Null, as when it is not given, is not the same as an empty list: then it is that of whoever runs the hook,
+    /// and for startContainer that of the container's program.
     /// </summary>
     public string[]? Env { get; internal set; }
 
     /// <summary>Seconds until it is killed; null means no limit.</summary>
     public int? Timeout { get; internal set; }
+
+    /// <summary>What is done with it, as one of the list <paramref name="kind"/>.</summary>
+    internal string Words(string kind) => $"run the {kind} hook {Path}{(Timeout is { } seconds ? $", for no more than {seconds} s" : "")}";
 }

@@ -1,6 +1,7 @@
 using System.Text;
 using System.Text.Json;
 using System.Text.Unicode;
+using OciRuntime.Linux;
 
 namespace OciRuntime.Spec;
 
@@ -38,8 +39,7 @@ internal ref struct JsonCursor
     /// <summary>Moves onto the document's value.</summary>
     public void Start()
     {
-        if (_json.Read() && IsNull)
-            Problem("must be an object");
+        if (_json.Read() && IsNull) Problem("must be an object");
     }
 
     /// <summary>Makes sure that nothing but white space follows.</summary>
@@ -50,7 +50,10 @@ internal ref struct JsonCursor
         }
     }
 
-    /// <summary>True when the current value is an object, which the caller then walks with <see cref="NextProperty"/>; null is no object and no error.</summary>
+    /// <summary>
+    /// True when the current value is an object, which the caller then walks with <see cref="NextProperty"/>; null is no object and no
+    /// error.
+    /// </summary>
     public bool StartObject() => _json.TokenType == JsonTokenType.StartObject ? Count() : Wrong("must be an object");
 
     /// <summary>True when the current value is an array, to be walked with <see cref="NextElement"/>.</summary>
@@ -59,8 +62,7 @@ internal ref struct JsonCursor
     /// <summary>Moves to the value of the next member of the current object.</summary>
     public bool NextProperty()
     {
-        if (_stopped || !_json.Read() || _json.TokenType == JsonTokenType.EndObject)
-            return false;
+        if (_stopped || !_json.Read() || _json.TokenType == JsonTokenType.EndObject) return false;
         _name = _json.ValueIsEscaped ? UnescapedName() : _json.ValueSpan;
         return _json.Read();
     }
@@ -83,12 +85,9 @@ internal ref struct JsonCursor
     /// <summary>The name of the member just reached, for objects with free keys.</summary>
     public string Key(bool allowNul)
     {
-        if (!Utf8.IsValid(_name))
-            Problem("has a name that is not valid UTF-8");
-        else if (!allowNul && _name.Contains((byte)0))
-            Problem("has a NUL character in its name");
-        else
-            return Encoding.UTF8.GetString(_name);
+        if (!Utf8.IsValid(_name)) Problem("has a name that is not valid UTF-8");
+        else if (!allowNul && _name.Contains((byte)0)) Problem("has a NUL character in its name");
+        else return Encoding.UTF8.GetString(_name);
         return "";
     }
 
@@ -104,17 +103,15 @@ internal ref struct JsonCursor
     /// <summary>An object that may not be null; see <see cref="StartObject"/>.</summary>
     public bool StartElement()
     {
-        if (_json.TokenType != JsonTokenType.Null)
-            return StartObject();
+        if (_json.TokenType != JsonTokenType.Null) return StartObject();
         Problem("must be an object");
         return false;
     }
 
     /// <summary>A boolean; null counts as absent.</summary>
-    public bool? Bool()
+    public bool? Boolean()
     {
-        if (_json.TokenType is JsonTokenType.True or JsonTokenType.False)
-            return _json.TokenType == JsonTokenType.True;
+        if (_json.TokenType is JsonTokenType.True or JsonTokenType.False) return _json.TokenType == JsonTokenType.True;
         Wrong("must be true or false");
         return null;
     }
@@ -122,8 +119,7 @@ internal ref struct JsonCursor
     /// <summary>An integer of 16 bits; null counts as absent, for all widths.</summary>
     public ushort? UInt16()
     {
-        if (_json.TokenType == JsonTokenType.Number && _json.TryGetUInt16(out var value))
-            return value;
+        if (_json.TokenType == JsonTokenType.Number && _json.TryGetUInt16(out ushort value)) return value;
         Wrong("must be an integer from 0 to 65535");
         return null;
     }
@@ -131,8 +127,7 @@ internal ref struct JsonCursor
     /// <summary>A signed integer of 32 bits.</summary>
     public int? Int32()
     {
-        if (_json.TokenType == JsonTokenType.Number && _json.TryGetInt32(out var value))
-            return value;
+        if (_json.TokenType == JsonTokenType.Number && _json.TryGetInt32(out int value)) return value;
         Wrong("must be an integer from -2147483648 to 2147483647");
         return null;
     }
@@ -140,8 +135,7 @@ internal ref struct JsonCursor
     /// <summary>An integer of 32 bits.</summary>
     public uint? UInt32()
     {
-        if (_json.TokenType == JsonTokenType.Number && _json.TryGetUInt32(out var value))
-            return value;
+        if (_json.TokenType == JsonTokenType.Number && _json.TryGetUInt32(out uint value)) return value;
         Wrong("must be an integer from 0 to 4294967295");
         return null;
     }
@@ -149,16 +143,14 @@ internal ref struct JsonCursor
     /// <summary>An integer of 32 bits that may not be null: an array element.</summary>
     public uint UInt32Element()
     {
-        if (IsNull)
-            Problem("must be an integer from 0 to 4294967295");
+        if (IsNull) Problem("must be an integer from 0 to 4294967295");
         return UInt32() ?? 0;
     }
 
     /// <summary>A signed integer of 64 bits.</summary>
     public long? Int64()
     {
-        if (_json.TokenType == JsonTokenType.Number && _json.TryGetInt64(out var value))
-            return value;
+        if (_json.TokenType == JsonTokenType.Number && _json.TryGetInt64(out long value)) return value;
         Wrong("must be an integer from -9223372036854775808 to 9223372036854775807");
         return null;
     }
@@ -166,8 +158,7 @@ internal ref struct JsonCursor
     /// <summary>An integer of 64 bits.</summary>
     public ulong? UInt64()
     {
-        if (_json.TokenType == JsonTokenType.Number && _json.TryGetUInt64(out var value))
-            return value;
+        if (_json.TokenType == JsonTokenType.Number && _json.TryGetUInt64(out ulong value)) return value;
         Wrong("must be an integer from 0 to 18446744073709551615");
         return null;
     }
@@ -176,27 +167,21 @@ internal ref struct JsonCursor
     {
         if (_json.TokenType != JsonTokenType.String)
         {
-            if (orNull)
-                Wrong("must be a string");
-            else
-                WrongOrNull("must be a string");
+            if (orNull) Wrong("must be a string");
+            else WrongOrNull("must be a string");
             return null;
         }
         if (!_json.ValueIsEscaped)
         {
-            if (Utf8.IsValid(_json.ValueSpan))
-                return Encoding.UTF8.GetString(_json.ValueSpan);
+            if (Utf8.IsValid(_json.ValueSpan)) return Encoding.UTF8.GetString(_json.ValueSpan);
             Problem("is not valid UTF-8");
             return null;
         }
         // Raw control characters are syntax errors, so only \u0000 can bring a NUL in.
-        var value = Unescape();
-        if (value is null)
-            Problem("is not valid Unicode");
-        else if (!allowNul && value.Contains('\0'))
-            Problem("must not contain a NUL character");
-        else
-            return value;
+        string? value = Unescape();
+        if (value is null) Problem("is not valid Unicode");
+        else if (!allowNul && value.Contains('\0')) Problem("must not contain a NUL character");
+        else return value;
         return null;
     }
 
@@ -217,18 +202,15 @@ internal ref struct JsonCursor
     // Objects cost more memory than the text they come from ("{}" is 2 bytes, a Mount 70): bound their number, not only the file.
     private bool Count()
     {
-        if (++_items <= SpecReader.MaxItems)
-            return true;
-        if (!_stopped)
-            _problems.Error("", null, $"has more than {SpecReader.MaxItems} array elements and objects, the limit of ocirun");
+        if (++_items <= SpecReader.MaxItems) return true;
+        if (!_stopped) _problems.Error("", null, $"has more than {SpecReader.MaxItems} array elements and objects, the limit of ocirun");
         _stopped = true;
         return false;
     }
 
     private bool Wrong(string message)
     {
-        if (_json.TokenType != JsonTokenType.Null)
-            WrongOrNull(message);
+        if (_json.TokenType != JsonTokenType.Null) WrongOrNull(message);
         return false;
     }
 
@@ -245,7 +227,7 @@ internal ref struct JsonCursor
             _problems.Error(default);
             return;
         }
-        var at = (int)_json.TokenStartIndex;
+        int at = (int)_json.TokenStartIndex;
         _locator.MoveTo(at);
         _problems.Error(new SpecProblem(_locator.Pointer, Shown(at), message) { Line = _locator.Line, Column = _locator.Column });
     }
@@ -258,5 +240,6 @@ internal ref struct JsonCursor
     };
 
     private static string Shorten(ReadOnlySpan<byte> raw) =>
-        SpecText.OneLine(raw.Length <= MaxShownBytes ? Encoding.UTF8.GetString(raw) : Encoding.UTF8.GetString(raw[..MaxShownBytes]) + "...");
+        VisibleText.Line(raw.Length <= MaxShownBytes ? Encoding.UTF8.GetString(raw)
+        : Encoding.UTF8.GetString(raw[..MaxShownBytes]) + "...");
 }

@@ -27,13 +27,11 @@ internal ref struct JsonLocator
     {
         get
         {
-            var pointer = new StringBuilder();
-            foreach (var step in _steps ?? [])
+            StringBuilder pointer = new();
+            foreach (Step step in _steps ?? [])
             {
-                if (step.Name is { } name)
-                    pointer.Append('/').Append(JsonPointer.Escape(name));
-                else if (step.Index >= 0)
-                    pointer.Append('/').Append(step.Index.ToString(CultureInfo.InvariantCulture));
+                if (step.Name is { } name) pointer.Append('/').Append(JsonPointer.Escape(name));
+                else if (step.Index >= 0) pointer.Append('/').Append(step.Index.ToString(CultureInfo.InvariantCulture));
             }
             return pointer.ToString();
         }
@@ -46,25 +44,23 @@ internal ref struct JsonLocator
             _steps = [];
             _json = new Utf8JsonReader(_text, new JsonReaderOptions { MaxDepth = SpecReader.MaxDepth });
         }
-        while ((_json.TokenType == JsonTokenType.None || _json.TokenStartIndex < offset) && _json.Read())
-            Follow(_steps);
+        while ((_json.TokenType == JsonTokenType.None || _json.TokenStartIndex < offset) && _json.Read()) Follow(_steps);
         MoveLineTo(offset);
     }
 
     /// <summary>Line and column only: works on text that does not parse.</summary>
     public void MoveLineTo(int offset)
     {
-        var passed = _text[_counted..offset];
+        ReadOnlySpan<byte> passed = _text[_counted..offset];
         Line += passed.Count((byte)'\n') + (Line == 0 ? 1 : 0);
-        if (passed.LastIndexOf((byte)'\n') is var last and >= 0)
-            _lineStart = _counted + last + 1;
+        if (passed.LastIndexOf((byte)'\n') is var last and >= 0) _lineStart = _counted + last + 1;
         _counted = offset;
         Column = offset - _lineStart + 1;
     }
 
     private readonly void Follow(List<Step> steps)
     {
-        var type = _json.TokenType;
+        JsonTokenType type = _json.TokenType;
         if (type is JsonTokenType.EndObject or JsonTokenType.EndArray)
         {
             steps.RemoveAt(steps.Count - 1);
@@ -75,10 +71,8 @@ internal ref struct JsonLocator
             steps[^1] = new Step(Name(), -1, IsArray: false);
             return;
         }
-        if (steps.Count > 0 && steps[^1] is { IsArray: true } array)
-            steps[^1] = array with { Index = array.Index + 1 };
-        if (type is JsonTokenType.StartObject or JsonTokenType.StartArray)
-            steps.Add(new Step(null, -1, type == JsonTokenType.StartArray));
+        if (steps.Count > 0 && steps[^1] is { IsArray: true } array) steps[^1] = array with { Index = array.Index + 1 };
+        if (type is JsonTokenType.StartObject or JsonTokenType.StartArray) steps.Add(new Step(null, -1, type == JsonTokenType.StartArray));
     }
 
     private readonly string Name()
@@ -94,18 +88,4 @@ internal ref struct JsonLocator
     }
 
     private readonly record struct Step(string? Name, int Index, bool IsArray);
-}
-
-/// <summary>RFC 6901.</summary>
-internal static class JsonPointer
-{
-    private const int MaxShownChars = 128;
-
-    /// <summary>One reference token: "~" and "/" escaped; shortened, and without characters that would break a one-line message.</summary>
-    public static string Escape(string token)
-    {
-        if (token.Length > MaxShownChars)
-            token = token[..MaxShownChars] + "...";
-        return SpecText.OneLine(token.Replace("~", "~0", StringComparison.Ordinal).Replace("/", "~1", StringComparison.Ordinal));
-    }
 }

@@ -105,6 +105,10 @@ public sealed class NetDevice
 {
     /// <summary>Name in the container; null keeps the host's.</summary>
     public string? Name { get; internal set; }
+
+    /// <summary>The name in the container; one with "%d" leaves the number to the kernel.</summary>
+    /// <param name="host">That on the host.</param>
+    internal string NameInside(string host) => string.IsNullOrEmpty(Name) ? host : Name;
 }
 
 /// <summary>config-linux.md, "IntelRdt".</summary>

@@ -121,8 +121,8 @@ public sealed class PidsResources
     public long? Limit { get; internal set; }
 
     /// <summary>
-    /// Gives 0 the meaning it has in the version of the specification that a configuration names. Until 1.3 it was no limit ("default is no limit",
-    /// and engines write it for that); since then it is a limit like any other.
+    /// Gives 0 the meaning it has in the version of the specification that a configuration names. Until 1.3 it was no limit ("default is no
+    /// limit", and engines write it for that); since then it is a limit like any other.
     /// </summary>
     internal void Settle(string? ociVersion)
     {
@@ -132,8 +132,8 @@ public sealed class PidsResources
     // 1.N.…: there is no other major version (/ociVersion is checked).
     private static bool IsBefore3(string? version)
     {
-        var parts = (version ?? "").Split('.');
-        return parts.Length < 2 || !int.TryParse(parts[1], NumberStyles.None, CultureInfo.InvariantCulture, out var minor) || minor < 3;
+        string[] parts = (version ?? "").Split('.');
+        return parts.Length < 2 || !int.TryParse(parts[1], NumberStyles.None, CultureInfo.InvariantCulture, out int minor) || minor < 3;
     }
 }
 

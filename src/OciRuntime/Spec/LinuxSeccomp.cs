@@ -22,6 +22,7 @@ public sealed class LinuxSeccomp
     public string? ListenerPath { get; internal set; }
 
     /// <summary>Opaque text handed to the listener.</summary>
+    [Text]
     public string? ListenerMetadata { get; internal set; }
 
     /// <summary>Rules.</summary>

@@ -4,6 +4,9 @@ namespace OciRuntime.Spec;
 /// <remarks>Absent arrays and maps are empty, absent objects, strings and optional numbers are null.</remarks>
 public sealed class RuntimeSpec
 {
+    /// <summary>The newest version of the specification that is implemented.</summary>
+    public const string NewestVersion = "1.3.0";
+
     /// <summary>Version of the specification the bundle follows (SemVer 2.0).</summary>
     public string? OciVersion { get; internal set; }
 
@@ -26,6 +29,7 @@ public sealed class RuntimeSpec
     public Hooks? Hooks { get; internal set; }
 
     /// <summary>Arbitrary metadata, handed on in the state.</summary>
+    [Text]
     public SpecMap<string> Annotations { get; internal set; } = SpecMap<string>.Empty;
 
     /// <summary>Linux specific part.</summary>

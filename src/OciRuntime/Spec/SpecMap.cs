@@ -33,49 +33,42 @@ public sealed class SpecMap<T> : IReadOnlyList<KeyValuePair<string, T>>
     /// <summary>The pairs without copying.</summary>
     public ReadOnlySpan<KeyValuePair<string, T>> AsSpan() => _items.AsSpan(0, Count);
 
-    /// <summary>Enumerates the pairs in order.</summary>
-    public IEnumerator<KeyValuePair<string, T>> GetEnumerator()
+    /// <summary>Enumerates the pairs in order, for foreach, which takes it without an object and without an interface.</summary>
+    public ReadOnlySpan<KeyValuePair<string, T>>.Enumerator GetEnumerator() => AsSpan().GetEnumerator();
+
+    IEnumerator<KeyValuePair<string, T>> IEnumerable<KeyValuePair<string, T>>.GetEnumerator()
     {
-        for (var i = 0; i < Count; i++)
-            yield return _items[i];
+        for (int i = 0; i < Count; i++) yield return _items[i];
     }
 
-    IEnumerator IEnumerable.GetEnumerator() => GetEnumerator();
+    IEnumerator IEnumerable.GetEnumerator() => ((IEnumerable<KeyValuePair<string, T>>)this).GetEnumerator();
 
     internal void Set(string key, T value)
     {
-        var at = Find(key);
+        int at = Find(key);
         if (at >= 0)
         {
             _items[at] = new(key, value);
             return;
         }
-        if (Count == _items.Length)
-            Array.Resize(ref _items, Math.Max(4, Count * 2));
+        if (Count == _items.Length) Array.Resize(ref _items, Math.Max(4, Count * 2));
         _items[Count] = new(key, value);
         _index?.Add(key, Count);
         Count++;
-        if (Count > LinearLimit)
-            _index ??= BuildIndex();
+        if (Count > LinearLimit) _index ??= BuildIndex();
     }
 
     private int Find(string key)
     {
-        if (_index is not null)
-            return _index.TryGetValue(key, out var found) ? found : -1;
-        for (var i = 0; i < Count; i++)
-        {
-            if (string.Equals(_items[i].Key, key, StringComparison.Ordinal))
-                return i;
-        }
+        if (_index is not null) return _index.TryGetValue(key, out int found) ? found : -1;
+        for (int i = 0; i < Count; i++) if (string.Equals(_items[i].Key, key, StringComparison.Ordinal)) return i;
         return -1;
     }
 
     private Dictionary<string, int> BuildIndex()
     {
-        var index = new Dictionary<string, int>(Count * 2, StringComparer.Ordinal);
-        for (var i = 0; i < Count; i++)
-            index.Add(_items[i].Key, i);
+        Dictionary<string, int> index = new(Count * 2, StringComparer.Ordinal);
+        for (int i = 0; i < Count; i++) index.Add(_items[i].Key, i);
         return index;
     }
 }

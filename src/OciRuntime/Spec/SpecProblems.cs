@@ -20,12 +20,10 @@ public readonly record struct SpecProblem(string Pointer, string? Value, string 
     /// <summary>One line: <c>/mounts/7/destination: "" must not be empty (line 31:14)</c>.</summary>
     public override string ToString()
     {
-        var text = new StringBuilder(Pointer.Length == 0 ? Document ?? "config.json" : Pointer).Append(": ");
-        if (Value is not null)
-            text.Append(Value).Append(' ');
+        StringBuilder text = new StringBuilder(Pointer.Length == 0 ? Document ?? "config.json" : Pointer).Append(": ");
+        if (Value is not null) text.Append(Value).Append(' ');
         text.Append(Message);
-        if (Line > 0)
-            text.Append(" (line ").Append(Line).Append(':').Append(Column).Append(')');
+        if (Line > 0) text.Append(" (line ").Append(Line).Append(':').Append(Column).Append(')');
         return text.ToString();
     }
 }
@@ -34,7 +32,9 @@ public readonly record struct SpecProblem(string Pointer, string? Value, string 
 /// <param name="document">What is read when it is not a config.json.</param>
 public sealed class SpecProblems(string? document = null)
 {
-    /// <summary>No more than this many of each kind are kept: a hostile file could otherwise turn each of its bytes into a message.</summary>
+    /// <summary>
+    /// No more than this many of each kind are kept: a hostile file could otherwise turn each of its bytes into a message.
+    /// </summary>
     public const int MaxKept = 100;
 
     private readonly List<SpecProblem> _errors = [];
@@ -56,31 +56,31 @@ public sealed class SpecProblems(string? document = null)
     /// <summary>The errors: a single one on one line, several below a headline.</summary>
     public override string ToString()
     {
-        if (_errors.Count == 0)
-            return "";
-        if (_errors.Count == 1)
-            return _errors[0].ToString();
-        var text = new StringBuilder().Append(_errors.Count + _dropped).Append(" problems:");
-        foreach (var problem in _errors)
-            text.Append("\n  ").Append(problem.ToString());
-        if (_dropped > 0)
-            text.Append("\n  and ").Append(_dropped).Append(" more");
+        if (_errors.Count == 0) return "";
+        if (_errors.Count == 1) return _errors[0].ToString();
+        StringBuilder text = new StringBuilder().Append(_errors.Count + _dropped).Append(" problems:");
+        foreach (SpecProblem problem in Errors) text.Append("\n  ").Append(problem.ToString());
+        if (_dropped > 0) text.Append("\n  and ").Append(_dropped).Append(" more");
         return text.ToString();
+    }
+
+    /// <summary>The warnings, a line each.</summary>
+    internal void AddWarningsTo(List<string> lines)
+    {
+        foreach (SpecProblem warning in _warnings)
+            lines.Add(warning.ToString());
     }
 
     internal void Error(in SpecProblem problem)
     {
-        if (IsFull)
-            _dropped++;
-        else
-            _errors.Add(problem with { Document = document });
+        if (IsFull) _dropped++;
+        else _errors.Add(problem with { Document = document });
     }
 
     internal void Error(string pointer, string? value, string message) => Error(new SpecProblem(pointer, value, message));
 
     internal void Warn(string pointer, string? value, string message)
     {
-        if (_warnings.Count < MaxKept)
-            _warnings.Add(new SpecProblem(pointer, value, message));
+        if (_warnings.Count < MaxKept) _warnings.Add(new SpecProblem(pointer, value, message));
     }
 }

@@ -1,4 +1,5 @@
 using System.Globalization;
+using OciRuntime.Linux;
 
 namespace OciRuntime.Spec;
 
@@ -8,17 +9,8 @@ internal static class SpecText
     private const int MaxShownChars = 64;
 
     /// <summary>A string as a message shows it: quoted, shortened, always on one line.</summary>
-    public static string Quote(string value)
-    {
-        var shown = value.Length > MaxShownChars ? value[..MaxShownChars] + "..." : value;
-        if (shown.Any(char.IsControl))
-            shown = string.Concat(shown.Select(c => char.IsControl(c) ? $"\\u{(int)c:x4}" : c.ToString()));
-        return "\"" + shown + "\"";
-    }
-
-    /// <summary>Control characters replaced: text of a hostile file must not forge lines of a log.</summary>
-    public static string OneLine(string text) =>
-        text.Any(char.IsControl) ? string.Concat(text.Select(c => char.IsControl(c) ? '\ufffd' : c)) : text;
+    public static string Quote(string value) =>
+        $"\"{VisibleText.Line(value.Length > MaxShownChars ? value[..MaxShownChars] + "..." : value)}\"";
 
     public static string Show(long value) => value.ToString(CultureInfo.InvariantCulture);
 
@@ -29,8 +21,8 @@ internal static class SpecText
     /// <summary>Whether a path means "/" once ".", ".." and doubled slashes are gone; relative ones count from "/".</summary>
     public static bool IsRootDirectory(string path)
     {
-        var depth = 0;
-        foreach (var part in path.AsSpan().Split('/'))
+        int depth = 0;
+        foreach (Range part in path.AsSpan().Split('/'))
         {
             depth = path.AsSpan()[part] switch
             {
@@ -44,36 +36,27 @@ internal static class SpecText
 
     public static bool HasParentStep(string path)
     {
-        foreach (var part in path.AsSpan().Split('/'))
-        {
-            if (path.AsSpan()[part] is "..")
-                return true;
-        }
+        foreach (Range part in path.AsSpan().Split('/')) if (path.AsSpan()[part] is "..") return true;
         return false;
     }
 
     /// <summary>
-    /// A sysctl as a path below /proc/sys. As in sysctl.d(5) the first separator decides: "net.ipv4.conf.eth0" has its dots and slashes swapped,
-    /// "net/ipv4/conf/eth0.100" stays.
+    /// A sysctl as a path below /proc/sys. As in sysctl.d(5) the first separator decides: "net.ipv4.conf.eth0" has its dots and slashes
+    /// swapped, "net/ipv4/conf/eth0.100" stays.
     /// </summary>
     public static string SysctlPath(string key)
     {
-        var first = key.AsSpan().IndexOfAny('.', '/');
+        int first = key.AsSpan().IndexOfAny('.', '/');
         return first < 0 || key[first] == '/' ? key : string.Create(key.Length, key, static (path, k) =>
         {
-            for (var i = 0; i < k.Length; i++)
-                path[i] = k[i] switch { '.' => '/', '/' => '.', var c => c };
+            for (int i = 0; i < k.Length; i++) path[i] = k[i] switch { '.' => '/', '/' => '.', var c => c };
         });
     }
 
     /// <summary>Every part a real name, so that the path cannot leave the directory it is used in.</summary>
     public static bool IsPlainRelativePath(string path)
     {
-        foreach (var part in path.AsSpan().Split('/'))
-        {
-            if (path.AsSpan()[part] is "" or "." or "..")
-                return false;
-        }
+        foreach (Range part in path.AsSpan().Split('/')) if (path.AsSpan()[part] is "" or "." or "..") return false;
         return true;
     }
 

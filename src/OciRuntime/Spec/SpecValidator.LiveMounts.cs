@@ -8,14 +8,17 @@ public static partial class SpecValidator
     {
         ArgumentNullException.ThrowIfNull(mounts);
         ArgumentNullException.ThrowIfNull(problems);
-        for (var i = 0; i < mounts.Length; i++)
+        for (int i = 0; i < mounts.Length; i++)
         {
-            var mount = mounts[i];
+            Mount mount = mounts[i];
             CheckMount(mount, "", i, problems);
             // Each of these shows the namespace, or the cgroup, of whoever mounts it.
             if (!IsBind(mount) && mount.Type is ("proc" or "sysfs" or "mqueue" or "cgroup" or "cgroup2"))
-                problems.Error($"/{i}/type", SpecText.Quote(mount.Type), "is not possible in a container that is there: it has that of its own namespaces, or can bind it");
-            for (var o = 0; o < mount.Options.Length; o++)
+            {
+                problems.Error($"/{i}/type", SpecText.Quote(mount.Type),
+                    "is not possible in a container that is there: it has that of its own namespaces, or can bind it");
+            }
+            for (int o = 0; o < mount.Options.Length; o++)
             {
                 if (LiveProblem(mount.Options[o]) is { } problem)
                     problems.Error($"/{i}/options/{o}", SpecText.Quote(mount.Options[o]), problem);
@@ -28,8 +31,7 @@ public static partial class SpecValidator
     {
         ArgumentNullException.ThrowIfNull(mounts);
         ArgumentNullException.ThrowIfNull(problems);
-        for (var i = 0; i < mounts.Length; i++)
-            CheckDestination(mounts[i], "", i, problems);
+        for (int i = 0; i < mounts.Length; i++) CheckDestination(mounts[i], "", i, problems);
     }
 
     private static string? LiveProblem(string option) => option switch

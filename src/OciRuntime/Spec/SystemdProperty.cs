@@ -14,10 +14,9 @@ public sealed record SystemdProperty(string Name, VariantValue Value)
         ArgumentNullException.ThrowIfNull(annotations);
         ArgumentNullException.ThrowIfNull(problems);
         List<SystemdProperty> properties = [];
-        foreach (var (key, text) in annotations.AsSpan())
+        foreach ((string? key, string? text) in annotations.AsSpan())
         {
-            if (!key.StartsWith(Annotations.SystemdPropertyPrefix, StringComparison.Ordinal))
-                continue;
+            if (!key.StartsWith(Annotations.SystemdPropertyPrefix, StringComparison.Ordinal)) continue;
             try
             {
                 properties.Add(Parse(key[Annotations.SystemdPropertyPrefix.Length..], text));
@@ -35,21 +34,21 @@ public sealed record SystemdProperty(string Name, VariantValue Value)
     {
         if (name.Length < MinNameLength || !name.All(char.IsAsciiLetter))
             throw new FormatException($"is the value of a systemd property whose name is not {MinNameLength} or more letters");
-        var value = VariantText.Parse(text);
+        VariantValue value = VariantText.Parse(text);
         return IsInSeconds(name) ? new(name[..^3] + "USec", InMicroseconds(value)) : new(name, value);
     }
 
     // systemd documents TimeoutStopSec=, but its interface knows TimeoutStopUSec only.
-    private static bool IsInSeconds(string name) => name.EndsWith("Sec", StringComparison.Ordinal) && name.Length > 3 && char.IsAsciiLetterLower(name[^4]);
+    private static bool IsInSeconds(string name) =>
+        name.EndsWith("Sec", StringComparison.Ordinal) && name.Length > 3 && char.IsAsciiLetterLower(name[^4]);
 
     private static VariantValue InMicroseconds(VariantValue value)
     {
-        if (value.Signature != "d" && !value.IsInteger)
-            throw new FormatException("must be a number of seconds");
+        if (value.Signature != "d" && !value.IsInteger) throw new FormatException("must be a number of seconds");
         // A negative integer is a very large one here.
-        var inRange = value.IsInteger ? value.Bits <= MaxSeconds : value.Float is >= 0 and < MaxSeconds;
-        if (!inRange)
-            throw new FormatException("is out of the range of a time");
-        return VariantValue.OfNumber("t", value.IsInteger ? value.Bits * MicrosecondsPerSecond : (ulong)(value.Float * MicrosecondsPerSecond));
+        bool inRange = value.IsInteger ? value.Bits <= MaxSeconds : value.Float is >= 0 and < MaxSeconds;
+        if (!inRange) throw new FormatException("is out of the range of a time");
+        return VariantValue.OfNumber("t", value.IsInteger ? value.Bits * MicrosecondsPerSecond
+            : (ulong)(value.Float * MicrosecondsPerSecond));
     }
 }

@@ -4,7 +4,8 @@ using System.Text;
 namespace OciRuntime.Spec;
 
 /// <summary>
-/// Values in GVariant's text format (https://docs.gtk.org/glib/gvariant-text-format.html): <c>true</c>, <c>'text'</c>, <c>uint64 5</c>, <c>@as []</c>,
+/// Values in GVariant's text format (https://docs.gtk.org/glib/gvariant-text-format.html): <c>true</c>, <c>'text'</c>, <c>uint64 5</c>,
+/// <c>@as []</c>,
 /// <c>[('a', 1)]</c>. Dictionaries, variants and maybes are refused: no property of a systemd unit has them.
 /// </summary>
 internal ref struct VariantText
@@ -22,15 +23,14 @@ internal ref struct VariantText
     public static VariantValue Parse(string text)
     {
         VariantText reader = new(text);
-        var node = reader.ReadValue(0);
+        VariantNode node = reader.ReadValue(0);
         reader.SkipBlanks();
         return reader._at == text.Length ? VariantTyping.Resolve(node) : throw reader.Unexpected();
     }
 
     private VariantNode ReadValue(int depth)
     {
-        if (depth > MaxDepth)
-            throw new FormatException("is nested too deeply");
+        if (depth > MaxDepth) throw new FormatException("is nested too deeply");
         SkipBlanks();
         switch (Peek())
         {
@@ -50,14 +50,11 @@ internal ref struct VariantText
 
     private VariantNode ReadWord(int depth)
     {
-        var start = _at;
-        var word = ReadWhile(char.IsAsciiLetterOrDigit);
-        if (word is "true" or "false")
-            return new(VariantKind.Boolean) { Text = word };
-        if (word is "inf" or "nan")
-            return new(VariantKind.Number) { Text = word };
-        if (VariantTyping.TypeOf(word) is { } type)
-            return Typed(type, depth);
+        int start = _at;
+        string word = ReadWhile(char.IsAsciiLetterOrDigit);
+        if (word is "true" or "false") return new(VariantKind.Boolean) { Text = word };
+        if (word is "inf" or "nan") return new(VariantKind.Number) { Text = word };
+        if (VariantTyping.TypeOf(word) is { } type) return Typed(type, depth);
         _at = start;
         throw Unexpected();
     }
@@ -65,9 +62,8 @@ internal ref struct VariantText
     private VariantNode Typed(string type, int depth)
     {
         VariantTyping.CheckType(type);
-        var node = ReadValue(depth + 1);
-        if (node.Type is not null && node.Type != type)
-            throw new FormatException($"has two types, {type} and {node.Type}");
+        VariantNode node = ReadValue(depth + 1);
+        if (node.Type is not null && node.Type != type) throw new FormatException($"has two types, {type} and {node.Type}");
         node.Type = type;
         return node;
     }
@@ -78,8 +74,7 @@ internal ref struct VariantText
         _at++;
         for (SkipBlanks(); Peek() != close; SkipBlanks())
         {
-            if (items.Count > 0)
-                Expect(',');
+            if (items.Count > 0) Expect(',');
             SkipBlanks();
             // A structure of one member has a comma behind it.
             if (Peek() == close && close == ')' && items.Count == 1)
@@ -92,25 +87,21 @@ internal ref struct VariantText
 
     private string ReadNumber()
     {
-        var start = _at++;
-        while (char.IsAsciiLetterOrDigit(Peek()) || Peek() == '.' || (Peek() is '+' or '-' && _text[_at - 1] is 'e' or 'E'))
-            _at++;
+        int start = _at++;
+        while (char.IsAsciiLetterOrDigit(Peek()) || Peek() == '.' || (Peek() is '+' or '-' && _text[_at - 1] is 'e' or 'E')) _at++;
         return _text[start.._at].ToString();
     }
 
     private string ReadQuoted(bool bytes)
     {
-        var quote = _text[_at++];
+        char quote = _text[_at++];
         StringBuilder value = new();
         while (Peek() != quote)
         {
-            var c = Take();
-            if (c == '\\')
-                ReadEscape(value, bytes);
-            else if (bytes && c > 0x7f)
-                throw new FormatException("has a byte string with a character that is no ASCII");
-            else
-                value.Append(c);
+            char c = Take();
+            if (c == '\\') ReadEscape(value, bytes);
+            else if (bytes && c > 0x7f) throw new FormatException("has a byte string with a character that is no ASCII");
+            else value.Append(c);
         }
         _at++;
         return value.ToString();
@@ -118,7 +109,7 @@ internal ref struct VariantText
 
     private void ReadEscape(StringBuilder value, bool bytes)
     {
-        var c = Take();
+        char c = Take();
         switch (c)
         {
             case 'a': value.Append('\a'); break;
@@ -138,37 +129,37 @@ internal ref struct VariantText
 
     private void AppendRune(StringBuilder value, int digits)
     {
-        if (_text.Length - _at < digits || !int.TryParse(_text.Slice(_at, digits), NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out var code) || !Rune.IsValid(code))
+        if (_text.Length - _at < digits
+            || !int.TryParse(_text.Slice(_at, digits), NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out int code)
+            || !Rune.IsValid(code))
+        {
             throw new FormatException($"has an escape at character {_at - 1} that is no Unicode character");
+        }
         _at += digits;
         value.Append(new Rune(code).ToString());
     }
 
     private char ReadOctal(int value)
     {
-        for (var digits = 1; digits < 3 && Peek() is >= '0' and <= '7'; digits++)
-            value = value * 8 + (Take() - '0');
+        for (int digits = 1; digits < 3 && Peek() is >= '0' and <= '7'; digits++) value = value * 8 + (Take() - '0');
         return value <= 0xff ? (char)value : throw new FormatException("has an octal escape above \\377");
     }
 
     private string ReadWhile(Func<char, bool> accept)
     {
-        var start = _at;
-        while (_at < _text.Length && accept(_text[_at]))
-            _at++;
+        int start = _at;
+        while (_at < _text.Length && accept(_text[_at])) _at++;
         return _text[start.._at].ToString();
     }
 
     private void SkipBlanks()
     {
-        while (Peek() is ' ' or '\t' or '\n' or '\r')
-            _at++;
+        while (Peek() is ' ' or '\t' or '\n' or '\r') _at++;
     }
 
     private void Expect(char wanted)
     {
-        if (Peek() != wanted)
-            throw Unexpected();
+        if (Peek() != wanted) throw Unexpected();
         _at++;
     }
 

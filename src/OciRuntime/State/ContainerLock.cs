@@ -5,8 +5,8 @@ using OciRuntime.Linux;
 namespace OciRuntime.State;
 
 /// <summary>
-/// The right to change a container, an flock(2) on its file <c>lock</c>. The kernel drops it when the last copy of the descriptor is closed,
-/// so it cannot be left behind by a crash; but a child that inherits the descriptor keeps it, so the launch code closes it there.
+/// The right to change a container, an flock(2) on its file <c>lock</c>. The kernel drops it when the last copy of the descriptor is
+/// closed, so it cannot be left behind by a crash; but a child that inherits the descriptor keeps it, so the launch code closes it there.
 /// </summary>
 internal sealed class ContainerLock : IDisposable
 {
@@ -17,18 +17,15 @@ internal sealed class ContainerLock : IDisposable
 
     private const int SignatureLength = 40;
 
-    private ContainerLock(int fd) => Number = fd;
+    private readonly Fd _file;
+
+    private ContainerLock(Fd file) => _file = file;
 
     /// <summary>The descriptor, or -1 once released.</summary>
-    public int Number { get; private set; }
+    public int Number => _file.Number;
 
     /// <summary>Releases the lock.</summary>
-    public void Dispose()
-    {
-        if (Number < 0) return;
-        Files.Close(Number);
-        Number = -1;
-    }
+    public void Dispose() => _file.Dispose();
 
     /// <summary>
     /// Takes the lock of the container directory <paramref name="directory"/>. Null when the container vanished while we waited.
@@ -42,11 +39,12 @@ internal sealed class ContainerLock : IDisposable
     {
         long fd = Files.OpenAt(directory, FileName, Files.O_RDWR | Files.O_CREAT | Files.O_NOFOLLOW, FileModes.PrivateFile);
         if (fd == -Errno.ENOENT) return null; // The directory was removed under us; nothing can be made in it any more.
-        ContainerLock taken = new((int)OciException.Check(fd, $"open lock of container {id}"));
+        ContainerLock taken = new(Fd.Of(fd, $"open lock of container {id}"));
         try
         {
             taken.Wait(id, waitMilliseconds);
-            if (!IsStillTheLock(taken.Number, directory))
+            // Whoever removes a container unlinks the lock while holding it. One who opened it before gets one that excludes nobody.
+            if (!Files.LeadsTo(directory, FileName, taken.Number))
             {
                 taken.Dispose();
                 return null;
@@ -61,28 +59,16 @@ internal sealed class ContainerLock : IDisposable
         }
     }
 
-    // flock(2) knows no time limit, and an alarm would be a signal handler: so it is asked again, at first very soon.
+    // flock(2) knows no time limit, and an alarm would be a signal handler: so it is asked again and again.
     private void Wait(string id, int milliseconds)
     {
-        long deadline = Environment.TickCount64 + milliseconds;
-        for (int pause = 1; ; pause = Math.Min(pause * 2, 20))
-        {
-            long result = Files.Flock(Number, Files.LOCK_EX | Files.LOCK_NB);
-            if (result == 0) return;
-            if (result == -Errno.EINTR) continue;
-            if (result != -Errno.EAGAIN) throw OciException.FromResult(result, $"lock container {id}");
-            if (Environment.TickCount64 >= deadline) throw new OciException($"container {id} is busy: {Holder()}", Errno.EBUSY);
-            Processes.Sleep(pause);
-        }
+        long result = Patience.Of(milliseconds).Retry(() => Files.Flock(Number, Files.LOCK_EX | Files.LOCK_NB));
+        if (result == -Errno.ETIMEDOUT) throw new OciException($"container {id} is busy: {Holder()}", Errno.EBUSY);
+        OciException.Check(result, $"lock container {id}");
     }
 
-    // Whoever removes a container unlinks the lock while holding it. One who opened it before then gets a lock that excludes nobody.
-    private static bool IsStillTheLock(int fd, int directory) =>
-        Files.Stat(fd, out Statx mine) == 0
-        && Files.StatAt(directory, FileName, Files.AT_SYMLINK_NOFOLLOW, out Statx present) == 0
-        && mine.Inode == present.Inode && mine.DevMajor == present.DevMajor && mine.DevMinor == present.DevMinor;
-
-    // Of a fixed width, so that one write replaces what the last holder wrote. Only for messages: on a full disk it fails, and that is fine.
+    // Of a fixed width, so that one write replaces what the last holder wrote. Only for messages: on a full disk it fails, and that is
+    // fine.
     private void Sign(string verb)
     {
         Span<byte> line = stackalloc byte[SignatureLength];
@@ -93,12 +79,12 @@ internal sealed class ContainerLock : IDisposable
         Files.WriteAll(Number, line);
     }
 
-    private unsafe string Holder()
+    private string Holder()
     {
         Span<byte> line = stackalloc byte[SignatureLength];
-        long length;
-        fixed (byte* p = line) length = Files.Read(Number, p, line.Length);
-        string[] words = length <= 0 ? [] : Encoding.UTF8.GetString(line[..(int)length]).Split(' ', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries);
+        long length = Files.Read(Number, line);
+        string[] words = length <= 0 ? [] : Encoding.UTF8.GetString(line[..(int)length])
+            .Split(' ', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries);
         return words.Length < 2 ? "held by another process" : $"held by pid {words[0]} ({words[1]})";
     }
 }

@@ -15,7 +15,7 @@ internal enum ContainerPhase
 /// <summary>
 /// What is known of a container between two runs of the program, and what must be known to undo it: the contents of state.json.
 /// </summary>
-/// <remarks>A new field is a property here, a line in <c>ContainerState.Reader.cs</c> and one in <c>ContainerState.Writer.cs</c>.</remarks>
+/// <remarks>A new field is a property here and a line in <c>ContainerState.Json.cs</c>.</remarks>
 internal sealed partial class ContainerState
 {
     /// <summary>The version this build writes, and the highest it reads. Raised only when an old reader would do harm.</summary>
@@ -26,11 +26,11 @@ internal sealed partial class ContainerState
     public string Id { get; set; } = "";
 
     /// <summary>The version of the runtime specification that the state document conforms to.</summary>
-    public string OciVersion { get; set; } = "1.3.0";
+    public string OciVersion { get; set; } = RuntimeSpec.NewestVersion;
 
     public ContainerPhase Phase { get; set; }
 
-    /// <summary>The container's first process; <see cref="ProcessIdentity.None"/> until it is cloned.</summary>
+    /// <summary>The container's first process; of pid 0 until it is cloned.</summary>
     public ProcessIdentity Init { get; set; }
 
     /// <summary>The runtime process that makes the container.</summary>
@@ -44,9 +44,6 @@ internal sealed partial class ContainerState
 
     /// <summary>Absolute path of the root file system.</summary>
     public string Rootfs { get; set; } = "";
-
-    /// <summary>Absolute path of the configuration that was used, or null for the bundle's config.json.</summary>
-    public string? ConfigPath { get; set; }
 
     public SortedDictionary<string, string> Annotations { get; set; } = new(StringComparer.Ordinal);
 
@@ -63,12 +60,15 @@ internal sealed partial class ContainerState
     public string[]? CgroupsCreated { get; set; }
 
     /// <summary>
-    /// Cgroups above those that did not exist before, either, outermost first. An unfinished creation takes them back; afterwards they stay, as others may
-    /// have come to rely on them.
+    /// Cgroups above those that did not exist before, either, outermost first. An unfinished creation takes them back; afterwards they
+    /// stay, as others may have come to rely on them.
     /// </summary>
     public string[] CgroupParents { get; set; } = [];
 
-    /// <summary>Absolute paths of resctrl groups that did not exist before, in the order in which they are made; they are removed with the container.</summary>
+    /// <summary>
+    /// Absolute paths of resctrl groups that did not exist before, in the order in which they are made; they are removed with the
+    /// container.
+    /// </summary>
     public string[] ResctrlGroups { get; set; } = [];
 
     /// <summary>The systemd scope that holds the container, or null.</summary>
@@ -80,18 +80,15 @@ internal sealed partial class ContainerState
     /// <summary>True when the container has its own pid namespace: then all its processes die with the first.</summary>
     public bool PrivatePidNamespace { get; set; }
 
-    /// <summary>True when nobody waits for the container in the foreground.</summary>
-    public bool Detached { get; set; }
-
-    /// <summary><c>run --keep</c>: the state outlives the process.</summary>
-    public bool Keep { get; set; }
-
     /// <summary>The container has a session keyring of its own, which exec joins by its name.</summary>
     public bool Keyring { get; set; }
 
+    /// <summary>How many descriptors from 3 on the program was given.</summary>
+    public int KeptFds { get; set; }
+
     /// <summary>
-    /// Numbers (statx(2), STATX_MNT_ID) of the mounts that hide paths or make them read-only. Null where they are not known: before <see cref="ContainerPhase.Created"/>, and
-    /// after a restore.
+    /// Numbers (statx(2), STATX_MNT_ID) of the mounts that hide paths or make them read-only. Null where they are not known: before
+    /// <see cref="ContainerPhase.Created"/>, and after a restore.
     /// </summary>
     public ulong[]? ProtectiveMounts { get; set; }
 
@@ -109,4 +106,10 @@ internal sealed partial class ContainerState
 
     /// <summary>What <c>delete</c> must run after all else is gone; empty once that has happened.</summary>
     public Hook[] Poststop { get; set; } = [];
+
+    /// <summary>
+    /// What <see cref="ContainerEntry.Probe"/> and a look at the cgroups need, for who keeps it of all containers: the rest may be large.
+    /// </summary>
+    public ContainerState ForProbing() =>
+        new() { Phase = Phase, Init = Init, Creator = Creator, CgroupDirectories = CgroupDirectories };
 }

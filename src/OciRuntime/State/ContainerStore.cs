@@ -22,7 +22,8 @@ internal sealed class ContainerStore(StateRoot root)
 
     /// <summary>
     /// Makes the ID ours, atomically, and takes its lock; then the directory is empty but for the lock. The caller writes the journal next,
-    /// and only then begins to do things. What an earlier create, killed half-way, left under the ID is undone by <paramref name="cleanup"/> first.
+    /// and only then begins to do things. What an earlier create, killed half-way, left under the ID is undone by
+    /// <paramref name="cleanup"/> first.
     /// </summary>
     /// <param name="id">The ID.</param>
     /// <param name="verb">For the messages of those who wait for the lock: "create" or "run".</param>
@@ -37,18 +38,18 @@ internal sealed class ContainerStore(StateRoot root)
             // mkdir(2) settles who made the directory. Whose it is, the lock settles: the maker may be killed before it took it.
             long made = Files.MakeDirectoryAt(directory.Number, id, FileModes.PrivateDirectory);
             if (made < 0 && made != -Errno.EEXIST) throw OciException.FromResult(made, $"mkdir {Root.Path}/{id}");
-            ContainerEntry? entry = OpenIn(directory.Number, id);
-            if (entry == null) continue;
+            ContainerEntry? entry = null;
             try
             {
+                entry = OpenIn(directory.Number, id);
+                if (entry is null) continue;
                 if (TakeOver(entry, verb, cleanup)) return entry;
                 entry.Dispose();
             }
             catch
             {
-                entry.Dispose();
-                // Without inodes for a lock there is nothing in the directory either; one that somebody uses is not empty.
-                if (made == 0) Files.UnlinkAt(directory.Number, id, Files.AT_REMOVEDIR);
+                entry?.Dispose();
+                if (made == 0) TakeBack(directory.Number, id, verb);
                 throw;
             }
         }
@@ -64,7 +65,7 @@ internal sealed class ContainerStore(StateRoot root)
     {
         ContainerId.Validate(id);
         using Fd? root = Root.TryOpen();
-        return root == null ? null : OpenIn(root.Number, id);
+        return root is null ? null : OpenIn(root.Number, id);
     }
 
     /// <summary>The IDs, sorted. What cannot be a container (hidden names, files) is left out.</summary>
@@ -72,9 +73,9 @@ internal sealed class ContainerStore(StateRoot root)
     public List<string> List()
     {
         using Fd? root = Root.TryOpen();
-        if (root == null && !Root.IsExplicit) return [];
-        long fd = root == null ? -Errno.ENOENT : Files.OpenAt(root.Number, ".", Files.O_RDONLY | Files.O_DIRECTORY);
-        using Fd directory = new((int)OciException.Check(fd, $"open {Root.Path}"));
+        if (root is null && !Root.IsExplicit) return [];
+        long fd = root is null ? -Errno.ENOENT : Files.OpenAt(root.Number, ".", Files.O_RDONLY | Files.O_DIRECTORY);
+        using Fd directory = Fd.Of(fd, $"open {Root.Path}");
         List<string> names = Files.ListDirectory(directory.Number, out long error);
         OciException.Check(error, $"read directory {Root.Path}");
         names.RemoveAll(name => !ContainerId.IsValid(name) || !IsDirectory(directory.Number, name));
@@ -82,7 +83,24 @@ internal sealed class ContainerStore(StateRoot root)
         return names;
     }
 
-    /// <summary>Gives up a directory that is ours, for by now nobody's container is in it; why it is given up is the error to report.</summary>
+    /// <summary>Removes a directory that was made and could not be taken, unless it is somebody else's by now.</summary>
+    private void TakeBack(int directory, string id, string verb)
+    {
+        try
+        {
+            using ContainerEntry? entry = OpenIn(directory, id);
+            if (entry is not null && entry.TryAcquire(verb, 0) && entry.TryReadState() is null) entry.Remove();
+        }
+        catch (OciException)
+        {
+            // Without inodes for a lock there is nothing in the directory either; one that somebody uses is not empty.
+            Files.UnlinkAt(directory, id, Files.AT_REMOVEDIR);
+        }
+    }
+
+    /// <summary>
+    /// Gives up a directory that is ours, for by now nobody's container is in it; why it is given up is the error to report.
+    /// </summary>
     private static void RemoveEmpty(ContainerEntry entry)
     {
         try
@@ -103,7 +121,7 @@ internal sealed class ContainerStore(StateRoot root)
         long fd = Files.OpenAt(root, id, Files.O_PATH | Files.O_DIRECTORY | Files.O_NOFOLLOW);
         // ENOTDIR, ELOOP: a file or a link of that name is nothing we made.
         if (fd is -Errno.ENOENT or -Errno.ENOTDIR or -Errno.ELOOP) return null;
-        return new ContainerEntry(id, path, new Fd((int)OciException.Check(fd, $"open {path}")));
+        return new ContainerEntry(id, path, Fd.Of(fd, $"open {path}"));
     }
 
     private static bool Acquire(ContainerEntry entry, string verb)
@@ -112,7 +130,8 @@ internal sealed class ContainerStore(StateRoot root)
         {
             return entry.TryAcquire(verb, 0);
         }
-        catch (OciException e) when (e.Errno == Errno.EBUSY && entry.TryReadState() is { Phase: ContainerPhase.Creating } left && !left.Creator.IsAlive())
+        catch (OciException e)
+            when (e.Errno == Errno.EBUSY && entry.TryReadState() is { Phase: ContainerPhase.Creating } left && !left.Creator.IsAlive())
         {
             // A creator that was killed right after it cloned leaves its lock to the child, until that gets to close its copy.
             return entry.TryAcquire(verb, AbandonedLockMilliseconds);

@@ -16,20 +16,52 @@ internal static class ContainerTeardown
     private const int KillTimeoutMilliseconds = 10_000, UsualEndMilliseconds = 200;
     private static readonly TimeSpan CgroupTimeout = TimeSpan.FromSeconds(10);
 
+    /// <summary>
+    /// What is taken apart once the processes have ended, in this order: words for `explain`, with their JSON pointer, and the deed.
+    /// </summary>
+    private static readonly (Func<ContainerState, List<(string Text, string Pointer)>> Words, Action<ContainerState> Do)[] Parts =
+    [
+        (static s => s.HostMount is null ? [] : [($"detach what was mounted over {s.Rootfs}", "/root/path")], static s =>
+        {
+            if (s.HostMount is { } mount) HostRoot.Detach(mount);
+        }),
+        (static s => s.CgroupDirectories.Length == 0 ? [] : [("remove the cgroups that were made", "")], RemoveCgroups),
+        (static s => s.SystemdUnit is not { } unit ? [] : [($"stop the systemd unit {unit}, and reset it if it failed", "")], RemoveUnit),
+        (static _ => [], RemoveCgroupParents),
+        (static s => [.. Array.ConvertAll(s.ResctrlGroups, static group => ($"remove {group}", "/linux/intelRdt"))],
+            static s => Resctrl.Remove(s.ResctrlGroups, s.Id)),
+    ];
+
+    /// <summary>All that deleting a container does, in words.</summary>
+    /// <param name="state">Its journal.</param>
+    /// <param name="directory">Its directory below the state root.</param>
+    public static List<(string Text, string Pointer)> Describe(ContainerState state, string directory)
+    {
+        List<(string Text, string Pointer)> words = [];
+        foreach ((Func<ContainerState, List<(string Text, string Pointer)>> part, _) in Parts) words.AddRange(part(state));
+        for (int i = 0; i < state.Poststop.Length; i++) words.Add((state.Poststop[i].Words("poststop"), $"/hooks/poststop/{i}"));
+        words.Add(($"remove {directory}", ""));
+        return words;
+    }
+
     /// <summary>Everything, the directory included. The entry's lock is held.</summary>
     public static void Run(ContainerEntry entry, ContainerState state, PoststopRunner poststop)
     {
         Undo(entry, state, poststop);
+        using TraceSpan span = Timeline.IsOn ? Timeline.Span($"remove {entry.Path}") : default;
         entry.Remove();
     }
 
     /// <summary>Everything but the directory, which keeps the ID taken.</summary>
     public static void Undo(ContainerEntry entry, ContainerState state, PoststopRunner poststop)
     {
+        Timeline.Phase("take the container apart");
         EndProcesses(state);
-        if (state.HostMount is { } mount) HostRoot.Detach(mount);
-        RemoveCgroups(state);
-        if (state.ResctrlGroups.Length > 0) Resctrl.Remove(state.ResctrlGroups, state.Id);
+        foreach ((Func<ContainerState, List<(string Text, string Pointer)>> words, Action<ContainerState> take) in Parts)
+        {
+            using TraceSpan span = Timeline.IsOn ? Timeline.Span(words(state)) : default;
+            take(state);
+        }
         RunPoststop(entry, state, poststop);
     }
 
@@ -66,32 +98,34 @@ internal static class ContainerTeardown
     {
         // Its own freezer has been thawed: what holds it then is one further up, which is not ours.
         string reason = cgroup.IsFrozen() ? "a cgroup above its own is frozen"
-            : ProcessStat.TryRead(pid, out ProcessStat stat) && stat.State == 'D' ? "it waits in the kernel and cannot be interrupted (state D)"
+            : ProcessStat.TryRead(pid, out ProcessStat stat) && stat.State == 'D'
+            ? "it waits in the kernel and cannot be interrupted (state D)"
             : "it does not end";
-        return new OciException($"container init still running: process {pid} was killed {KillTimeoutMilliseconds / 1000} s ago, but {reason}", Errno.EBUSY);
+        return new OciException(
+            $"container init still running: process {pid} was killed {KillTimeoutMilliseconds / 1000} s ago, but {reason}", Errno.EBUSY);
     }
 
-    /// <summary>Waits until the process behind a pidfd has ended: then the descriptor is readable, a zombie's too (pidfd_open(2)).</summary>
-    public static unsafe bool WaitForEnd(int pidfd, int milliseconds)
-    {
-        long deadline = Environment.TickCount64 + milliseconds;
-        while (true)
-        {
-            PollFd poll = new() { Fd = pidfd, Events = Processes.POLLIN };
-            long ready = Processes.Poll(&poll, 1, (int)Math.Max(0, deadline - Environment.TickCount64));
-            if (ready > 0) return true;
-            if (ready < 0 && ready != -Errno.EINTR) throw OciException.FromResult(ready, "wait for the container's process");
-            if (Environment.TickCount64 >= deadline) return false;
-        }
-    }
+    /// <summary>
+    /// Waits until the process behind a pidfd has ended: then the descriptor is readable, a zombie's too (pidfd_open(2)).
+    /// </summary>
+    public static bool WaitForEnd(int pidfd, int milliseconds) => Processes.AwaitReadable(pidfd, milliseconds);
 
     private static void RemoveCgroups(ContainerState state)
     {
         string[] directories = state.CgroupsCreated ?? state.CgroupDirectories;
         if (directories.Length > 0) new CgroupControl(directories).Remove(CgroupTimeout);
-        // Only now: had the scope been another's, its processes would have been in the way.
-        // And a user's is none of root's: in his own session the name may be another's.
-        if (state.SystemdUnit != null && (!state.SystemdUser || state.OwnerUid == Processes.EffectiveUid())) SystemdManager.Remove(state.SystemdUnit, state.SystemdUser);
+    }
+
+    /// <summary>Only now: had the scope been another's, its processes would have been in the way.</summary>
+    private static void RemoveUnit(ContainerState state)
+    {
+        // A user's is none of root's: in his own session the name may be another's.
+        if (state.SystemdUnit is not null && (!state.SystemdUser || state.OwnerUid == Processes.EffectiveUid()))
+            SystemdManager.Remove(state.SystemdUnit, state.SystemdUser);
+    }
+
+    private static void RemoveCgroupParents(ContainerState state)
+    {
         if (state.Phase != ContainerPhase.Creating) return;
         for (int i = state.CgroupParents.Length - 1; i >= 0; i--) CgroupControl.TryRemove(state.CgroupParents[i]);
     }

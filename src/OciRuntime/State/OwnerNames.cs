@@ -29,7 +29,8 @@ internal sealed class OwnerNames
         foreach (Range r in text.AsSpan().Split('\n'))
         {
             ReadOnlySpan<char> line = text.AsSpan(r);
-            if (line.Split(fields, ':') == 4 && uint.TryParse(line[fields[2]], NumberStyles.None, CultureInfo.InvariantCulture, out uint uid))
+            if (line.Split(fields, ':') == 4
+                && uint.TryParse(line[fields[2]], NumberStyles.None, CultureInfo.InvariantCulture, out uint uid))
             {
                 names.TryAdd(uid, line[fields[0]].ToString());
             }

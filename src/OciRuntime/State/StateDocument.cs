@@ -3,7 +3,9 @@ using System.Text.Json;
 
 namespace OciRuntime.State;
 
-/// <summary>The state of a container as others read it: runc's output of <c>state</c> and <c>list</c>, and what hooks get on standard input.</summary>
+/// <summary>
+/// The state of a container as others read it: runc's output of <c>state</c> and <c>list</c>, and what hooks get on standard input.
+/// </summary>
 internal static class StateDocument
 {
     /// <summary>
@@ -21,7 +23,7 @@ internal static class StateDocument
         w.WriteString("rootfs"u8, state.Rootfs);
         // Clients parse it as RFC 3339 whatever the status is; a failing parse is a failing `state`.
         w.WriteString("created"u8, state.Created.Length > 0 ? state.Created : Timestamp.Zero);
-        WriteAnnotations(w, state);
+        new JournalFields(w).Map("annotations"u8, state.Annotations);
         w.WriteString("owner"u8, owner);
         w.WriteEndObject();
     }
@@ -41,7 +43,7 @@ internal static class StateDocument
         int pid = innerPid > 0 ? innerPid : Pid(state, status);
         if (pid > 0) w.WriteNumber("pid"u8, pid);
         w.WriteString("bundle"u8, state.Bundle);
-        WriteAnnotations(w, state);
+        new JournalFields(w).Map("annotations"u8, state.Annotations);
         w.WriteEndObject();
         w.Flush();
         return buffer.WrittenSpan;
@@ -49,12 +51,4 @@ internal static class StateDocument
 
     /// <summary>The pid of a stopped container may belong to somebody else by now: it is 0.</summary>
     public static int Pid(ContainerState state, ContainerStatus status) => status == ContainerStatus.Stopped ? 0 : state.Init.Pid;
-
-    private static void WriteAnnotations(Utf8JsonWriter w, ContainerState state)
-    {
-        if (state.Annotations.Count == 0) return;
-        w.WriteStartObject("annotations"u8);
-        foreach (KeyValuePair<string, string> annotation in state.Annotations) w.WriteString(annotation.Key, annotation.Value);
-        w.WriteEndObject();
-    }
 }

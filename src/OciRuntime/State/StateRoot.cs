@@ -28,13 +28,15 @@ internal sealed class StateRoot
     /// <summary>True when the user named it (<c>--root</c>): then <c>list</c> reports that it is missing.</summary>
     public bool IsExplicit { get; }
 
-    /// <summary>True when it was chosen for an ordinary user: nobody else may have made it, and where it lies old files may be pruned.</summary>
+    /// <summary>
+    /// True when it was chosen for an ordinary user: nobody else may have made it, and where it lies old files may be pruned.
+    /// </summary>
     public bool IsPersonal { get; }
 
     /// <summary>Decides by <c>--root</c>, the environment and who runs the program. Nothing is made.</summary>
     public static StateRoot Resolve(string? rootOption)
     {
-        if (rootOption != null) return Resolve(rootOption, default);
+        if (rootOption is not null) return Resolve(rootOption, default);
         string? xdg = Environment.GetEnvironmentVariable("XDG_RUNTIME_DIR");
         uint euid = Processes.EffectiveUid();
         if (euid == 0 && string.IsNullOrEmpty(xdg)) return new StateRoot(Default, false, false);
@@ -44,7 +46,7 @@ internal sealed class StateRoot
     /// <summary>As <see cref="Resolve(string?)"/>, with the facts given.</summary>
     public static StateRoot Resolve(string? rootOption, RootFacts facts)
     {
-        if (rootOption != null)
+        if (rootOption is not null)
         {
             if (rootOption.Length == 0) throw new OciException("Option --root argument should not be empty");
             string path = Clean(rootOption);
@@ -55,19 +57,21 @@ internal sealed class StateRoot
     }
 
     /// <summary>
-    /// For an ordinary user without $XDG_RUNTIME_DIR (su, cron): the directory it would name, if a login made it, else one in /tmp. All verbs must
-    /// come to the same place, whatever their environment.
+    /// For an ordinary user without $XDG_RUNTIME_DIR (su, cron): the directory it would name, if a login made it, else one in /tmp. All
+    /// verbs must come to the same place, whatever their environment.
     /// </summary>
     private static string FallBack(uint uid)
     {
         string runtimeDirectory = $"/run/user/{uid}";
-        bool isOwn = Files.StatAt(Files.AT_FDCWD, runtimeDirectory, Files.AT_SYMLINK_NOFOLLOW, out Statx stat) >= 0 && stat.IsDirectory && stat.Uid == uid;
+        bool isOwn = Files.StatAt(Files.AT_FDCWD, runtimeDirectory, Files.AT_SYMLINK_NOFOLLOW, out Statx stat) >= 0 && stat.IsDirectory
+            && stat.Uid == uid;
         return isOwn ? runtimeDirectory + "/ocirun" : $"/tmp/ocirun-{uid}";
     }
 
     /// <summary>
-    /// Opens the root (O_PATH), or gives null when it does not exist. All that is done with containers is done below the descriptor: whoever may
-    /// write further up can put another directory in its place, but that one is his, or hides behind a link of his, and so refused.
+    /// Opens the root (O_PATH), or gives null when it does not exist. All that is done with containers is done below the descriptor:
+    /// whoever may write further up can put another directory in its place, but that one is his, or hides behind a link of his, and so
+    /// refused.
     /// </summary>
     /// <exception cref="OciException">It is not the caller's alone, or the way there leads through somebody else's link.</exception>
     public Fd? TryOpen()
@@ -75,7 +79,7 @@ internal sealed class StateRoot
         long fd = OpenWithoutLinks();
         if (fd == -Errno.ELOOP) fd = TrustedPath.Open(Path, lastMayBeLink: !IsPersonal);
         if (fd == -Errno.ENOENT) return null;
-        Fd root = new((int)OciException.Check(fd, $"open state directory {Path}"));
+        Fd root = Fd.Of(fd, $"open state directory {Path}");
         CheckOwner(root);
         return root;
     }
@@ -83,8 +87,8 @@ internal sealed class StateRoot
     private long OpenWithoutLinks() => Files.OpenAt2(Files.AT_FDCWD, Path, Files.O_PATH | Files.O_DIRECTORY, Files.RESOLVE_NO_SYMLINKS);
 
     /// <summary>
-    /// In a directory that others may write to, anybody may have made it first, to hand us containers of his, whose hooks would run with our rights.
-    /// The owner of one that belongs to nobody in this user namespace is unknown, and not trusted.
+    /// In a directory that others may write to, anybody may have made it first, to hand us containers of his, whose hooks would run with
+    /// our rights. The owner of one that belongs to nobody in this user namespace is unknown, and not trusted.
     /// </summary>
     private void CheckOwner(Fd root)
     {
@@ -92,8 +96,10 @@ internal sealed class StateRoot
         uint euid = Processes.EffectiveUid();
         if (stat.Uid == euid && (stat.Mode & FileModes.WritableByOthers) == 0) return;
         root.Dispose();
+        string mode = Convert.ToString(stat.Mode & FileModes.All, 8).PadLeft(4, '0');
         throw new OciException(
-            $"state directory {Path} is not uid {euid}'s alone (owner {stat.Uid}, mode {Convert.ToString(stat.Mode & FileModes.All, 8).PadLeft(4, '0')}): remove it, or name another with --root", Errno.EPERM);
+            $"state directory {Path} is not uid {euid}'s alone (owner {stat.Uid}, mode {mode}): remove it, or name another with --root",
+            Errno.EPERM);
     }
 
     /// <summary>Opens the root, making it (mode 0700: it tells about every container) and its parents where they are missing.</summary>
@@ -103,20 +109,10 @@ internal sealed class StateRoot
         for (int slash = Path.IndexOf('/', 1); slash > 0; slash = Path.IndexOf('/', slash + 1)) MakeDirectory(Path[..slash]);
         bool made = MakeDirectory(Path);
         Fd root = TryOpen() ?? throw new OciException($"open state directory {Path}: it was removed while it was being made", Errno.ENOENT);
-        if (made && IsPersonal)
-        {
-            SetSticky();
-        }
+        // The XDG base directory specification: what lives longer than six hours carries the sticky bit, or may be pruned.
+        const uint Mode = FileModes.PrivateDirectory | FileModes.Sticky;
+        if (made && IsPersonal) OciException.Check(Files.ChmodAt(Files.AT_FDCWD, Path, Mode), $"chmod {Path}");
         return root;
-    }
-
-    /// <summary>The XDG base directory specification: what lives longer than six hours carries the sticky bit, or may be pruned.</summary>
-    private unsafe void SetSticky()
-    {
-        fixed (byte* path = CString.Encode(Path, stackalloc byte[Kernel.PathMax]))
-        {
-            OciException.Check(Files.ChmodAt(Files.AT_FDCWD, path, FileModes.PrivateDirectory | FileModes.Sticky), $"chmod {Path}");
-        }
     }
 
     private static bool MakeDirectory(string path)

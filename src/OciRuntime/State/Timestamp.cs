@@ -9,5 +9,7 @@ internal static class Timestamp
     /// <summary>Now, UTC.</summary>
     public static string Now() => Format(DateTime.UtcNow);
 
-    internal static string Format(DateTime utc) => utc.ToString("yyyy-MM-ddTHH:mm:ss.FFFFFFF", null) + "Z";
+    // "O" has all seven decimals, and looks at no culture.
+    internal static string Format(DateTime utc) =>
+        utc.ToString("O", null)[.."yyyy-MM-ddTHH:mm:ss.fffffff".Length].TrimEnd('0').TrimEnd('.') + "Z";
 }

@@ -3,7 +3,10 @@ using OciRuntime.Linux;
 
 namespace OciRuntime.State;
 
-/// <summary>Directories by a path with symbolic links in it, of which only those are followed that nobody but root and the caller can have made (as with fs.protected_symlinks, but everywhere).</summary>
+/// <summary>
+/// Directories by a path with symbolic links in it, of which only those are followed that nobody but root and the caller can have made (as
+/// with fs.protected_symlinks, but everywhere).
+/// </summary>
 internal static class TrustedPath
 {
     private const int MaxLinks = 40;
@@ -11,7 +14,10 @@ internal static class TrustedPath
     /// <summary>The user to whom files of unmapped owners belong (user_namespaces(7)), the machine's root among them.</summary>
     private const uint Nobody = 65534;
 
-    /// <summary>An O_PATH descriptor of the directory, or a negated errno; ENOTDIR for a last component that is a link and must not be one, as from openat(2).</summary>
+    /// <summary>
+    /// An O_PATH descriptor of the directory, or a negated errno; ENOTDIR for a last component that is a link and must not be one, as from
+    /// openat(2).
+    /// </summary>
     /// <exception cref="OciException">Somebody else's link is on the way.</exception>
     public static long Open(string path, bool lastMayBeLink)
     {
@@ -33,7 +39,8 @@ internal static class TrustedPath
             if (rest.Count == 0 && !lastMayBeLink) return -Errno.ENOTDIR;
             if (++links > MaxLinks) return -Errno.ELOOP;
             CheckLink(path, name, stat, directory.Number);
-            string target = Files.ReadLinkAt(next.Number, "", out long error) ?? throw OciException.FromResult(error, $"read link {name} in {path}");
+            string target = Files.ReadLinkAt(next.Number, "", out long error)
+                ?? throw OciException.FromResult(error, $"read link {name} in {path}");
             Push(rest, target);
             at = target.StartsWith('/') ? Files.OpenAt(Files.AT_FDCWD, "/", Files.O_PATH | Files.O_DIRECTORY) : directory.Release();
         }
@@ -49,9 +56,13 @@ internal static class TrustedPath
     private static void CheckLink(string path, string name, in Statx link, int directory)
     {
         if (link.Uid == 0 || link.Uid == Processes.EffectiveUid()) return;
-        // Of /var/run, say, all that is known in a user namespace is that nobody here made it, and nobody but the owner of /var can replace it.
-        bool unmapped = link.Uid == Nobody && UserNamespace.IsNested() && Files.Stat(directory, out Statx parent) >= 0 && parent.Uid == Nobody && (parent.Mode & FileModes.WritableByOthers) == 0;
+        // Of /var/run, say, all that is known in a user namespace is that nobody here made it, and nobody but the owner of /var can replace
+        // it.
+        bool unmapped = link.Uid == Nobody && UserNamespace.IsNested() && Files.Stat(directory, out Statx parent) >= 0
+            && parent.Uid == Nobody && (parent.Mode & FileModes.WritableByOthers) == 0;
         if (unmapped) return;
-        throw new OciException($"state directory {path}: \"{name}\" on the way there is a symbolic link of uid {link.Uid}, who could lead it anywhere: name the directory itself with --root", Errno.EPERM);
+        throw new OciException(
+            $"state directory {path}: \"{name}\" on the way there is a symbolic link of uid {link.Uid}, who could lead it anywhere: name "
+            + $"the directory itself with --root", Errno.EPERM);
     }
 }

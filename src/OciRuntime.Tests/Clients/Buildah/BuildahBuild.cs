@@ -20,7 +20,8 @@ internal static class BuildahBuild
         ENTRYPOINT ["cat", "/y"]
         """;
 
-    public static readonly string[] Printed = ["cached 1", "cached 2", "bound built", "tmpfs 1", "secret hush", "files 100", "user 1000", "touch: /x: Permission denied"];
+    public static readonly string[] Printed = ["cached 1", "cached 2", "bound built", "tmpfs 1", "secret hush", "files 100", "user 1000",
+        "touch: /x: Permission denied"];
 
     /// <summary>Puts the build's files into a directory.</summary>
     public static void Write(string context, string tar)

@@ -1,12 +1,13 @@
 using NUnit.Framework;
-using OciRuntime.Tests.Support;
 using OciRuntime.Tests.Clients.Containerd.Cri;
+using OciRuntime.Tests.Support;
 
 namespace OciRuntime.Tests.Clients.Containerd;
 
 /// <summary>
-/// One Debian containerd for all tests of this namespace, with two ways in: ctr, and the Container Runtime Interface, over which the kubelet drives it.
-/// It lives in a network namespace of its own, so that neither a pod's bridge nor a pod on "the host's" network comes near the machine's.
+/// One Debian containerd for all tests of this namespace, with two ways in: ctr, and the Container Runtime Interface, over which the
+/// kubelet drives it. It lives in a network namespace of its own, so that neither a pod's bridge nor a pod on "the host's" network comes
+/// near the machine's.
 /// </summary>
 [SetUpFixture]
 public sealed class ContainerdHost
@@ -14,8 +15,35 @@ public sealed class ContainerdHost
     /// <summary>What holds a pod's namespaces.</summary>
     private const string PauseImage = "docker.io/library/pause:local";
 
-    /// <summary>The default runtime's name in config.toml, as docs/engines/containerd.md has it, and a second one with the same binary.</summary>
+    private const string StockType = "io.containerd.runc.v2";
+
+    /// <summary>
+    /// The default runtime's name in config.toml, as docs/engines/containerd.md has it, and a second one with the same binary.
+    /// </summary>
     internal const string DefaultHandler = "ocirun", OtherHandler = "ocirun-other";
+
+    /// <summary>
+    /// Our own shim by its path, in the place of containerd's, as docs/engines/containerd.md has it; the same with options; and by its own
+    /// type, with options in the configuration, and in a file that it names. containerd 1.6 knows it by its type only.
+    /// </summary>
+    internal const string OwnHandler = "ocirun-shim", OptionsHandler = "ocirun-options", TypeHandler = "ocirun-type",
+        FileHandler = "ocirun-file";
+
+    /// <summary>
+    /// For config.toml: in containerd 2, what pulls and imports images unpacks them for the snapshotters that it knows from there,
+    /// whichever one ctr names.
+    /// </summary>
+    internal static readonly string UnpackConfig = $"""
+        [[plugins."io.containerd.transfer.v1.local".unpack_config]]
+        platform = "linux/{ClientImage.OciArchitecture}"
+        snapshotter = "native"
+        """;
+
+    /// <summary>An option of one handler.</summary>
+    internal const int IoGid = 1234;
+
+    /// <summary>All that config.toml has.</summary>
+    internal static readonly string[] Handlers = [DefaultHandler, OtherHandler, OwnHandler, OptionsHandler, TypeHandler, FileHandler];
 
     // Where libcni keeps the results of its plugins; it cannot be told another place.
     private const string CniCache = "/var/lib/cni";
@@ -23,20 +51,40 @@ public sealed class ContainerdHost
     private static RunningCommand? _network;
     private static Daemon? _containerd;
 
+    /// <summary>The shim of the tests that run now.</summary>
+    internal static ShimKind Shim { get; private set; }
+
+    /// <summary>The handler of pods that name none.</summary>
+    internal static string Handler => Shim == ShimKind.Own ? OwnHandler : DefaultHandler;
+
+    /// <summary>Those of this shim that keep their state elsewhere.</summary>
+    internal static string[] HandlersToChoose =>
+        Shim == ShimKind.Stock ? [OtherHandler]
+        : Engine.ContainerdKnowsPaths ? [OptionsHandler, TypeHandler, FileHandler] : [FileHandler];
+
     internal static ClientHost Ctr { get; private set; } = null!;
 
     internal static CriClient Cri { get; private set; } = null!;
 
     internal static string Directory => Ctr.Directory;
 
-    /// <summary>A directory in which the runtime has runc's name; the first one that containerd looks into.</summary>
+    /// <summary>
+    /// A directory in which the runtime has runc's name, and its own as a shim; the first one that containerd looks into.
+    /// </summary>
     private static string RuncDirectory => $"{Directory}/bin";
 
     /// <summary>Of the network namespace's keeper: containerd's network is found through it.</summary>
     internal static int NetworkPid => _network!.Pid;
 
     /// <summary>Where the runtime keeps its state when a handler of the Container Runtime Interface has called it.</summary>
-    internal static string RuntimeRoot(string handler) => $"{Directory}/rc-{handler}";
+    internal static string RuntimeRoot(string handler) => handler == OwnHandler ? ShimKinds.OwnRoot : $"{Directory}/rc-{handler}";
+
+    /// <summary>Tests that follow have this shim; only ocirun has one of its own.</summary>
+    internal static void Use(ShimKind shim)
+    {
+        if (shim == ShimKind.Own && !Ocirun.IsUnderTest) Assert.Ignore($"{Ocirun.Binary.Name} is no shim");
+        Shim = shim;
+    }
 
     [OneTimeSetUp]
     public void Begin()
@@ -99,11 +147,15 @@ public sealed class ContainerdHost
             [plugins."io.containerd.grpc.v1.cri".containerd]
             snapshotter = "native"
             default_runtime_name = "{DefaultHandler}"
-            {Handler(DefaultHandler)}
-            {Handler(OtherHandler)}
+            {StockHandler(DefaultHandler)}
+            {StockHandler(OtherHandler)}
+            {OwnHandlers()}
+            {UnpackConfig}
             """);
+        File.WriteAllText($"{Directory}/shim.toml", $"# of one handler\nRoot = \"{RuntimeRoot(FileHandler)}\"\n");
         System.IO.Directory.CreateDirectory(RuncDirectory);
         File.CreateSymbolicLink($"{RuncDirectory}/runc", Ocirun.Binary.Path);
+        File.CreateSymbolicLink($"{RuncDirectory}/{ShimKinds.Program}", Ocirun.Binary.Path);
         System.IO.Directory.CreateDirectory($"{Directory}/cni");
         File.WriteAllText($"{Directory}/cni/bridge.conflist", $$"""
             {"cniVersion": "1.0.0", "name": "test", "plugins": [{"type": "bridge", "bridge": "test0", "isGateway": true,
@@ -111,19 +163,39 @@ public sealed class ContainerdHost
             """);
     }
 
-    private static string Handler(string name) => $"""
-        [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.{name}]
-        runtime_type = "io.containerd.runc.v2"
-        [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.{name}.options]
+    private static string StockHandler(string name) => HandlerTable(name, StockType, $"""
         BinaryName = "{Ocirun.Binary.Path}"
-        Root = "{RuntimeRoot(name)}"
+        {RootOption(name)}
+        """);
+
+    private static string OwnHandlers()
+    {
+        string path = Engine.ContainerdKnowsPaths ? $"{StockType}\"\nruntime_path = \"{RuncDirectory}/{ShimKinds.Program}"
+            : ShimKinds.OwnType;
+        return $"""
+            {HandlerTable(OwnHandler, path, "")}
+            {HandlerTable(OptionsHandler, path, $"{RootOption(OptionsHandler)}\nIoGid = {IoGid}")}
+            {HandlerTable(TypeHandler, ShimKinds.OwnType, RootOption(TypeHandler))}
+            {HandlerTable(FileHandler, ShimKinds.OwnType, $"ConfigPath = \"{Directory}/shim.toml\"")}
+            """;
+    }
+
+    private static string RootOption(string handler) => $"Root = \"{RuntimeRoot(handler)}\"";
+
+    private static string HandlerTable(string name, string type, string options) => $"""
+        [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.{name}]
+        runtime_type = "{type}"
+        {(options.Length > 0 ? $"[plugins.\"io.containerd.grpc.v1.cri\".containerd.runtimes.{name}.options]" : "")}
+        {options}
         """;
 
     private sealed class Daemon : IDisposable
     {
         private Server _server = Start();
 
-        /// <summary>Stops containerd as its service manager does, and starts it again; the shims and containers are none of its children.</summary>
+        /// <summary>
+        /// Stops containerd as its service manager does, and starts it again; the shims and containers are none of its children.
+        /// </summary>
         /// <param name="meanwhile">What happens while it is away.</param>
         public void Restart(Action? meanwhile)
         {
@@ -137,8 +209,9 @@ public sealed class ContainerdHost
 
         private static Server Start()
         {
-            var server = new Server("nsenter", "--target", NetworkPid.ToString(), "--net",
-                "env", $"PATH={RuncDirectory}:{Environment.GetEnvironmentVariable("PATH")}", Requires.Tool("containerd"), "--config", $"{Directory}/config.toml");
+            Server server = new("nsenter", "--target", NetworkPid.ToString(), "--net",
+                "env", $"PATH={RuncDirectory}:{Environment.GetEnvironmentVariable("PATH")}", Requires.Tool("containerd"), "--config",
+                $"{Directory}/config.toml");
             server.WaitUntil(() => Ctr.Run("version").Succeeded && Cri.IsReady);
             return server;
         }

@@ -4,13 +4,25 @@ using OciRuntime.Tests.Support;
 namespace OciRuntime.Tests.Clients.Containerd;
 
 /// <summary>Tests that make containers with ctr, and see to their end.</summary>
-public abstract class CtrFixture
+[ForeignDaemon]
+[TestFixture(ShimKind.Stock, Category = "StockShim")]
+[TestFixture(ShimKind.Own, Category = "OwnShim")]
+public abstract class CtrFixture(ShimKind shim)
 {
     internal static ClientHost Ctr => ContainerdHost.Ctr;
 
-    private static string RuntimeRoot => $"{Ctr.Directory}/rc";
+    private protected static string RuntimeRoot => ContainerdHost.Shim == ShimKind.Own ? ShimKinds.OwnRoot : $"{Ctr.Directory}/rc";
 
-    private protected static string[] Runtime => ["--runtime", "io.containerd.runc.v2", "--runc-binary", Ocirun.Binary.Path, "--runc-root", RuntimeRoot];
+    private protected static string[] RuntimeType =>
+        ["--runtime", ContainerdHost.Shim == ShimKind.Own ? ShimKinds.OwnType : "io.containerd.runc.v2"];
+
+    private protected static string[] Runtime => ContainerdHost.Shim == ShimKind.Own ? RuntimeType
+        : [.. RuntimeType, "--runc-binary", Ocirun.Binary.Path, "--runc-root", RuntimeRoot];
+
+    private protected ShimKind Shim => shim;
+
+    [SetUp]
+    public void ChooseShim() => ContainerdHost.Use(Shim);
 
     [TearDown]
     public void RemoveTasks()
@@ -22,7 +34,8 @@ public abstract class CtrFixture
         }
         // The shim deletes once more by force after its last answer.
         string[] left = [];
-        if (!Eventually.Becomes(() => (left = StateLeft()).Length == 0, TimeSpan.FromSeconds(5))) Leaks.Report($"state left: {string.Join(' ', left)}");
+        if (!Eventually.Becomes(() => (left = StateLeft()).Length == 0, TimeSpan.FromSeconds(5)))
+            Leaks.Report($"state left: {string.Join(' ', left)}");
         Ctr.CheckNothingLeft();
     }
 
@@ -41,15 +54,18 @@ public abstract class CtrFixture
     // ctr leaves its pipes where it has made them.
     private protected static string[] Pipes => ["--fifo-dir", $"{Ctr.Directory}/pipes"];
 
-    private protected static string[] RunArguments(string[] options, string id, params string[] command) => ["run", "--rm", .. Pipes, .. Container(id, options, command)];
+    private protected static string[] RunArguments(string[] options, string id, params string[] command) =>
+        ["run", "--rm", .. Pipes, .. Container(id, options, command)];
 
-    private protected static CommandResult Run(string[] options, params string[] command) => Ctr.Run(RunArguments(options, NewId(), command));
+    private protected static CommandResult Run(string[] options, params string[] command) =>
+        Ctr.Run(RunArguments(options, NewId(), command));
 
     /// <summary>Starts one without streams.</summary>
     private protected static string Detached(string[]? options = null, params string[] command)
     {
         string id = NewId();
-        Ctr.Run(["run", "--detach", "--null-io", .. Container(id, options ?? [], command.Length > 0 ? command : ["sleep", "1000"])]).ShouldSucceed();
+        Ctr.Run(["run", "--detach", "--null-io", .. Container(id, options ?? [], command.Length > 0 ? command : ["sleep", "1000"])])
+            .ShouldSucceed();
         return id;
     }
 

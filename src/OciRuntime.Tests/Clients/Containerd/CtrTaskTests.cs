@@ -2,11 +2,13 @@ using System.Text.Json.Nodes;
 using FluentAssertions;
 using NUnit.Framework;
 using OciRuntime.Tests.Support;
+using OciRuntime.Tests.Verify;
 
 namespace OciRuntime.Tests.Clients.Containerd;
 
 /// <summary>The life of ctr's tasks: states, signals, numbers, events.</summary>
-public sealed class CtrTaskTests : CtrFixture
+[ThisMachinesEngines]
+public sealed class CtrTaskTests(ShimKind shim) : CtrFixture(shim)
 {
     // SIGKILL and SIGSTOP cannot be caught, the shell needs SIGCHLD for itself.
     private static readonly int[] Catchable = [.. Enumerable.Range(1, 31).Except([9, 17, 19]), 34, 35, 64];
@@ -32,7 +34,7 @@ public sealed class CtrTaskTests : CtrFixture
         bundle.Config["root"]!["path"] = bundle.Rootfs;
         bundle.Save();
         string id = NewId();
-        Ctr.Run("container", "create", "--config", bundle.ConfigPath, id).ShouldSucceed();
+        Ctr.Run(["container", "create", .. RuntimeType, "--config", bundle.ConfigPath, id]).ShouldSucceed();
         Tasks().Should().BeEmpty();
         for (int i = 0; i < 2; i++) Ctr.Run(["task", "start", .. Pipes, id]).ShouldFail(4).Stdout.Should().Be("out\n");
         Ctr.Run("task", "start", "--detach", "--null-io", id).ShouldSucceed();
@@ -68,7 +70,8 @@ public sealed class CtrTaskTests : CtrFixture
     public void Every_signal_arrives()
     {
         string log = TestRun.NewPath("log"), id = NewId();
-        string script = $"for n in {string.Join(' ', Catchable)}; do trap \"echo $n\" $n; done; echo ready; while :; do sleep 1000 & wait; done";
+        string script =
+            $"for n in {string.Join(' ', Catchable)}; do trap \"echo $n\" $n; done; echo ready; while :; do sleep 1000 & wait; done";
         Ctr.Run(["run", "--detach", "--log-uri", $"file://{log}", .. Container(id, [], "sh", "-c", script)]).ShouldSucceed();
         Expect("ready");
         foreach (int signal in Catchable) Send(signal.ToString(), signal);
@@ -100,8 +103,10 @@ public sealed class CtrTaskTests : CtrFixture
         JsonNode metrics = Ctr.Run("task", "metrics", "--format", "json", id).ShouldSucceed().Json;
         bool v1 = CgroupHost.V1MountPoint("memory") is not null;
         Number("pids", "current").Should().Be(3).And.Be(Read("pids", "pids.current"));
-        Number("memory", v1 ? "usage/limit" : "usage_limit").Should().Be(67108864).And.Be(Read("memory", v1 ? "memory.limit_in_bytes" : "memory.max"));
-        Number("memory", v1 ? "usage/usage" : "usage").Should().BePositive().And.Be(Read("memory", v1 ? "memory.usage_in_bytes" : "memory.current"));
+        Number("memory", v1 ? "usage/limit" : "usage_limit").Should()
+            .Be(67108864).And.Be(Read("memory", v1 ? "memory.limit_in_bytes" : "memory.max"));
+        Number("memory", v1 ? "usage/usage" : "usage").Should()
+            .BePositive().And.Be(Read("memory", v1 ? "memory.usage_in_bytes" : "memory.current"));
         if (v1) Number("cpu", "usage/total").Should().BePositive().And.Be(Read("cpuacct", "cpuacct.usage"));
         Ctr.Run("task", "resume", id).ShouldSucceed();
 
@@ -122,10 +127,22 @@ public sealed class CtrTaskTests : CtrFixture
             Ctr.Run("images", "label", ClientImage.Name, $"x={TestRun.NextNumber()}").ShouldSucceed();
             return events.Stdout.Contains("/images/update");
         }, "the first event");
-        Ctr.Run(RunArguments(["--memory-limit", "16777216"], id, "sh", "-c", "busybox tail /dev/zero; echo $?")).ShouldSucceed().Text.Should().Be("137");
+        Ctr.Run(RunArguments(["--memory-limit", "16777216"], id, "sh", "-c", "busybox tail /dev/zero; echo $?"))
+            .ShouldSucceed().Text.Should().Be("137");
         string[] topics = ["/tasks/create", "/tasks/start", "/tasks/oom", "/tasks/exit", "/tasks/delete"];
         string[] seen = [];
-        Eventually.True(() => (seen = [.. events.Stdout.Split('\n').Where(line => line.Contains(id)).SelectMany(line => topics.Where(line.Contains))]).Length == topics.Length, "all events");
+        Eventually.True(() =>
+            (seen = [.. events.Stdout.Split('\n').Where(line => line.Contains(id))
+            .SelectMany(line => topics.Where(line.Contains))]).Length == topics.Length, "all events");
         seen.Should().Equal(topics);
+    }
+
+    [Test]
+    public void What_is_promised_is_held()
+    {
+        Requires.OcirunItself();
+        string id = Detached(["--memory-limit", "67108864", "--cpus", "0.5", "--read-only", "--seccomp", "--env", "A=b", "--mount",
+            $"type=bind,src={Ctr.Directory},dst=/data,options=rbind:ro", "--cap-drop", "CAP_CHOWN"]);
+        Verified.AllHeld(RuntimeRoot, id);
     }
 }

@@ -4,8 +4,11 @@ using OciRuntime.Tests.Support;
 
 namespace OciRuntime.Tests.Clients.Docker;
 
-/// <summary>Images are built by both builders: the classic one runs containers as `docker run` does, BuildKit calls `run` itself, and only that.</summary>
-public sealed class DockerBuildTests : DockerTest
+/// <summary>
+/// Images are built by both builders: the classic one runs containers as `docker run` does, BuildKit calls `run` itself, and only that.
+/// </summary>
+[ThisMachinesEngines]
+public sealed class DockerBuildTests(ShimKind shim) : DockerTest(shim)
 {
     [Test]
     public void Image_is_built_in_stages([Values] bool buildKit)

@@ -5,10 +5,10 @@ using OciRuntime.Tests.Support;
 namespace OciRuntime.Tests.Clients.Docker;
 
 /// <summary>
-/// Networks of several containers, as compose makes them. The daemon moves its veth into the container's namespace in a prestart hook: it asks
-/// for the namespace of the pid that the runtime writes to the hook's stdin.
+/// Networks of several containers, as compose makes them. The daemon moves its veth into the container's namespace in a prestart hook: it
+/// asks for the namespace of the pid that the runtime writes to the hook's stdin.
 /// </summary>
-public sealed class DockerNetworkTests : DockerTest
+public sealed class DockerNetworkTests(ShimKind shim) : DockerTest(shim)
 {
     [Test]
     public void Containers_find_each_other_by_name_and_talk()
@@ -23,7 +23,8 @@ public sealed class DockerNetworkTests : DockerTest
         Docker.Run("exec", "web", "sh", "-c", "nc -w 5 db 80 </dev/null").ShouldSucceed().Stdout.Should().Be("db\n");
         Docker.Run("exec", "db", "sh", "-c", "nc -w 5 web 80 </dev/null").ShouldSucceed().Stdout.Should().Be("web\n");
         string address = Docker.Inspect("db", "{{.NetworkSettings.Networks.back.IPAddress}}");
-        Docker.RunContainer("--network=front", "bb", "sh", "-c", $"nc -w 5 www 80 </dev/null; nc -w 1 {address} 80 </dev/null || echo unreachable").Stdout.Should().Be("web\nunreachable\n");
+        Docker.RunContainer("--network=front", "bb", "sh", "-c",
+            $"nc -w 5 www 80 </dev/null; nc -w 1 {address} 80 </dev/null || echo unreachable").Stdout.Should().Be("web\nunreachable\n");
         // From the host: through the packet filter or docker-proxy.
         Docker.Host.Run("busybox", "nc", "-w", "5", "127.0.0.1", "8080").ShouldSucceed().Stdout.Should().Be("web\n");
         Docker.Run("network", "disconnect", "back", "web").ShouldSucceed();

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using FluentAssertions;
 using NUnit.Framework;
 using OciRuntime.Tests.Support;
@@ -5,10 +6,12 @@ using OciRuntime.Tests.Support;
 namespace OciRuntime.Tests.Clients.Docker;
 
 /// <summary>
-/// A swarm of one node. Its services have an overlay network (VXLAN) with name service; dnsrr instead of a virtual address, which would need
-/// the kernel's ip_vs.
+/// A swarm of one node. Its services have an overlay network (VXLAN) with name service; dnsrr instead of a virtual address, which would
+/// need the kernel's ip_vs.
 /// </summary>
 [Category("Slow")]
+[ForeignDaemon]
+[ThisMachinesEngines]
 public sealed class SwarmTests
 {
     private const int Replicas = 50;
@@ -36,13 +39,15 @@ public sealed class SwarmTests
     public void Service_of_fifty_is_updated_rolled_back_and_drained()
     {
         _docker.Run("network", "create", "--driver", "overlay", "net").ShouldSucceed();
-        _docker.Run("service", "create", "--detach", "--name", "many", "--network", "net", "--endpoint-mode", "dnsrr", "--replicas", "3", "--env", "VERSION=1",
-            "--stop-grace-period", "0s", "--restart-delay", "100ms", "--update-parallelism", "25", "--update-monitor", "10ms", "--update-failure-action", "rollback", "--rollback-monitor", "10ms", "--rollback-parallelism", "0",
+        _docker.Run("service", "create", "--detach", "--name", "many", "--network", "net", "--endpoint-mode", "dnsrr", "--replicas", "3",
+            "--env", "VERSION=1",
+            "--stop-grace-period", "0s", "--restart-delay", "100ms", "--update-parallelism", "25", "--update-monitor", "10ms",
+            "--update-failure-action", "rollback", "--rollback-monitor", "10ms", "--rollback-parallelism", "0",
             "--limit-pids", "20", "bb", "sh", "-c", "while :; do nc -l -p 80 -e hostname; done").ShouldSucceed();
         WaitForAll(3, "VERSION=1");
         EachAnswersUnderTheServicesName(3);
 
-        var clock = System.Diagnostics.Stopwatch.StartNew();
+        Stopwatch clock = System.Diagnostics.Stopwatch.StartNew();
         _docker.Run("service", "scale", "--detach", $"many={Replicas}").ShouldSucceed();
         ProcessView[] first = WaitForAll(Replicas, "VERSION=1");
         TestContext.Out.WriteLine($"{Replicas} replicas run after {clock.Elapsed.TotalSeconds:F1} s");
@@ -58,9 +63,11 @@ public sealed class SwarmTests
         // The runtime's refusal of the first few is what makes the swarm go back.
         _docker.Run("service", "update", "--detach", "--args", "/nope", "--update-parallelism", "3", "many").ShouldSucceed();
         WaitForUpdate("rollback_completed");
-        _docker.Run("service", "ps", "--no-trunc", "--filter", "desired-state=shutdown", "--format", "{{.Error}}", "many").ShouldSucceed().Stdout
+        _docker.Run("service", "ps", "--no-trunc", "--filter", "desired-state=shutdown", "--format", "{{.Error}}", "many")
+            .ShouldSucceed().Stdout
             .Should().Contain("OCI runtime create failed").And.Contain("/nope");
-        WaitForAll(Replicas, "VERSION=2").Select(init => init.Pid).Intersect(second.Select(init => init.Pid)).Should().HaveCountGreaterThan(Replicas / 2);
+        WaitForAll(Replicas, "VERSION=2").Select(init => init.Pid).Intersect(second.Select(init => init.Pid)).Should()
+            .HaveCountGreaterThan(Replicas / 2);
 
         clock.Restart();
         string node = _docker.Run("node", "ls", "--quiet").ShouldSucceed().Text;
@@ -75,14 +82,18 @@ public sealed class SwarmTests
     private void EachAnswersUnderTheServicesName(int count)
     {
         string[] names = _docker.Run("ps", "--quiet").ShouldSucceed().Lines, addresses = [];
-        Eventually.True(() => (addresses = [.. Execute("nslookup many | grep ^Address: | grep -v 127").Lines.Distinct()]).Length == count, $"{count} addresses");
+        Eventually.True(() => (addresses = [.. Execute("nslookup many | grep ^Address: | grep -v 127").Lines.Distinct()]).Length == count,
+            $"{count} addresses");
         string calls = string.Join(';', addresses.Select(line => $"nc -w 5 {line["Address: ".Length..]} 80 </dev/null"));
         Execute(calls).ShouldSucceed().Lines.Should().BeEquivalentTo(names);
 
         CommandResult Execute(string script) => _docker.Run("exec", names[0], "sh", "-c", script);
     }
 
-    /// <summary>Waits until as many containers run as there should be, each with the variable in its environment; the truth is in the cgroups and /proc.</summary>
+    /// <summary>
+    /// Waits until as many containers run as there should be, each with the variable in its environment; the truth is in the cgroups and
+    /// /proc.
+    /// </summary>
     private static ProcessView[] WaitForAll(int count, string variable = "")
     {
         ProcessView[] inits = [];
@@ -121,5 +132,6 @@ public sealed class SwarmTests
             .Where(pid => pid != "").Select(pid => new ProcessView(int.Parse(pid)))];
     }
 
-    private static bool Has(ProcessView init, string variable) => ProcessTree.ReadOrEmpty($"/proc/{init.Pid}/environ").Split('\0').Contains(variable);
+    private static bool Has(ProcessView init, string variable) =>
+        ProcessTree.ReadOrEmpty($"/proc/{init.Pid}/environ").Split('\0').Contains(variable);
 }

@@ -5,6 +5,7 @@ using OciRuntime.Tests.Support;
 namespace OciRuntime.Tests.Clients.Podman;
 
 /// <summary>`podman exec` and health checks, which are the same to a runtime.</summary>
+[ThisMachinesEngines]
 public sealed class ExecTests : PodmanTest
 {
     [Test]
@@ -13,13 +14,16 @@ public sealed class ExecTests : PodmanTest
         Detached("c8", "--user=1000:1000", "--env=A=b", "bb", "sleep", "1000");
         Podman.Run("exec", "c8", "sh", "-c", "id -u; echo $A; echo err >&2; exit 7").ShouldFail(7, "err").Lines.Should().Equal("1000", "b");
         Podman.RunWithInput("in\n", ["exec", "-i", "c8", "cat"]).ShouldSucceed().Stdout.Should().Be("in\n");
-        Do("exec", "--user=0", "--workdir=/tmp", "--env=C=d", "c8", "sh", "-c", "id -u; pwd; echo $C").Lines.Should().Equal("0", "/tmp", "d");
-        Podman.RunInTerminal(["exec", "-it", "c8", "sh", "-c", "tty; sleep 0.3; exit 5"]).ShouldFail(5).Stdout.Should().Contain("/dev/pts/0");
+        Do("exec", "--user=0", "--workdir=/tmp", "--env=C=d", "c8", "sh", "-c", "id -u; pwd; echo $C").Lines.Should()
+            .Equal("0", "/tmp", "d");
+        Podman.RunInTerminal(["exec", "-it", "c8", "sh", "-c", "tty; sleep 0.3; exit 5"]).ShouldFail(5).Stdout.Should()
+            .Contain("/dev/pts/0");
         Podman.Run("exec", "c8", "sh", "-c", "kill -9 $$").ShouldFail(137);
         Do("exec", "--detach", "c8", "sleep", "777");
         Eventually.True(() => Do("top", "c8", "args").Stdout.Contains("sleep 777"), "the process in the background");
         using OutputFile file = OutputFile.Containing("third\n"u8.ToArray());
-        Podman.Run(new CommandOptions { ExtraFds = [file.Fd] }, "exec", "--preserve-fds=1", "c8", "sh", "-c", "cat <&3").ShouldSucceed().Text.Should().Be("third");
+        Podman.Run(new CommandOptions { ExtraFds = [file.Fd] }, "exec", "--preserve-fds=1", "c8", "sh", "-c", "cat <&3")
+            .ShouldSucceed().Text.Should().Be("third");
     }
 
     [Test]

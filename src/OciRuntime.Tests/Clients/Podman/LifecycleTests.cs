@@ -5,6 +5,7 @@ using OciRuntime.Tests.Support;
 namespace OciRuntime.Tests.Clients.Podman;
 
 /// <summary>From create to rm, with everything Podman does to a container in between.</summary>
+[ThisMachinesEngines]
 public sealed class LifecycleTests : PodmanTest
 {
     [Test]
@@ -63,13 +64,15 @@ public sealed class LifecycleTests : PodmanTest
         Detached("c3", "--pid=host", "bb", "sh", "-c", $"sleep {seconds} & echo ready; sleep {seconds}");
         WaitLog("c3", "ready");
         Do("rm", "--force", "--time", "0", "c3");
-        Eventually.True(() => !ProcessTree.DescendantsOf(Environment.ProcessId).Any(pid => ProcessTree.CommandLine(pid) == $"sleep {seconds}"), "the end of the background process");
+        Eventually.True(() => !ProcessTree.DescendantsOf(Environment.ProcessId)
+            .Any(pid => ProcessTree.CommandLine(pid) == $"sleep {seconds}"), "the end of the background process");
     }
 
     [Test]
     public void Limits_reach_the_kernel()
     {
-        Detached("c4", "--memory=64m", "--memory-reservation=32m", "--memory-swappiness=10", "--cpus=0.5", "--cpu-shares=512", "--pids-limit=50", "--cpuset-cpus=0", "bb", "sleep", "1000");
+        Detached("c4", "--memory=64m", "--memory-reservation=32m", "--memory-swappiness=10", "--cpus=0.5", "--cpu-shares=512",
+            "--pids-limit=50", "--cpuset-cpus=0", "bb", "sleep", "1000");
         ProcessView init = Init("c4");
         init.Cgroups.First(entry => entry.Controllers.Contains("pids")).Path.Should().StartWith($"/{TestRun.Token}/libpod-");
         Limit(init, "memory", "memory.limit_in_bytes").Should().Be("67108864");
@@ -103,7 +106,7 @@ public sealed class LifecycleTests : PodmanTest
         Do("top", "c6", "-eo", "args").Stdout.Should().Contain("sleep 1000");
     }
 
-    /// <summary>Podman 4 does not stop what is paused, whatever the runtime; by force it does.</summary>
+    /// <summary>Podman does not stop what is paused, whatever the runtime; by force it does.</summary>
     [Test]
     public void Paused_container_is_removed()
     {

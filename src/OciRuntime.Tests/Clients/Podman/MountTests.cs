@@ -8,7 +8,8 @@ namespace OciRuntime.Tests.Clients.Podman;
 public sealed class MountTests : PodmanTest
 {
     /// <summary>What the container's mount table has of one point: the options, and how it propagates.</summary>
-    private static string Table(string point) => $"grep ' {point} ' /proc/self/mountinfo | while read a b c d e options tag rest; do echo $options $tag; done";
+    private static string Table(string point) =>
+        $"grep ' {point} ' /proc/self/mountinfo | while read a b c d e options tag rest; do echo $options $tag; done";
 
     [TestCase("--volume={0}:/m:ro", "ro,relatime -")]
     [TestCase("--volume={0}:/m:z,ro,nosuid,nodev,noexec", "ro,nosuid,nodev,noexec,relatime -")]
@@ -37,8 +38,10 @@ public sealed class MountTests : PodmanTest
     public void Tmpfs_options()
     {
         CommandResult result = Shell(
-            "--tmpfs=/a:size=1m,mode=700,noexec", "--mount=type=tmpfs,dst=/b,tmpfs-size=2m,tmpfs-mode=0711,ro", "--tmpfs=/etc", "--mount=type=tmpfs,dst=/bin/empty,notmpcopyup",
-            "grep ' /a ' /proc/mounts; grep ' /b ' /proc/mounts; stat -c %a /a /b; grep -c user /etc/passwd; echo more >>/etc/passwd && grep -c more /etc/passwd; ls /bin/empty");
+            "--tmpfs=/a:size=1m,mode=700,noexec", "--mount=type=tmpfs,dst=/b,tmpfs-size=2m,tmpfs-mode=0711,ro", "--tmpfs=/etc",
+            "--mount=type=tmpfs,dst=/bin/empty,notmpcopyup",
+            "grep ' /a ' /proc/mounts; grep ' /b ' /proc/mounts; stat -c %a /a /b; grep -c user /etc/passwd; echo more >>/etc/passwd && "
+            + "grep -c more /etc/passwd; ls /bin/empty");
         string[] lines = result.ShouldSucceed().Lines;
         lines[0].Should().StartWith("tmpfs /a tmpfs rw,nosuid,nodev,noexec,relatime,size=1024k,mode=700");
         lines[1].Should().StartWith("tmpfs /b tmpfs ro,nosuid,nodev,relatime,size=2048k,mode=711");
@@ -48,7 +51,8 @@ public sealed class MountTests : PodmanTest
     [Test]
     public void Other_types()
     {
-        Shell("--mount=type=image,src=bb,dst=/i,rw=true", "--mount=type=image,src=bb,dst=/j", "ls /i/bin/busybox && touch /i/x && echo written; touch /j/x 2>&1").ShouldFail(1).Lines
+        Shell("--mount=type=image,src=bb,dst=/i,rw=true", "--mount=type=image,src=bb,dst=/j",
+            "ls /i/bin/busybox && touch /i/x && echo written; touch /j/x 2>&1").ShouldFail(1).Lines
             .Should().Equal("/i/bin/busybox", "written", "touch: /j/x: Read-only file system");
         Shell("--mount=type=devpts,dst=/p,uid=1000,gid=1000,mode=600,max=10", "grep ' /p ' /proc/mounts; ls /p").ShouldSucceed().Stdout
             .Should().MatchRegex("^devpts /p devpts .*uid=1000,gid=1000,mode=600,.*max=10 .*\nptmx\n$");
@@ -58,7 +62,8 @@ public sealed class MountTests : PodmanTest
     [Test]
     public void Named_volumes()
     {
-        Shell("--volume=v1:/etc", "--volume=v2:/m:nocopy,noexec", $"grep -c user /etc/passwd; touch /etc/mine; {Table("/m")}").ShouldSucceed().Lines.Should().StartWith("1");
+        Shell("--volume=v1:/etc", "--volume=v2:/m:nocopy,noexec", $"grep -c user /etc/passwd; touch /etc/mine; {Table("/m")}")
+            .ShouldSucceed().Lines.Should().StartWith("1");
         Shell("--volume=v1:/etc", "--volume=v2:/m:copy", "ls /etc/mine").ShouldSucceed().Text.Should().Be("/etc/mine");
         Shell("--mount=type=volume,src=v1,dst=/m,ro=true", "cat /m/passwd >/dev/null && touch /m/x").ShouldFail(1, "Read-only file system");
         Do("volume", "rm", "v1", "v2");
@@ -71,7 +76,8 @@ public sealed class MountTests : PodmanTest
         string volume = NewVolume();
         Directory.CreateDirectory($"{volume}/below");
         string[] host = ["nsenter", $"--target={Podman.NamespacesOf}", "--mount"];
-        Command.Run(host[0], [.. host[1..], "sh", "-c", $"mount --bind {volume} {volume} && mount --make-shared {volume}"], new()).ShouldSucceed();
+        Command.Run(host[0], [.. host[1..], "sh", "-c", $"mount --bind {volume} {volume} && mount --make-shared {volume}"], new())
+            .ShouldSucceed();
         Detached("m1", $"--volume={volume}:/m:rslave", "bb", "sleep", "1000");
         Command.Run(host[0], [.. host[1..], "mount", "-t", "tmpfs", "late", $"{volume}/below"], new()).ShouldSucceed();
         Do("exec", "m1", "grep", "-c", "late /m/below", "/proc/mounts").Text.Should().Be("1");

@@ -13,7 +13,8 @@ public sealed class NamespaceTests : PodmanTest
     public void Namespaces_of_another_container()
     {
         Detached("n1", "--ipc=shareable", "--cgroupns=private", "bb", "sleep", "1000");
-        Detached("n2", "--cgroupns=private", "--pid=container:n1", "--ipc=container:n1", "--uts=container:n1", "--network=container:n1", "bb", "sleep", "1001");
+        Detached("n2", "--cgroupns=private", "--pid=container:n1", "--ipc=container:n1", "--uts=container:n1", "--network=container:n1",
+            "bb", "sleep", "1001");
         Detached("n3", "--pid=private", "--cgroupns=private", "bb", "sleep", "1002");
         ProcessView first = Init("n1"), second = Init("n2"), third = Init("n3");
         Kinds.Where(kind => first.NamespaceInode(kind) == second.NamespaceInode(kind)).Should().Equal("ipc", "net", "pid", "uts");
@@ -45,7 +46,9 @@ public sealed class NamespaceTests : PodmanTest
     {
         Do("network", "create", "net1");
         Detached("server", "--network=net1", "--publish=127.0.0.1:8080:80", "bb", "nc", "-ll", "-p", "80", "-e", "echo", "served");
-        Shell("--network=net1", "ping -c 1 -W 5 server >/dev/null && echo reached; ip -o addr show eth0 | grep -c inet; nc -w 5 server 80 </dev/null").ShouldSucceed().Lines[0].Should().Be("reached");
+        Shell("--network=net1",
+            "ping -c 1 -W 5 server >/dev/null && echo reached; ip -o addr show eth0 | grep -c inet; nc -w 5 server 80 </dev/null")
+            .ShouldSucceed().Lines[0].Should().Be("reached");
         Do("port", "server").Text.Should().Be("80/tcp -> 127.0.0.1:8080");
         Shell("--network=bridge", "ip -o -4 addr show eth0").ShouldSucceed().Stdout.Should().Contain("inet 10.88.");
         Do("rm", "--force", "--time=0", "server");

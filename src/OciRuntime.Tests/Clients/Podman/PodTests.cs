@@ -12,11 +12,13 @@ public sealed class PodTests : PodmanTest
     [Test]
     public void Containers_of_a_pod_share_namespaces()
     {
-        Do("pod", "create", "--infra-image=bb", "--infra-command=sleep 1000", "--name=pod1", "--hostname=podhost", "--share=net,uts,ipc,pid", "--cgroup-parent", $"/{TestRun.Token}");
+        Do("pod", "create", "--infra-image=bb", "--infra-command=sleep 1000", "--name=pod1", "--hostname=podhost",
+            "--share=net,uts,ipc,pid", "--cgroup-parent", $"/{TestRun.Token}");
         Detached("w1", "--pod=pod1", "bb", "sleep", "1001");
         Detached("w2", "--pod=pod1", "bb", "sh", "-c", "hostname; ip -o addr show lo | grep -c inet; ps -o args; sleep 1002");
         ProcessView first = Init("w1"), second = Init("w2");
-        foreach (string kind in (string[])["net", "uts", "ipc", "pid"]) first.NamespaceInode(kind).Should().Be(second.NamespaceInode(kind), kind);
+        foreach (string kind in (string[])["net", "uts", "ipc", "pid"])
+            first.NamespaceInode(kind).Should().Be(second.NamespaceInode(kind), kind);
         first.NamespaceInode("mnt").Should().NotBe(second.NamespaceInode("mnt"));
         WaitLog("w2", "sleep 1002");
         Do("logs", "w2").Lines[0].Should().Be("podhost");
@@ -45,7 +47,8 @@ public sealed class PodTests : PodmanTest
     {
         bool wasThere = CgroupHost.Find(DefaultParent).Count > 0;
         Do("pod", "create", "--name=pod3", "--network=none", "--cgroup-parent", $"/{TestRun.Token}");
-        Detached("k1", "--pod=pod3", "--env=A=b", "--memory=64m", "--cap-drop=net_raw", "bb", "/bin/sh", "-c", "echo $A; exec /bin/sleep 1000");
+        Detached("k1", "--pod=pod3", "--env=A=b", "--memory=64m", "--cap-drop=net_raw", "bb", "/bin/sh", "-c",
+            "echo $A; exec /bin/sleep 1000");
         WaitLog("k1", "b");
         string file = NewPath() + ".yaml";
         Do("generate", "kube", "--filename", file, "pod3");
@@ -67,7 +70,8 @@ public sealed class PodTests : PodmanTest
     {
         try
         {
-            foreach (string cgroup in CgroupHost.Find(DefaultParent).OrderByDescending(static path => path.Length)) Directory.Delete(cgroup);
+            foreach (string cgroup in CgroupHost.Find(DefaultParent).OrderByDescending(static path => path.Length))
+                Directory.Delete(cgroup);
             return true;
         }
         catch (IOException)

@@ -4,8 +4,8 @@ using OciRuntime.Tests.Support;
 namespace OciRuntime.Tests.Clients.Podman;
 
 /// <summary>
-/// One Podman for all classes here, as root, in a network and a mount namespace of its own: its bridges and packet filter rules, its files in /run and
-/// /dev/shm, and what the tests write to /etc never reach the host.
+/// One Podman for all classes here, as root, in a network and a mount namespace of its own: its bridges and packet filter rules, its files
+/// in /run and /dev/shm, and what the tests write to /etc never reach the host.
 /// </summary>
 [SetUpFixture]
 public sealed class PodmanHost
@@ -31,6 +31,8 @@ public sealed class PodmanHost
             [ ! -d /var/lib/containers ] || mount -t tmpfs tmpfs /var/lib/containers
             mount -t overlay overlay /etc -o lowerdir=/etc,upperdir={directory}/etc,workdir={directory}/work
             for file in subuid subgid; do echo containers:2000000:65536 >/etc/$file; done
+            # Since Podman 5.8 not for somebody who does not exist.
+            echo containers:x:61235:61235::/:/bin/false >>/etc/passwd
             echo >{ready}
             exec sleep {LifetimeSeconds}
             """], new CommandOptions { NewSession = true });
@@ -39,7 +41,8 @@ public sealed class PodmanHost
         Client.NamespacesOf = s_namespaces.Pid;
         WriteConfiguration($"{directory}/containers.conf");
         Client.Environment["CONTAINERS_CONF"] = $"{directory}/containers.conf";
-        Client.GlobalOptions.AddRange(["--root", $"{directory}/r", "--runroot", $"{directory}/rr", "--tmpdir", $"{directory}/t", "--storage-driver", "vfs"]);
+        Client.GlobalOptions.AddRange(["--root", $"{directory}/r", "--runroot", $"{directory}/rr", "--tmpdir", $"{directory}/t",
+            "--storage-driver", "vfs"]);
         ClientImage.WriteRootfs($"{directory}/bb.tar");
         Client.Run("import", "-q", $"{directory}/bb.tar", "bb").ShouldSucceed();
     }
@@ -48,9 +51,7 @@ public sealed class PodmanHost
     /// <param name="path">The file.</param>
     /// <param name="engine">More lines for the section `engine`, in place of those that choose the runtime.</param>
     internal static void WriteConfiguration(string path, string? engine = null) => File.WriteAllText(path, $"""
-        [containers]
-        # The default limits are above the hard ones of a machine without CAP_SYS_RESOURCE.
-        default_ulimits = ["nofile=1024:1024", "nproc=1024:1024"]
+        {ClientHost.ContainersSection}
         [network]
         network_backend = "netavark"
         network_config_dir = "{Client.Directory}/networks"

@@ -4,6 +4,7 @@ using OciRuntime.Tests.Support;
 namespace OciRuntime.Tests.Clients.Podman;
 
 /// <summary>What the tests of Podman have in common: short words for its commands, and nothing left after each test.</summary>
+[ForeignDaemon]
 public abstract class PodmanTest
 {
     private protected static ClientHost Podman => PodmanHost.Client;
@@ -19,7 +20,10 @@ public abstract class PodmanTest
         Cleaner.RemoveCgroups($"{TestRun.Token}/");
     }
 
-    /// <summary>`podman run --rm` or another verb, with options that keep the host out of it; options and image come before the command, and without any the image is bb.</summary>
+    /// <summary>
+    /// `podman run --rm` or another verb, with options that keep the host out of it; options and image come before the command, and without
+    /// any the image is bb.
+    /// </summary>
     private protected static string[] Line(string verb, params string[] args) =>
     [
         .. verb.Split(' '), "--cidfile", Podman.NextCidFile(),
@@ -35,7 +39,8 @@ public abstract class PodmanTest
     /// <summary>What a shell in a container prints; the last argument is its script.</summary>
     private protected static CommandResult Shell(params string[] args) => Run([.. args[..^1], "bb", "sh", "-c", args[^1]]);
 
-    private protected static void Detached(string name, params string[] args) => Podman.Run(Line($"run --detach --name {name}", args)).ShouldSucceed();
+    private protected static void Detached(string name, params string[] args) =>
+        Podman.Run(Line($"run --detach --name {name}", args)).ShouldSucceed();
 
     private protected static CommandResult Do(params string[] args) => Podman.Run(args).ShouldSucceed();
 
@@ -53,7 +58,8 @@ public abstract class PodmanTest
     }
 
     /// <summary>A path that nothing has yet; it goes with Podman's own files.</summary>
-    private protected static string NewPath() => $"{Directory.CreateDirectory($"{Podman.Directory}/files").FullName}/{TestRun.NextNumber()}";
+    private protected static string NewPath() =>
+        $"{Directory.CreateDirectory($"{Podman.Directory}/files").FullName}/{TestRun.NextNumber()}";
 
     private protected static string NewFile(string content)
     {

@@ -4,7 +4,11 @@ using OciRuntime.Tests.Support;
 
 namespace OciRuntime.Tests.Clients.Podman;
 
-/// <summary>Podman chooses what it asks of a runtime by the runtime's name: the same binary under names that Podman knows, and under one that it does not.</summary>
+/// <summary>
+/// Podman chooses what it asks of a runtime by the runtime's name: the same binary under names that Podman knows, and under one that it
+/// does not.
+/// </summary>
+[Category("Slow")]
 public sealed class RuntimeNameTests : PodmanTest
 {
     private string _configuration = null!;
@@ -78,6 +82,7 @@ public sealed class RuntimeNameTests : PodmanTest
     {
         string log = NewPath();
         // Podman's own --log comes later and wins; the flag must be understood all the same.
-        Podman.Run(["--runtime-flag", "debug", "--runtime-flag", $"log={log}", .. Line("run --rm", "echo", "ok")]).ShouldSucceed().Text.Should().Be("ok");
+        Podman.Run(["--runtime-flag", "debug", "--runtime-flag", $"log={log}", .. Line("run --rm", "echo", "ok")])
+            .ShouldSucceed().Text.Should().Be("ok");
     }
 }

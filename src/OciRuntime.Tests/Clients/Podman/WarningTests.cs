@@ -4,7 +4,10 @@ using OciRuntime.Tests.Support;
 
 namespace OciRuntime.Tests.Clients.Podman;
 
-/// <summary>Podman reads the runtime's log as one JSON document, and chooses exit codes by what it finds: warnings must not come between.</summary>
+/// <summary>
+/// Podman reads the runtime's log as one JSON document, and chooses exit codes by what it finds: warnings must not come between.
+/// </summary>
+[ThisMachinesEngines]
 public sealed class WarningTests : PodmanTest
 {
     // Additional groups are left out then, with a warning, by ocirun at least.
@@ -24,7 +27,8 @@ public sealed class WarningTests : PodmanTest
     public void A_failing_poststop_hook_is_nobodys_failure()
     {
         string hooks = Directory.CreateDirectory(NewPath()).FullName;
-        File.WriteAllText($"{hooks}/hook.json", """{ "version": "1.0.0", "hook": { "path": "/bin/false" }, "when": { "always": true }, "stages": [ "poststop" ] }""");
+        File.WriteAllText($"{hooks}/hook.json",
+            """{ "version": "1.0.0", "hook": { "path": "/bin/false" }, "when": { "always": true }, "stages": [ "poststop" ] }""");
         CommandResult result = Podman.Run([$"--hooks-dir={hooks}", .. Line("run --rm", "bb", "echo", "fine")]);
         result.ShouldSucceed().Stdout.Should().Be("fine\n");
     }

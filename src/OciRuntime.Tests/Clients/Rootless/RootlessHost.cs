@@ -5,9 +5,9 @@ using OciRuntime.Tests.Support;
 namespace OciRuntime.Tests.Clients.Rootless;
 
 /// <summary>
-/// An ordinary user with what Podman and Buildah want: ranges of ids, a home, a runtime directory. His commands run in a network and a mount namespace of
-/// their own: the first is the machine's for them, whose loopback and ports nobody else uses, and in the second he may open the devices that
-/// udev gives to everybody.
+/// An ordinary user with what Podman and Buildah want: ranges of ids, a home, a runtime directory. His commands run in a network and a
+/// mount namespace of their own: the first is the machine's for them, whose loopback and ports nobody else uses, and in the second he may
+/// open the devices that udev gives to everybody.
 /// </summary>
 internal sealed class RootlessHost : IDisposable
 {
@@ -56,20 +56,25 @@ internal sealed class RootlessHost : IDisposable
     /// <summary>Where containers' state is kept without --root.</summary>
     public string StateDirectory => Path.Combine(User.RuntimeDirectory, Ocirun.Binary.Name);
 
-    private IReadOnlyList<string> Inside => [Requires.Tool("nsenter"), $"--net=/proc/{_holder.Pid}/ns/net", $"--mount=/proc/{_holder.Pid}/ns/mnt"];
+    private IReadOnlyList<string> Inside =>
+        [Requires.Tool("nsenter"), $"--net=/proc/{_holder.Pid}/ns/net", $"--mount=/proc/{_holder.Pid}/ns/mnt"];
 
-    public CommandResult Podman(params string[] args) => Run([Requires.Tool("podman"), "--storage-driver", "vfs", .. args], new CommandOptions());
+    public CommandResult Podman(params string[] args) =>
+        Run([Requires.Tool("podman"), "--storage-driver", "vfs", .. args], new CommandOptions());
 
-    public CommandResult Podman(CommandOptions options, params string[] args) => Run([Requires.Tool("podman"), "--storage-driver", "vfs", .. args], options);
+    public CommandResult Podman(CommandOptions options, params string[] args) =>
+        Run([Requires.Tool("podman"), "--storage-driver", "vfs", .. args], options);
 
-    public CommandResult Buildah(params string[] args) => Run([Requires.Tool("buildah"), "--storage-driver", "vfs", .. args], new CommandOptions());
+    public CommandResult Buildah(params string[] args) =>
+        Run([Requires.Tool("buildah"), "--storage-driver", "vfs", .. args], new CommandOptions());
 
     /// <summary>A command of his, any.</summary>
     public CommandResult Run(IReadOnlyList<string> command, CommandOptions options)
     {
         // What a test asks for has to pass `env -i`.
         string[] variables = [
-            $"HOME={Home}", $"CONTAINERS_CONF={Home}/containers.conf", $"TMPDIR={Home}", "BUILDAH_ISOLATION=oci", $"BUILDAH_RUNTIME={Runtime}",
+            $"HOME={Home}", $"CONTAINERS_CONF={Home}/containers.conf", $"TMPDIR={Home}", "BUILDAH_ISOLATION=oci",
+            $"BUILDAH_RUNTIME={Runtime}", $"{ClientHost.WithoutCgroupV1Warning}=1",
             .. options.Env.Select(variable => $"{variable.Key}={variable.Value}")];
         string[] line = [.. Inside, .. User.With(variables).Launcher, "env", $"--chdir={Home}", .. command];
         return Command.Run(line[0], line[1..], options with { Timeout = TimeSpan.FromSeconds(60) });
@@ -77,7 +82,8 @@ internal sealed class RootlessHost : IDisposable
 
     /// <summary>With a terminal as stdin, stdout and stderr.</summary>
     public CommandResult RunInTerminal(params string[] command) =>
-        Run([Requires.Tool("script"), "-qec", string.Join(' ', command.Select(word => $"'{word.Replace("'", "'\\''")}'")), "/dev/null"], new CommandOptions());
+        Run([Requires.Tool("script"), "-qec", string.Join(' ', command.Select(word => $"'{word.Replace("'", "'\\''")}'")), "/dev/null"],
+        new CommandOptions());
 
     /// <summary>Podman with a terminal.</summary>
     public CommandResult PodmanInTerminal(params string[] args) => RunInTerminal(["podman", "--storage-driver", "vfs", .. args]);
@@ -90,7 +96,8 @@ internal sealed class RootlessHost : IDisposable
 
     public string Inspect(string name, string format) => Podman("inspect", "--format", format, name).ShouldSucceed().Text;
 
-    public void WaitLog(string name, string text) => Eventually.True(() => Podman("logs", name).Stdout.Contains(text), $"\"{text}\" in the log of {name}");
+    public void WaitLog(string name, string text) =>
+        Eventually.True(() => Podman("logs", name).Stdout.Contains(text), $"\"{text}\" in the log of {name}");
 
     /// <summary>A directory in his home, and his.</summary>
     public string NewDirectory(string name)
@@ -132,8 +139,9 @@ internal sealed class RootlessHost : IDisposable
     private IEnumerable<int> Processes() =>
         from directory in Directory.GetDirectories("/proc")
         where int.TryParse(Path.GetFileName(directory), out _)
-        let line = ProcessTree.ReadOrEmpty($"{directory}/status").Split('\n').FirstOrDefault(line => line.StartsWith("Uid:", StringComparison.Ordinal))
-        where line != null
+        let line = ProcessTree.ReadOrEmpty($"{directory}/status").Split('\n')
+        .FirstOrDefault(line => line.StartsWith("Uid:", StringComparison.Ordinal))
+        where line is not null
         let uid = uint.Parse(line.Split('\t')[1])
         where uid == User.Uid || (uid >= User.Ranges.Uids && uid - User.Ranges.Uids < 65536)
         let pid = int.Parse(Path.GetFileName(directory))

@@ -1,13 +1,16 @@
 using FluentAssertions;
 using NUnit.Framework;
 using OciRuntime.Tests.Support;
+using OciRuntime.Tests.Verify;
 
 namespace OciRuntime.Tests.Clients.Rootless;
 
 /// <summary>
-/// Debian's Podman as an ordinary user, without systemd and without a cgroup of his own: the runtime is root of Podman's user namespace then, and is told
-/// neither a state directory nor a cgroup. What needs cgroups is in <see cref="RootlessSessionTests"/>.
+/// Debian's Podman as an ordinary user, without systemd and without a cgroup of his own: the runtime is root of Podman's user namespace
+/// then, and is told neither a state directory nor a cgroup. What needs cgroups is in <see cref="RootlessSessionTests"/>.
 /// </summary>
+[Category("Slow")]
+[ForeignDaemon]
 public sealed class RootlessPodmanTests
 {
     private RootlessHost _host = null!;
@@ -27,7 +30,8 @@ public sealed class RootlessPodmanTests
     [TestCase("--cgroups=enabled")]
     public void Output_exit_code_and_maps(string cgroups)
     {
-        if (cgroups.EndsWith("disabled", StringComparison.Ordinal)) Requires.NotRuntime("runc", "does not know --cgroup-manager, which Podman gives with it");
+        if (cgroups.EndsWith("disabled", StringComparison.Ordinal))
+            Requires.NotRuntime("runc", "does not know --cgroup-manager, which Podman gives with it");
         CommandResult result = Run(cgroups, "bb", "sh", "-c", "id -u; cat /proc/self/uid_map; echo err >&2; exit 7");
         result.ExitCode.Should().Be(7, "{0}", result);
         result.Stderr.Should().Be("err\n");
@@ -51,11 +55,23 @@ public sealed class RootlessPodmanTests
         CommandResult Named(params string[] args) => _host.Podman(["--runtime", runtime, .. args]);
         Named("run", "--rm", "--network=none", "bb", "sh", "-c", "exit 7").ExitCode.Should().Be(7);
         Named("run", "--rm", "--network=none", "bb", "/nope").ShouldFail(127);
-        if (name == "crun" && Ocirun.Binary.Name != "runc") Named("run", "--rm", "--network=none", "--cgroups=disabled", "bb", "true").ShouldSucceed();
+        if (name == "crun" && Ocirun.Binary.Name != "runc")
+            Named("run", "--rm", "--network=none", "--cgroups=disabled", "bb", "true").ShouldSucceed();
         Named("run", "--detach", "--name", "n1", "--network=none", "bb", "sleep", "1000").ShouldSucceed();
         Named("exec", "n1", "sh", "-c", "exit 3").ExitCode.Should().Be(3);
         Named("exec", "n1", "/nope").ExitCode.Should().Be(127);
         Named("rm", "--force", "--time", "0", "n1").ShouldSucceed();
+    }
+
+    /// <summary>Asked by the user himself, in Podman's user namespace, where the container was made.</summary>
+    [Test]
+    public void What_is_promised_is_held()
+    {
+        Requires.OcirunItself();
+        _host.Detached("c1", "--network=none", "--user=1000:1000", "--hostname=inside", "--read-only", "--cap-drop=all",
+            $"--volume={_host.NewDirectory("data")}:/data:ro", "--tmpfs=/tmp:size=1m", "bb", "sleep", "1000");
+        Verified.AllHeld(_host.Podman("unshare", _host.Runtime, "--root", _host.StateDirectory, "verify", "--format", "json",
+            _host.Inspect("c1", "{{.Id}}")));
     }
 
     [Test]
@@ -67,11 +83,13 @@ public sealed class RootlessPodmanTests
         ProcessView init = _host.Init("c1");
         init.Status("Uid").Should().StartWith($"{_host.User.Ranges.Uids + 999}\t");
         _host.Podman("exec", "c1", "sh", "-c", "id -u; exit 3").ExitCode.Should().Be(3);
-        _host.Podman("exec", "--user=0", "--workdir=/tmp", "--env=A=b", "c1", "sh", "-c", "id -u; pwd; echo $A").ShouldSucceed().Lines.Should().Equal("0", "/tmp", "b");
+        _host.Podman("exec", "--user=0", "--workdir=/tmp", "--env=A=b", "c1", "sh", "-c", "id -u; pwd; echo $A")
+            .ShouldSucceed().Lines.Should().Equal("0", "/tmp", "b");
         _host.Podman(new CommandOptions { Stdin = "in\n" }, "exec", "-i", "c1", "cat").ShouldSucceed().Stdout.Should().Be("in\n");
         _host.PodmanInTerminal("exec", "-it", "c1", "tty").ShouldSucceed().Stdout.Should().Contain("/dev/pts/0");
         _host.Podman("exec", "c1", "/nope").ExitCode.Should().Be(127);
-        _host.Podman("top", "c1", "user", "huser", "capbnd").ShouldSucceed().Lines[1].Should().StartWith("user ").And.Contain($"{_host.User.Ranges.Uids + 999}").And.Contain("SETFCAP");
+        _host.Podman("top", "c1", "user", "huser", "capbnd").ShouldSucceed().Lines[1].Should()
+            .StartWith("user ").And.Contain($"{_host.User.Ranges.Uids + 999}").And.Contain("SETFCAP");
         _host.Podman("healthcheck", "run", "c1").ShouldSucceed();
         _host.Inspect("c1", "{{.State.Health.Status}}").Should().Be("healthy");
         _host.Podman("kill", "--signal=HUP", "c1").ShouldSucceed();
@@ -97,12 +115,18 @@ public sealed class RootlessPodmanTests
     public void Privileges_and_devices()
     {
         CommandResult result = Run(
-            "--read-only", "--init", "--cap-drop=all", "--cap-add=net_raw", "--security-opt=no-new-privileges", "--security-opt=mask=/etc/group", "--hostname=box",
-            "--device=/dev/fuse", "--device=/dev/null:/dev/zilch", "--ulimit=nofile=100:100", "--umask=0027", "--sysctl=net.ipv4.ip_forward=1",
-            "bb", "sh", "-c", "cat /proc/1/comm; grep -E 'CapBnd|NoNewPrivs|Seccomp:' /proc/self/status; wc -c </etc/group; hostname; echo x >/dev/zilch; exec 3<>/dev/fuse; ulimit -n; umask; cat /proc/sys/net/ipv4/ip_forward; touch /x 2>&1; echo ok >/tmp/x && cat /tmp/x");
+            "--read-only", "--init", "--cap-drop=all", "--cap-add=net_raw", "--security-opt=no-new-privileges",
+            "--security-opt=mask=/etc/group", "--hostname=box",
+            "--device=/dev/fuse", "--device=/dev/null:/dev/zilch", "--ulimit=nofile=100:100", "--umask=0027",
+            "--sysctl=net.ipv4.ip_forward=1",
+            "bb", "sh", "-c",
+            "cat /proc/1/comm; grep -E 'CapBnd|NoNewPrivs|Seccomp:' /proc/self/status; wc -c </etc/group; hostname; echo x >/dev/zilch; "
+            + "exec 3<>/dev/fuse; ulimit -n; umask; cat /proc/sys/net/ipv4/ip_forward; touch /x 2>&1; echo ok >/tmp/x && cat /tmp/x");
         result.ShouldSucceed().Stdout.Replace("\t", " ").Split('\n', StringSplitOptions.RemoveEmptyEntries).Should().Equal(
-            ["podman-init", "CapBnd: 0000000000002000", "NoNewPrivs: 1", "Seccomp: 2", "0", "box", "100", "0027", "1", "touch: /x: Read-only file system", "ok"], "{0}", result);
-        Run("--security-opt=seccomp=unconfined", "--security-opt=unmask=all", "bb", "sh", "-c", "grep Seccomp: /proc/self/status; grep -c ' /proc/' /proc/mounts || true")
+            ["podman-init", "CapBnd: 0000000000002000", "NoNewPrivs: 1", "Seccomp: 2", "0", "box", "100", "0027", "1",
+            "touch: /x: Read-only file system", "ok"], "{0}", result);
+        Run("--security-opt=seccomp=unconfined", "--security-opt=unmask=all", "bb", "sh", "-c",
+            "grep Seccomp: /proc/self/status; grep -c ' /proc/' /proc/mounts || true")
             .ShouldSucceed().Stdout.Should().Be("Seccomp:\t0\n0\n");
         Run("--privileged", "bb", "grep", "CapBnd", "/proc/self/status").ShouldSucceed().Stdout.Should().Contain("ffffffffff");
     }
@@ -115,11 +139,16 @@ public sealed class RootlessPodmanTests
         File.WriteAllText($"{shared}/file", "from the host\n");
         CommandResult result = Run(
             "--user=1000:1000", $"--volume={shared}:/host:ro,z", "--volume=own:/own:U", "--mount=type=volume,src=plain,dst=/plain",
-            $"--mount=type=bind,src={shared},dst=/bound,ro,bind-propagation=rslave", "--mount=type=tmpfs,dst=/scratch,tmpfs-size=1m", "--tmpfs=/etc/more", "--tmpfs=/root",
+            $"--mount=type=bind,src={shared},dst=/bound,ro,bind-propagation=rslave", "--mount=type=tmpfs,dst=/scratch,tmpfs-size=1m",
+            "--tmpfs=/etc/more", "--tmpfs=/root",
             "--mount=type=image,src=bb,dst=/img,rw=true", "--mount=type=devpts,dst=/dev/pts",
-            "bb", "sh", "-c", "cat /host/file /bound/file; touch /host/x /bound/x 2>&1; touch /own/mine && ls -ln /own | grep -c ' 1000  *1000 '; touch /scratch/x /etc/more/x && echo anybody; ls /img/bin/busybox; grep -c -E ' /(own|plain|img|scratch|root|bound|host|etc/more) ' /proc/mounts");
+            "bb", "sh", "-c",
+            "cat /host/file /bound/file; touch /host/x /bound/x 2>&1; touch /own/mine && ls -ln /own | grep -c ' 1000  *1000 '; touch "
+            + "/scratch/x /etc/more/x && echo anybody; ls /img/bin/busybox; grep -c -E ' "
+            + "/(own|plain|img|scratch|root|bound|host|etc/more) ' /proc/mounts");
         result.ShouldSucceed().Lines.Should().Equal(
-            ["from the host", "from the host", "touch: /host/x: Read-only file system", "touch: /bound/x: Read-only file system", "1", "anybody", "/img/bin/busybox", "8"], "{0}", result);
+            ["from the host", "from the host", "touch: /host/x: Read-only file system", "touch: /bound/x: Read-only file system", "1",
+            "anybody", "/img/bin/busybox", "8"], "{0}", result);
         _host.Podman("volume", "rm", "own", "plain").ShouldSucceed();
     }
 
@@ -127,14 +156,16 @@ public sealed class RootlessPodmanTests
     public void Tmpfs_over_a_directory_of_the_image_has_its_mode_and_content()
     {
         Requires.NotRuntime("crun", "Debian's gives every such tmpfs mode 1777");
-        Run("--user=1000:1000", "--tmpfs=/etc", "bb", "sh", "-c", "grep -c user /etc/passwd; touch /etc/x 2>&1; true").ShouldSucceed().Lines.Should().Equal("1", "touch: /etc/x: Permission denied");
+        Run("--user=1000:1000", "--tmpfs=/etc", "bb", "sh", "-c", "grep -c user /etc/passwd; touch /etc/x 2>&1; true")
+            .ShouldSucceed().Lines.Should().Equal("1", "touch: /etc/x: Permission denied");
     }
 
     [Test]
     public void Files_of_keep_id_are_the_users()
     {
         string shared = _host.NewDirectory("kept");
-        Run("--userns=keep-id", $"--volume={shared}:/mnt", "bb", "sh", "-c", "id -u; touch /mnt/file").ShouldSucceed().Text.Should().Be($"{_host.User.Uid}");
+        Run("--userns=keep-id", $"--volume={shared}:/mnt", "bb", "sh", "-c", "id -u; touch /mnt/file").ShouldSucceed().Text.Should()
+            .Be($"{_host.User.Uid}");
         Command.Run("stat", "-c", "%u:%g", $"{shared}/file").Text.Should().Be($"{_host.User.Uid}:{_host.User.Gid}");
     }
 
@@ -149,10 +180,12 @@ public sealed class RootlessPodmanTests
     {
         File.WriteAllText($"{_host.Home}/secret", "hush\n");
         _host.Podman("secret", "create", "s1", $"{_host.Home}/secret").ShouldSucceed();
-        Run("--secret=s1", "--secret=s1,type=env,target=SECRET", "--secret=s1,target=/x,uid=1000,mode=0400", "bb", "sh", "-c", "cat /run/secrets/s1; echo $SECRET; ls -ln /x | grep -c '^-r--------.* 1000 '")
+        Run("--secret=s1", "--secret=s1,type=env,target=SECRET", "--secret=s1,target=/x,uid=1000,mode=0400", "bb", "sh", "-c",
+            "cat /run/secrets/s1; echo $SECRET; ls -ln /x | grep -c '^-r--------.* 1000 '")
             .ShouldSucceed().Lines.Should().Equal("hush", "hush", "1");
         _host.Podman("secret", "rm", "s1").ShouldSucceed();
-        _host.Run(["sh", "-c", "exec podman --storage-driver vfs run --rm --network=none --preserve-fds=1 bb cat /proc/self/fd/3 3<secret"], new CommandOptions())
+        _host.Run(["sh", "-c", "exec podman --storage-driver vfs run --rm --network=none --preserve-fds=1 bb cat /proc/self/fd/3 3<secret"],
+            new CommandOptions())
             .ShouldSucceed().Stdout.Should().Be("hush\n");
     }
 
@@ -162,7 +195,8 @@ public sealed class RootlessPodmanTests
         // Root's; the user's monitor writes to it.
         using NotifySocket socket = new();
         File.SetUnixFileMode(socket.Name, (UnixFileMode)0b110_110_110);
-        _host.Podman(socket.Options, "run", "--detach", "--name=n1", "--network=none", "--sdnotify=conmon", "bb", "sleep", "1000").ShouldSucceed();
+        _host.Podman(socket.Options, "run", "--detach", "--name=n1", "--network=none", "--sdnotify=conmon", "bb", "sleep", "1000")
+            .ShouldSucceed();
         List<string> messages = [];
         while (!messages.Any(text => text.Contains("READY=1"))) messages.Add(socket.Receive().Text);
         string.Join('\n', messages).Should().Contain("MAINPID=");
@@ -172,18 +206,23 @@ public sealed class RootlessPodmanTests
     public void Containers_share_namespaces()
     {
         _host.Detached("c1", "--network=none", "--hostname=first", "bb", "sleep", "1001");
-        _host.Podman("run", "--rm", "--network=container:c1", "--pid=container:c1", "--uts=container:c1", "--ipc=container:c1", "bb", "sh", "-c", "hostname; cat /proc/1/cmdline").ShouldSucceed().Stdout.Should().Be("first\nsleep\01001\0");
-        Run("--pid=host", "bb", "sh", "-c", $"cat /proc/{_host.Init("c1").Pid}/cmdline").ShouldSucceed().Stdout.Should().Be("sleep\01001\0");
+        _host.Podman("run", "--rm", "--network=container:c1", "--pid=container:c1", "--uts=container:c1", "--ipc=container:c1", "bb", "sh",
+            "-c", "hostname; cat /proc/1/cmdline").ShouldSucceed().Stdout.Should().Be("first\nsleep\01001\0");
+        Run("--pid=host", "bb", "sh", "-c", $"cat /proc/{_host.Init("c1").Pid}/cmdline").ShouldSucceed().Stdout.Should()
+            .Be("sleep\01001\0");
     }
 
     [Test]
     public void Pods_share_theirs_and_go_to_kubernetes_and_back()
     {
-        _host.Podman("pod", "create", "--name=p1", "--infra-image=bb", "--infra-command=/bin/sleep 1000", "--network=none", "--share=net,ipc,uts,pid").ShouldSucceed();
+        _host.Podman("pod", "create", "--name=p1", "--infra-image=bb", "--infra-command=/bin/sleep 1000", "--network=none",
+            "--share=net,ipc,uts,pid").ShouldSucceed();
         _host.Detached("c2", "--pod=p1", "bb", "/bin/sleep", "1001");
-        _host.Podman("exec", "c2", "sh", "-c", "hostname; cat /proc/1/cmdline").ShouldSucceed().Stdout.Should().Be("p1\n/bin/sleep\01000\0");
+        _host.Podman("exec", "c2", "sh", "-c", "hostname; cat /proc/1/cmdline").ShouldSucceed().Stdout.Should()
+            .Be("p1\n/bin/sleep\01000\0");
         ProcessView infra = _host.Init(_host.Inspect("p1", "{{.InfraContainerID}}")), member = _host.Init("c2");
-        foreach (string shared in (string[])["net", "ipc", "uts", "pid"]) member.NamespaceInode(shared).Should().Be(infra.NamespaceInode(shared));
+        foreach (string shared in (string[])["net", "ipc", "uts", "pid"])
+            member.NamespaceInode(shared).Should().Be(infra.NamespaceInode(shared));
         member.NamespaceInode("mnt").Should().NotBe(infra.NamespaceInode("mnt"));
         _host.Podman("pod", "top", "p1").ShouldSucceed().Stdout.Should().ContainAll("sleep 1000", "sleep 1001");
         File.WriteAllText($"{_host.Home}/pod.yaml", _host.Podman("generate", "kube", "p1").ShouldSucceed().Stdout);
@@ -202,14 +241,17 @@ public sealed class RootlessPodmanTests
     public void Storage_drivers(string driver, string mountProgram)
     {
         string root = _host.NewDirectory($"storage{mountProgram.Length}");
-        string[] storage = ["podman", "--root", root, "--storage-driver", driver, .. mountProgram.Length > 0 ? (string[])["--storage-opt", $"mount_program={mountProgram}"] : []];
+        string[] storage = ["podman", "--root", root, "--storage-driver", driver, .. mountProgram.Length > 0
+            ? (string[])["--storage-opt", $"mount_program={mountProgram}"] : []];
         CommandResult Podman(params string[] args) => _host.Run([.. storage, .. args], new CommandOptions());
         Podman("import", "-q", $"{_host.Home}/bb.tar", "bb").ShouldSucceed();
-        Podman("run", "--rm", "--network=none", "bb", "/bin/sh", "-c", "echo x >/etc/new && cat /etc/new && grep -c '^[^ ]* / .*overlay' /proc/mounts").ShouldSucceed().Lines.Should().Equal("x", "1");
+        Podman("run", "--rm", "--network=none", "bb", "/bin/sh", "-c",
+            "echo x >/etc/new && cat /etc/new && grep -c '^[^ ]* / .*overlay' /proc/mounts").ShouldSucceed().Lines.Should().Equal("x", "1");
         Podman("rmi", "bb").ShouldSucceed();
     }
 
-    private static string[] Numbers(CommandResult result) => result.Stdout.Split((char[])[' ', '\n'], StringSplitOptions.RemoveEmptyEntries);
+    private static string[] Numbers(CommandResult result) =>
+        result.Stdout.Split((char[])[' ', '\n'], StringSplitOptions.RemoveEmptyEntries);
 
     private CommandResult Run(params string[] args) => _host.Podman(["run", "--rm", "--network=none", .. args]);
 }

@@ -9,16 +9,19 @@ internal static class BashCompletion
     {
         StringBuilder script = new();
         script.Append("# bash completion for ocirun, made by \"ocirun completion bash\"\n\n");
-        script.Append("# _ocirun_value COMMAND OPTION: sets offers to what may stand behind the option; fails when it is a switch.\n_ocirun_value() {\n  case $1:$2 in\n");
+        script.Append("# _ocirun_value COMMAND OPTION: sets offers to what may stand behind the option; fails when it is a switch.\n");
+        script.Append("_ocirun_value() {\n  case $1:$2 in\n");
         foreach ((string verb, OptionDescription[] options) in CompletionScript.AllOptions()) Values(script, verb, options);
-        script.Append("    *) return 1 ;;\n  esac\n}\n\n# _ocirun_options COMMAND: sets offers to its options.\n_ocirun_options() {\n  case $1 in\n");
+        script.Append("    *) return 1 ;;\n  esac\n}\n\n# _ocirun_options COMMAND: sets offers to its options.\n");
+        script.Append("_ocirun_options() {\n  case $1 in\n");
         foreach ((string verb, OptionDescription[] options) in CompletionScript.AllOptions())
         {
             script.Append($"    '{verb}') offers=({Words(options.Where(o => !o.Hidden).SelectMany(o => o.Spellings))}) ;;\n");
         }
-        script.Append("  esac\n}\n\n# _ocirun_argument COMMAND NUMBER: sets offers to what its argument may be, counted from 0.\n_ocirun_argument() {\n  case $1:$2 in\n");
-        foreach (VerbDefinition verb in Verbs.All) Arguments(script, verb);
-        script.Append($"  esac\n}}\n\n_ocirun_commands=({Words(Verbs.All.Select(v => v.Name))})\n");
+        script.Append("  esac\n}\n\n# _ocirun_argument COMMAND NUMBER: sets offers to what its argument may be, counted from 0.\n");
+        script.Append("_ocirun_argument() {\n  case $1:$2 in\n");
+        foreach (VerbOptions verb in Verbs.All) Arguments(script, verb);
+        script.Append($"  esac\n}}\n\n_ocirun_commands=({Words(Verbs.All.Select(v => v.VerbName))})\n");
         script.Append(Body.Replace("PAYLOAD", string.Join(" | ", CompletionScript.VerbsWithPayload)));
         return script.ToString();
     }
@@ -32,12 +35,12 @@ internal static class BashCompletion
         }
     }
 
-    private static void Arguments(StringBuilder script, VerbDefinition verb)
+    private static void Arguments(StringBuilder script, VerbOptions verb)
     {
-        ArgumentDescription[] arguments = VerbDescription.ArgumentsOf(verb.OptionsType);
+        ArgumentDescription[] arguments = verb.DescribeArguments();
         for (int i = 0; i < arguments.Length; i++)
         {
-            if (Offers(arguments[i].Value) is { Length: > 0 } offers) script.Append($"    {verb.Name}:{i}) offers=({offers}) ;;\n");
+            if (Offers(arguments[i].Value) is { Length: > 0 } offers) script.Append($"    {verb.VerbName}:{i}) offers=({offers}) ;;\n");
         }
     }
 

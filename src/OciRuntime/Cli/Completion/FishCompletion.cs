@@ -9,33 +9,30 @@ internal static class FishCompletion
     {
         StringBuilder script = new();
         script.Append("# fish completion for ocirun, made by \"ocirun completion fish\"\n\n");
-        script.Append("function __ocirun_takes_value -d 'COMMAND OPTION: whether a value follows the option'\n    switch $argv[1]:$argv[2]\n        case");
+        script.Append("function __ocirun_takes_value -d 'COMMAND OPTION: whether a value follows the option'\n");
+        script.Append("    switch $argv[1]:$argv[2]\n        case");
         foreach ((string verb, OptionDescription[] options) in CompletionScript.AllOptions())
         {
             foreach (OptionDescription option in options.Where(o => o.Value.Kind != ValueKind.None))
-            {
                 script.Append($" {verb}:{option.Long}{(option.Short is { } letter ? $" {verb}:{letter}" : "")}");
-            }
         }
         script.Append("\n            return 0\n    end\n    return 1\nend\n\n");
         script.Append(Functions.Replace("PAYLOAD", string.Join(' ', CompletionScript.VerbsWithPayload)));
-        foreach (OptionDescription option in VerbDescription.GlobalOptions()) Option(script, "", option);
-        foreach (VerbDefinition verb in Verbs.All)
-        {
-            script.Append($"complete -c ocirun -n '__ocirun_in \"\"' -a {verb.Name} -d {Quote(VerbDescription.Summary(verb))}\n");
-        }
-        foreach (VerbDefinition verb in Verbs.All) Verb(script, verb);
+        foreach (OptionDescription option in new GlobalOptions().DescribeOptions()) Option(script, "", option);
+        foreach (VerbOptions verb in Verbs.All)
+            script.Append($"complete -c ocirun -n '__ocirun_in \"\"' -a {verb.VerbName} -d {Quote(verb.Summary)}\n");
+        foreach (VerbOptions verb in Verbs.All) Verb(script, verb);
         return script.ToString();
     }
 
-    private static void Verb(StringBuilder script, VerbDefinition verb)
+    private static void Verb(StringBuilder script, VerbOptions verb)
     {
-        foreach (OptionDescription option in VerbDescription.OptionsOf(verb.OptionsType)) Option(script, verb.Name, option);
-        ArgumentDescription[] arguments = VerbDescription.ArgumentsOf(verb.OptionsType);
+        foreach (OptionDescription option in verb.DescribeOptions()) Option(script, verb.VerbName, option);
+        ArgumentDescription[] arguments = verb.DescribeArguments();
         for (int i = 0; i < arguments.Length; i++)
         {
             string offers = Offers(arguments[i].Value);
-            if (offers.Length > 0) script.Append($"complete -c ocirun -n '__ocirun_at {verb.Name} {i}'{offers}\n");
+            if (offers.Length > 0) script.Append($"complete -c ocirun -n '__ocirun_at {verb.VerbName} {i}'{offers}\n");
         }
     }
 
@@ -44,7 +41,8 @@ internal static class FishCompletion
         if (option.Hidden) return;
         string condition = verb.Length == 0 ? "'__ocirun_in \"\"'" : $"'__ocirun_in {verb}'";
         script.Append($"complete -c ocirun -n {condition}{(option.Short is { } letter ? $" -s {letter}" : "")} -l {option.Long}");
-        if (option.Value.Kind != ValueKind.None) script.Append(option.Value.Kind == ValueKind.File ? " -r -F" : " -x").Append(Offers(option.Value));
+        string files = option.Value.Kind == ValueKind.File ? " -r -F" : " -x";
+        if (option.Value.Kind != ValueKind.None) script.Append(files).Append(Offers(option.Value));
         script.Append($" -d {Quote(option.Text)}\n");
     }
 

@@ -9,20 +9,20 @@ internal static class ZshCompletion
     {
         StringBuilder script = new();
         script.Append("#compdef ocirun\n# made by \"ocirun completion zsh\"\n").Append(Head);
-        foreach (OptionDescription option in VerbDescription.GlobalOptions()) Option(script, "    ", option);
+        foreach (OptionDescription option in new GlobalOptions().DescribeOptions()) Option(script, "    ", option);
         script.Append("    '1:command:->command' '*:: :->arguments' && ret=0\n\n  case $state in\n    command)\n      commands=(\n");
-        foreach (VerbDefinition verb in Verbs.All) script.Append($"        {CompletionScript.Quote($"{verb.Name}:{VerbDescription.Summary(verb)}")}\n");
+        foreach (VerbOptions verb in Verbs.All) script.Append($"        {CompletionScript.Quote($"{verb.VerbName}:{verb.Summary}")}\n");
         script.Append(Middle);
-        foreach (VerbDefinition verb in Verbs.All) Verb(script, verb);
+        foreach (VerbOptions verb in Verbs.All) Verb(script, verb);
         return script.Append(Tail).ToString();
     }
 
-    private static void Verb(StringBuilder script, VerbDefinition verb)
+    private static void Verb(StringBuilder script, VerbOptions verb)
     {
-        script.Append($"        {verb.Name})\n          _arguments -s -S \\\n");
-        foreach (OptionDescription option in VerbDescription.OptionsOf(verb.OptionsType)) Option(script, "            ", option);
-        bool payload = verb.CreateOptions().OptionsEndAtFirstArgument;
-        ArgumentDescription[] arguments = VerbDescription.ArgumentsOf(verb.OptionsType);
+        script.Append($"        {verb.VerbName})\n          _arguments -s -S \\\n");
+        foreach (OptionDescription option in verb.DescribeOptions()) Option(script, "            ", option);
+        bool payload = verb.OptionsEndAtFirstArgument;
+        ArgumentDescription[] arguments = verb.DescribeArguments();
         for (int i = 0; i < arguments.Length; i++)
         {
             // "(-)": no options any more. "*::" would have _arguments look at the payload as a command line of its own.

@@ -28,14 +28,10 @@ internal sealed class HelpText
     {
         (string Left, string Right)[] all = [.. rows];
         int left = Math.Min(WidestLeft, all.Max(r => r.Left.Length)) + 2;
-        foreach (var row in all)
+        foreach ((string Left, string Right) row in all)
         {
             _text.Append("  ").Append(row.Left.PadRight(left));
-            if (row.Left.Length > WidestLeft)
-            {
-                _text.Append('\n').Append(' ', left + 2);
-            }
-
+            if (row.Left.Length > WidestLeft) _text.Append('\n').Append(' ', left + 2);
             Wrap(row.Right, left + 2, left + 2);
         }
     }
@@ -46,7 +42,6 @@ internal sealed class HelpText
         {
             _text.Append("  # ");
             Wrap(example.Purpose, 4, 4);
-
             // Never wrapped, so that it can be copied.
             _text.Append("  ").Append(example.Command).Append('\n');
         }
@@ -65,12 +60,10 @@ internal sealed class HelpText
                 column = indent;
                 first = true;
             }
-
             _text.Append(first ? "" : " ").Append(word);
             column += word.Length + (first ? 0 : 1);
             first = false;
         }
-
         _text.Append('\n');
     }
 }

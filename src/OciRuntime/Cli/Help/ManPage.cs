@@ -9,21 +9,22 @@ public static class ManPage
     private const string ManualSection = "8";
 
     /// <summary>The page of one command, or of the program when <paramref name="verb"/> is null.</summary>
-    public static string Text(VerbDefinition? verb) => verb is null ? ProgramPage() : PageOf(verb);
+    public static string Text(VerbOptions? verb) => verb is null ? ProgramPage() : PageOf(verb);
 
     /// <summary>The name man(1) finds the page by.</summary>
-    public static string FileName(VerbDefinition? verb) => $"{PageName(verb)}.{ManualSection}";
+    public static string FileName(VerbOptions? verb) => $"{PageName(verb)}.{ManualSection}";
 
-    private static string PageName(VerbDefinition? verb) => verb is null ? Program : $"{Program}-{verb.Name}";
+    private static string PageName(VerbOptions? verb) => verb is null ? Program : $"{Program}-{verb.VerbName}";
 
     private static string ProgramPage()
     {
         Roff page = Begin(null, ProgramHelp.Summary);
-        page.Line($"{Roff.Bold(Program)} [{Roff.Italic("global options")}] {Roff.Italic("command")} [{Roff.Italic("options")}] [{Roff.Italic("arguments")}]");
+        page.Line($"{Roff.Bold(Program)} [{Roff.Italic("global options")}] {Roff.Italic("command")} [{Roff.Italic("options")}] " +
+            $"[{Roff.Italic("arguments")}]");
         page.Section("DESCRIPTION").Paragraph(ProgramHelp.Text);
         page.Section("COMMANDS");
-        foreach (VerbDefinition verb in Verbs.All) page.Term(Reference(verb), VerbDescription.Summary(verb));
-        Options(page.Section("GLOBAL OPTIONS"), VerbDescription.GlobalOptions());
+        foreach (VerbOptions verb in Verbs.All) page.Term(Reference(verb), verb.Summary);
+        Options(page.Section("GLOBAL OPTIONS"), new GlobalOptions().DescribeOptions());
         Examples(page, ProgramHelp.Examples);
         Terms(page, "EXIT STATUS", ProgramHelp.UsualExitCodes.Select(c => (c.Code, c.Meaning)));
         Terms(page, "FILES", ProgramHelp.Files);
@@ -31,28 +32,29 @@ public static class ManPage
         return page.Section("SEE ALSO").Line(string.Join(", ", Verbs.All.Select(Reference))).ToString();
     }
 
-    private static string PageOf(VerbDefinition verb)
+    private static string PageOf(VerbOptions verb)
     {
-        VerbHelp prose = verb.CreateOptions().Describe();
-        ArgumentDescription[] arguments = VerbDescription.ArgumentsOf(verb.OptionsType);
-        Roff page = Begin(verb, VerbDescription.Summary(verb));
-        page.Line($"{Roff.Bold(Program)} [{Roff.Italic("global options")}] {Roff.Bold(verb.Name)} [{Roff.Italic("options")}]{string.Concat(arguments.Select(a => " " + Roff.Literal(a.Usage)))}");
+        VerbHelp prose = verb.Describe();
+        ArgumentDescription[] arguments = verb.DescribeArguments();
+        Roff page = Begin(verb, verb.Summary);
+        page.Line($"{Roff.Bold(Program)} [{Roff.Italic("global options")}] {Roff.Bold(verb.VerbName)} [{Roff.Italic("options")}]" +
+            string.Concat(arguments.Select(static a => " " + Roff.Literal(a.Usage))));
         page.Section("DESCRIPTION").Paragraph(prose.Text);
         if (arguments.Length > 0) Terms(page, "ARGUMENTS", arguments.Select(a => (a.Name, HelpPrinter.WithDefault(a.Text, a.Default))));
-        Options(page.Section("OPTIONS"), VerbDescription.OptionsOf(verb.OptionsType));
+        Options(page.Section("OPTIONS"), verb.DescribeOptions());
         page.Line(".PP").Line($"Global options go before the command: see {Reference(null)}.");
         Examples(page, prose.Examples);
         Terms(page, "EXIT STATUS", (prose.ExitCodes ?? ProgramHelp.UsualExitCodes).Select(c => (c.Code, c.Meaning)));
         return page.Section("SEE ALSO").Line(Reference(null)).ToString();
     }
 
-    private static Roff Begin(VerbDefinition? verb, string summary)
+    private static Roff Begin(VerbOptions? verb, string summary)
     {
         Roff page = new Roff().Title(PageName(verb).ToUpperInvariant(), ManualSection, BuildInfo.Date, $"{Program} {BuildInfo.Version}");
         return page.Section("NAME").Line($"{Roff.Literal(PageName(verb))} \\- {Roff.Prose(summary)}").Section("SYNOPSIS");
     }
 
-    private static string Reference(VerbDefinition? verb) => $"{Roff.Bold(PageName(verb))}({ManualSection})";
+    private static string Reference(VerbOptions? verb) => $"{Roff.Bold(PageName(verb))}({ManualSection})";
 
     private static void Options(Roff page, OptionDescription[] options)
     {

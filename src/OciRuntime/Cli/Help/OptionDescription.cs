@@ -9,7 +9,8 @@ namespace OciRuntime.Cli;
 /// <param name="Hidden">Accepted for compatibility; not shown.</param>
 /// <param name="Repeated">May be given several times, and each adds something.</param>
 /// <param name="Value">What a shell can offer for the value.</param>
-public sealed record OptionDescription(string? Short, string Long, string? MetaValue, string Text, string? Default, bool Hidden, bool Repeated, ValueHint Value)
+public sealed record OptionDescription(
+    string? Short, string Long, string? MetaValue, string Text, string? Default, bool Hidden, bool Repeated, ValueHint Value)
 {
     /// <summary>The names as they are typed, the short one first: <c>-b</c>, <c>--bundle</c>.</summary>
     public IEnumerable<string> Spellings => Short is null ? [$"--{Long}"] : [$"-{Short}", $"--{Long}"];

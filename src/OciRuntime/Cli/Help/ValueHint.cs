@@ -25,38 +25,36 @@ public sealed record ValueHint(ValueKind Kind, string[] Words)
 {
     private static readonly string[] Signals =
     [
-        "TERM", "KILL", "HUP", "INT", "QUIT", "USR1", "USR2", "STOP", "CONT", "ABRT", "ALRM", "BUS", "CHLD", "FPE", "ILL", "IO", "PIPE", "PROF", "PWR", "SEGV",
-        "STKFLT", "SYS", "TRAP", "TSTP", "TTIN", "TTOU", "URG", "VTALRM", "WINCH", "XCPU", "XFSZ", "RTMIN", "RTMAX",
+        "TERM", "KILL", "HUP", "INT", "QUIT", "USR1", "USR2", "STOP", "CONT", "ABRT", "ALRM", "BUS", "CHLD", "FPE", "ILL", "IO", "PIPE",
+        "PROF", "PWR", "SEGV", "STKFLT", "SYS", "TRAP", "TSTP", "TTIN", "TTOU", "URG", "VTALRM", "WINCH", "XCPU", "XFSZ", "RTMIN", "RTMAX",
     ];
 
-    /// <summary>What an option's type and the word for its value in the help say: <c>DIR</c>, <c>FILE</c> and <c>PATH</c> are what they are, <c>0|1</c> are words.</summary>
-    public static ValueHint OfOption(Type type, string metaValue)
-    {
-        Type value = Nullable.GetUnderlyingType(type) ?? type;
-        if (value == typeof(bool)) return new(ValueKind.None, []);
-        if (value.IsEnum) return OneOf(Array.ConvertAll(Enum.GetNames(value), name => name.ToLowerInvariant()));
-        return metaValue switch
-        {
-            "DIR" => new(ValueKind.Directory, []),
-            "FILE" or "PATH" => new(ValueKind.File, []),
-            "CAP" => OneOf(CapabilityNames.All),
-            _ => OneOfTheAlternativesIn(metaValue),
-        };
-    }
+    /// <summary>That of a switch.</summary>
+    public static ValueHint None => new(ValueKind.None, []);
 
-    /// <summary>What an argument's name says. A command that makes a container wants a name that is not taken.</summary>
-    public static ValueHint OfArgument(Type optionsType, string name, bool repeated) => name switch
+    public static ValueHint OneOf(params string[] words) => new(ValueKind.Words, words);
+
+    /// <summary>
+    /// What the word for the value in the help says: <c>DIR</c>, <c>FILE</c> and <c>PATH</c> are what they are, <c>0|1</c> are words.
+    /// </summary>
+    public static ValueHint OfOption(string metaValue) => metaValue switch
     {
-        "container-id" => new(optionsType.IsAssignableTo(typeof(BundleOptions)) ? ValueKind.Any : ValueKind.Container, []),
-        "file" => new(ValueKind.File, []),
-        "signal" => OneOf(Signals),
-        "engine" => OneOf(SetupOptions.Engines),
-        // exec's command is the container's.
-        "command" when !repeated => OneOf(Array.ConvertAll(Verbs.All, v => v.Name)),
-        _ => OneOfTheAlternativesIn(name),
+        "DIR" => new(ValueKind.Directory, []),
+        "FILE" or "PATH" => new(ValueKind.File, []),
+        "CAP" => OneOf(CapabilityNames.All),
+        _ => OneOfTheAlternativesIn(metaValue),
     };
 
-    private static ValueHint OneOf(string[] words) => new(ValueKind.Words, words);
+    /// <summary>What an argument's name says. A command that makes a container wants a name that is not taken.</summary>
+    public static ValueHint OfArgument(VerbOptions verb, string name, bool repeated) => name switch
+    {
+        "container-id" => new(verb is BundleOptions ? ValueKind.Any : ValueKind.Container, []),
+        "file" => new(ValueKind.File, []),
+        "signal" => OneOf(Signals),
+        // exec's command is the container's.
+        "command" when !repeated => OneOf(Array.ConvertAll(Verbs.All, static v => v.VerbName)),
+        _ => OneOfTheAlternativesIn(name),
+    };
 
     private static ValueHint OneOfTheAlternativesIn(string text) => text.Contains('|') ? OneOf(text.Split('|')) : new(ValueKind.Any, []);
 }

@@ -42,7 +42,7 @@ internal sealed class JournalTarget(string name, GlobalOptions globals) : Servic
     /// <summary>An entry that no datagram can hold goes as a file that nobody can change any more.</summary>
     private void SendFile(ReadOnlySpan<byte> entry)
     {
-        using Fd file = new((int)Files.CreateMemory("ocirun-log"));
+        using Fd file = new((int)Files.CreateMemory("ocirun-log", mayBeSealed: true));
         if (!file.IsOpen || Files.WriteAll(file.Number, entry) < 0) return;
         if (Files.Fcntl(file.Number, Files.F_ADD_SEALS, Files.ALL_SEALS) == 0) Send([], file.Number);
     }

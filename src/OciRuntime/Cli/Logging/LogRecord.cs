@@ -1,7 +1,6 @@
 using System.Buffers;
 using System.Globalization;
 using System.Text;
-using System.Text.Encodings.Web;
 using System.Text.Json;
 using OciRuntime.Linux;
 
@@ -10,8 +9,7 @@ namespace OciRuntime.Cli;
 /// <summary>One record as UTF-8, with its line end.</summary>
 internal static class LogRecord
 {
-    // Unsafe means "not for embedding in HTML"; quotes and control characters are still escaped, and the rest stays legible.
-    private static readonly JsonWriterOptions Legible = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
+    private static readonly JsonWriterOptions Legible = new() { Encoder = LegibleJson.Encoder };
 
     public static ReadOnlySpan<byte> Format(LogFormat format, LogLevel level, string message, DateTime utc)
     {
@@ -20,11 +18,18 @@ internal static class LogRecord
         return format == LogFormat.Json ? Json(level, message, time) : Text(level, message, time);
     }
 
-    /// <summary>The message alone, for a reader at a terminal: it may have several lines, and names from a bundle whose author wishes the terminal ill.</summary>
+    /// <summary>
+    /// The message alone, for a reader at a terminal: it may have several lines, and names from a bundle whose author wishes the terminal
+    /// ill.
+    /// </summary>
     public static string Bare(string message) => VisibleText.Lines(message);
 
-    /// <summary>The message on one line, without anything that a terminal or a log daemon could mistake for more than text, and fit for quotes (Go's strconv.Quote, which logrus uses).</summary>
-    public static string Escape(string message) => VisibleText.Line(message.Replace("\\", "\\\\", StringComparison.Ordinal).Replace("\"", "\\\"", StringComparison.Ordinal));
+    /// <summary>
+    /// The message on one line, without anything that a terminal or a log daemon could mistake for more than text, and fit for quotes (Go's
+    /// strconv.Quote, which logrus uses).
+    /// </summary>
+    public static string Escape(string message) =>
+        VisibleText.Line(message.Replace("\\", "\\\\", StringComparison.Ordinal).Replace("\"", "\\\"", StringComparison.Ordinal));
 
     private static ReadOnlySpan<byte> Json(LogLevel level, string message, string time)
     {
@@ -33,13 +38,11 @@ internal static class LogRecord
         {
             json.WriteStartObject();
             json.WriteString("level"u8, NameOf(level));
-
             // Through UTF-8, because the writer throws on half a surrogate pair where the encoding puts a replacement character.
             json.WriteString("msg"u8, Encoding.UTF8.GetBytes(message));
             json.WriteString("time"u8, time);
             json.WriteEndObject();
         }
-
         buffer.Write("\n"u8);
         return buffer.WrittenSpan;
     }

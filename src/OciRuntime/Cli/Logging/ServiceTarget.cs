@@ -3,7 +3,9 @@ using OciRuntime.Linux;
 
 namespace OciRuntime.Cli;
 
-/// <summary>A log daemon behind a datagram socket. When it is not there its records are lost, as with crun; an error is on standard error anyway.</summary>
+/// <summary>
+/// A log daemon behind a datagram socket. When it is not there its records are lost, as with crun; an error is on standard error anyway.
+/// </summary>
 internal abstract class ServiceTarget : LogTarget
 {
     private readonly Fd _socket;
@@ -23,16 +25,13 @@ internal abstract class ServiceTarget : LogTarget
 
     /// <summary>Sends one datagram, with a descriptor unless <paramref name="passed"/> is negative.</summary>
     /// <returns>A negated errno on failure.</returns>
-    protected unsafe long Send(ReadOnlySpan<byte> datagram, int passed = -1)
+    protected long Send(ReadOnlySpan<byte> datagram, int passed = -1)
     {
         if (!_socket.IsOpen) return -Errno.ENOTCONN;
-        fixed (byte* data = datagram)
-        {
-            long result = Sockets.Send(_socket.Number, data, datagram.Length, passed);
-            // It has had its second; --debug would wait as often as it has something to say.
-            if (result == -Errno.EAGAIN) _socket.Dispose();
-            return result;
-        }
+        long result = Sockets.Send(_socket.Number, datagram, passed);
+        // It has had its second; --debug would wait as often as it has something to say.
+        if (result == -Errno.EAGAIN) _socket.Dispose();
+        return result;
     }
 
     /// <summary>The severities of syslog(3), which the journal has, too.</summary>
@@ -46,5 +45,6 @@ internal abstract class ServiceTarget : LogTarget
 
     /// <summary>What is sent as the message: services have a time and a level of their own, so that plain text needs neither.</summary>
     protected string Body(LogLevel level, string message, DateTime utc) =>
-        Format == LogFormat.Json ? Encoding.UTF8.GetString(LogRecord.Format(Format, level, message, utc)).TrimEnd('\n') : LogRecord.Bare(message);
+        Format != LogFormat.Json ? LogRecord.Bare(message)
+        : Encoding.UTF8.GetString(LogRecord.Format(Format, level, message, utc)).TrimEnd('\n');
 }

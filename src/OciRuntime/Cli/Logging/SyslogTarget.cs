@@ -12,7 +12,8 @@ internal sealed class SyslogTarget(string name, GlobalOptions globals) : Service
     /// <summary>What rsyslog reads of one message unless told otherwise.</summary>
     private const int MaxLength = 8192;
 
-    private readonly string _tag = LogRecord.Escape(name.Length > 0 ? name : globals.ContainerId is { Length: > 0 } id ? id : CommandLineReader.ProgramName);
+    private readonly string _tag =
+        LogRecord.Escape(name.Length > 0 ? name : globals.ContainerId is { Length: > 0 } id ? id : CommandLineReader.ProgramName);
 
     public override void Write(LogLevel level, string message, DateTime utc)
     {

@@ -3,17 +3,20 @@ using CommandLine;
 namespace OciRuntime.Cli;
 
 /// <summary>What a launch plan is made from: shared by the commands that launch and by the one that only explains.</summary>
-public abstract class BundleOptions : VerbOptions
+public abstract partial class BundleOptions : VerbOptions
 {
     public const string DefaultConfig = "config.json";
 
-    [Option('b', "bundle", MetaValue = "DIR", HelpText = "directory with config.json and the root file system (default: current directory)")]
+    [Option('b', "bundle", MetaValue = "DIR",
+        HelpText = "directory with config.json and the root file system (default: current directory)")]
     public string? Bundle { get; set; }
 
     [Option('f', "config", MetaValue = "FILE", Default = DefaultConfig, HelpText = "configuration file, relative to the bundle")]
     public string Config { get; set; } = DefaultConfig;
 
-    [Option("console-socket", MetaValue = "PATH", HelpText = "unix socket that receives the terminal's master end; needed when process.terminal is true and ocirun does not stay in the foreground")]
+    [Option("console-socket", MetaValue = "PATH",
+        HelpText = "unix socket that receives the terminal's master end; needed when process.terminal is true and ocirun does not stay " +
+            "in the foreground")]
     public string? ConsoleSocket { get; set; }
 
     [Option("no-pivot", HelpText = "enter the root with MS_MOVE and chroot instead of pivot_root; for ramdisks, weaker isolation")]
@@ -25,19 +28,4 @@ public abstract class BundleOptions : VerbOptions
     public abstract string Id { get; set; }
 
     internal override string? ContainerId => Id;
-
-    public override void AcceptArgument(int index, string value) => Id = value;
-
-    public override bool Accept(string name, ref ArgumentCursor a)
-    {
-        switch (name)
-        {
-            case "bundle" or "b": Bundle = a.Text(); return true;
-            case "config" or "f": Config = a.Text() ?? Config; return true;
-            case "console-socket": ConsoleSocket = a.Text(); return true;
-            case "no-pivot": NoPivot = a.Flag(); return true;
-            case "preserve-fds": PreserveFds = a.Count(); return true;
-            default: return base.Accept(name, ref a);
-        }
-    }
 }

@@ -3,7 +3,8 @@ using CommandLine;
 namespace OciRuntime.Cli;
 
 [Verb("create", HelpText = "create a container, ready to be started")]
-public class CreateOptions : BundleOptions
+[Command(10, Prelude = Prelude.Seal)]
+public partial class CreateOptions : BundleOptions
 {
     [Option("pid-file", MetaValue = "PATH", HelpText = "write the container's process id to this file")]
     public string? PidFile { get; set; }
@@ -19,20 +20,6 @@ public class CreateOptions : BundleOptions
 
     [Value(0, MetaName = "container-id", Required = true, HelpText = "name for the new container, unique on this machine")]
     public override string Id { get; set; } = "";
-
-    public override Arity Arity => Arity.One;
-
-    public override bool Accept(string name, ref ArgumentCursor a)
-    {
-        switch (name)
-        {
-            case "pid-file": PidFile = a.Text(); return true;
-            case "pidfd-socket": PidfdSocket = a.Text(); return true;
-            case "no-new-keyring": NoNewKeyring = a.Flag(); return true;
-            case "no-subreaper": NoSubreaper = a.Flag(); return true;
-            default: return base.Accept(name, ref a);
-        }
-    }
 
     public override VerbHelp Describe() => new(
         """

@@ -3,7 +3,7 @@ using CommandLine;
 namespace OciRuntime.Cli;
 
 /// <summary>What checkpoint and restore have in common.</summary>
-public abstract class CriuVerbOptions : ContainerOptions
+public abstract partial class CriuVerbOptions : ContainerOptions
 {
     [Option("image-path", MetaValue = "DIR", HelpText = "directory of the checkpoint (default: ./checkpoint)")]
     public string? ImagePath { get; set; }
@@ -32,7 +32,8 @@ public abstract class CriuVerbOptions : ContainerOptions
     [Option("auto-dedup", HelpText = "drop pages from earlier images that a later one has")]
     public bool AutoDedup { get; set; }
 
-    [Option("manage-cgroups-mode", MetaValue = "MODE", HelpText = "what to do about cgroups below the container's: soft (the default), full, strict or ignore")]
+    [Option("manage-cgroups-mode", MetaValue = "MODE",
+        HelpText = "what to do about cgroups below the container's: soft (the default), full, strict or ignore")]
     public ManageCgroupsMode? ManageCgroupsMode { get; set; }
 
     [Option("empty-ns", MetaValue = "NAMESPACE", HelpText = "namespace that is made empty: network, which always is; may be repeated")]
@@ -40,51 +41,12 @@ public abstract class CriuVerbOptions : ContainerOptions
 
     [Option("network-lock", MetaValue = "METHOD", HelpText = "how connections are held meanwhile: iptables, nftables or skip")]
     public NetworkLockMethod? NetworkLock { get; set; }
-
-    public override bool Accept(string name, ref ArgumentCursor a)
-    {
-        switch (name)
-        {
-            case "image-path": ImagePath = a.Text(); return true;
-            case "work-path": WorkPath = a.Text(); return true;
-            case "parent-path": ParentPath = a.Text(); return true;
-            case "tcp-established": TcpEstablished = a.Flag(); return true;
-            case "ext-unix-sk": ExtUnixSk = a.Flag(); return true;
-            case "shell-job": ShellJob = a.Flag(); return true;
-            case "file-locks": FileLocks = a.Flag(); return true;
-            case "lazy-pages": LazyPages = a.Flag(); return true;
-            case "auto-dedup": AutoDedup = a.Flag(); return true;
-            case "manage-cgroups-mode": ManageCgroupsMode = ReadMode(ref a); return true;
-            case "empty-ns": a.AddTo(EmptyNs); return true;
-            case "network-lock": NetworkLock = ReadMethod(ref a); return true;
-            default: return base.Accept(name, ref a);
-        }
-    }
-
-    private static ManageCgroupsMode? ReadMode(ref ArgumentCursor a) => a.Text() switch
-    {
-        null => null,
-        "soft" => Cli.ManageCgroupsMode.Soft,
-        "full" => Cli.ManageCgroupsMode.Full,
-        "strict" => Cli.ManageCgroupsMode.Strict,
-        "ignore" => Cli.ManageCgroupsMode.Ignore,
-        var other => throw a.Invalid(other, "soft, full, strict or ignore"),
-    };
-
-    private static NetworkLockMethod? ReadMethod(ref ArgumentCursor a) => a.Text() switch
-    {
-        null => null,
-        "iptables" => NetworkLockMethod.Iptables,
-        "nftables" => NetworkLockMethod.Nftables,
-        "skip" => NetworkLockMethod.Skip,
-        var other => throw a.Invalid(other, "iptables, nftables or skip"),
-    };
 }
 
 /// <summary>--manage-cgroups-mode; the numbers are criu's (criu_cg_mode in its images/rpc.proto).</summary>
 public enum ManageCgroupsMode
 {
-    Ignore = 0, Soft = 3, Full = 4, Strict = 5,
+    Soft = 3, Full = 4, Strict = 5, Ignore = 0,
 }
 
 /// <summary>--network-lock; the numbers are criu's (criu_network_lock_method in its images/rpc.proto).</summary>

@@ -3,9 +3,11 @@ using CommandLine;
 namespace OciRuntime.Cli;
 
 [Verb("exec", HelpText = "run one more process in a container")]
-public sealed class ExecOptions : VerbOptions
+[Command(40, Prelude = Prelude.Seal)]
+public sealed partial class ExecOptions : VerbOptions
 {
-    [Option('p', "process", MetaValue = "FILE", HelpText = "the process object of config.json (process.json); all options about the process are then left to it")]
+    [Option('p', "process", MetaValue = "FILE",
+        HelpText = "the process object of config.json (process.json); all options about the process are then left to it")]
     public string? Process { get; set; }
 
     [Option("cwd", MetaValue = "DIR", HelpText = "working directory in the container")]
@@ -29,7 +31,8 @@ public sealed class ExecOptions : VerbOptions
     [Option("pid-file", MetaValue = "PATH", HelpText = "write the process id to this file")]
     public string? PidFile { get; set; }
 
-    [Option("console-socket", MetaValue = "PATH", HelpText = "unix socket that receives the terminal's master end; needed with --tty and --detach")]
+    [Option("console-socket", MetaValue = "PATH",
+        HelpText = "unix socket that receives the terminal's master end; needed with --tty and --detach")]
     public string? ConsoleSocket { get; set; }
 
     [Option("pidfd-socket", MetaValue = "PATH", HelpText = "unix socket that receives a pidfd of the process")]
@@ -50,7 +53,8 @@ public sealed class ExecOptions : VerbOptions
     [Option("preserve-fds", MetaValue = "N", Default = 0, HelpText = "hand N more file descriptors to the process, 3 to 2+N")]
     public int PreserveFds { get; set; }
 
-    [Option("cgroup", MetaValue = "PATH", HelpText = "run in this cgroup below the container's; on cgroup v1 CONTROLLER[,CONTROLLER]:PATH, and may be repeated")]
+    [Option("cgroup", MetaValue = "PATH",
+        HelpText = "run in this cgroup below the container's; on cgroup v1 CONTROLLER[,CONTROLLER]:PATH, and may be repeated")]
     public List<string> Cgroups { get; } = [];
 
     [Option("ignore-paused", HelpText = "allow it in a paused container: the process begins when that is resumed")]
@@ -64,45 +68,12 @@ public sealed class ExecOptions : VerbOptions
 
     internal override string? ContainerId => Id;
 
-    public override Arity Arity => Arity.AtLeast(1);
-
     public override bool OptionsEndAtFirstArgument => true;
-
-    public override void AcceptArgument(int index, string value)
-    {
-        if (index == 0) Id = value;
-        else Command.Add(value);
-    }
-
-    public override bool Accept(string name, ref ArgumentCursor a)
-    {
-        switch (name)
-        {
-            case "process" or "p": Process = a.Text(); return true;
-            case "cwd": Cwd = a.Text(); return true;
-            case "env" or "e": a.AddTo(Env); return true;
-            case "tty" or "t": Tty = a.Flag(); return true;
-            case "user" or "u": User = a.Text(); return true;
-            case "additional-gids" or "g": a.AddTo(AdditionalGids); return true;
-            case "detach" or "d": Detach = a.Flag(); return true;
-            case "pid-file": PidFile = a.Text(); return true;
-            case "console-socket": ConsoleSocket = a.Text(); return true;
-            case "pidfd-socket": PidfdSocket = a.Text(); return true;
-            case "process-label": ProcessLabel = a.Text(); return true;
-            case "apparmor": Apparmor = a.Text(); return true;
-            case "no-new-privs": NoNewPrivs = a.Flag(); return true;
-            case "cap" or "c": a.AddTo(Capabilities); return true;
-            case "preserve-fds": PreserveFds = a.Count(); return true;
-            case "cgroup": a.AddTo(Cgroups); return true;
-            case "ignore-paused": IgnorePaused = a.Flag(); return true;
-            default: return base.Accept(name, ref a);
-        }
-    }
 
     public override VerbHelp Describe() => new(
         """
-        Runs a program in a container that is there: in its namespaces and cgroup, with the limits, capabilities and filters its own process was
-        configured with. Waits for the program, unless --detach is given. What follows the container's name belongs to the program.
+        Runs a program in a container that is there: in its namespaces and cgroup, with the limits, capabilities and filters its own process
+        was configured with. Waits for the program, unless --detach is given. What follows the container's name belongs to the program.
         """,
         [
             new("A shell in the container web", "ocirun exec -t web sh"),

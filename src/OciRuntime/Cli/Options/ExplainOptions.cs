@@ -3,7 +3,8 @@ using CommandLine;
 namespace OciRuntime.Cli;
 
 [Verb("explain", HelpText = "show step by step what create would do, without doing it")]
-public sealed class ExplainOptions : BundleOptions
+[Command(190)]
+public sealed partial class ExplainOptions : BundleOptions
 {
     public const string DefaultId = "explain";
 
@@ -12,17 +13,6 @@ public sealed class ExplainOptions : BundleOptions
 
     [Value(0, MetaName = "container-id", Default = DefaultId, HelpText = "name to assume for the container")]
     public override string Id { get; set; } = DefaultId;
-
-    public override Arity Arity => new(0, 1);
-
-    public override bool Accept(string name, ref ArgumentCursor a)
-    {
-        switch (name)
-        {
-            case "format": Format = ReadFormat(ref a); return true;
-            default: return base.Accept(name, ref a);
-        }
-    }
 
     public override VerbHelp Describe() => new(
         """
@@ -33,11 +23,10 @@ public sealed class ExplainOptions : BundleOptions
             new("Explain the bundle in the current directory", "ocirun explain"),
             new("What differs between two bundles?", "diff <(ocirun explain -b old) <(ocirun explain -b new)"),
         ]);
+}
 
-    private static DocumentFormat ReadFormat(ref ArgumentCursor a) => a.Value() switch
-    {
-        "text" or "" => DocumentFormat.Text,
-        "json" => DocumentFormat.Json,
-        var other => throw a.Invalid(other, "text or json"),
-    };
+/// <summary>How a single document is printed.</summary>
+public enum DocumentFormat
+{
+    Text, Json,
 }

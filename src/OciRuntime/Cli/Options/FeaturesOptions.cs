@@ -3,11 +3,12 @@ using CommandLine;
 namespace OciRuntime.Cli;
 
 [Verb("features", HelpText = "show what this runtime supports, as JSON")]
-public sealed class FeaturesOptions : VerbOptions
+[Command(200)]
+public sealed partial class FeaturesOptions : VerbOptions
 {
-    public override Arity Arity => Arity.None;
-
     public override VerbHelp Describe() => new(
-        "Prints the features document of the OCI runtime specification: versions, mount options, namespaces, capabilities, seccomp, cgroups.",
+        """
+        Prints the features document of the OCI runtime specification: versions, mount options, namespaces, capabilities, seccomp, cgroups.
+        """,
         [new("Is seccomp supported?", "ocirun features | jq .linux.seccomp.enabled")]);
 }

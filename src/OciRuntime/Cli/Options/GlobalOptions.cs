@@ -3,15 +3,18 @@ using CommandLine;
 namespace OciRuntime.Cli;
 
 /// <summary>The options before the command.</summary>
-public sealed class GlobalOptions : OptionSet
+public sealed partial class GlobalOptions : OptionSet
 {
     [Option("root", MetaValue = "DIR", HelpText = "state directory (default: /run/ocirun, or $XDG_RUNTIME_DIR/ocirun for ordinary users)")]
+    [ReadWith(nameof(ArgumentCursor.Value))] // An empty one is a mistake.
     public string? Root { get; set; }
 
-    [Option("log", MetaValue = "FILE", HelpText = "append log records to FILE, or send them to journald:NAME or syslog:NAME (default: standard error)")]
+    [Option("log", MetaValue = "FILE",
+        HelpText = "append log records to FILE, or send them to journald:NAME or syslog:NAME (default: standard error)")]
     public string? Log { get; set; }
 
     [Option("log-format", MetaValue = "FORMAT", Default = LogFormat.Text, HelpText = "text or json")]
+    [ReadWith(nameof(ReadLogFormat))]
     public LogFormat LogFormat { get; set; }
 
     [Option("log-level", MetaValue = "LEVEL", Default = LogLevel.Warning, HelpText = "error, warning, info or debug")]
@@ -19,6 +22,10 @@ public sealed class GlobalOptions : OptionSet
 
     [Option("debug", HelpText = "the same as --log-level debug")]
     public bool Debug { get; set; }
+
+    [Option("trace", MetaValue = "FILE",
+        HelpText = "write to FILE, a new one, when the command and the container's set-up did what; \"ocirun trace FILE\" shows it")]
+    public string? Trace { get; set; }
 
     [Option("systemd-cgroup", HelpText = "let systemd make the cgroups: the same as --cgroup-manager systemd")]
     public bool SystemdCgroup { get; set; }
@@ -47,59 +54,36 @@ public sealed class GlobalOptions : OptionSet
     /// <summary>The container that the command is about; no option, but the log's business.</summary>
     internal string? ContainerId { get; set; }
 
-    public override bool Accept(string name, ref ArgumentCursor a)
-    {
-        switch (name)
-        {
-            case "root": Root = a.Value(); return true;
-            case "log": Log = a.Text(); return true;
-            case "log-format": LogFormat = ReadLogFormat(ref a); return true;
-            case "log-level": LogLevel = ReadLogLevel(ref a); return true;
-            case "debug": Debug = a.Flag(); return true;
-            case "systemd-cgroup": SystemdCgroup = a.Flag(); return true;
-            case "cgroup-manager": CgroupManager = ReadCgroupManager(ref a); return true;
-            case "rootless": Rootless = ReadRootless(ref a); return true;
-            case "criu": Criu = a.Text(); return true;
-            case "version" or "v": Version = a.Flag(); return true;
-            case "V": CapitalVersion = a.Flag(); return true;
-            case "help" or "h": Help = a.Flag(); return true;
-            case "usage" or "?": Usage = a.Flag(); return true;
-            default: return false;
-        }
-    }
-
-    private static LogFormat ReadLogFormat(ref ArgumentCursor a) => a.Value() switch
-    {
-        "text" or "" => LogFormat.Text,
-        "json" => LogFormat.Json,
+    private static LogFormat ReadLogFormat(ref ArgumentCursor a) =>
+        a.Text() is not { } text ? LogFormat.Text
+        : EnumWords.TryRead(text, out LogFormat format) ? format
         // runc's words.
-        var other => throw new UsageException($"invalid log-format: {other}"),
-    };
+        : throw new UsageException($"invalid log-format: {text}");
+}
 
-    private static LogLevel ReadLogLevel(ref ArgumentCursor a) => a.Value() switch
-    {
-        "error" => LogLevel.Error,
-        "warning" or "warn" or "" => LogLevel.Warning,
-        "info" => LogLevel.Info,
-        "debug" => LogLevel.Debug,
-        var other => throw a.Invalid(other, "error, warning, info or debug"),
-    };
+public enum LogFormat
+{
+    Text, Json,
+}
 
-    private static CgroupManager? ReadCgroupManager(ref ArgumentCursor a) => a.Text() switch
-    {
-        null => null,
-        "cgroupfs" => Cli.CgroupManager.Cgroupfs,
-        "systemd" => Cli.CgroupManager.Systemd,
-        "disabled" => Cli.CgroupManager.Disabled,
-        var other => throw a.Invalid(other, "cgroupfs, systemd or disabled"),
-    };
+/// <summary>What is worth a record; each level includes those before it.</summary>
+public enum LogLevel
+{
+    Error,
+    [Also("warn")]
+    Warning,
+    Info,
+    Debug,
+}
 
-    private static RootlessMode? ReadRootless(ref ArgumentCursor a) => a.Text() switch
-    {
-        null => null,
-        "auto" => RootlessMode.Auto,
-        "true" => RootlessMode.True,
-        "false" => RootlessMode.False,
-        var other => throw a.Invalid(other, "true, false or auto"),
-    };
+/// <summary>Who makes cgroups.</summary>
+public enum CgroupManager
+{
+    Cgroupfs, Systemd, Disabled,
+}
+
+/// <summary>Whether missing rights over cgroups are forgiven.</summary>
+public enum RootlessMode
+{
+    True = 1, False = 2, Auto = 0,
 }

@@ -3,7 +3,8 @@ using CommandLine;
 namespace OciRuntime.Cli;
 
 [Verb("kill", HelpText = "send a signal to a container")]
-public sealed class KillOptions : ContainerOptions
+[Command(70)]
+public sealed partial class KillOptions : ContainerOptions
 {
     public const string DefaultSignal = "SIGTERM";
 
@@ -14,32 +15,12 @@ public sealed class KillOptions : ContainerOptions
     public bool Regex { get; set; }
 
     [Value(1, MetaName = "signal", Default = DefaultSignal, HelpText = "number or name; SIG and case do not matter")]
-    public string Signal { get; set; } = DefaultSignal;
-
-    public override Arity Arity => new(1, 2);
-
-    public override void AcceptArgument(int index, string value)
+    public string Signal
     {
-        if (index == 0)
-        {
-            Id = value;
-        }
-        else if (value.Length > 0)
-        {
-            // Nothing is what a script passes on that has no signal in mind; so does runc understand it.
-            Signal = value;
-        }
-    }
-
-    public override bool Accept(string name, ref ArgumentCursor a)
-    {
-        switch (name)
-        {
-            case "all" or "a": All = a.Flag(); return true;
-            case "regex" or "r": Regex = a.Flag(); return true;
-            default: return base.Accept(name, ref a);
-        }
-    }
+        get;
+        // Nothing is what a script passes on that has no signal in mind; so does runc understand it.
+        set => field = value.Length > 0 ? value : field;
+    } = DefaultSignal;
 
     public override VerbHelp Describe() => new(
         "Sends a signal to the first process of a container, or with --all to every one of them.",

@@ -3,7 +3,8 @@ using CommandLine;
 namespace OciRuntime.Cli;
 
 [Verb("pause", HelpText = "stop all processes of a container for a while")]
-public sealed class PauseOptions : ContainerOptions
+[Command(90)]
+public sealed partial class PauseOptions : ContainerOptions
 {
     public override VerbHelp Describe() => new(
         "Freezes every process of a container: they keep their memory and get no processor time until resume. Returns once they stand.",

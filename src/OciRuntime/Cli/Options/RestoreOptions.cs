@@ -3,15 +3,19 @@ using CommandLine;
 namespace OciRuntime.Cli;
 
 [Verb("restore", HelpText = "let a saved container go on, with criu")]
-public sealed class RestoreOptions : CriuVerbOptions
+[Command(170, Prelude = Prelude.Seal)]
+public sealed partial class RestoreOptions : CriuVerbOptions
 {
-    [Option('b', "bundle", MetaValue = "DIR", HelpText = "directory with config.json and the root file system (default: current directory)")]
+    [Option('b', "bundle", MetaValue = "DIR",
+        HelpText = "directory with config.json and the root file system (default: current directory)")]
     public string? Bundle { get; set; }
 
-    [Option('f', "config", MetaValue = "FILE", Default = BundleOptions.DefaultConfig, HelpText = "configuration file, relative to the bundle")]
+    [Option('f', "config", MetaValue = "FILE", Default = BundleOptions.DefaultConfig,
+        HelpText = "configuration file, relative to the bundle")]
     public string Config { get; set; } = BundleOptions.DefaultConfig;
 
-    [Option("console-socket", MetaValue = "PATH", HelpText = "unix socket that receives the terminal's master end; needed with --detach when process.terminal is true")]
+    [Option("console-socket", MetaValue = "PATH",
+        HelpText = "unix socket that receives the terminal's master end; needed with --detach when process.terminal is true")]
     public string? ConsoleSocket { get; set; }
 
     [Option('d', "detach", HelpText = "do not wait: leave the container running in the background")]
@@ -29,35 +33,18 @@ public sealed class RestoreOptions : CriuVerbOptions
     [Option("tcp-close", HelpText = "restore TCP connections as closed")]
     public bool TcpClose { get; set; }
 
-    [Option("lsm-profile", MetaValue = "TYPE:NAME", HelpText = "apparmor or selinux, and the profile or label to use instead of the saved one")]
+    [Option("lsm-profile", MetaValue = "TYPE:NAME",
+        HelpText = "apparmor or selinux, and the profile or label to use instead of the saved one")]
     public string? LsmProfile { get; set; }
 
     [Option("lsm-mount-context", MetaValue = "CONTEXT", HelpText = "SELinux context of file systems, instead of the saved one")]
     public string? LsmMountContext { get; set; }
 
-    public override bool Accept(string name, ref ArgumentCursor a)
-    {
-        switch (name)
-        {
-            case "bundle" or "b": Bundle = a.Text(); return true;
-            case "config" or "f": Config = a.Text() ?? Config; return true;
-            case "console-socket": ConsoleSocket = a.Text(); return true;
-            case "detach" or "d": Detach = a.Flag(); return true;
-            case "pid-file": PidFile = a.Text(); return true;
-            case "no-subreaper": NoSubreaper = a.Flag(); return true;
-            case "no-pivot": NoPivot = a.Flag(); return true;
-            case "tcp-close": TcpClose = a.Flag(); return true;
-            case "lsm-profile": LsmProfile = a.Text(); return true;
-            case "lsm-mount-context": LsmMountContext = a.Text(); return true;
-            default: return base.Accept(name, ref a);
-        }
-    }
-
     public override VerbHelp Describe() => new(
         """
-        Makes a container from what "ocirun checkpoint" has saved: its processes go on where they were. Namespaces, mounts and cgroup are made anew
-        from config.json, which has to fit what was saved. Waits for the end of the container and removes it, as "ocirun run" does, unless
-        --detach is given. Needs criu, 3.16 or newer, in $PATH.
+        Makes a container from what "ocirun checkpoint" has saved: its processes go on where they were. Namespaces, mounts and cgroup are
+        made anew from config.json, which has to fit what was saved. Waits for the end of the container and removes it, as "ocirun run"
+        does, unless --detach is given. Needs criu, 3.16 or newer, in $PATH.
         """,
         [
             new("Let web go on in the background", "ocirun restore --detach --image-path /srv/saved --bundle /srv/web web"),

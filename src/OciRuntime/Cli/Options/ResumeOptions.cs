@@ -3,7 +3,8 @@ using CommandLine;
 namespace OciRuntime.Cli;
 
 [Verb("resume", HelpText = "let a paused container go on")]
-public sealed class ResumeOptions : ContainerOptions
+[Command(100)]
+public sealed partial class ResumeOptions : ContainerOptions
 {
     public override VerbHelp Describe() => new(
         "Thaws the processes of a container that pause has frozen.",

@@ -3,7 +3,8 @@ using CommandLine;
 namespace OciRuntime.Cli;
 
 [Verb("run", HelpText = "create a container, start it and wait for its end")]
-public sealed class RunOptions : CreateOptions
+[Command(30, Prelude = Prelude.Seal)]
+public sealed partial class RunOptions : CreateOptions
 {
     [Option('d', "detach", HelpText = "do not wait: leave the container running in the background")]
     public bool Detach { get; set; }
@@ -14,16 +15,6 @@ public sealed class RunOptions : CreateOptions
     [Option("no-subreaper", HelpText = "do not adopt the container's orphaned processes")]
     public override bool NoSubreaper { get; set; }
 
-    public override bool Accept(string name, ref ArgumentCursor a)
-    {
-        switch (name)
-        {
-            case "detach" or "d": Detach = a.Flag(); return true;
-            case "keep": Keep = a.Flag(); return true;
-            default: return base.Accept(name, ref a);
-        }
-    }
-
     public override VerbHelp Describe() => new(
         """
         Creates the container from its bundle, starts it, passes signals on to it, waits until its program ends and removes it.
@@ -31,7 +22,8 @@ public sealed class RunOptions : CreateOptions
         """,
         [
             new("Run the bundle in the current directory", "ocirun run demo"),
-            new("Run it in the background, then look at it and stop it", "ocirun run -d -b /srv/web web && ocirun state web && ocirun delete --force web"),
+            new("Run it in the background, then look at it and stop it",
+                "ocirun run -d -b /srv/web web && ocirun state web && ocirun delete --force web"),
         ],
         [
             new("N", "the program's own exit code"),

@@ -2,8 +2,20 @@ using CommandLine;
 
 namespace OciRuntime.Cli;
 
+/// <summary>What can be told to use this runtime.</summary>
+public enum Engine
+{
+    Podman,
+    Buildah,
+    Docker,
+    Containerd,
+    Crio,
+    Kubernetes,
+}
+
 [Verb("setup", HelpText = "configure a container engine to use this runtime")]
-public sealed class SetupOptions : VerbOptions
+[Command(210)]
+public sealed partial class SetupOptions : VerbOptions
 {
     public const string DefaultName = "ocirun";
 
@@ -25,43 +37,23 @@ public sealed class SetupOptions : VerbOptions
     [Option("binary", MetaValue = "PATH", HelpText = "what the engine shall run (default: this program)")]
     public string? Binary { get; set; }
 
+    [Option("shim", HelpText = "for containerd and docker: this program is the shim, too")]
+    public bool Shim { get; set; }
+
     [Option("name", MetaValue = "NAME", Default = DefaultName, HelpText = "what the engine calls the runtime")]
     public string Name { get; set; } = DefaultName;
 
-    [Value(0, MetaName = "engine", Required = true, HelpText = "podman, buildah, docker, containerd, crio or kubernetes")]
-    public string Engine { get; set; } = "";
-
-    /// <summary>What <see cref="Engine"/> may be.</summary>
-    internal static string[] Engines => ["podman", "buildah", "docker", "containerd", "crio", "kubernetes"];
-
-    public override Arity Arity => Arity.One;
-
-    public override void AcceptArgument(int index, string value) =>
-        Engine = Engines.Contains(value) ? value : throw new UsageException($"no setup for the engine \"{value}\": there is one for {string.Join(", ", Engines)}");
-
-    public override bool Accept(string name, ref ArgumentCursor a)
-    {
-        switch (name)
-        {
-            case "write": Write = a.Flag(); return true;
-            case "default": Default = a.Flag(); return true;
-            case "remove": Remove = a.Flag(); return true;
-            case "config": Config = a.Text(); return true;
-            case "user": User = a.Flag(); return true;
-            case "binary": Binary = a.Text(); return true;
-            case "name": Name = a.Text() ?? Name; return true;
-            default: return base.Accept(name, ref a);
-        }
-    }
+    [Value(0, MetaName = "engine", Required = true)]
+    public Engine Engine { get; set; }
 
     public override VerbHelp Describe() => new(
         """
-        Makes this program one of an engine's runtimes, or its default one. Without --write the configuration goes to standard output as it would be,
-        and standard error says which file it is meant for and what to do next. With --write the file is replaced at once or not at all; the one
-        before stays beside it as FILE.ocirun-backup. A second call changes nothing.
+        Makes this program one of an engine's runtimes, or its default one. Without --write the configuration goes to standard output as it
+        would be, and standard error says which file it is meant for and what to do next. With --write the file is replaced at once or not
+        at all; the one before stays beside it as FILE.ocirun-backup. A second call changes nothing.
 
-        Podman, Buildah and CRI-O get a file of their own, Docker's daemon.json and containerd's config.toml are completed. For Kubernetes this is the
-        manifest of a RuntimeClass, and the runtime must be set up in containerd or CRI-O under the same name.
+        Podman, Buildah and CRI-O get a file of their own, Docker's daemon.json and containerd's config.toml are completed. For Kubernetes
+        this is the manifest of a RuntimeClass, and the runtime must be set up in containerd or CRI-O under the same name.
         """,
         [
             new("Look at it first", "ocirun setup docker | diff /etc/docker/daemon.json -"),

@@ -3,7 +3,8 @@ using CommandLine;
 namespace OciRuntime.Cli;
 
 [Verb("spec", HelpText = "write a config.json to begin with")]
-public sealed class SpecOptions : VerbOptions
+[Command(180)]
+public sealed partial class SpecOptions : VerbOptions
 {
     public const string DefaultFile = "config.json";
 
@@ -16,25 +17,14 @@ public sealed class SpecOptions : VerbOptions
     [Option("rootless", HelpText = "write a configuration that an ordinary user can run")]
     public bool Rootless { get; set; }
 
-    public override Arity Arity => Arity.None;
-
-    public override bool Accept(string name, ref ArgumentCursor a)
-    {
-        switch (name)
-        {
-            case "bundle" or "b": Bundle = a.Text(); return true;
-            case "file" or "f": File = a.Text() ?? File; return true;
-            case "rootless": Rootless = a.Flag(); return true;
-            default: return base.Accept(name, ref a);
-        }
-    }
-
     public override VerbHelp Describe() => new(
         """
-        Writes a complete configuration that runs "sh" in the directory rootfs of the bundle. Edit it to taste. An existing file is never overwritten.
+        Writes a complete configuration that runs "sh" in the directory rootfs of the bundle. Edit it to taste. An existing file is never
+        overwritten.
         """,
         [
-            new("A first container from a busybox image", "mkdir -p demo/rootfs && tar -xf busybox.tar -C demo/rootfs && ocirun spec -b demo && ocirun run -b demo demo"),
+            new("A first container from a busybox image",
+                "mkdir -p demo/rootfs && tar -xf busybox.tar -C demo/rootfs && ocirun spec -b demo && ocirun run -b demo demo"),
             new("The same for an ordinary user", "ocirun spec --rootless -b demo"),
         ]);
 }

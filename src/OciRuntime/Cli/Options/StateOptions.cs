@@ -3,7 +3,8 @@ using CommandLine;
 namespace OciRuntime.Cli;
 
 [Verb("state", HelpText = "show the state of a container as JSON")]
-public sealed class StateOptions : ContainerOptions
+[Command(50)]
+public sealed partial class StateOptions : ContainerOptions
 {
     public override VerbHelp Describe() => new(
         "Prints one JSON object: id, status (creating, created, running, paused or stopped), process id, bundle and annotations.",

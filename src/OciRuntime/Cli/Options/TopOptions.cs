@@ -13,9 +13,11 @@ public enum TopSort
 }
 
 [Verb("top", HelpText = "show what all containers use, again and again")]
-public sealed class TopOptions : VerbOptions
+[Command(140, Prelude = Prelude.BlockSignals)]
+public sealed partial class TopOptions : VerbOptions
 {
-    [Option("interval", MetaValue = "DURATION", HelpText = "time between two samples, such as 500ms, or a number of seconds; 2s unless given")]
+    [Option("interval", MetaValue = "DURATION",
+        HelpText = "time between two samples, such as 500ms, or a number of seconds; 2s unless given")]
     public string? Interval { get; set; }
 
     [Option("sort", MetaValue = "COLUMN", Default = TopSort.Cpu, HelpText = "cpu, memory, pids, io or name; most first")]
@@ -27,38 +29,14 @@ public sealed class TopOptions : VerbOptions
     [Option("json", HelpText = "print each table as a JSON array on a line of its own")]
     public bool Json { get; set; }
 
-    public override Arity Arity => Arity.None;
-
-    public override bool Accept(string name, ref ArgumentCursor a)
-    {
-        switch (name)
-        {
-            case "interval": Interval = a.Text(); return true;
-            case "sort": Sort = ReadSort(ref a); return true;
-            case "once": Once = a.Flag(); return true;
-            case "json": Json = a.Flag(); return true;
-            default: return base.Accept(name, ref a);
-        }
-    }
-
     public override VerbHelp Describe() => new(
         """
-        Shows the containers below the state directory (--root) with their use of processor, memory, processes and block devices. On a terminal
-        the table is renewed until q or Ctrl-C is pressed.
+        Shows the containers below the state directory (--root) with their use of processor, memory, processes and block devices. On a
+        terminal the table is renewed until q or Ctrl-C is pressed.
         """,
         [
             new("All containers, those with most memory first", "ocirun top --sort memory"),
             new("One table, for a report", "ocirun top --once"),
             new("For a program, every five seconds", "ocirun top --json --interval 5s"),
         ]);
-
-    private static TopSort ReadSort(ref ArgumentCursor a) => a.Value() switch
-    {
-        "cpu" or "" => TopSort.Cpu,
-        "memory" => TopSort.Memory,
-        "pids" => TopSort.Pids,
-        "io" => TopSort.Io,
-        "name" => TopSort.Name,
-        var other => throw a.Invalid(other, "cpu, memory, pids, io or name"),
-    };
 }

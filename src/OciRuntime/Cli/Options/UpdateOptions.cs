@@ -1,31 +1,32 @@
-using System.Globalization;
 using CommandLine;
 
 namespace OciRuntime.Cli;
 
 [Verb("update", HelpText = "change the limits of a container")]
-public sealed class UpdateOptions : ContainerOptions
+[Command(120)]
+public sealed partial class UpdateOptions : ContainerOptions
 {
-    [Option('r', "resources", MetaValue = "FILE", HelpText = "JSON file with resources as in config.json's linux.resources, - for standard input; other limits are ignored then")]
+    [Option('r', "resources", MetaValue = "FILE",
+        HelpText = "JSON file with resources as in config.json's linux.resources, - for standard input; other limits are ignored then")]
     public string? Resources { get; set; }
 
     [Option("blkio-weight", MetaValue = "N", HelpText = "share of block device time, 10 to 1000")]
-    public long? BlkioWeight { get; set; }
+    public ushort? BlkioWeight { get; set; }
 
     [Option("cpu-period", MetaValue = "US", HelpText = "period of the processor quota in microseconds")]
-    public long? CpuPeriod { get; set; }
+    public ulong? CpuPeriod { get; set; }
 
     [Option("cpu-quota", MetaValue = "US", HelpText = "processor time per period in microseconds, -1 for no limit")]
     public long? CpuQuota { get; set; }
 
     [Option("cpu-burst", MetaValue = "US", HelpText = "quota that may be saved up for later periods, in microseconds")]
-    public long? CpuBurst { get; set; }
+    public ulong? CpuBurst { get; set; }
 
     [Option("cpu-share", MetaValue = "N", HelpText = "share of processor time, 2 to 262144; others have 1024 by default")]
-    public long? CpuShare { get; set; }
+    public ulong? CpuShare { get; set; }
 
     [Option("cpu-rt-period", MetaValue = "US", HelpText = "period of the real-time budget in microseconds (cgroup v1)")]
-    public long? CpuRtPeriod { get; set; }
+    public ulong? CpuRtPeriod { get; set; }
 
     [Option("cpu-rt-runtime", MetaValue = "US", HelpText = "real-time budget per period in microseconds (cgroup v1)")]
     public long? CpuRtRuntime { get; set; }
@@ -40,60 +41,41 @@ public sealed class UpdateOptions : ContainerOptions
     public string? CpusetMems { get; set; }
 
     [Option("memory", MetaValue = "SIZE", HelpText = "memory limit, such as 64m or 1.5g; -1 for none")]
+    [ReadWith(nameof(ArgumentCursor.Size))]
     public long? Memory { get; set; }
 
     [Option("memory-reservation", MetaValue = "SIZE", HelpText = "memory it shall keep when there is little; -1 for no limit")]
+    [ReadWith(nameof(ArgumentCursor.Size))]
     public long? MemoryReservation { get; set; }
 
     [Option("memory-swap", MetaValue = "SIZE", HelpText = "limit of memory and swap together; -1 for unlimited swap")]
+    [ReadWith(nameof(ArgumentCursor.Size))]
     public long? MemorySwap { get; set; }
 
     [Option("kernel-memory", MetaValue = "SIZE", Hidden = true, HelpText = "obsolete, ignored with a warning")]
+    [ReadWith(nameof(ArgumentCursor.Size))]
     public long? KernelMemory { get; set; }
 
     [Option("kernel-memory-tcp", MetaValue = "SIZE", Hidden = true, HelpText = "memory for TCP buffers (cgroup v1)")]
+    [ReadWith(nameof(ArgumentCursor.Size))]
     public long? KernelMemoryTcp { get; set; }
 
-    [Option("pids-limit", MetaValue = "N", HelpText = "most processes and threads, -1 for no limit; 0 as in config.json: no limit before version 1.3, later one")]
+    [Option("pids-limit", MetaValue = "N",
+        HelpText = "most processes and threads, -1 for no limit; 0 as in config.json: no limit before version 1.3, later one")]
     public long? PidsLimit { get; set; }
 
-    [Option("l3-cache-schema", MetaValue = "SCHEMA", HelpText = "portions of the L3 cache (Intel RDT), such as L3:0=f;1=f0; for a container that has a group")]
+    [Option("l3-cache-schema", MetaValue = "SCHEMA",
+        HelpText = "portions of the L3 cache (Intel RDT), such as L3:0=f;1=f0; for a container that has a group")]
     public string? L3CacheSchema { get; set; }
 
-    [Option("mem-bw-schema", MetaValue = "SCHEMA", HelpText = "memory bandwidth (Intel RDT), such as MB:0=20;1=70; for a container that has a group")]
+    [Option("mem-bw-schema", MetaValue = "SCHEMA",
+        HelpText = "memory bandwidth (Intel RDT), such as MB:0=20;1=70; for a container that has a group")]
     public string? MemBwSchema { get; set; }
 
     /// <summary>Whether an option other than --resources names a limit that is kept in a cgroup.</summary>
-    public bool HasLimits => BlkioWeight is not null || CpuPeriod is not null || CpuQuota is not null || CpuBurst is not null || CpuShare is not null || CpuRtPeriod is not null
-        || CpuRtRuntime is not null || CpuIdle is not null || CpusetCpus is not null || CpusetMems is not null || Memory is not null || MemoryReservation is not null
-        || MemorySwap is not null || KernelMemory is not null || KernelMemoryTcp is not null || PidsLimit is not null;
-
-    public override bool Accept(string name, ref ArgumentCursor a)
-    {
-        switch (name)
-        {
-            case "resources" or "r": Resources = a.Text(); return true;
-            case "blkio-weight": BlkioWeight = Unsigned(ref a, ushort.MaxValue); return true;
-            case "cpu-period": CpuPeriod = Unsigned(ref a); return true;
-            case "cpu-quota": CpuQuota = Signed(ref a); return true;
-            case "cpu-burst": CpuBurst = Unsigned(ref a); return true;
-            case "cpu-share": CpuShare = Unsigned(ref a); return true;
-            case "cpu-rt-period": CpuRtPeriod = Unsigned(ref a); return true;
-            case "cpu-rt-runtime": CpuRtRuntime = Signed(ref a); return true;
-            case "cpu-idle": CpuIdle = Signed(ref a); return true;
-            case "cpuset-cpus": CpusetCpus = a.Text(); return true;
-            case "cpuset-mems": CpusetMems = a.Text(); return true;
-            case "memory": Memory = Size(ref a); return true;
-            case "memory-reservation": MemoryReservation = Size(ref a); return true;
-            case "memory-swap": MemorySwap = Size(ref a); return true;
-            case "kernel-memory": KernelMemory = Size(ref a); return true;
-            case "kernel-memory-tcp": KernelMemoryTcp = Size(ref a); return true;
-            case "pids-limit": PidsLimit = Signed(ref a); return true;
-            case "l3-cache-schema": L3CacheSchema = a.Text(); return true;
-            case "mem-bw-schema": MemBwSchema = a.Text(); return true;
-            default: return base.Accept(name, ref a);
-        }
-    }
+    public bool HasLimits => (BlkioWeight ?? CpuPeriod ?? CpuBurst ?? CpuShare ?? CpuRtPeriod) is not null
+        || (CpuQuota ?? CpuRtRuntime ?? CpuIdle ?? PidsLimit) is not null || (CpusetCpus ?? CpusetMems) is not null
+        || (Memory ?? MemoryReservation ?? MemorySwap ?? KernelMemory ?? KernelMemoryTcp) is not null;
 
     public override VerbHelp Describe() => new(
         """
@@ -105,16 +87,4 @@ public sealed class UpdateOptions : ContainerOptions
             new("No limit on processes", "ocirun update --pids-limit -1 web"),
             new("From JSON", "echo '{\"memory\":{\"limit\":536870912}}' | ocirun update --resources - web"),
         ]);
-
-    private static long? Unsigned(ref ArgumentCursor a, long max = long.MaxValue) =>
-        a.Text() is not { } text ? null
-        : long.TryParse(text, NumberStyles.None, null, out long number) && number <= max ? number : throw a.Invalid(text, "a number of 0 or more");
-
-    private static long? Signed(ref ArgumentCursor a) =>
-        a.Text() is not { } text ? null
-        : long.TryParse(text, NumberStyles.AllowLeadingSign, null, out long number) ? number : throw a.Invalid(text, "a number");
-
-    private static long? Size(ref ArgumentCursor a) =>
-        a.Text() is not { } text ? null
-        : ByteSize.TryParse(text, out long bytes) ? bytes : throw a.Invalid(text, "a size such as 64m, or -1");
 }

@@ -19,7 +19,7 @@ internal sealed class CriClient : IDisposable
             {
                 ConnectCallback = async (_, cancellation) =>
                 {
-                    var connection = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
+                    Socket connection = new(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
                     await connection.ConnectAsync(new UnixDomainSocketEndPoint(socket), cancellation);
                     return new NetworkStream(connection, ownsSocket: true);
                 },
@@ -38,7 +38,9 @@ internal sealed class CriClient : IDisposable
         {
             try
             {
-                return Runtime.Status(new StatusRequest()).Status.Conditions.All(condition => condition.Status);
+                // A later containerd has a condition more, which is false where its configuration has words of the past.
+                return Runtime.Status(new StatusRequest()).Status.Conditions
+                    .All(static condition => condition.Status || condition.Type is not ("RuntimeReady" or "NetworkReady"));
             }
             catch (RpcException)
             {
@@ -47,7 +49,8 @@ internal sealed class CriClient : IDisposable
         }
     }
 
-    public bool HasImage(string name) => _images.ImageStatus(new ImageStatusRequest { Image = new ImageSpec { Image = name } }).Image is not null;
+    public bool HasImage(string name) =>
+        _images.ImageStatus(new ImageStatusRequest { Image = new ImageSpec { Image = name } }).Image is not null;
 
     /// <inheritdoc/>
     public void Dispose() => _channel.Dispose();

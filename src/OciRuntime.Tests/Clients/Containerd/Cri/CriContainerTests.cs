@@ -6,7 +6,8 @@ using OciRuntime.Tests.Support;
 namespace OciRuntime.Tests.Clients.Containerd.Cri;
 
 /// <summary>A container in the kubelet's hands: probes, logs, limits, statistics, its end, and kubectl's terminals.</summary>
-public sealed class CriContainerTests : CriFixture
+[ThisMachinesEngines]
+public sealed class CriContainerTests(ShimKind shim) : CriFixture(shim)
 {
     /// <summary>Probes and hooks.</summary>
     [Test]
@@ -20,8 +21,10 @@ public sealed class CriContainerTests : CriFixture
         ExecSyncResponse result = container.Exec("sh", "-c", "pwd; echo $A; echo err >&2; exit 7");
         (result.ExitCode, result.Stdout.ToStringUtf8(), result.Stderr.ToStringUtf8()).Should().Be((7, "/tmp\nb\n", "err\n"));
         ((Action)(() => container.Exec("/nope"))).Should().Throw<RpcException>().WithMessage("*OCI runtime exec failed*");
-        ((Action)(() => container.Exec(1, "sleep", "780"))).Should().Throw<RpcException>().Which.StatusCode.Should().Be(StatusCode.DeadlineExceeded);
-        ProcessTree.DescendantsOf(Environment.ProcessId).Where(pid => ProcessTree.CommandLine(pid) == "sleep 780").Should().BeEmpty("what takes too long is killed");
+        ((Action)(() => container.Exec(1, "sleep", "780"))).Should().Throw<RpcException>().Which.StatusCode.Should()
+            .Be(StatusCode.DeadlineExceeded);
+        ProcessTree.DescendantsOf(Environment.ProcessId).Where(pid => ProcessTree.CommandLine(pid) == "sleep 780").Should()
+            .BeEmpty("what takes too long is killed");
     }
 
     [Test]
@@ -46,7 +49,8 @@ public sealed class CriContainerTests : CriFixture
             config.Command.Add(program);
         });
         // crun says both with its own errno's words.
-        ((Action)container.Start).Should().Throw<RpcException>().WithMessage(Ocirun.Binary.Name == "crun" ? "*not found in $PATH: No such file or directory*" : $"*{message}*");
+        ((Action)container.Start).Should().Throw<RpcException>()
+            .WithMessage(Ocirun.Binary.Name == "crun" ? "*not found in $PATH: No such file or directory*" : $"*{message}*");
         ContainerStatus status = container.Status;
         (status.State, status.ExitCode, status.Reason).Should().Be((ContainerState.ContainerExited, 128, "StartError"));
     }
@@ -57,7 +61,10 @@ public sealed class CriContainerTests : CriFixture
         Requires.Controller("memory");
         PodContainer container = new Pod().Run(config => config.Linux.Resources = new LinuxContainerResources
         {
-            MemoryLimitInBytes = 64 << 20, CpuShares = 512, CpuQuota = 50_000, CpuPeriod = 100_000,
+            MemoryLimitInBytes = 64 << 20,
+            CpuShares = 512,
+            CpuQuota = 50_000,
+            CpuPeriod = 100_000,
         });
         ProcessView init = container.Init;
         Limits(init).Should().Be((64 << 20, 50_000));
@@ -74,13 +81,14 @@ public sealed class CriContainerTests : CriFixture
         ulong used = stats.Cpu.UsageCoreNanoSeconds.Value;
         used.Should().BePositive();
         container.Shell("i=0; while [ $i -lt 20000 ]; do i=$((i+1)); done");
-        Cri.ContainerStats(new ContainerRequest { ContainerId = container.Id }).Stats.Cpu.UsageCoreNanoSeconds.Value.Should().BeGreaterThan(used);
+        Cri.ContainerStats(new ContainerRequest { ContainerId = container.Id }).Stats.Cpu.UsageCoreNanoSeconds.Value.Should()
+            .BeGreaterThan(used);
     }
 
     [Test]
     public void Stop_asks_first_and_kills_then()
     {
-        var pod = new Pod();
+        Pod pod = new();
         PodContainer obedient = pod.RunShell("trap 'echo asked; exit 3' TERM; echo ready; while :; do sleep 0.05; done");
         PodContainer deaf = pod.RunShell("trap 'echo asked' TERM; echo ready; while :; do sleep 0.05; done");
         Eventually.True(() => obedient.Log.Length == 1 && deaf.Log.Length == 1, "the traps");
@@ -94,7 +102,8 @@ public sealed class CriContainerTests : CriFixture
     public void Container_that_eats_memory_is_reported_as_killed_for_that()
     {
         Requires.Controller("memory");
-        PodContainer container = new Pod().RunShell("exec busybox tail /dev/zero", config => config.Linux.Resources.MemoryLimitInBytes = 16 << 20);
+        PodContainer container =
+            new Pod().RunShell("exec busybox tail /dev/zero", config => config.Linux.Resources.MemoryLimitInBytes = 16 << 20);
         ContainerStatus status = container.WaitForEnd();
         (status.ExitCode, status.Reason).Should().Be((137, "OOMKilled"));
     }
@@ -104,7 +113,9 @@ public sealed class CriContainerTests : CriFixture
     public void Terminal_of_a_command()
     {
         PodContainer container = new Pod().Run();
-        using var terminal = new RemoteCommand(Cri.Exec(new ExecRequest { ContainerId = container.Id, Cmd = { "sh" }, Tty = true, Stdin = true, Stdout = true }));
+        using RemoteCommand terminal =
+            new(
+            Cri.Exec(new ExecRequest { ContainerId = container.Id, Cmd = { "sh" }, Tty = true, Stdin = true, Stdout = true }));
         terminal.SetSize(columns: 100, rows: 30);
         terminal.Write("tty; until [ \"$(stty size)\" = '30 100' ]; do :; done; echo s''ized\n");
         terminal.ReadUntil("sized").Should().Contain("/dev/pts/0");
@@ -117,7 +128,8 @@ public sealed class CriContainerTests : CriFixture
     public void Terminal_of_the_container()
     {
         PodContainer container = new Pod().RunShell("read line; echo got $line; read line", config => config.Tty = config.Stdin = true);
-        using var terminal = new RemoteCommand(Cri.Attach(new AttachRequest { ContainerId = container.Id, Tty = true, Stdin = true, Stdout = true }));
+        using RemoteCommand terminal =
+            new(Cri.Attach(new AttachRequest { ContainerId = container.Id, Tty = true, Stdin = true, Stdout = true }));
         terminal.Write("hello\n");
         terminal.ReadUntil("got hello");
         terminal.Write("\n");

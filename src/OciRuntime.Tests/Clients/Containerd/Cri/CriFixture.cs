@@ -3,9 +3,18 @@ using OciRuntime.Tests.Support;
 
 namespace OciRuntime.Tests.Clients.Containerd.Cri;
 
-/// <summary>Tests that make pods, and see to their end.</summary>
-public abstract class CriFixture
+/// <summary>Tests that make pods, and see to their end. The daemon is reached through a socket, which no reading of code shows.</summary>
+[NeedsMachine]
+[ForeignDaemon]
+[TestFixture(ShimKind.Stock, Category = "StockShim")]
+[TestFixture(ShimKind.Own, Category = "OwnShim")]
+public abstract class CriFixture(ShimKind shim)
 {
+    private protected ShimKind Shim => shim;
+
+    [SetUp]
+    public void ChooseShim() => ContainerdHost.Use(Shim);
+
     internal static RuntimeService.RuntimeServiceClient Cri => ContainerdHost.Cri.Runtime;
 
     [TearDown]
@@ -19,11 +28,13 @@ public abstract class CriFixture
         }
         // The shim deletes once more by force after its last answer.
         string[] left = [];
-        if (!Eventually.Becomes(() => (left = StateLeft()).Length == 0, TimeSpan.FromSeconds(5))) Leaks.Report($"state left: {string.Join(' ', left)}");
+        if (!Eventually.Becomes(() => (left = StateLeft()).Length == 0, TimeSpan.FromSeconds(5)))
+            Leaks.Report($"state left: {string.Join(' ', left)}");
     }
 
     internal static string[] StateLeft(string handler) =>
-        Directory.Exists($"{ContainerdHost.RuntimeRoot(handler)}/k8s.io") ? Directory.GetFileSystemEntries($"{ContainerdHost.RuntimeRoot(handler)}/k8s.io") : [];
+        Directory.Exists($"{ContainerdHost.RuntimeRoot(handler)}/k8s.io")
+        ? Directory.GetFileSystemEntries($"{ContainerdHost.RuntimeRoot(handler)}/k8s.io") : [];
 
-    private static string[] StateLeft() => [.. StateLeft(ContainerdHost.DefaultHandler), .. StateLeft(ContainerdHost.OtherHandler)];
+    private static string[] StateLeft() => [.. ContainerdHost.Handlers.SelectMany(StateLeft)];
 }

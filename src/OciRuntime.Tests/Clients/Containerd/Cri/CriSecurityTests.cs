@@ -1,11 +1,12 @@
 using FluentAssertions;
 using NUnit.Framework;
 using OciRuntime.Tests.Support;
+using OciRuntime.Tests.Verify;
 
 namespace OciRuntime.Tests.Clients.Containerd.Cri;
 
 /// <summary>A pod's securityContext, read back from the kernel.</summary>
-public sealed class CriSecurityTests : CriFixture
+public sealed class CriSecurityTests(ShimKind shim) : CriFixture(shim)
 {
     private const int NetBindService = 10, NetRaw = 13, SysTime = 25, Chown = 0;
 
@@ -14,7 +15,8 @@ public sealed class CriSecurityTests : CriFixture
     {
         string data = Directory.CreateDirectory($"{ContainerdHost.Directory}/data").FullName;
         File.WriteAllText($"{data}/file", "from the host\n");
-        PodContainer container = new Pod().Run(config =>
+        Pod pod = new();
+        PodContainer container = pod.Run(config =>
         {
             config.Mounts.Add(new Mount { HostPath = data, ContainerPath = "/mnt", Readonly = true });
             config.Linux.Resources.OomScoreAdj = 500;
@@ -31,6 +33,8 @@ public sealed class CriSecurityTests : CriFixture
                 Seccomp = new SecurityProfile { ProfileType = SecurityProfile.Types.ProfileType.RuntimeDefault },
             });
         });
+        foreach (string id in (string[])[pod.Id, container.Id])
+            if (Ocirun.IsUnderTest) Verified.AllHeld(ContainerdHost.RuntimeRoot(ContainerdHost.Handler), id);
         ProcessView init = container.Init;
         init.Status("Uid").Should().Be("1000\t1000\t1000\t1000");
         init.Status("Gid").Should().Be("1001\t1001\t1001\t1001");
@@ -66,7 +70,8 @@ public sealed class CriSecurityTests : CriFixture
     [Test]
     public void Privileged_container_has_all_capabilities_and_devices()
     {
-        PodContainer container = new Pod(config => config.Linux.SecurityContext.Privileged = true).Run(config => config.Linux.SecurityContext.Privileged = true);
+        PodContainer container =
+            new Pod(config => config.Linux.SecurityContext.Privileged = true).Run(config => config.Linux.SecurityContext.Privileged = true);
         ProcessView init = container.Init;
         Capabilities(init, "CapEff").Should().Be(Capabilities(new ProcessView(Environment.ProcessId), "CapEff"));
         init.Status("Seccomp").Should().Be("0");

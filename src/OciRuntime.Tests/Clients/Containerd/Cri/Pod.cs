@@ -9,7 +9,7 @@ internal sealed class Pod
     private readonly RuntimeService.RuntimeServiceClient _cri = ContainerdHost.Cri.Runtime;
     private readonly PodSandboxConfig _config;
 
-    public Pod(Action<PodSandboxConfig>? change = null, string handler = "")
+    public Pod(Action<PodSandboxConfig>? change = null, string? handler = null)
     {
         string name = $"pod{TestRun.NextNumber()}";
         _config = new PodSandboxConfig
@@ -19,11 +19,13 @@ internal sealed class Pod
             Linux = new LinuxPodSandboxConfig
             {
                 CgroupParent = $"/{TestRun.Token}",
-                SecurityContext = new LinuxSandboxSecurityContext { NamespaceOptions = new NamespaceOption { Network = NamespaceMode.Node } },
+                SecurityContext =
+                    new LinuxSandboxSecurityContext { NamespaceOptions = new NamespaceOption { Network = NamespaceMode.Node } },
             },
         };
         change?.Invoke(_config);
-        Id = _cri.RunPodSandbox(new RunPodSandboxRequest { Config = _config, RuntimeHandler = handler }).PodSandboxId;
+        Id = _cri.RunPodSandbox(
+            new RunPodSandboxRequest { Config = _config, RuntimeHandler = handler ?? ContainerdHost.Handler }).PodSandboxId;
     }
 
     public string Id { get; }
@@ -35,13 +37,14 @@ internal sealed class Pod
     /// <summary>The process that holds the pod's namespaces, as the host numbers it.</summary>
     public int Pid => (int)JsonNode.Parse(VerboseStatus.Info["info"])!["pid"]!;
 
-    private PodSandboxStatusResponse VerboseStatus => _cri.PodSandboxStatus(new PodSandboxStatusRequest { PodSandboxId = Id, Verbose = true });
+    private PodSandboxStatusResponse VerboseStatus =>
+        _cri.PodSandboxStatus(new PodSandboxStatusRequest { PodSandboxId = Id, Verbose = true });
 
     /// <summary>Creates a container that sleeps, or what the change makes of it.</summary>
     public PodContainer Create(Action<ContainerConfig>? change = null)
     {
         string name = $"c{TestRun.NextNumber()}";
-        var config = new ContainerConfig
+        ContainerConfig config = new()
         {
             Metadata = new ContainerMetadata { Name = name },
             Image = new ImageSpec { Image = ClientImage.Name },
@@ -50,11 +53,13 @@ internal sealed class Pod
             Linux = new LinuxContainerConfig
             {
                 Resources = new LinuxContainerResources(),
-                SecurityContext = new LinuxContainerSecurityContext { NamespaceOptions = _config.Linux.SecurityContext.NamespaceOptions.Clone() },
+                SecurityContext =
+                    new LinuxContainerSecurityContext { NamespaceOptions = _config.Linux.SecurityContext.NamespaceOptions.Clone() },
             },
         };
         change?.Invoke(config);
-        string id = _cri.CreateContainer(new CreateContainerRequest { PodSandboxId = Id, Config = config, SandboxConfig = _config }).ContainerId;
+        string id = _cri.CreateContainer(
+            new CreateContainerRequest { PodSandboxId = Id, Config = config, SandboxConfig = _config }).ContainerId;
         return new PodContainer(id, $"{Logs}/{config.LogPath}");
     }
 

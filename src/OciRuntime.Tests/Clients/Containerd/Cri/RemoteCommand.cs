@@ -10,8 +10,8 @@ using OciRuntime.Tests.Support;
 namespace OciRuntime.Tests.Clients.Containerd.Cri;
 
 /// <summary>
-/// The client's end of `kubectl exec -it` and `kubectl attach`: a WebSocket, on which the first byte of each message is the number of its stream
-/// (v4.channel.k8s.io). kubectl of that time spoke SPDY instead, with the same streams.
+/// The client's end of `kubectl exec -it` and `kubectl attach`: a WebSocket, on which the first byte of each message is the number of its
+/// stream (v4.channel.k8s.io). kubectl of that time spoke SPDY instead, with the same streams.
 /// </summary>
 internal sealed class RemoteCommand : IDisposable
 {
@@ -25,8 +25,11 @@ internal sealed class RemoteCommand : IDisposable
     public RemoteCommand(StreamingResponse response)
     {
         _socket.Options.AddSubProtocol("v4.channel.k8s.io");
-        using var handler = new SocketsHttpHandler { ConnectCallback = (context, _) => ValueTask.FromResult<Stream>(Connect(context.DnsEndPoint)) };
-        _socket.ConnectAsync(new Uri(response.Url.Replace("http:", "ws:")), new HttpMessageInvoker(handler, disposeHandler: false), _patience.Token).GetAwaiter().GetResult();
+        using SocketsHttpHandler handler =
+            new()
+            { ConnectCallback = (context, _) => ValueTask.FromResult<Stream>(Connect(context.DnsEndPoint)) };
+        _socket.ConnectAsync(new Uri(response.Url.Replace("http:", "ws:")), new HttpMessageInvoker(handler, disposeHandler: false),
+            _patience.Token).GetAwaiter().GetResult();
     }
 
     public void Write(string text) => Send(Input, Encoding.UTF8.GetBytes(text));
@@ -56,12 +59,13 @@ internal sealed class RemoteCommand : IDisposable
     }
 
     private void Send(byte stream, byte[] content) =>
-        _socket.SendAsync((byte[])[stream, .. content], WebSocketMessageType.Binary, endOfMessage: true, _patience.Token).GetAwaiter().GetResult();
+        _socket.SendAsync((byte[])[stream, .. content], WebSocketMessageType.Binary, endOfMessage: true, _patience.Token)
+        .GetAwaiter().GetResult();
 
     /// <summary>Takes the next message; false at the end.</summary>
     private bool Receive()
     {
-        var buffer = new byte[64 << 10];
+        byte[] buffer = new byte[64 << 10];
         WebSocketReceiveResult message = _socket.ReceiveAsync(buffer, _patience.Token).GetAwaiter().GetResult();
         if (message.MessageType == WebSocketMessageType.Close) return false;
         string text = Encoding.UTF8.GetString(buffer, 1, Math.Max(0, message.Count - 1));
@@ -73,8 +77,8 @@ internal sealed class RemoteCommand : IDisposable
     /// <summary>A socket belongs to the network in which it was made; a thread of its own goes there and ends with that.</summary>
     private static NetworkStream Connect(DnsEndPoint address)
     {
-        var socket = default(Socket);
-        var thread = new Thread(() =>
+        Socket? socket = default(Socket);
+        Thread thread = new(() =>
         {
             int network = Libc.Check(Syscall.open($"/proc/{ContainerdHost.NetworkPid}/ns/net", OpenFlags.O_CLOEXEC), "open");
             Libc.Check(Libc.setns(network, 0), "setns");

@@ -1,0 +1,10 @@
+using NUnit.Framework;
+
+namespace OciRuntime.Tests;
+
+/// <summary>
+/// Marks fixtures whose tests race a program that is not ours and goes on by itself: dockerd, containerd and its shims, podman with conmon,
+/// systemd in a virtual machine. `build.sh test` gives what fails there one more try, in the open; whatever else fails has failed.
+/// </summary>
+[AttributeUsage(AttributeTargets.Class)]
+public sealed class ForeignDaemonAttribute : CategoryAttribute;
