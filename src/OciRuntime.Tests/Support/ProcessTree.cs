@@ -4,17 +4,11 @@ namespace OciRuntime.Tests.Support;
 public static class ProcessTree
 {
     /// <summary>Direct children, zombies included.</summary>
-    public static IReadOnlyList<int> ChildrenOf(int pid)
-    {
-        List<int> children = [];
-        // One file per thread: a child belongs to the thread that forked it.
-        foreach (string task in SafeDirectories($"/proc/{pid}/task"))
-        {
-            foreach (string child in ReadOrEmpty($"{task}/children").Split(' ', StringSplitOptions.RemoveEmptyEntries))
-                children.Add(int.Parse(child));
-        }
-        return children;
-    }
+    public static IReadOnlyList<int> ChildrenOf(int pid) => [.. ChildrenByThread(pid).Select(static found => found.Child)];
+
+    /// <summary>The thread of process <paramref name="parent"/> that <paramref name="child"/> belongs to, or 0.</summary>
+    public static int ThreadOf(int parent, int child) =>
+        ChildrenByThread(parent).FirstOrDefault(found => found.Child == child).Thread;
 
     /// <summary>All processes below <paramref name="pid"/>, without zombies and without itself.</summary>
     public static IReadOnlyList<int> DescendantsOf(int pid)
@@ -52,6 +46,12 @@ public static class ProcessTree
 
     /// <summary>The command line with blanks between the arguments.</summary>
     public static string CommandLine(int pid) => ReadOrEmpty($"/proc/{pid}/cmdline").Replace('\0', ' ').Trim();
+
+    /// <summary>One file per thread: a child belongs to the thread that forked it or, when that has ended, to another.</summary>
+    private static IEnumerable<(int Thread, int Child)> ChildrenByThread(int pid) =>
+        from task in SafeDirectories($"/proc/{pid}/task")
+        from child in ReadOrEmpty($"{task}/children").Split(' ', StringSplitOptions.RemoveEmptyEntries)
+        select (int.Parse(Path.GetFileName(task)), int.Parse(child));
 
     private static char State(int pid) => StatAfterName(pid) is { Length: > 0 } stat ? stat[0] : '\0';
 

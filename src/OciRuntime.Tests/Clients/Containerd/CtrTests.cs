@@ -66,7 +66,8 @@ public sealed class CtrTests(ShimKind shim) : CtrFixture(shim)
     [Test]
     public void Attach_takes_over_the_terminal()
     {
-        string id = WithStreams(["--tty"], "read line; echo got $line; tty; exit 6");
+        // `ctr` goes when the task ends, whatever it has not copied yet.
+        string id = WithStreams(["--tty"], "read line; echo got $line; tty; sleep 1; exit 6");
         CommandResult result = Ctr.RunInTerminalWithInput("hello\n", "task", "attach", id);
         result.ExitCode.Should().Be(6, "{0}", result);
         result.Stdout.Should().ContainAll("got hello", "/dev/pts/0");
