@@ -348,7 +348,7 @@ cmd_demo() {
 
 # test [FILTER] or test unit [FILTER]
 cmd_test() {
-  local root
+  local world
   # shellcheck source=scripts/test.sh
   . "$repo/scripts/test.sh"
   # shellcheck source=scripts/engines.sh
@@ -362,32 +362,45 @@ cmd_test() {
   fi
   need_root test
   need_dotnet
+  if [[ $# -gt 0 ]]; then
+    compile_tests
+    need_test_packages
+    build
+    run_system_tests "$(filter_expression "$1")"
+    report_result
+    return
+  fi
+  # Mostly it waits for what others send.
+  (log=$out/world.log prepare_world) &
+  world=$!
   compile_tests
   # First what takes seconds; then nobody waits a quarter of an hour to be told of it.
-  if [[ $# -eq 0 ]]; then
-    run_unit_tests
-    if ((test_status != 0)); then
-      # A second try is made now, and not again at the end.
-      if ! (report_result); then
-        trap - EXIT
-        return 1
-      fi
-      test_status=0
+  run_unit_tests
+  if ((test_status != 0)); then
+    # A second try is made now, and not again at the end.
+    if ! (report_result); then
+      trap - EXIT
+      # What installs packages is not to be stopped in the middle, and how it ends does not matter any more.
+      wait "$world" || :
+      return 1
     fi
+    test_status=0
   fi
-  need_test_packages
+  wait "$world"
   build
-  if [[ $# -eq 0 ]]; then
-    # Before, because it takes longer than a test may; not when others are asked for.
-    (log=$out/engines.log; engine_root trixie) &
-    root=$!
-    prepare_vm
-    wait "$root"
-    run_all_system_tests
-  else
-    run_system_tests "$(filter_expression "$1")"
-  fi
+  prepare_arm64
+  run_all_system_tests
   report_result
+}
+
+# What the system tests need besides the binary; before them, because it takes longer than a test may.
+prepare_world() {
+  local root
+  need_test_packages
+  (log=$out/engines.log; engine_root trixie) &
+  root=$!
+  prepare_vm
+  wait "$root"
 }
 
 # engines [--suite SUITE] [RUNTIME] [FILTER]: a runtime is a path.
@@ -555,6 +568,13 @@ prepare_vm() (
     making+=($!)
   done
   for suite in "${making[@]}"; do wait "$suite"; done
+)
+
+# The same of the binary for arm64, and the machine that runs it.
+prepare_arm64() (
+  # shellcheck source=scripts/vm.sh
+  . "$repo/scripts/vm.sh"
+  vm_is_possible || return 0
   use_architecture arm64
   build
   vm_images bookworm busybox

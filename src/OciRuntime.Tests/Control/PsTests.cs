@@ -71,6 +71,25 @@ public sealed class PsTests
             .Stderr.Should().Contain("executable file not found in $PATH");
     }
 
+    /// <summary>More than the runtime's heap has room for: 200 MB of the host's processes, and as long a line of the container's.</summary>
+    [Test]
+    public void Table_of_a_host_full_of_long_command_lines()
+    {
+        using TestBundle bundle = new();
+        using TestContainer container = Family(bundle);
+        string programs = Directory.CreateDirectory($"{bundle.Directory}/bin").FullName;
+        File.WriteAllText($"{programs}/ps", $"""
+            #!/bin/sh
+            echo '  PID CMD'
+            yes "    1 $(printf %0100000d 0)" | head -n 2000
+            printf '{container.InitPid} %0100000d\n' 7
+            """);
+        File.SetUnixFileMode($"{programs}/ps", UnixFileMode.UserRead | UnixFileMode.UserExecute);
+        Dictionary<string, string?> environment = new() { ["PATH"] = $"{programs}:/usr/bin:/bin" };
+        string[] lines = container.Call(["ps", container.Id], new CommandOptions { Env = environment }).ShouldSucceed().Lines;
+        lines.Should().HaveCount(2).And.Contain($"{container.InitPid} {new string('0', 99_999)}7");
+    }
+
     [Test]
     public void A_stopped_container_has_no_processes()
     {
@@ -101,9 +120,9 @@ public sealed class PsTests
     [Test]
     public void A_line_that_hides_its_pid_does_not_hide_the_others()
     {
-        string text = PsCommand.Filter(["COMMAND  PID", "evil 12 12", "good 13", "other 14", ""], [12, 13]);
-        text.Should().Be("COMMAND  PID\nevil 12 12\ngood 13\n");
-        PsCommand.Filter(["COMMAND  PID", "e vil 12", "good 13"], [12, 13]).Should().Be("COMMAND  PID\ngood 13\n");
-        FluentActions.Invoking(() => PsCommand.Filter([""], [1])).Should().Throw<OciException>();
+        PsCommand.Filter(["COMMAND  PID", "evil 12 12", "good 13", "other 14", ""], [12, 13]).Should()
+            .Equal("COMMAND  PID", "evil 12 12", "good 13");
+        PsCommand.Filter(["COMMAND  PID", "e vil 12", "good 13"], [12, 13]).Should().Equal("COMMAND  PID", "good 13");
+        FluentActions.Invoking(() => PsCommand.Filter([""], [1]).ToArray()).Should().Throw<OciException>();
     }
 }

@@ -2,6 +2,7 @@ using FluentAssertions;
 using Mono.Unix.Native;
 using NUnit.Framework;
 using OciRuntime.Tests.Config;
+using OciRuntime.Tests.Faults;
 using OciRuntime.Tests.Support;
 
 namespace OciRuntime.Tests.Exec;
@@ -74,6 +75,22 @@ public sealed class ExecStatusTests
         using TestContainer container = new TestContainer(_bundle.Script("exit 0")).Started();
         container.WaitStatus("stopped");
         container.Exec("true").ShouldFail(255, "cannot exec in a stopped container");
+    }
+
+    /// <summary>Between the look at the container and the clone, which is made to wait, somebody deletes it.</summary>
+    [Test]
+    public void Deleted_meanwhile()
+    {
+        Requires.OcirunItself();
+        using TestContainer container = Observe.Sleeping(_bundle.WithCgroup());
+        using RunningCommand exec =
+            Meddler.Delaying("clone3", 2000).Start(["--root", container.StateRoot, "exec", container.Id, "true"], new CommandOptions());
+        Eventually.True(() => ProcessTree.DescendantsOf(exec.Pid).Any(IsAtClone), "the clone, which waits");
+        container.Delete("--force").ShouldSucceed();
+        exec.Wait().ShouldFail(255, "cannot exec in a stopped container");
+
+        static bool IsAtClone(int pid) => File.ReadAllText($"/proc/{pid}/syscall")
+            .StartsWith($"{CallPoint.NumberOf("clone3")} ", StringComparison.Ordinal);
     }
 
     /// <summary>As with runc: what is created has all but its program.</summary>

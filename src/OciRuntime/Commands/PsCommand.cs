@@ -1,5 +1,4 @@
 using System.Globalization;
-using System.Text;
 using OciRuntime.Cgroups;
 using OciRuntime.Cli;
 using OciRuntime.Host;
@@ -13,15 +12,16 @@ namespace OciRuntime.Commands;
 /// <summary><c>ocirun ps [--format json|table] ID [PS-OPTIONS]</c>.</summary>
 internal static class PsCommand
 {
-    // What ps prints about a host full of processes with long command lines; beyond it something is wrong.
-    private const int MaxOutput = 256 << 20;
+    // ps cuts command lines at 128 KiB itself.
+    private const int MaxLine = 1 << 20, MaxError = 64 << 10;
 
     public static int Run(GlobalOptions g, PsOptions o)
     {
         using ContainerEntry entry = new ContainerStore(StateRoot.Resolve(g.Root)).Open(o.Id);
         ContainerState state = entry.ReadState();
         int[] pids = Pids(state);
-        Output.Write(o.Format == ListFormat.Json ? Json(pids) : Table(pids, o.PsArguments));
+        if (o.Format == ListFormat.Json) Output.Write(Json(pids));
+        else PrintTable(pids, o.PsArguments);
         return ExitCodes.Success;
     }
 
@@ -41,41 +41,43 @@ internal static class PsCommand
     // "null" is Go's encoding of a nil slice, which runc prints for a container that has stopped.
     private static string Json(int[] pids) => pids.Length == 0 ? "null\n" : $"[{string.Join(',', pids)}]\n";
 
-    private static string Table(int[] pids, IEnumerable<string> arguments)
+    /// <summary>Line by line: what the processes of a host call themselves may be more than there is room for.</summary>
+    private static void PrintTable(int[] pids, IEnumerable<string> arguments)
     {
         string[] given = [.. arguments];
-        string[] lines = RunPs(given.Length == 0 ? ["-ef"] : given).Split('\n');
-        return Filter(lines, [.. pids]);
+        using Fd output = MemoryFile.Create([]);
+        RunPs(given.Length == 0 ? ["-ef"] : given, output);
+        foreach (string line in Filter(MemoryFile.ReadLines(output.Number, MaxLine), [.. pids])) Output.Write(line + "\n");
     }
 
     /// <summary>The header, and the lines whose column PID is one of <paramref name="pids"/>.</summary>
-    internal static string Filter(string[] lines, HashSet<int> pids)
+    internal static IEnumerable<string> Filter(IEnumerable<string> lines, HashSet<int> pids)
     {
-        int column = Array.IndexOf(Fields(lines[0]), "PID");
-        // runc's words.
-        if (column < 0) throw new OciException("couldn't find PID field in ps output");
-        StringBuilder text = new StringBuilder(lines[0]).Append('\n');
-        foreach (string line in lines.AsSpan(1))
+        int column = -1;
+        foreach (string line in lines)
         {
-            if (line.Length == 0) continue;
-            string[] fields = Fields(line);
+            string[] fields = line.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries);
+            if (column < 0)
+            {
+                column = Array.IndexOf(fields, "PID");
+                // runc's words.
+                if (column < 0) break;
+                yield return line;
+            }
             // A column before it may hold blanks of a process's own choice: its line is then nobody's, and the others are still to be seen.
-            if (column < fields.Length && int.TryParse(fields[column], NumberStyles.None, CultureInfo.InvariantCulture, out int pid)
+            else if (column < fields.Length && int.TryParse(fields[column], NumberStyles.None, CultureInfo.InvariantCulture, out int pid)
                 && pids.Contains(pid))
             {
-                text.Append(VisibleText.Line(line)).Append('\n');
+                yield return VisibleText.Line(line);
             }
         }
-        return text.ToString();
+        if (column < 0) throw new OciException("couldn't find PID field in ps output");
     }
 
-    private static string[] Fields(string line) => line.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries);
-
-    private static string RunPs(string[] arguments)
+    private static void RunPs(string[] arguments, Fd output)
     {
         string path = ProgramPath.Find("ps") ?? throw new OciException("exec: \"ps\": executable file not found in $PATH", Errno.ENOENT);
         using Fd input = MemoryFile.Create([]);
-        using Fd output = MemoryFile.Create([]);
         // COLUMNS, PS_FORMAT and the locale are the caller's to choose.
         HelperResult result =
             HelperProcess.Run(new HelperProgram
@@ -87,8 +89,8 @@ internal static class PsCommand
                 Stdout = output.Number
             }, null);
         if (result.Errno != 0) throw OciException.FromResult(-result.Errno, $"execute {path}");
-        string text = MemoryFile.Read(output.Number, MaxOutput);
-        if (result.Status.Succeeded) return text;
+        if (result.Status.Succeeded) return;
+        string? text = MemoryFile.ReadLines(output.Number, MaxError).FirstOrDefault();
         throw new OciException($"ps {string.Join(' ', arguments)}: {result.Status}: {(result.Output + text).Trim()}");
     }
 }

@@ -35,6 +35,19 @@ internal sealed class ExecLaunch(ExecSettings settings, RuntimeSpec spec, Contai
     {
         Timeline.Phase("open the container's process and cgroups");
         using ContainerInit init = ContainerInit.Open(state.Init);
+        try
+        {
+            Run(init, warn, debug);
+        }
+        catch (OciException e) when (e.Errno is Errno.ENOENT or Errno.ENODEV && !state.Init.IsAlive())
+        {
+            // It has ended meanwhile, and its cgroups have been removed.
+            throw new OciException($"cannot exec in a stopped container: {e.Message}", e.Errno);
+        }
+    }
+
+    private void Run(ContainerInit init, Action<string> warn, Action<string>? debug)
+    {
         string[] cgroups = ExecCgroups.Paths(state, settings.SubCgroups);
         _cgroup = OpenCgroups.Open(cgroups);
         _awaitsCgroup = state.SystemdUser && cgroups.Length > 0 && !ExecCgroups.InReach(cgroups[0]);

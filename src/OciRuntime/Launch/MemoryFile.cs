@@ -1,3 +1,5 @@
+using System.Buffers;
+using System.Text;
 using OciRuntime.Linux;
 
 namespace OciRuntime.Launch;
@@ -31,12 +33,25 @@ internal static class MemoryFile
 
     private static void Rewind(int fd) => OciException.Check(Files.Seek(fd, 0, Files.SEEK_SET), "rewind an anonymous file");
 
-    /// <summary>All of it, from the beginning.</summary>
-    /// <exception cref="OciException">It is longer than <paramref name="limit"/> bytes.</exception>
-    public static string Read(int fd, int limit)
+    /// <summary>Its lines, from the beginning, each of them cut after so many bytes.</summary>
+    public static IEnumerable<string> ReadLines(int fd, int mostBytes)
     {
+        const byte LineFeed = (byte)'\n';
         Rewind(fd);
-        byte[] content = Files.ReadToEnd(fd, limit, out long error) ?? throw OciException.FromResult(error, "read a helper's output");
-        return System.Text.Encoding.UTF8.GetString(content);
+        byte[] chunk = new byte[64 << 10];
+        ArrayBufferWriter<byte> line = new();
+        while (OciException.Check(Files.Read(fd, chunk), "read a helper's output") is > 0 and long count)
+        {
+            for (int start = 0; start < count;)
+            {
+                int length = Array.IndexOf(chunk, LineFeed, start, (int)count - start) - start, end = length < 0 ? (int)count : start + length;
+                line.Write(chunk.AsSpan(start, Math.Min(end - start, mostBytes - line.WrittenCount)));
+                start = end + 1;
+                if (length < 0) continue;
+                yield return Encoding.UTF8.GetString(line.WrittenSpan);
+                line.ResetWrittenCount();
+            }
+        }
+        if (line.WrittenCount > 0) yield return Encoding.UTF8.GetString(line.WrittenSpan);
     }
 }
