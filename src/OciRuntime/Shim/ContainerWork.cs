@@ -158,7 +158,7 @@ internal sealed class ContainerWork(string space, Fd request, Action<Action> pat
     public static void DeleteState(ContainerStore store, string id, int waitMilliseconds, PoststopRunner runPoststop)
     {
         using ContainerEntry? entry = store.TryOpen(id);
-        if (entry is null || !entry.TryAcquire("delete", waitMilliseconds)) return;
+        if (entry is null || !entry.TryAcquire("delete", waitMilliseconds, mayMake: true)) return;
         if (entry.TryReadState() is { } state) ContainerTeardown.Run(entry, state, runPoststop);
         else entry.Remove();
     }
