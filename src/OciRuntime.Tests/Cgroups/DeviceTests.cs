@@ -86,7 +86,7 @@ public sealed class DeviceTests
         DeviceFilter filter = Filter(Rule(true, "a"), Rule(false, "c", 10, 229, "r"), Rule(true, "b", 8, -1, "rw"), Rule(false, "b", 9, 0));
         BpfInstruction[] program = DeviceProgram.Assemble(filter);
         byte[] log = new byte[1 << 20];
-        long fd = Bpf.LoadDeviceProgram(program, log);
+        long fd = Bpf.LoadDeviceProgram(program, "test", log);
         fd.Should().BePositive();
         Files.Close((int)fd);
         string words = System.Text.Encoding.ASCII.GetString(log).TrimEnd('\0');

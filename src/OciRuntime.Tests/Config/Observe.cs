@@ -1,4 +1,7 @@
 using FluentAssertions;
+using OciRuntime.Cgroups;
+using OciRuntime.Linux;
+using OciRuntime.Spec;
 using OciRuntime.Tests.Support;
 
 namespace OciRuntime.Tests.Config;
@@ -30,6 +33,27 @@ internal static class Observe
         result.Stderr.TrimEnd('\n').Should().NotContain("\n", "one failure is one line");
         Directory.GetFileSystemEntries(container.StateRoot).Should().BeEmpty("{0}", result);
         return result.Stderr.Replace("\\\"", "\"");
+    }
+
+    /// <summary>Names of the device programs that are attached to a v2 cgroup itself.</summary>
+    public static string[] Programs(string cgroup)
+    {
+        using Fd directory = Fd.Open(cgroup, Files.O_RDONLY, cgroup);
+        uint[] ids = new uint[64];
+        int count = (int)OciException.Check(Bpf.QueryDevices(directory.Number, ids), "query");
+        return Array.ConvertAll(ids[..count], static id =>
+        {
+            using Fd program = Fd.Of(Bpf.OpenProgram(id), "open a program");
+            return Bpf.Name(program.Number, out _)!;
+        });
+    }
+
+    /// <summary>Attaches one that allows everything, as a device plugin might.</summary>
+    public static void AttachProgram(string cgroup, string name)
+    {
+        using Fd directory = Fd.Open(cgroup, Files.O_RDONLY, cgroup);
+        DeviceFilter all = DeviceFilter.Build([new DeviceRule { Allow = true }]);
+        DeviceProgram.Attach(directory.Number, all, name, replaceOld: false).Should().Be(0);
     }
 
     /// <summary>stat(1) of a path of the container, seen from inside.</summary>

@@ -51,6 +51,44 @@ public sealed class UpdateDevicesTests
         _container.Exec("sh", "-c", "echo x >/dev/null").ShouldSucceed();
     }
 
+    /// <summary>As containerd updates a limit, beside a plugin that has allowed a device.</summary>
+    [Test]
+    public void The_same_list_leaves_what_others_have_allowed()
+    {
+        string allow = Path.Combine(_container.Init.CgroupDirectory("devices"), "devices.allow");
+        string same = $$"""{"pids":{"limit":9},"devices":{{_bundle.Resources["devices"]}}}""";
+        string other = $$"""{"devices":[{{DenyAll}}]}""";
+        File.WriteAllText(allow, "c 195:* rwm");
+        Update(same).ShouldSucceed();
+        _container.ReadCgroup("pids", "pids.max").Should().Be("9");
+        List.Should().Contain(["c 195:* rwm", "c 1:11 rw"]);
+        Update(other).ShouldSucceed();
+        List.Should().NotContain("c 1:11 rw");
+        File.WriteAllText(allow, "c 195:* rwm");
+        Update(other).ShouldSucceed();
+        List.Should().Contain("c 195:* rwm", "the list is that of the update before");
+        Update(same).ShouldSucceed();
+        List.Should().Contain("c 1:11 rw").And.NotContain("c 195:* rwm");
+    }
+
+    [Test]
+    public void In_pure_v2_programs_of_others_stay()
+    {
+        if (CgroupHost.V2MountPoint is not { } mount) throw new IgnoreException("missing: cgroup v2");
+        using TestBundle bundle = new TestBundle().WithCgroup().Capabilities("CAP_MKNOD").Writable();
+        bundle.Script("mknod /tmp/kmsg c 1 11; echo ready; exec sleep 1000");
+        using TestContainer container = new TestContainer(bundle, Wrapped.PureV2).Started();
+        container.WaitOutput("ready\n");
+        string cgroup = mount + bundle.CgroupsPath;
+        string[] own = Observe.Programs(cgroup);
+        Observe.AttachProgram(cgroup, "somebodys");
+        container.Exec("sh", "-c", ": >>/tmp/kmsg").ShouldFail(1);
+        string rules = $$"""{"devices":[{{DenyAll}},{"allow":true,"type":"c","major":1,"minor":11,"access":"w"}]}""";
+        container.Call(["update", "--resources", "-", container.Id], new CommandOptions { Stdin = rules }).ShouldSucceed();
+        container.Exec("sh", "-c", ": >>/tmp/kmsg").ShouldSucceed();
+        Observe.Programs(cgroup).Should().BeEquivalentTo([.. own, "somebodys"]);
+    }
+
     [Test]
     public void Another_default_comes_while_the_container_stands_and_a_paused_one_stays_paused()
     {

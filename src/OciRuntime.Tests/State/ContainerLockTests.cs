@@ -67,6 +67,19 @@ public sealed class ContainerLockTests
         FluentActions.Invoking(() => late.Acquire("delete", 5000)).Should().Throw<OciException>().WithMessage("container does not exist");
     }
 
+    /// <summary>What another verb left in the directory before delete's last step would keep it there.</summary>
+    [Test]
+    public void Is_not_made_again_where_delete_has_taken_it_away()
+    {
+        using TemporaryRoot root = new();
+        root.Claim("x").Dispose();
+        File.Delete(root.FileOf("x", "lock"));
+        using ContainerEntry late = root.Store.Open("x");
+        FluentActions.Invoking(() => late.Acquire("pause")).Should().Throw<OciException>().WithMessage("container does not exist");
+        Directory.GetFileSystemEntries(late.Path).Should().BeEmpty();
+        late.TryAcquire("delete", 0, mayMake: true).Should().BeTrue("a delete that was killed there is finished by the next");
+    }
+
     [Test]
     public void Of_a_removed_container_does_not_pass_to_its_successor()
     {

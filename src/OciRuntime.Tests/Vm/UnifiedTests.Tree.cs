@@ -92,6 +92,23 @@ public sealed partial class UnifiedTests
             until rmdir /sys/fs/cgroup/elsewhere 2>/dev/null; do :; done
             rm /tmp/pid
             """);
+        _vm.Add(nameof(A_cgroup_that_was_there_takes_the_next_container), static bundle =>
+        {
+            bundle.AddNamespace("cgroup").Linux["cgroupsPath"] = "/users";
+            bundle.RemoveMount("/sys/fs/cgroup").AddMount("/sys/fs/cgroup", "cgroup", "cgroup", "nosuid", "noexec", "nodev", "rw");
+            bundle.Script("""
+                cd /sys/fs/cgroup && mkdir -p in/deep && echo 0 >in/cgroup.procs && echo +memory +pids >cgroup.subtree_control
+                cat cgroup.subtree_control
+                """);
+        }, """
+            mkdir /sys/fs/cgroup/users
+            ocirun run $id; ocirun run $id
+            ls -d /sys/fs/cgroup/users/*/ 2>/dev/null
+            echo +memory >/sys/fs/cgroup/users/cgroup.subtree_control
+            ocirun run $id 2>&1 | sed 's/.*msg="//; s/"$//'
+            cat /sys/fs/cgroup/users/cgroup.subtree_control
+            rmdir /sys/fs/cgroup/users
+            """);
     }
 
     [Test]
@@ -128,4 +145,11 @@ public sealed partial class UnifiedTests
     [Test]
     public void What_a_container_made_below_its_own_goes_with_it() =>
     _vm.Result().ShouldSucceed().Lines.Should().Equal("domain threaded", "threaded", "deleted", "gone");
+
+    /// <summary>What its user has put into its subtree_control stays, and is named.</summary>
+    [Test]
+    public void A_cgroup_that_was_there_takes_the_next_container() => _vm.Result().ShouldSucceed().Lines.Should().Equal(
+        "memory pids", "memory pids",
+        "ocirun run failed: clone3 into the cgroup /sys/fs/cgroup/users: device or resource busy (EBUSY): it hands controllers down "
+        + "(cgroup.subtree_control: memory), and such a cgroup takes no processes of its own (no internal processes rule)", "memory");
 }

@@ -23,6 +23,27 @@ internal sealed partial class CgroupControl
         for (int i = 0; i < Paths.Length; i++) RemoveOne(Paths[i], deadline, deadline + WorkPatience);
     }
 
+    /// <summary>
+    /// Removes what is below the cgroups, and lets these take processes again; they stay, and so does everything where there still are
+    /// processes after <paramref name="timeout"/>.
+    /// </summary>
+    public void Empty(TimeSpan timeout)
+    {
+        long deadline = Environment.TickCount64 + (long)timeout.TotalMilliseconds;
+        if (!AwaitEnd(deadline)) return;
+        foreach (string path in Paths) EmptyOne(path, deadline, deadline + WorkPatience);
+    }
+
+    /// <summary>Whether a cgroup is there, and has nothing below it, nor anything to hand down to there.</summary>
+    public static bool IsBare(string path)
+    {
+        bool any = false;
+        long fd = CgroupFiles.OpenPath(path, Files.O_RDONLY, out bool unified);
+        using Fd cgroup = new((int)fd);
+        return fd >= 0 && CgroupFiles.Children(cgroup.Number, (_, _) => !(any = true)) >= 0 && !any
+            && (!unified || (CgroupFiles.Read(cgroup.Number, ControlFile.SubtreeControl, out long error).Length == 0 && error >= 0));
+    }
+
     /// <summary>One attempt at an empty cgroup without children.</summary>
     internal static bool TryRemove(string path)
     {
@@ -88,6 +109,44 @@ internal sealed partial class CgroupControl
         }
     }
 
+    private bool AwaitEnd(long deadline)
+    {
+        try
+        {
+            for (int pause = 1; Pids().Length > 0; pause = Math.Min(pause * 2, LongestPause))
+            {
+                if (Environment.TickCount64 >= deadline) return false;
+                Processes.Sleep(pause);
+            }
+            return true;
+        }
+        catch (OciException e) when (e.Errno == Errno.ETIMEDOUT)
+        {
+            // More cgroups than can be looked through: who is in there is not known.
+            return false;
+        }
+    }
+
+    private void EmptyOne(string path, long deadline, long last)
+    {
+        long fd = CgroupFiles.OpenPath(path, Files.O_RDONLY, out _);
+        if (CgroupFiles.IsGone(fd)) return;
+        using Fd cgroup = Fd.Of(fd, $"open cgroup {path}");
+        for (int pause = 1; ; pause = Math.Min(pause * 2, LongestPause))
+        {
+            RemovalWalk below = new(path, last, room);
+            if (below.Run(cgroup.Number) && !below.IsHeld) break;
+            if (Environment.TickCount64 >= (below.Progress ? last : deadline)) return;
+            if (!below.Progress) Processes.Sleep(pause);
+        }
+        string enabled = CgroupFiles.Read(cgroup.Number, ControlFile.SubtreeControl, out long error);
+        // v1 does not have the file.
+        if (!CgroupFiles.IsGone(error)) OciException.Check(error, $"read {path}/{ControlFile.SubtreeControl}");
+        if (enabled.Length == 0) return;
+        long taken = CgroupFiles.Write(cgroup.Number, ControlFile.SubtreeControl, "-" + enabled.Replace(" ", " -"));
+        if (!CgroupFiles.IsGone(taken)) OciException.Check(taken, $"take {enabled} out of {path}/{ControlFile.SubtreeControl}");
+    }
+
     // EBUSY with processes and with children, as the kernel has it; POSIX has the other for the latter.
     private static bool IsBusy(long result) => result is -Errno.EBUSY or -Errno.ENOTEMPTY;
 
@@ -130,10 +189,13 @@ internal sealed partial class CgroupControl
         /// <summary>Whether anything was removed.</summary>
         public bool Progress { get; private set; }
 
+        /// <summary>Whether something was not to be removed.</summary>
+        public bool IsHeld { get; private set; }
+
         // Most have nothing below them: to try is cheaper than to look.
         protected override bool Wants(int parent, byte[] name) => !Remove(parent, name);
 
-        protected override void Leave(int parent, byte[] name) => Remove(parent, name);
+        protected override void Leave(int parent, byte[] name) => IsHeld |= !Remove(parent, name);
 
         private bool Remove(int parent, byte[] name)
         {

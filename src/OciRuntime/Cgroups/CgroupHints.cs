@@ -53,6 +53,16 @@ internal static class CgroupHints
             : (int)-stuck);
     }
 
+    /// <summary>The kernel lets no process begin in a cgroup (clone3, CLONE_INTO_CGROUP).</summary>
+    public static OciException NotEntered(int cgroup, long result)
+    {
+        OciException plain = OciException.FromResult(result, $"clone3 into the cgroup {Files.PathOf(cgroup, out _)}");
+        string enabled = CgroupFiles.Read(cgroup, ControlFile.SubtreeControl, out _);
+        return enabled.Length == 0 ? plain : new OciException(
+            $"{plain.Message}: it hands controllers down ({ControlFile.SubtreeControl}: {enabled}), and such a cgroup takes no processes "
+            + "of its own (no internal processes rule)", plain.Errno);
+    }
+
     /// <summary>A device rule was refused while a container is running.</summary>
     public static OciException DeviceRule(long result, string file, in DeviceFilterRule rule)
     {

@@ -68,6 +68,9 @@ internal sealed class CgroupPlan
     /// <summary>The device rules after folding; null for a plan that leaves them alone.</summary>
     public DeviceFilter? Devices { get; private init; }
 
+    /// <summary>What the container's device program on v2 is called, to be told from others'.</summary>
+    public string ProgramName { get; private init; } = "";
+
     /// <summary>The scope that systemd makes, its cgroups being <see cref="Directories"/>; null for the cgroupfs driver.</summary>
     public ScopePlan? Scope { get; private init; }
 
@@ -105,6 +108,7 @@ internal sealed class CgroupPlan
             Steps = steps.Steps,
             Warnings = steps.Warnings,
             Devices = devices,
+            ProgramName = DeviceProgram.NewName(),
             Scope = request.Unit is null ? null : ScopePlan.Build(request, steps.Steps, devices, host.Mode == CgroupMode.V2),
             Rootless = request.Rootless,
             Optional = request.Rootless && request.Unit is null && string.IsNullOrEmpty(request.CgroupsPath) && !steps.HasLimits,
@@ -118,8 +122,9 @@ internal sealed class CgroupPlan
     /// list of device rules is a whole one; none leaves them alone.</param>
     /// <param name="systemd">The container is in a scope of systemd.</param>
     /// <param name="inUserNamespace">As in <see cref="CgroupRequest.RuntimeInUserNamespace"/>.</param>
+    /// <param name="program">See <see cref="ProgramName"/>.</param>
     public static CgroupPlan BuildUpdate(CgroupHost host, IReadOnlyList<string> paths, LinuxResources resources, bool systemd = false,
-        bool inUserNamespace = false)
+        bool inUserNamespace = false, string program = "")
     {
         CgroupDirectory[] directories = LocateAll(host, paths);
         bool unified = host.Mode == CgroupMode.V2;
@@ -132,9 +137,16 @@ internal sealed class CgroupPlan
         DeviceFilter? devices = resources.Devices.Length == 0 ? null : DeviceFilter.Build(resources.Devices);
         int at = steps.IndexOf("devices");
         if (at < 0) at = steps.IndexOfUnified();
-        // Last, because there is no way back once the rules have changed; and not where `create` did without.
+        // Not where `create` did without.
         if (devices is not null && at >= 0 && !inUserNamespace) steps.Add(new ChangeDevices(at, devices));
-        return new CgroupPlan { Directories = directories, Steps = steps.Steps, Warnings = steps.Warnings, Devices = devices };
+        return new CgroupPlan
+        {
+            Directories = directories,
+            Steps = steps.Steps,
+            Warnings = steps.Warnings,
+            Devices = devices,
+            ProgramName = program,
+        };
     }
 
     /// <summary>The plan with the steps only that may be late, or without them.</summary>
@@ -142,6 +154,7 @@ internal sealed class CgroupPlan
     {
         Directories = Directories,
         Steps = Array.FindAll(Steps, step => step.MayBeLate == late),
+        ProgramName = ProgramName,
         Optional = Optional,
         Rootless = Rootless,
     };

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using OciRuntime.Linux;
 
 namespace OciRuntime.Cgroups;
@@ -25,6 +26,9 @@ internal static class DeviceProgram
 
     // A jump is 16 bits wide, and no rule takes more than three instructions.
     private const int MaxRun = 8192;
+
+    // BPF_CGROUP_MAX_PROGS, those of one cgroup (runc #2474).
+    private const int MaxPrograms = 64;
 
     /// <summary>Compiles a filter.</summary>
     /// <remarks>
@@ -74,58 +78,100 @@ internal static class DeviceProgram
     /// <summary>Loads the program of a filter and attaches it to a cgroup.</summary>
     /// <param name="cgroup">The cgroup directory, not an O_PATH fd.</param>
     /// <param name="filter">What to enforce.</param>
-    /// <param name="replaceOld">The cgroup may already have programs of ours: put this one in their place.</param>
+    /// <param name="name">What it is called, see <see cref="NewName"/>.</param>
+    /// <param name="replaceOld">The cgroup may already have programs of that name: put this one in their place.</param>
     /// <returns>0, or a negated errno.</returns>
-    public static long Attach(int cgroup, DeviceFilter filter, bool replaceOld)
+    public static long Attach(int cgroup, DeviceFilter filter, string name, bool replaceOld)
     {
-        long program = Load(Assemble(filter));
+        long program = Load(Assemble(filter), name);
         if (program < 0) return program;
         long result = replaceOld
-            ? Replace(cgroup, (int)program)
+            ? Replace(cgroup, (int)program, name)
             : Bpf.AttachDevice(cgroup, (int)program, Bpf.BPF_F_ALLOW_MULTI);
         Files.Close((int)program);
         return result;
     }
 
-    private static long Load(BpfInstruction[] code)
+    /// <summary>Detaches the programs of a name; others stay.</summary>
+    /// <param name="cgroup">The cgroup directory, not an O_PATH fd.</param>
+    /// <param name="name">What they are called.</param>
+    /// <returns>0, or a negated errno.</returns>
+    public static long Detach(int cgroup, string name)
     {
-        long program = Bpf.LoadDeviceProgram(code, default);
+        List<Fd> programs = Find(cgroup, name, out long result);
+        if (result >= 0) result = Detach(cgroup, programs);
+        programs.ForEach(static program => program.Dispose());
+        return result;
+    }
+
+    /// <summary>
+    /// A name that no other container's program has in the same cgroup, be it that of a stopped one: the moment tells them apart, of which
+    /// there is room for the nanoseconds.
+    /// </summary>
+    public static string NewName() => "ocirun" + Digits.Of(Stopwatch.GetTimestamp() % 1_000_000_000);
+
+    private static long Load(BpfInstruction[] code, string name)
+    {
+        long program = Bpf.LoadDeviceProgram(code, name, default);
         if (program != -Errno.EPERM) return program;
         // Before Linux 5.11 programs count against RLIMIT_MEMLOCK, and too little of it reads EPERM. The limit is put back:
         // the container would inherit it.
         const int RLIMIT_MEMLOCK = 8;
         if (Processes.GetLimit(0, RLIMIT_MEMLOCK, out ResourceLimit old) < 0) return program;
         if (Processes.SetLimit(0, RLIMIT_MEMLOCK, new ResourceLimit { Soft = ulong.MaxValue, Hard = ulong.MaxValue }) < 0) return program;
-        program = Bpf.LoadDeviceProgram(code, default);
+        program = Bpf.LoadDeviceProgram(code, name, default);
         long restored = Processes.SetLimit(0, RLIMIT_MEMLOCK, old);
         if (restored >= 0) return program;
         if (program >= 0) Files.Close((int)program);
         return restored;
     }
 
-    // The kernel keeps at most 64 programs per cgroup (runc #2474), and asks all of them. One old program is exchanged atomically;
+    // The kernel asks all programs of a cgroup. One old program is exchanged atomically;
     // otherwise the new one is in force before the old ones go.
-    private static long Replace(int cgroup, int program)
+    private static long Replace(int cgroup, int program, string name)
     {
-        Span<uint> ids = stackalloc uint[64];
-        long count = Bpf.QueryDevices(cgroup, ids);
-        if (count < 0) return count;
-        Span<int> old = stackalloc int[64];
-        int known = 0;
-        for (int i = 0; i < (int)count; i++)
+        List<Fd> old = Find(cgroup, name, out long result);
+        if (result >= 0)
         {
-            // A program that may not be opened is not ours: systemd's, or one of an outer container.
-            long fd = Bpf.OpenProgram(ids[i]);
-            if (fd >= 0) old[known++] = (int)fd;
+            result = old.Count == 1
+                ? Bpf.AttachDevice(cgroup, program, Bpf.BPF_F_ALLOW_MULTI | Bpf.BPF_F_REPLACE, old[0].Number) : -Errno.EINVAL;
+            if (result < 0)
+            {
+                result = Bpf.AttachDevice(cgroup, program, Bpf.BPF_F_ALLOW_MULTI);
+                if (result >= 0) result = Detach(cgroup, old);
+            }
         }
-        long result = known == 1 ? Bpf.AttachDevice(cgroup, program, Bpf.BPF_F_ALLOW_MULTI | Bpf.BPF_F_REPLACE, old[0]) : -Errno.EINVAL;
-        if (result < 0)
-        {
-            result = Bpf.AttachDevice(cgroup, program, Bpf.BPF_F_ALLOW_MULTI);
-            for (int i = 0; i < known && result >= 0; i++) result = Bpf.DetachDevice(cgroup, old[i]);
-        }
-        for (int i = 0; i < known; i++) Files.Close(old[i]);
+        old.ForEach(static one => one.Dispose());
         return result;
+    }
+
+    private static long Detach(int cgroup, List<Fd> programs)
+    {
+        long result = 0;
+        foreach (Fd program in programs) if (result >= 0) result = Bpf.DetachDevice(cgroup, program.Number);
+        return result;
+    }
+
+    // The programs of a name that are attached to the cgroup itself; the caller's to close, whatever the error is.
+    private static List<Fd> Find(int cgroup, string name, out long error)
+    {
+        Span<uint> ids = stackalloc uint[MaxPrograms];
+        List<Fd> found = [];
+        error = Bpf.QueryDevices(cgroup, ids);
+        for (int i = 0, count = (int)error; i < count && error >= 0; i++)
+        {
+            error = Bpf.OpenProgram(ids[i]);
+            if (error is -Errno.EPERM or -Errno.ENOENT)
+            {
+                // One that may not be opened is an outer container's, one that is gone nobody's.
+                error = 0;
+                continue;
+            }
+            Fd program = new((int)error);
+            if (error >= 0 && Bpf.Name(program.Number, out error) == name) found.Add(program);
+            else program.Dispose();
+        }
+        return found;
     }
 
     // Rules of one verdict, which has one place: where they jump to that have decided.

@@ -17,12 +17,13 @@ internal static class DeviceUpdate
     /// <param name="directory">The cgroup, not an O_PATH fd.</param>
     /// <param name="unified">Whether it is one of v2.</param>
     /// <param name="wanted">The new rules.</param>
+    /// <param name="program">What its program on v2 is called; others' stay.</param>
     /// <param name="cgroups">The container's, to stop it where the change takes more than one step.</param>
     /// <returns>0, or the negated errno of what could not even be begun.</returns>
     /// <exception cref="OciException">One rule was refused: the message names it.</exception>
-    public static long Apply(int directory, bool unified, DeviceFilter wanted, CgroupControl cgroups)
+    public static long Apply(int directory, bool unified, DeviceFilter wanted, string program, CgroupControl cgroups)
     {
-        if (unified) return DeviceProgram.Attach(directory, wanted, replaceOld: true);
+        if (unified) return DeviceProgram.Attach(directory, wanted, program, replaceOld: true);
         // First of all, because some rules are not to be had on v1.
         List<DeviceFilterRule> exceptions = wanted.Exceptions();
         string list = CgroupFiles.ReadAll(directory, "devices.list");

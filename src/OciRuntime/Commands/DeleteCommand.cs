@@ -19,7 +19,7 @@ internal static class DeleteCommand
     {
         Timeline.Phase("open the container, take its lock, look at it");
         using ContainerEntry? entry = store.TryOpen(id);
-        if (entry is null || !entry.TryAcquire("delete", ContainerLock.DefaultWaitMilliseconds))
+        if (entry is null || !entry.TryAcquire("delete", ContainerLock.DefaultWaitMilliseconds, mayMake: true))
         {
             // containerd forces after every normal delete, podman after every failed create: there is nothing wrong with nothing.
             if (force) return;

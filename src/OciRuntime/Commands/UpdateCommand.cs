@@ -27,10 +27,10 @@ internal static class UpdateCommand
             throw new OciException("container not running", Errno.ESRCH);
         // What `create` would have made of it; the configuration is read only for the one value whose meaning depends on its version.
         if (resources.Pids is { Limit: 0 } pids) pids.Settle(SpecLoader.Reload(entry).OciVersion);
-        CgroupPlan plan = LimitUpdate.Plan(OwnCgroup.Of(state).Paths, resources, state.SystemdUnit is not null, out List<string> warnings);
+        CgroupPlan plan = LimitUpdate.Plan(entry, state, OwnCgroup.Of(state).Paths, resources, out List<string> warnings);
         Action rdt = RdtChange(state, Schemata(o));
         foreach (string warning in warnings) Logger.Warn(g, warning);
-        LimitUpdate.Apply(plan, state, rdt);
+        LimitUpdate.Apply(plan, entry, state, rdt);
         return ExitCodes.Success;
     }
 

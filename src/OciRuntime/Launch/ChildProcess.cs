@@ -1,4 +1,5 @@
 using System.Text;
+using OciRuntime.Cgroups;
 using OciRuntime.Host;
 using OciRuntime.Linux;
 using OciRuntime.Plan;
@@ -38,6 +39,8 @@ internal sealed class ChildProcess : IDisposable
         if (pid < 0)
         {
             parentEnd.Dispose();
+            // The kernel calls nothing else busy here.
+            if (pid == -Errno.EBUSY && cgroupFd >= 0) throw CgroupHints.NotEntered(cgroupFd, pid);
             OciException plain = OciException.FromResult(pid, plan.CloneFlags == 0 ? "clone3 into the container's cgroup"
                 : $"/linux/namespaces: clone3 with new namespaces {string.Join(", ", NamespaceNames.Of(plan.CloneFlags))}");
             throw new OciException(plain.Message

@@ -1,3 +1,4 @@
+using OciRuntime.Cgroups;
 using OciRuntime.Linux;
 using OciRuntime.Spec;
 using OciRuntime.State;
@@ -8,31 +9,38 @@ namespace OciRuntime.Launch;
 internal static class Journal
 {
     /// <summary>Looks at what is there: somebody else's is not to be undone.</summary>
-    public static ContainerState Of(LaunchPreparation p) => new()
+    public static ContainerState Of(LaunchPreparation p)
     {
-        Id = p.Settings.Id,
-        Phase = ContainerPhase.Creating,
-        Creator = ProcessIdentity.Self(),
-        Created = Timestamp.Now(),
-        Bundle = p.Bundle,
-        Rootfs = p.Rootfs,
-        Annotations = CopyOf(p.Spec.Annotations),
-        CgroupManager = p.Cgroups.Scope is not null ? "systemd" : p.Settings.UseCgroups ? "cgroupfs" : "disabled",
-        CgroupDirectories = p.Cgroups.Paths,
-        CgroupsCreated = Missing(p.Cgroups.Paths),
-        // Slices are systemd's to remove.
-        CgroupParents = p.Cgroups.Scope is not null ? [] : MissingParents(p.Cgroups.Paths),
-        SystemdUnit = p.Cgroups.Scope is { } scope && Array.TrueForAll(p.Cgroups.Paths, IsMissing) ? scope.Unit.Name : null,
-        SystemdUser = p.Cgroups.Scope is { Unit.IsUser: true },
-        ResctrlGroups = p.Rdt?.ToMake() ?? [],
-        PrivatePidNamespace = p.Plan.PrivatePidNamespace,
-        Keyring = !p.Settings.NoNewKeyring,
-        KeptFds = (int)p.KeptFds,
-        OwnerUid = Processes.EffectiveUid(),
-        NotifySocket = p.NotifySocket,
-        Poststart = p.Spec.Hooks?.Poststart ?? [],
-        Poststop = p.Spec.Hooks?.Poststop ?? [],
-    };
+        string[] missing = Missing(p.Cgroups.Paths);
+        return new ContainerState
+        {
+            Id = p.Settings.Id,
+            Phase = ContainerPhase.Creating,
+            Creator = ProcessIdentity.Self(),
+            Created = Timestamp.Now(),
+            Bundle = p.Bundle,
+            Rootfs = p.Rootfs,
+            Annotations = CopyOf(p.Spec.Annotations),
+            CgroupManager = p.Cgroups.Scope is not null ? "systemd" : p.Settings.UseCgroups ? "cgroupfs" : "disabled",
+            CgroupDirectories = p.Cgroups.Paths,
+            CgroupsCreated = missing,
+            CgroupsToEmpty = missing.Length == p.Cgroups.Paths.Length || p.Cgroups.Scope is not null ? []
+                : Array.FindAll(p.Cgroups.Paths, CgroupControl.IsBare),
+            DeviceProgram = p.Cgroups.ProgramName,
+            // Slices are systemd's to remove.
+            CgroupParents = p.Cgroups.Scope is not null ? [] : MissingParents(p.Cgroups.Paths),
+            SystemdUnit = p.Cgroups.Scope is { } scope && Array.TrueForAll(p.Cgroups.Paths, IsMissing) ? scope.Unit.Name : null,
+            SystemdUser = p.Cgroups.Scope is { Unit.IsUser: true },
+            ResctrlGroups = p.Rdt?.ToMake() ?? [],
+            PrivatePidNamespace = p.Plan.PrivatePidNamespace,
+            Keyring = !p.Settings.NoNewKeyring,
+            KeptFds = (int)p.KeptFds,
+            OwnerUid = Processes.EffectiveUid(),
+            NotifySocket = p.NotifySocket,
+            Poststart = p.Spec.Hooks?.Poststart ?? [],
+            Poststop = p.Spec.Hooks?.Poststop ?? [],
+        };
+    }
 
     /// <summary>What it is going to be once the container is created, but for what only the kernel can say.</summary>
     public static ContainerState Finished(LaunchPreparation p)

@@ -10,19 +10,26 @@ namespace OciRuntime.Launch;
 internal static class LimitUpdate
 {
     /// <summary>What is to be written where.</summary>
-    /// <param name="paths">The container's cgroups.</param>
+    /// <param name="entry">The container.</param>
+    /// <param name="state">Its journal.</param>
+    /// <param name="paths">Its cgroups.</param>
     /// <param name="resources">The new limits; what they need besides is added to them.</param>
-    /// <param name="systemd">The limits are systemd's to write, too.</param>
     /// <param name="warnings">What is accepted and still worth a line.</param>
     /// <exception cref="OciException">They are refused.</exception>
-    public static CgroupPlan Plan(IReadOnlyList<string> paths, LinuxResources resources, bool systemd, out List<string> warnings)
+    public static CgroupPlan Plan(ContainerEntry entry, ContainerState state, IReadOnlyList<string> paths, LinuxResources resources,
+        out List<string> warnings)
     {
         CgroupHost host = CgroupHost.Probe();
         CurrentLimits.Complete(host, paths, resources);
         SpecProblems problems = new();
         SpecValidator.ValidateResources(resources, problems);
         if (problems.HasErrors) throw new OciException(problems.ToString(), Errno.EINVAL);
-        CgroupPlan plan = CgroupPlan.BuildUpdate(host, paths, resources, systemd, UserNamespace.IsNested());
+        // containerd repeats the container's rules with each change of a limit, which is not to take back what others have allowed since
+        // (device plugins; runc's `update` never changes any).
+        if (resources.Devices.Length > 0 && RulesOf(entry, state).AsSpan().SequenceEqual(DeviceFilter.Build(resources.Devices).Describe()))
+            resources.Devices = [];
+        CgroupPlan plan = CgroupPlan.BuildUpdate(
+            host, paths, resources, state.SystemdUnit is not null, UserNamespace.IsNested(), state.DeviceProgram);
         warnings = [.. plan.Warnings];
         foreach (SpecProblem warning in problems.Warnings) warnings.Add(warning.ToString());
         return plan;
@@ -30,9 +37,10 @@ internal static class LimitUpdate
 
     /// <summary>The limits are in the kernel and nowhere else, so to take a change back is to write there what was there before.</summary>
     /// <param name="plan">See <see cref="Plan"/>.</param>
-    /// <param name="state">The container's journal.</param>
+    /// <param name="entry">The container.</param>
+    /// <param name="state">Its journal.</param>
     /// <param name="last">What else belongs to the change.</param>
-    public static void Apply(CgroupPlan plan, ContainerState state, Action last)
+    public static void Apply(CgroupPlan plan, ContainerEntry entry, ContainerState state, Action last)
     {
         CgroupUndo undo = CgroupUndo.Take(plan);
         try
@@ -42,10 +50,8 @@ internal static class LimitUpdate
                 Cgroup.CheckBefore(plan);
                 ScopeUpdate.Apply(state.SystemdUnit, state.SystemdUser, plan, UnitLimits.Of(plan.Steps));
             }
-            Cgroup.Apply(plan);
-            // After ours, which take systemd's program away with the old one; it comes back with the new rules.
-            if (state is { SystemdUnit: { } unit, SystemdUser: false } && plan.Devices is not null)
-                ScopeUpdate.Apply(unit, isUser: false, plan, UnitDevices.Replacing(plan.Devices, plan.IsUnified));
+            Cgroup.Apply(plan.Part(late: false));
+            if (plan.Devices is { } rules) Change(rules, plan, entry, state);
             last();
         }
         catch (OciException e)
@@ -54,6 +60,26 @@ internal static class LimitUpdate
             List<string> left = undo.Restore();
             if (left.Count == 0) throw;
             throw new OciException($"{e.Message}; and the old limits could not all be restored: {string.Join(", ", left)}", e.Errno);
+        }
+    }
+
+    /// <summary>The device rules in force, in words, as far as they are this runtime's.</summary>
+    private static string[] RulesOf(ContainerEntry entry, ContainerState state) =>
+        state.DeviceRules ?? DeviceFilter.Build(SpecLoader.Reload(entry).Linux?.Resources?.Devices).Describe();
+
+    private static void Change(DeviceFilter rules, CgroupPlan plan, ContainerEntry entry, ContainerState state)
+    {
+        Note([]);
+        Cgroup.Apply(plan.Part(late: true));
+        // On v2 systemd's program is asked beside ours.
+        if (state is { SystemdUnit: { } unit, SystemdUser: false })
+            ScopeUpdate.Apply(unit, isUser: false, plan, UnitDevices.Replacing(rules, plan.IsUnified));
+        Note(rules.Describe());
+
+        void Note(string[] words)
+        {
+            state.DeviceRules = words;
+            entry.WriteState(state);
         }
     }
 }

@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using System.Text;
 
 namespace OciRuntime.Linux;
 
@@ -39,10 +40,14 @@ internal static unsafe class Bpf
     // checks that the rest is 0. Short attributes were rejected or misread by some.
     private const int AttributeSize = 144;
 
+    /// <summary>Bytes of a name, without the NUL (BPF_OBJ_NAME_LEN is 16).</summary>
+    public const int MaxName = 15;
+
     /// <summary>Loads a device program; returns its fd, which the kernel makes close-on-exec.</summary>
     /// <param name="program">The instructions.</param>
+    /// <param name="name">What it is called; at most <see cref="MaxName"/> ASCII letters, digits, '_' and '.'.</param>
     /// <param name="log">Room for the verifier's words, or empty for none.</param>
-    public static long LoadDeviceProgram(ReadOnlySpan<BpfInstruction> program, Span<byte> log)
+    public static long LoadDeviceProgram(ReadOnlySpan<BpfInstruction> program, string name, Span<byte> log)
     {
         byte* attribute = stackalloc byte[AttributeSize];
         new Span<byte>(attribute, AttributeSize).Clear();
@@ -54,6 +59,7 @@ internal static unsafe class Bpf
             *(uint*)(attribute + 4) = (uint)program.Length;
             *(ulong*)(attribute + 8) = (ulong)instructions;
             *(ulong*)(attribute + 16) = (ulong)license;
+            Encoding.ASCII.GetBytes(name, new Span<byte>(attribute + 48, MaxName));
             if (!log.IsEmpty)
             {
                 // BPF_LOG_LEVEL2: level 1 forgets the paths through the program that were found good.
@@ -134,6 +140,18 @@ internal static unsafe class Bpf
             error = Describe(program, info, InfoSize);
         }
         return error < 0 ? null : code;
+    }
+
+    /// <summary>What a loaded program is called, which may be nothing; or null with the negated errno.</summary>
+    public static string? Name(int program, out long error)
+    {
+        // struct bpf_prog_info as far as the name at 64; no lengths and pointers are given, so that nothing else is asked for.
+        const int NameAt = 64, InfoSize = 80;
+        byte* info = stackalloc byte[InfoSize];
+        new Span<byte>(info, InfoSize).Clear();
+        error = Describe(program, info, InfoSize);
+        if (error < 0) return null;
+        return Encoding.ASCII.GetString(new ReadOnlySpan<byte>(info + NameAt, MaxName)).TrimEnd('\0');
     }
 
     private static long Describe(int program, byte* info, int size)

@@ -158,7 +158,7 @@ internal sealed class ContainerWork(string space, Fd request, Action<Action> pat
     public static void DeleteState(ContainerStore store, string id, int waitMilliseconds, PoststopRunner runPoststop)
     {
         using ContainerEntry? entry = store.TryOpen(id);
-        if (entry is null || !entry.TryAcquire("delete", waitMilliseconds)) return;
+        if (entry is null || !entry.TryAcquire("delete", waitMilliseconds, mayMake: true)) return;
         if (entry.TryReadState() is { } state) ContainerTeardown.Run(entry, state, runPoststop);
         else entry.Remove();
     }
@@ -179,9 +179,9 @@ internal sealed class ContainerWork(string space, Fd request, Action<Action> pat
         entry.Acquire("update");
         ContainerState state = entry.ReadState();
         if (resources.Pids is { Limit: 0 } pids) pids.Settle(SpecLoader.Reload(entry).OciVersion);
-        CgroupPlan plan = LimitUpdate.Plan(Cgroup(state).Paths, resources, state.SystemdUnit is not null, out List<string> warnings);
+        CgroupPlan plan = LimitUpdate.Plan(entry, state, Cgroup(state).Paths, resources, out List<string> warnings);
         warnings.ForEach(ShimLog.Warn);
-        LimitUpdate.Apply(plan, state, static () => { });
+        LimitUpdate.Apply(plan, entry, state, static () => { });
     }
 
     /// <summary>All processes, ascending; without a cgroup, those in the pid namespace.</summary>

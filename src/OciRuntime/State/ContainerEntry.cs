@@ -66,9 +66,13 @@ internal sealed class ContainerEntry : IDisposable
     }
 
     /// <summary>As <see cref="Acquire"/>; false when the container was deleted meanwhile.</summary>
-    public bool TryAcquire(string verb, int waitMilliseconds)
+    /// <param name="verb">See <see cref="Acquire"/>.</param>
+    /// <param name="waitMilliseconds">See <see cref="Acquire"/>.</param>
+    /// <param name="mayMake">Make the lock where it is missing, which is for who makes the container, or removes the directory: one
+    /// made between the last two steps of <see cref="Remove"/> would keep a directory that nobody lists.</param>
+    public bool TryAcquire(string verb, int waitMilliseconds, bool mayMake = false)
     {
-        ContainerLock? taken = ContainerLock.Take(Directory, Id, verb, waitMilliseconds);
+        ContainerLock? taken = ContainerLock.Take(Directory, Id, verb, waitMilliseconds, mayMake);
         Lock = taken;
         if (taken is null) return false;
         bool isInPlace = false;

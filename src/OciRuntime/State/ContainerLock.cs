@@ -34,11 +34,13 @@ internal sealed class ContainerLock : IDisposable
     /// <param name="id">For the message.</param>
     /// <param name="verb">Who we are, for the message of the next one who waits.</param>
     /// <param name="waitMilliseconds">0: do not wait.</param>
+    /// <param name="mayMake">Make the file where it is missing; otherwise that, too, is a container that is gone.</param>
     /// <exception cref="OciException">Somebody else holds it; errno is EBUSY.</exception>
-    internal static ContainerLock? Take(int directory, string id, string verb, int waitMilliseconds)
+    internal static ContainerLock? Take(int directory, string id, string verb, int waitMilliseconds, bool mayMake)
     {
-        long fd = Files.OpenAt(directory, FileName, Files.O_RDWR | Files.O_CREAT | Files.O_NOFOLLOW, FileModes.PrivateFile);
-        if (fd == -Errno.ENOENT) return null; // The directory was removed under us; nothing can be made in it any more.
+        int flags = Files.O_RDWR | Files.O_NOFOLLOW | (mayMake ? Files.O_CREAT : 0);
+        long fd = Files.OpenAt(directory, FileName, flags, FileModes.PrivateFile);
+        if (fd == -Errno.ENOENT) return null; // With O_CREAT: the directory was removed under us; nothing can be made in it any more.
         ContainerLock taken = new(Fd.Of(fd, $"open lock of container {id}"));
         try
         {

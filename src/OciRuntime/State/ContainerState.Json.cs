@@ -67,7 +67,10 @@ internal sealed partial class ContainerState
         s.CgroupManager = f.Text("cgroupManager"u8, s.CgroupManager);
         s.CgroupDirectories = f.Texts("cgroupDirectories"u8, s.CgroupDirectories);
         s.CgroupsCreated = f.OptionalTexts("cgroupsCreated"u8, s.CgroupsCreated);
+        s.CgroupsToEmpty = f.Texts("cgroupsToEmpty"u8, s.CgroupsToEmpty);
         s.CgroupParents = f.Texts("cgroupParents"u8, s.CgroupParents);
+        s.DeviceProgram = f.Text("deviceProgram"u8, s.DeviceProgram);
+        s.DeviceRules = f.OptionalTexts("deviceRules"u8, s.DeviceRules);
         s.ResctrlGroups = f.Texts("resctrlGroups"u8, s.ResctrlGroups);
         s.SystemdUnit = f.OptionalText("systemdUnit"u8, s.SystemdUnit);
         s.SystemdUser = f.Flag("systemdUser"u8, s.SystemdUser);

@@ -60,10 +60,26 @@ internal sealed partial class ContainerState
     public string[]? CgroupsCreated { get; set; }
 
     /// <summary>
+    /// Which of the others had nothing below them, so that what is there in the end is the container's: it is removed, and they stay.
+    /// </summary>
+    public string[] CgroupsToEmpty { get; set; } = [];
+
+    /// <summary>
     /// Cgroups above those that did not exist before, either, outermost first. An unfinished creation takes them back; afterwards they
     /// stay, as others may have come to rely on them.
     /// </summary>
     public string[] CgroupParents { get; set; } = [];
+
+    /// <summary>
+    /// What the container's device program is called, where it has one. Empty in journals of versions that gave it no name.
+    /// </summary>
+    public string DeviceProgram { get; set; } = "";
+
+    /// <summary>
+    /// The device rules that `update` has put in the place of the configuration's, in words. Empty where it was interrupted, as it is not
+    /// known then which ones are in force; null while they are the configuration's.
+    /// </summary>
+    public string[]? DeviceRules { get; set; }
 
     /// <summary>
     /// Absolute paths of resctrl groups that did not exist before, in the order in which they are made; they are removed with the

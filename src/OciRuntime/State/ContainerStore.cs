@@ -89,7 +89,7 @@ internal sealed class ContainerStore(StateRoot root)
         try
         {
             using ContainerEntry? entry = OpenIn(directory, id);
-            if (entry is not null && entry.TryAcquire(verb, 0) && entry.TryReadState() is null) entry.Remove();
+            if (entry is not null && entry.TryAcquire(verb, 0, mayMake: true) && entry.TryReadState() is null) entry.Remove();
         }
         catch (OciException)
         {
@@ -128,13 +128,13 @@ internal sealed class ContainerStore(StateRoot root)
     {
         try
         {
-            return entry.TryAcquire(verb, 0);
+            return entry.TryAcquire(verb, 0, mayMake: true);
         }
         catch (OciException e)
             when (e.Errno == Errno.EBUSY && entry.TryReadState() is { Phase: ContainerPhase.Creating } left && !left.Creator.IsAlive())
         {
             // A creator that was killed right after it cloned leaves its lock to the child, until that gets to close its copy.
-            return entry.TryAcquire(verb, AbandonedLockMilliseconds);
+            return entry.TryAcquire(verb, AbandonedLockMilliseconds, mayMake: true);
         }
     }
 

@@ -14,7 +14,7 @@ internal delegate void PoststopRunner(ContainerState state);
 internal static class ContainerTeardown
 {
     private const int KillTimeoutMilliseconds = 10_000, UsualEndMilliseconds = 200;
-    private static readonly TimeSpan CgroupTimeout = TimeSpan.FromSeconds(10);
+    private static readonly TimeSpan CgroupTimeout = TimeSpan.FromSeconds(10), UsualEnd = TimeSpan.FromMilliseconds(UsualEndMilliseconds);
 
     /// <summary>
     /// What is taken apart once the processes have ended, in this order: words for `explain`, with their JSON pointer, and the deed.
@@ -26,6 +26,8 @@ internal static class ContainerTeardown
             if (s.HostMount is { } mount) HostRoot.Detach(mount);
         }),
         (static s => s.CgroupDirectories.Length == 0 ? [] : [("remove the cgroups that were made", "")], RemoveCgroups),
+        (static s => [.. Array.ConvertAll(Kept(s), static path => ($"take its device program, and what it made below, out of {path}", ""))],
+            ClearCgroups),
         (static s => s.SystemdUnit is not { } unit ? [] : [($"stop the systemd unit {unit}, and reset it if it failed", "")], RemoveUnit),
         (static _ => [], RemoveCgroupParents),
         (static s => [.. Array.ConvertAll(s.ResctrlGroups, static group => ($"remove {group}", "/linux/intelRdt"))],
@@ -114,6 +116,31 @@ internal static class ContainerTeardown
     {
         string[] directories = state.CgroupsCreated ?? state.CgroupDirectories;
         if (directories.Length > 0) new CgroupControl(directories).Remove(CgroupTimeout);
+    }
+
+    /// <summary>The cgroups that were there before, and stay.</summary>
+    private static string[] Kept(ContainerState state) =>
+        state.CgroupsCreated is { } created && created.Length < state.CgroupDirectories.Length
+            ? Array.FindAll(state.CgroupDirectories, path => Array.IndexOf(created, path) < 0) : [];
+
+    private static void ClearCgroups(ContainerState state)
+    {
+        // Without a name it could be anybody's.
+        if (state.DeviceProgram.Length > 0) Array.ForEach(Kept(state), path => DetachProgram(path, state.DeviceProgram));
+        // Without a first process nobody has made anything there, see EndProcesses. Who is still there when the container's processes have
+        // ended with their pid namespace, or been killed and had time, is another's, and what is below may be his.
+        if (!state.Init.IsNone && state.CgroupsToEmpty.Length > 0)
+            new CgroupControl(state.CgroupsToEmpty).Empty(state.PrivatePidNamespace ? UsualEnd : CgroupTimeout);
+    }
+
+    private static void DetachProgram(string path, string name)
+    {
+        long fd = CgroupFiles.OpenPath(path, Files.O_RDONLY, out bool unified);
+        using Fd cgroup = new((int)fd);
+        long result = fd < 0 ? fd : unified ? DeviceProgram.Detach(cgroup.Number, name) : 0;
+        // What the caller may not do here, or the kernel cannot, create has gone without as well.
+        if (CgroupFiles.IsGone(result) || result is -Errno.EPERM or -Errno.EACCES or -Errno.EINVAL or -Errno.ENOSYS) return;
+        OciException.Check(result, $"detach the device program of {path}");
     }
 
     /// <summary>Only now: had the scope been another's, its processes would have been in the way.</summary>
