@@ -1,6 +1,7 @@
 using FluentAssertions;
 using NUnit.Framework;
 using OciRuntime.Tests.Config;
+using OciRuntime.Tests.Faults;
 using OciRuntime.Tests.Support;
 
 namespace OciRuntime.Tests.Control;
@@ -46,6 +47,26 @@ public sealed class PauseTests
         container.Invoke("resume").ShouldSucceed();
         File.ReadAllText(events).Should().Contain("frozen 0");
         container.Status.Should().Be("running");
+    }
+
+    /// <summary>
+    /// Not to know is no answer. A `start` that took it for one waited, with the lock, for an init that could not answer.
+    /// </summary>
+    [Test]
+    public void A_freezer_that_cannot_be_read_is_an_error([Values("state", "resume", "start")] string verb, [Values] bool unified)
+    {
+        if (unified) Requires.PathExists(CgroupHost.V2MountPoint ?? "", "cgroup v2");
+        else Requires.V1Controller("freezer");
+        RuntimeBinary runtime = unified ? Wrapped.PureV2 : Ocirun.Binary;
+        using TestBundle bundle = new();
+        using TestContainer container = new(bundle.Args("sleep", "1000").WithCgroup(), runtime);
+        container.Create().ShouldSucceed();
+        container.Invoke("pause").ShouldSucceed();
+        string file = unified ? $"/sys/fs/cgroup{bundle.CgroupsPath}/cgroup.freeze"
+            : $"{CgroupHost.V1MountPoint("freezer")}{bundle.CgroupsPath}/freezer.state";
+        Strace.Failing(runtime, "pread64", file, "ENOMEM").Run("--root", container.StateRoot, verb, container.Id)
+            .ShouldFail(1, $"read {file}: cannot allocate memory (ENOMEM)");
+        container.Status.Should().Be("paused");
     }
 
     [Test]

@@ -22,9 +22,9 @@ internal sealed partial class CgroupControl
     /// <summary>The same for one cgroup that is open.</summary>
     internal static bool IsFrozen(int directory, bool unified)
     {
-        if (!unified) return CgroupFiles.Read(directory, "freezer.state", out _) is not ("" or "THAWED");
-        return CgroupFiles.Read(directory, ControlFile.Freeze, out _) == "1"
-            || CgroupFiles.Keyed(CgroupFiles.Read(directory, ControlFile.Events, out _), "frozen") == 1;
+        if (!unified) return CgroupFiles.ReadIfThere(directory, "freezer.state") is not (null or "THAWED");
+        return CgroupFiles.ReadIfThere(directory, ControlFile.Freeze) == "1"
+            || CgroupFiles.Keyed(CgroupFiles.ReadIfThere(directory, ControlFile.Events), "frozen") == 1;
     }
 
     /// <summary>The cgroup whose freezer is used, for those who freeze it themselves; null when there is none.</summary>

@@ -76,6 +76,16 @@ internal static class CgroupFiles
         return text;
     }
 
+    /// <summary>As <see cref="Read"/>, for those to whom not to know is no answer; null where there is no such file, or cgroup.</summary>
+    /// <exception cref="OciException">It cannot be read.</exception>
+    public static string? ReadIfThere(int directory, string name)
+    {
+        string text = Read(directory, name, out long error);
+        if (IsGone(error)) return null;
+        OciException.Check(error, $"read {Files.PathOf(directory, out _)}/{name}");
+        return text;
+    }
+
     /// <summary>Reads a control file of any length, such as memory.stat; "" when it cannot be read.</summary>
     public static string ReadAll(int directory, string name)
     {
