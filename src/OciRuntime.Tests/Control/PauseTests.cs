@@ -69,6 +69,28 @@ public sealed class PauseTests
         container.Status.Should().Be("paused");
     }
 
+    /// <summary>Everybody had stopped, or would have: what failed was to ask for it, or to look.</summary>
+    [TestCase(false, "write", "freezer.state", "1")]
+    [TestCase(false, "write", "freezer.state", "1+")]
+    [TestCase(false, "pread64", "freezer.state", "2")]
+    [TestCase(true, "write", "cgroup.freeze", "1")]
+    [TestCase(true, "pread64", "cgroup.events", "2")]
+    public void A_pause_that_fails_says_why_and_stops_nobody(bool unified, string call, string name, string when)
+    {
+        if (unified) Requires.PathExists(CgroupHost.V2MountPoint ?? "", "cgroup v2");
+        else Requires.V1Controller("freezer");
+        RuntimeBinary runtime = unified ? Wrapped.PureV2 : Ocirun.Binary;
+        using TestBundle bundle = new();
+        using TestContainer container = Counting(bundle, runtime);
+        string cgroup = (unified ? "/sys/fs/cgroup" : CgroupHost.V1MountPoint("freezer")) + bundle.CgroupsPath;
+        Strace.Failing(runtime, call, $"{cgroup}/{name}", "ENOMEM", when).Run("--root", container.StateRoot, "pause", container.Id)
+            .ShouldFail(1, "unable to freeze", $"{bundle.CgroupsPath}: cannot allocate memory (ENOMEM)").Stderr.Should()
+            .NotContain("did not stop").And.Match(when == "1+" ? "*(ENOMEM); and thaw *" : "*(ENOMEM)\"\n");
+        container.Status.Should().Be("running");
+        string before = container.Output;
+        Eventually.True(() => container.Output.Length > before.Length, "further output");
+    }
+
     [Test]
     public void What_is_not_running_or_not_paused_is_refused_in_runcs_words()
     {
