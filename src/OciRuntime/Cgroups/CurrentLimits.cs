@@ -48,11 +48,8 @@ internal static class CurrentLimits
     {
         foreach (string path in paths)
         {
-            long fd = CgroupFiles.OpenPath(path, Files.O_RDONLY, out _);
-            if (fd < 0) continue;
-            string text = CgroupFiles.Read((int)fd, file, out long error);
-            Files.Close((int)fd);
-            if (error >= 0) return text;
+            using Fd cgroup = Fd.Of(CgroupFiles.OpenPath(path, Files.O_RDONLY, out _), $"open cgroup {path}");
+            if (CgroupFiles.ReadIfThere(cgroup.Number, file) is { } text) return text;
         }
         return "";
     }
