@@ -5,23 +5,28 @@ using OciRuntime.Spec;
 namespace OciRuntime.Cgroups;
 
 /// <summary>
-/// What an update does not name and yet needs, as it is in the kernel now: on v2 quota and period are one file, and a limit on swap is made
-/// from two numbers. The kernel, not the journal, is asked, because a limit may have been changed there by others.
+/// What an update does not name and yet needs, as it is in the kernel now: quota and period are one file on v2, and one limit to systemd,
+/// and a limit on swap is made from two numbers. The kernel, not the journal, is asked, because a limit may have been changed there by
+/// others.
 /// </summary>
 internal static class CurrentLimits
 {
     /// <summary>Completes <paramref name="resources"/>; zeros, which clients write for "unset", are taken for that.</summary>
     public static void Complete(CgroupHost host, IReadOnlyList<string> paths, LinuxResources resources)
     {
-        if (host.Mode == CgroupMode.V2 && resources.Cpu is { } cpu) CompleteQuota(paths, cpu);
+        if (resources.Cpu is { } cpu)
+        {
+            CompleteQuota(host, paths, cpu);
+        }
         if (resources.Memory is { } memory) CompleteMemory(host, paths, memory);
     }
 
-    private static void CompleteQuota(IReadOnlyList<string> paths, CpuResources cpu)
+    private static void CompleteQuota(CgroupHost host, IReadOnlyList<string> paths, CpuResources cpu)
     {
         bool quota = Resources.IsSet(cpu.Quota), period = cpu.Period is > 0;
         if (quota == period) return;
-        string[] present = Read(paths, ControlFile.CpuMax).Split(' ');
+        string[] present = host.Mode == CgroupMode.V2 ? Read(paths, ControlFile.CpuMax).Split(' ')
+            : [Read(paths, ControlFile.CfsQuota), Read(paths, ControlFile.CfsPeriod)];
         if (present.Length != 2) return;
         if (!quota) cpu.Quota = long.TryParse(present[0], out long old) ? old : -1;
         else if (ulong.TryParse(present[1], out ulong oldPeriod)) cpu.Period = oldPeriod;
