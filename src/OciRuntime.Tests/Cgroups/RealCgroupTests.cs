@@ -59,7 +59,7 @@ public sealed class RealCgroupTests : CgroupFixture
         long.Parse(File("memory", "memory.memsw.limit_in_bytes")).Should().BeGreaterThan(1L << 60);
     }
 
-    /// <summary>To systemd quota and period are one limit: told of one alone it changes the other.</summary>
+    /// <summary>To systemd quota and period are one limit, and so are weight and idle: told of one alone it changes the other.</summary>
     [Test]
     public void An_update_is_completed_from_the_kernel()
     {
@@ -73,6 +73,9 @@ public sealed class RealCgroupTests : CgroupFixture
         }
         Completed(new() { Quota = 20000 }).Period.Should().Be(80000);
         Completed(new() { Period = 50000 }).Quota.Should().Be(40000);
+        Completed(new() { Idle = 0 }).Idle.Should().BeNull("it is not idle");
+        System.IO.File.WriteAllText($"{Host.Find("cpu")!.MountPoint}/{Name}/cpu.idle", "1");
+        Completed(new() { Idle = 0 }).Idle.Should().Be(0);
     }
 
     [Test]

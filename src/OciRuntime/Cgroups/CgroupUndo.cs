@@ -21,6 +21,15 @@ internal sealed class CgroupUndo
         return undo;
     }
 
+    /// <summary>Reads files of one cgroup, those that it has.</summary>
+    /// <exception cref="OciException">One cannot be read.</exception>
+    public static CgroupUndo Take(string directory, string[] files)
+    {
+        CgroupUndo undo = new();
+        foreach (string file in files) undo.Note(directory, new ControlWrite(0, new(file, new Line("")), ""));
+        return undo;
+    }
+
     /// <summary>The writes that would put the values back, as an update might have asked for them.</summary>
     public IReadOnlyList<ControlWrite> Steps => _steps;
 

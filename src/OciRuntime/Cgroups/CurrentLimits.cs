@@ -17,6 +17,8 @@ internal static class CurrentLimits
         if (resources.Cpu is { } cpu)
         {
             CompleteQuota(host, paths, cpu);
+            // One that is not idle has a weight, which systemd would be told to forget.
+            if (cpu.Idle == 0 && Read(paths, ControlFile.CpuIdle) == "0") cpu.Idle = null;
         }
         if (resources.Memory is { } memory) CompleteMemory(host, paths, memory);
     }
