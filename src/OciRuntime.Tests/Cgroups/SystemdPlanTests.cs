@@ -73,6 +73,8 @@ public sealed class SystemdPlanTests
         "MemoryHigh=31457280 MemoryMin=MAX TasksMax=9 CPUWeight=77 CPUQuotaPeriodUSec=100000 CPUQuotaPerSecUSec=MAX IOWeight=33 "
         + "OOMPolicy=kill AllowedCPUs=2")]
     [TestCase("""{"memory":{"limit":100},"unified":{"memory.max":"200"}}""", "MemoryMax=200")]
+    [TestCase("""{"cpu":{"cpus":"0"},"unified":{"cpuset.cpus":"","cpuset.mems":"\n"}}""", "AllowedCPUs= AllowedMemoryNodes=")]
+    [TestCase("""{"unified":{"cpuset.cpus":"x"}}""", "")]
     [TestCase("""{"unified":{"memory.max":"0","cpu.max":"what ever","pids.max":"x"}}""", "")]
     public void Limits_become_properties(string resources, string expected) => Show(Resources(resources)).Should().Be(expected);
 

@@ -129,6 +129,12 @@ public abstract class SystemdLimitTests(string suite)
             update '{"cpu":{"quota":50000}}'
             ocirun delete --force $id
             """);
+        Add(nameof(An_empty_cpuset_is_given_back_to_the_unit), ":pre:cpuset", static _ => { }, """
+            scoped create $id || exit
+            echo '{"cpu":{"cpus":"0"},"unified":{"pids.max":"x"}}' | ocirun update --resources - $id
+            systemctl show pre-cpuset.scope -p AllowedCPUs
+            ocirun delete --force $id
+            """);
         Add(nameof(Device_rules_are_updated_and_stay), ":pre:devices", bundle =>
         {
             Resources(bundle, Limits);
@@ -202,6 +208,10 @@ public abstract class SystemdLimitTests(string suite)
         "cpu.max=12300 100000 cpu.weight=39 cpu.idle=0 CPUWeight=39", "cpu.max=12300 100000 cpu.weight=0 cpu.idle=1 CPUWeight=idle",
         "cpu.max=12300 100000 cpu.weight=100 cpu.idle=0 CPUWeight=[not set]",
         "cpu.max=50000 100000 cpu.weight=100 cpu.idle=0 CPUWeight=[not set]");
+
+    /// <summary>Its file these kernels do not let become empty again while processes are in the cgroup (ENOSPC).</summary>
+    [Test]
+    public void An_empty_cpuset_is_given_back_to_the_unit() => _vm.Result().ShouldSucceed().Lines.Should().Equal("AllowedCPUs=");
 
     [Test]
     public void Device_rules_are_updated_and_stay() =>

@@ -91,7 +91,8 @@ internal static class UnitLimits
 
     private static void AddMask(List<UnitProperty> properties, string name, string list, string pointer)
     {
-        if (!CpuList.TryParse(list, CpuList.MaxCpus, out ulong[] mask)) return;
+        // An empty list takes the mask away, as it does in the file.
+        if (!CpuList.TryParse(list, CpuList.MaxCpus, out ulong[] mask) && list.Length > 0) return;
         List<VariantValue> bytes = [];
         for (int i = 0; i < mask.Length * 8; i++) bytes.Add(VariantValue.OfNumber("y", mask[i / 8] >> (i % 8 * 8) & 0xff));
         while (bytes.Count > 1 && bytes[^1].Bits == 0) bytes.RemoveAt(bytes.Count - 1);
