@@ -87,12 +87,16 @@ internal static class CgroupFiles
     }
 
     /// <summary>Reads a control file of any length, such as memory.stat; "" when it cannot be read.</summary>
-    public static string ReadAll(int directory, string name)
+    public static string ReadAll(int directory, string name) => ReadAll(directory, name, out _);
+
+    /// <summary>The same, with a negated errno when it cannot be read.</summary>
+    public static string ReadAll(int directory, string name, out long error)
     {
-        long fd = OpenFile(directory, name, Files.O_RDONLY);
-        if (fd < 0) return "";
-        byte[]? text = Files.ReadToEnd((int)fd, MaxLongFile, out _);
-        Files.Close((int)fd);
+        error = OpenFile(directory, name, Files.O_RDONLY);
+        if (error < 0) return "";
+        int fd = (int)error;
+        byte[]? text = Files.ReadToEnd(fd, MaxLongFile, out error);
+        Files.Close(fd);
         return text is null ? "" : Encoding.UTF8.GetString(text);
     }
 
