@@ -4,6 +4,8 @@ using NUnit.Framework;
 using OciRuntime.Cgroups;
 using OciRuntime.Host;
 using OciRuntime.Linux;
+using OciRuntime.Spec;
+using Process = System.Diagnostics.Process;
 
 namespace OciRuntime.Tests.Cgroups;
 
@@ -55,6 +57,25 @@ public sealed class RealCgroupTests : CgroupFixture
         File("cpu", "cpu.cfs_burst_us").Should().Be("500");
         Cgroup.Apply(CgroupPlan.BuildUpdate(Host, plan.Paths, new() { Memory = new() { Limit = -1 } }));
         long.Parse(File("memory", "memory.memsw.limit_in_bytes")).Should().BeGreaterThan(1L << 60);
+    }
+
+    /// <summary>To systemd quota and period are one limit, and so are weight and idle: told of one alone it changes the other.</summary>
+    [Test]
+    public void An_update_is_completed_from_the_kernel()
+    {
+        NeedV1();
+        CgroupPlan plan = Plan(new() { Cpu = new() { Shares = 512, Quota = 40000, Period = 80000 } });
+        Cgroup.Create(plan).Dispose();
+        CpuResources Completed(CpuResources cpu)
+        {
+            CurrentLimits.Complete(Host, plan.Paths, new() { Cpu = cpu });
+            return cpu;
+        }
+        Completed(new() { Quota = 20000 }).Period.Should().Be(80000);
+        Completed(new() { Period = 50000 }).Quota.Should().Be(40000);
+        Completed(new() { Idle = 0 }).Idle.Should().BeNull("it is not idle");
+        System.IO.File.WriteAllText($"{Host.Find("cpu")!.MountPoint}/{Name}/cpu.idle", "1");
+        Completed(new() { Idle = 0 }).Idle.Should().Be(0);
     }
 
     [Test]

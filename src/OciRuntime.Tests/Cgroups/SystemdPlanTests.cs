@@ -58,7 +58,8 @@ public sealed class SystemdPlanTests
     [TestCase("""{"memory":{"limit":100,"swap":100}}""", "MemorySwapMax=0 MemoryMax=100")]
     [TestCase("""{"cpu":{"shares":1024}}""", "CPUWeight=100")]
     [TestCase("""{"cpu":{"idle":1}}""", "CPUWeight=0")]
-    [TestCase("""{"cpu":{"idle":0}}""", "")]
+    [TestCase("""{"cpu":{"idle":0}}""", "CPUWeight=MAX")]
+    [TestCase("""{"cpu":{"idle":0,"shares":1024}}""", "CPUWeight=100")]
     [TestCase("""{"cpu":{"quota":50000}}""", "CPUQuotaPeriodUSec=100000 CPUQuotaPerSecUSec=500000")]
     [TestCase("""{"cpu":{"quota":12345,"period":100000}}""", "CPUQuotaPeriodUSec=100000 CPUQuotaPerSecUSec=130000")]
     [TestCase("""{"cpu":{"quota":1000,"period":1000000}}""", "CPUQuotaPeriodUSec=1000000 CPUQuotaPerSecUSec=10000")]
@@ -72,6 +73,8 @@ public sealed class SystemdPlanTests
         "MemoryHigh=31457280 MemoryMin=MAX TasksMax=9 CPUWeight=77 CPUQuotaPeriodUSec=100000 CPUQuotaPerSecUSec=MAX IOWeight=33 "
         + "OOMPolicy=kill AllowedCPUs=2")]
     [TestCase("""{"memory":{"limit":100},"unified":{"memory.max":"200"}}""", "MemoryMax=200")]
+    [TestCase("""{"cpu":{"cpus":"0"},"unified":{"cpuset.cpus":"","cpuset.mems":"\n"}}""", "AllowedCPUs= AllowedMemoryNodes=")]
+    [TestCase("""{"unified":{"cpuset.cpus":"x"}}""", "")]
     [TestCase("""{"unified":{"memory.max":"0","cpu.max":"what ever","pids.max":"x"}}""", "")]
     public void Limits_become_properties(string resources, string expected) => Show(Resources(resources)).Should().Be(expected);
 

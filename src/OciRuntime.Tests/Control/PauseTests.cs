@@ -1,6 +1,7 @@
 using FluentAssertions;
 using NUnit.Framework;
 using OciRuntime.Tests.Config;
+using OciRuntime.Tests.Faults;
 using OciRuntime.Tests.Support;
 
 namespace OciRuntime.Tests.Control;
@@ -46,6 +47,48 @@ public sealed class PauseTests
         container.Invoke("resume").ShouldSucceed();
         File.ReadAllText(events).Should().Contain("frozen 0");
         container.Status.Should().Be("running");
+    }
+
+    /// <summary>
+    /// Not to know is no answer. A `start` that took it for one waited, with the lock, for an init that could not answer.
+    /// </summary>
+    [Test]
+    public void A_freezer_that_cannot_be_read_is_an_error([Values("state", "resume", "start")] string verb, [Values] bool unified)
+    {
+        if (unified) Requires.PathExists(CgroupHost.V2MountPoint ?? "", "cgroup v2");
+        else Requires.V1Controller("freezer");
+        RuntimeBinary runtime = unified ? Wrapped.PureV2 : Ocirun.Binary;
+        using TestBundle bundle = new();
+        using TestContainer container = new(bundle.Args("sleep", "1000").WithCgroup(), runtime);
+        container.Create().ShouldSucceed();
+        container.Invoke("pause").ShouldSucceed();
+        string file = unified ? $"/sys/fs/cgroup{bundle.CgroupsPath}/cgroup.freeze"
+            : $"{CgroupHost.V1MountPoint("freezer")}{bundle.CgroupsPath}/freezer.state";
+        Strace.Failing(runtime, "pread64", file, "ENOMEM").Run("--root", container.StateRoot, verb, container.Id)
+            .ShouldFail(1, $"read {file}: cannot allocate memory (ENOMEM)");
+        container.Status.Should().Be("paused");
+    }
+
+    /// <summary>Everybody had stopped, or would have: what failed was to ask for it, or to look.</summary>
+    [TestCase(false, "write", "freezer.state", "1")]
+    [TestCase(false, "write", "freezer.state", "1+")]
+    [TestCase(false, "pread64", "freezer.state", "2")]
+    [TestCase(true, "write", "cgroup.freeze", "1")]
+    [TestCase(true, "pread64", "cgroup.events", "2")]
+    public void A_pause_that_fails_says_why_and_stops_nobody(bool unified, string call, string name, string when)
+    {
+        if (unified) Requires.PathExists(CgroupHost.V2MountPoint ?? "", "cgroup v2");
+        else Requires.V1Controller("freezer");
+        RuntimeBinary runtime = unified ? Wrapped.PureV2 : Ocirun.Binary;
+        using TestBundle bundle = new();
+        using TestContainer container = Counting(bundle, runtime);
+        string cgroup = (unified ? "/sys/fs/cgroup" : CgroupHost.V1MountPoint("freezer")) + bundle.CgroupsPath;
+        Strace.Failing(runtime, call, $"{cgroup}/{name}", "ENOMEM", when).Run("--root", container.StateRoot, "pause", container.Id)
+            .ShouldFail(1, "unable to freeze", $"{bundle.CgroupsPath}: cannot allocate memory (ENOMEM)").Stderr.Should()
+            .NotContain("did not stop").And.Match(when == "1+" ? "*(ENOMEM); and thaw *" : "*(ENOMEM)\"\n");
+        container.Status.Should().Be("running");
+        string before = container.Output;
+        Eventually.True(() => container.Output.Length > before.Length, "further output");
     }
 
     [Test]

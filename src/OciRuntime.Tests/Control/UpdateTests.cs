@@ -4,6 +4,7 @@ using NUnit.Framework;
 using OciRuntime.Cgroups;
 using OciRuntime.Cli;
 using OciRuntime.Tests.Config;
+using OciRuntime.Tests.Faults;
 using OciRuntime.Tests.Support;
 
 namespace OciRuntime.Tests.Control;
@@ -168,6 +169,41 @@ public sealed class UpdateTests
         Read("cpuset.cpus").Should().Be("0-1");
         Read("memory.limit_in_bytes").Should().Be("67108864");
         Read("pids.max").Should().Be("50");
+    }
+
+    /// <summary>What is not known could not be put back; the limits after it are refused, or would have been.</summary>
+    [TestCase("cpu", "cpu.shares")]
+    [TestCase("memory", "memory.limit_in_bytes")]
+    public void Without_the_old_values_nothing_is_changed(string controller, string file)
+    {
+        string path = Path.Combine(_container.Init.CgroupDirectory(controller), file);
+        Strace.Failing(Ocirun.Binary, "pread64", path, "ENOMEM")
+            .Run("--root", _container.StateRoot, "update", "--cpu-share", "300", "--memory", "32m", "--pids-limit", "5", _container.Id)
+            .ShouldFail(1, $"read {path} before it is changed: cannot allocate memory (ENOMEM)");
+        Read("cpu.shares").Should().Be("512");
+        Read("memory.limit_in_bytes").Should().Be("67108864");
+        Read("pids.max").Should().Be("50");
+    }
+
+    /// <summary>Swap alone is compared with the limit that there is.</summary>
+    [Test]
+    public void Without_what_the_change_depends_on_nothing_is_changed()
+    {
+        string path = Path.Combine(_container.Init.CgroupDirectory("memory"), "memory.limit_in_bytes");
+        Strace.Failing(Ocirun.Binary, "pread64", path, "ENOMEM")
+            .Run("--root", _container.StateRoot, "update", "--memory-swap", "200m", _container.Id)
+            .ShouldFail(1, $"read {path}: cannot allocate memory (ENOMEM)");
+        Read("memory.memsw.limit_in_bytes").Should().Be("134217728");
+    }
+
+    [Test]
+    public void A_failure_gives_back_the_weight_that_becoming_idle_takes()
+    {
+        string json =
+            """{"cpu":{"idle":1},"blockIO":{"throttleReadBpsDevice":[{"major":4000,"minor":1,"rate":1}]}}""";
+        _container.Call(["update", "-r", "-", _container.Id], new CommandOptions { Stdin = json }).ShouldFail(1, "throttleReadBpsDevice/0");
+        Read("cpu.idle").Should().Be("0");
+        Read("cpu.shares").Should().Be("512");
     }
 
     [Test]

@@ -62,6 +62,19 @@ internal static class Strace
         }
     }
 
+    /// <summary>A runtime for which calls of one kind on one file fail.</summary>
+    /// <param name="runtime">Which.</param>
+    /// <param name="call">The system call.</param>
+    /// <param name="file">The file, as the runtime sees it.</param>
+    /// <param name="errno">Such as "ENOMEM".</param>
+    /// <param name="when">Of these calls, the N-th, or "1+" for every one.</param>
+    internal static RuntimeBinary Failing(RuntimeBinary runtime, string call, string file, string errno, string when = "1+") =>
+        runtime with
+        {
+            Launcher = [Requires.Tool("strace"), "-f", "-qq", "-o", "/dev/null", "-e", "signal=none", "-P", file, "-e", $"trace={call}",
+                "-e", $"inject={call}:error={errno}:when={when}"],
+        };
+
     /// <summary>A clean run: the log of all calls.</summary>
     internal static string Record(string[] command, string calls)
     {

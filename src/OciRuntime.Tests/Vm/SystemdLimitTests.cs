@@ -113,6 +113,28 @@ public abstract class SystemdLimitTests(string suite)
             both
             ocirun delete --force $id
             """);
+        Add(nameof(What_an_update_does_not_name_stays), ":pre:stays", bundle => Resources(bundle, """
+            { "cpu": { "shares": 512, "quota": 12300, "period": 100000 } }
+            """), """
+            scope=/sys/fs/cgroup/system.slice/pre-stays.scope
+            update() { echo "$1" | ocirun update --resources - $id; files $scope cpu.max cpu.weight cpu.idle | tr '\n' ' '; systemctl show pre-stays.scope -p CPUWeight; }
+            scoped create $id || exit
+            update '{"pids":{"limit":50}}'
+            update '{"cpu":{"idle":0}}'
+            update '{"devices":[{"allow":false,"access":"rwm"}]}'
+            update '{"cpu":{"idle":1},"unified":{"pids.max":"x"}}'
+            update '{"cpu":{"shares":300}}'
+            update '{"cpu":{"idle":1}}'
+            update '{"cpu":{"idle":0}}'
+            update '{"cpu":{"quota":50000}}'
+            ocirun delete --force $id
+            """);
+        Add(nameof(An_empty_cpuset_is_given_back_to_the_unit), ":pre:cpuset", static _ => { }, """
+            scoped create $id || exit
+            echo '{"cpu":{"cpus":"0"},"unified":{"pids.max":"x"}}' | ocirun update --resources - $id
+            systemctl show pre-cpuset.scope -p AllowedCPUs
+            ocirun delete --force $id
+            """);
         Add(nameof(Device_rules_are_updated_and_stay), ":pre:devices", bundle =>
         {
             Resources(bundle, Limits);
@@ -175,6 +197,21 @@ public abstract class SystemdLimitTests(string suite)
         for (int i = 0; i < 3; i++) result.Lines.Skip(i * first.Length).Take(first.Length).Should().BeEquivalentTo(first);
         result.Stderr.Should().Contain("/linux/resources/cpu/cpus").And.Contain("rejecting memory limit 4096");
     }
+
+    /// <summary>
+    /// With each change systemd writes all again that it knows of the unit: a quota in whole percent, and idle as a weight.
+    /// </summary>
+    [Test]
+    public void What_an_update_does_not_name_stays() => _vm.Result().ShouldSucceed().Lines.Should().Equal(
+        "cpu.max=12300 100000 cpu.weight=59 cpu.idle=0 CPUWeight=59", "cpu.max=12300 100000 cpu.weight=59 cpu.idle=0 CPUWeight=59",
+        "cpu.max=12300 100000 cpu.weight=59 cpu.idle=0 CPUWeight=59", "cpu.max=12300 100000 cpu.weight=59 cpu.idle=0 CPUWeight=59",
+        "cpu.max=12300 100000 cpu.weight=39 cpu.idle=0 CPUWeight=39", "cpu.max=12300 100000 cpu.weight=0 cpu.idle=1 CPUWeight=idle",
+        "cpu.max=12300 100000 cpu.weight=100 cpu.idle=0 CPUWeight=[not set]",
+        "cpu.max=50000 100000 cpu.weight=100 cpu.idle=0 CPUWeight=[not set]");
+
+    /// <summary>Its file these kernels do not let become empty again while processes are in the cgroup (ENOSPC).</summary>
+    [Test]
+    public void An_empty_cpuset_is_given_back_to_the_unit() => _vm.Result().ShouldSucceed().Lines.Should().Equal("AllowedCPUs=");
 
     [Test]
     public void Device_rules_are_updated_and_stay() =>

@@ -34,6 +34,9 @@ public sealed class SystemdV1Tests
             systemctl show pre-v1.scope -p MemoryLimit,CPUShares,CPUQuotaPerSecUSec,TasksMax,DevicePolicy
             ocirun update --memory 50331648 $id && cat /sys/fs/cgroup/memory/$at/memory.limit_in_bytes && devices && systemctl show pre-v1.scope -p MemoryLimit
             ocirun pause $id && ocirun update --pids-limit 9 $id && ocirun state $id | grep -o paused; ocirun resume $id
+            quota() { ocirun update "$@" $id && cat /sys/fs/cgroup/cpu/$at/cpu.cfs_quota_us /sys/fs/cgroup/cpu/$at/cpu.cfs_period_us; }
+            quota --cpu-period 200000; quota --cpu-quota 24600; quota --cpu-share 300
+            systemctl show pre-v1.scope -p CPUQuotaPerSecUSec; systemctl show pre-v1.scope -p CPUQuotaPeriodUSec
             ocirun delete --force $id
             find /sys/fs/cgroup -name 'pre-v1*'; systemctl list-units --all --plain --no-legend 'pre-*'
             # What systemd does not use has no slices of its own.
@@ -54,7 +57,8 @@ public sealed class SystemdV1Tests
         lines.Skip(1).Take(18).Should().Equal([.. limits, .. devices, .. limits, .. devices], "daemon-reload changes nothing");
         lines.Skip(19).Take(5).Should()
             .BeEquivalentTo("MemoryLimit=33554432", "CPUShares=512", "CPUQuotaPerSecUSec=500ms", "TasksMax=42", "DevicePolicy=strict");
-        lines.Skip(24).Should().Equal(["50331648", .. devices, "MemoryLimit=50331648", "paused"]);
+        lines.Skip(24).Should().Equal(["50331648", .. devices, "MemoryLimit=50331648", "paused",
+            "50000", "200000", "24600", "200000", "24600", "200000", "CPUQuotaPerSecUSec=130ms", "CPUQuotaPeriodUSec=200ms"]);
     }
 
     [Test]

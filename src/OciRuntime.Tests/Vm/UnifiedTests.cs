@@ -54,6 +54,8 @@ public sealed partial class UnifiedTests(string suite)
             update --memory-swap 33554432; show memory.swap.max
             update --memory 16777216 --memory-swap 33554432; show memory.max memory.swap.max
             update --memory-swap -1; show memory.max memory.swap.max
+            # Only to be written: there is no old value to ask for.
+            echo '{"unified":{"memory.reclaim":"0"}}' | update --resources -
             ocirun delete --force $id
             """);
         _vm.Add(nameof(Less_memory_than_is_in_use_kills_unless_it_is_to_be_checked), static bundle =>

@@ -22,9 +22,9 @@ internal sealed partial class CgroupControl
     /// <summary>The same for one cgroup that is open.</summary>
     internal static bool IsFrozen(int directory, bool unified)
     {
-        if (!unified) return CgroupFiles.Read(directory, "freezer.state", out _) is not ("" or "THAWED");
-        return CgroupFiles.Read(directory, ControlFile.Freeze, out _) == "1"
-            || CgroupFiles.Keyed(CgroupFiles.Read(directory, ControlFile.Events, out _), "frozen") == 1;
+        if (!unified) return CgroupFiles.ReadIfThere(directory, "freezer.state") is not (null or "THAWED");
+        return CgroupFiles.ReadIfThere(directory, ControlFile.Freeze) == "1"
+            || CgroupFiles.Keyed(CgroupFiles.ReadIfThere(directory, ControlFile.Events), "frozen") == 1;
     }
 
     /// <summary>The cgroup whose freezer is used, for those who freeze it themselves; null when there is none.</summary>
@@ -49,16 +49,24 @@ internal sealed partial class CgroupControl
     private void Freeze(int timeout)
     {
         // On a hybrid host the v1 freezer is the one that others look at.
-        bool ok = false;
         using Fd? freezer = Found(OpenFreezer());
-        bool tried = freezer is not null && FreezeV1(freezer.Number, timeout, out ok);
-        using Fd? unified = tried ? null : Found(OpenUnified());
-        if (unified is not null) tried = FreezeV2(unified.Number, timeout, out ok);
-        if (ok) return;
-        string where = Paths.Length > 0 ? Paths[0] : "";
-        if (!tried) throw new OciException($"unable to freeze {where}: no freezer among the container's cgroups", Errno.ENOENT);
-        Thaw();
-        throw new OciException($"unable to freeze {where}: a process did not stop within {timeout} ms", Errno.ETIMEDOUT);
+        long result = freezer is null ? -Errno.ENOENT : FreezeV1(freezer.Number, timeout);
+        using Fd? unified = IsMissing(result) ? Found(OpenUnified()) : null;
+        if (unified is not null) result = FreezeV2(unified.Number, timeout);
+        if (result == 0) return;
+        string doing = $"unable to freeze {(Paths.Length > 0 ? Paths[0] : "")}";
+        if (IsMissing(result)) throw new OciException($"{doing}: no freezer among the container's cgroups", Errno.ENOENT);
+        OciException failure = result != -Errno.ETIMEDOUT ? OciException.FromResult(result, doing)
+            : new($"{doing}: a process did not stop within {timeout} ms", Errno.ETIMEDOUT);
+        try
+        {
+            Thaw();
+        }
+        catch (OciException e)
+        {
+            throw new OciException($"{failure.Message}; and {e.Message}", failure.Errno);
+        }
+        throw failure;
     }
 
     /// <summary>Lets them go on; returns at once when they already run.</summary>
@@ -151,55 +159,47 @@ internal sealed partial class CgroupControl
 
     // A write of FROZEN reaches the tasks of that moment; one that forks or is moved meanwhile leaves the state at FREEZING, and
     // nobody but the next write or read pushes it on. Some tasks only stop after having run again (runc #2767), hence the thaws.
-    private static bool FreezeV1(int directory, int timeout, out bool ok)
+    private static long FreezeV1(int directory, int timeout)
     {
-        ok = false;
         using Fd? state = Found(CgroupFiles.OpenFile(directory, "freezer.state", Files.O_RDWR));
-        if (state is null) return false;
+        if (state is null) return -Errno.ENOENT;
         long deadline = Environment.TickCount64 + timeout;
         for (int i = 1; ; i++)
         {
-            if (CgroupFiles.WriteTo(state.Number, "FROZEN") < 0) break;
-            for (int look = 0; look < 20 && !ok; look++)
-            {
-                ok = CgroupFiles.ReadFrom(state.Number, out long error) == "FROZEN";
-                if (error < 0) break;
-            }
-            if (ok || Environment.TickCount64 > deadline) break;
+            long result = CgroupFiles.WriteTo(state.Number, "FROZEN");
+            for (int look = 0; look < 20 && result >= 0; look++)
+                if (CgroupFiles.ReadFrom(state.Number, out result) == "FROZEN") return 0;
+            if (result < 0) return result;
+            if (Environment.TickCount64 > deadline) return -Errno.ETIMEDOUT;
             // Only to begin anew: what is wrong with it shows in the next round.
             if (i % 50 == 0) CgroupFiles.WriteTo(state.Number, "THAWED");
             Processes.Sleep(i < 10 ? 1 : 10);
         }
-        return true;
     }
 
-    private static bool FreezeV2(int directory, int timeout, out bool ok)
+    private static long FreezeV2(int directory, int timeout)
     {
-        ok = false;
         long result = CgroupFiles.Write(directory, ControlFile.Freeze, "1");
-        if (IsMissing(result)) return false;
-        OciException.Check(result, "freeze the container's cgroup");
-        ok = WaitForEvent(directory, "frozen", 1, Environment.TickCount64 + timeout);
-        return true;
+        return result < 0 ? result : WaitForEvent(directory, "frozen", 1, Environment.TickCount64 + timeout);
     }
 
     /// <summary>
     /// Waits until cgroup.events has a value; the kernel wakes pollers with POLLPRI on each change, nobody sleeps longer than needed.
     /// </summary>
-    private static bool WaitForEvent(int directory, string key, long wanted, long deadline)
+    /// <returns>0, or a negated errno: ETIMEDOUT when it has not until the deadline.</returns>
+    private static long WaitForEvent(int directory, string key, long wanted, long deadline)
     {
         long fd = CgroupFiles.OpenFile(directory, ControlFile.Events, Files.O_RDONLY);
-        if (fd < 0) return false;
-        bool reached;
+        if (fd < 0) return fd;
+        using Fd events = new((int)fd);
         while (true)
         {
-            reached = CgroupFiles.Keyed(CgroupFiles.ReadFrom((int)fd, out long error), key) == wanted;
+            if (CgroupFiles.Keyed(CgroupFiles.ReadFrom(events.Number, out long error), key) == wanted) return 0;
             long left = deadline - Environment.TickCount64;
-            if (reached || error < 0 || left <= 0) break;
+            if (error < 0) return error;
+            if (left <= 0) return -Errno.ETIMEDOUT;
             // However it ends, the file is read again.
-            Processes.Poll([new() { Fd = (int)fd, Events = Processes.POLLPRI }], (int)left);
+            Processes.Poll([new() { Fd = events.Number, Events = Processes.POLLPRI }], (int)left);
         }
-        Files.Close((int)fd);
-        return reached;
     }
 }

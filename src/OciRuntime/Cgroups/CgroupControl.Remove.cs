@@ -155,7 +155,7 @@ internal sealed partial class CgroupControl
     {
         long populated = CgroupFiles.Keyed(CgroupFiles.Read(directory, ControlFile.Events, out long error), "populated");
         if (error < 0 || populated != 1) return false;
-        return WaitForEvent(directory, "populated", 0, deadline);
+        return WaitForEvent(directory, "populated", 0, deadline) == 0;
     }
 
     private static OciException Busy(string path, int fd)

@@ -76,13 +76,27 @@ internal static class CgroupFiles
         return text;
     }
 
-    /// <summary>Reads a control file of any length, such as memory.stat; "" when it cannot be read.</summary>
-    public static string ReadAll(int directory, string name)
+    /// <summary>As <see cref="Read"/>, for those to whom not to know is no answer; null where there is no such file, or cgroup.</summary>
+    /// <exception cref="OciException">It cannot be read.</exception>
+    public static string? ReadIfThere(int directory, string name)
     {
-        long fd = OpenFile(directory, name, Files.O_RDONLY);
-        if (fd < 0) return "";
-        byte[]? text = Files.ReadToEnd((int)fd, MaxLongFile, out _);
-        Files.Close((int)fd);
+        string text = Read(directory, name, out long error);
+        if (IsGone(error)) return null;
+        OciException.Check(error, $"read {Files.PathOf(directory, out _)}/{name}");
+        return text;
+    }
+
+    /// <summary>Reads a control file of any length, such as memory.stat; "" when it cannot be read.</summary>
+    public static string ReadAll(int directory, string name) => ReadAll(directory, name, out _);
+
+    /// <summary>The same, with a negated errno when it cannot be read.</summary>
+    public static string ReadAll(int directory, string name, out long error)
+    {
+        error = OpenFile(directory, name, Files.O_RDONLY);
+        if (error < 0) return "";
+        int fd = (int)error;
+        byte[]? text = Files.ReadToEnd(fd, MaxLongFile, out error);
+        Files.Close(fd);
         return text is null ? "" : Encoding.UTF8.GetString(text);
     }
 

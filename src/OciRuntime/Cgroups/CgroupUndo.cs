@@ -13,10 +13,20 @@ internal sealed class CgroupUndo
     }
 
     /// <summary>Reads every file that the plan writes.</summary>
+    /// <exception cref="OciException">One cannot be read: what is not known cannot be put back.</exception>
     public static CgroupUndo Take(CgroupPlan plan)
     {
         CgroupUndo undo = new();
         foreach (CgroupStep step in plan.Steps) if (step is ControlWrite write) undo.Note(plan.Directories[step.Directory].Path, write);
+        return undo;
+    }
+
+    /// <summary>Reads files of one cgroup, those that it has.</summary>
+    /// <exception cref="OciException">One cannot be read.</exception>
+    public static CgroupUndo Take(string directory, string[] files)
+    {
+        CgroupUndo undo = new();
+        foreach (string file in files) undo.Note(directory, new ControlWrite(0, new(file, new Line("")), ""));
         return undo;
     }
 
@@ -62,22 +72,26 @@ internal sealed class CgroupUndo
 
     private void Note(string directory, ControlWrite write)
     {
-        long fd = CgroupFiles.OpenPath(directory, Files.O_RDONLY, out _);
-        if (fd < 0) return;
+        using Fd cgroup = Fd.Of(CgroupFiles.OpenPath(directory, Files.O_RDONLY, out _), $"open cgroup {directory}");
         FileContent content = write.Content;
-        string present = CgroupFiles.Read((int)fd, content.File, out long error);
-        if (error < 0 && write.Otherwise is { } other)
+        string present = CgroupFiles.Read(cgroup.Number, content.File, out long error);
+        if (error == -Errno.ENOENT && write.Otherwise is { } other)
         {
             content = other;
-            present = CgroupFiles.Read((int)fd, content.File, out error);
+            present = CgroupFiles.Read(cgroup.Number, content.File, out error);
         }
-        if (error >= 0)
+        // Files that are only written to, as memory.reclaim, have no old value: EINVAL, and EACCES for whom permissions hold.
+        if (error is -Errno.ENOENT or -Errno.EINVAL or -Errno.EACCES) return;
+        OciException.Check(error, $"read {directory}/{content.File} before it is changed");
+        string old = OldValue(content.File, content.Value.ToString(), present);
+        _old.Add(new(directory, content.File, present, old));
+        _steps.Add(write with { Content = new(content.File, new Line(old)), Otherwise = null });
+        // A cgroup that becomes idle forgets its weight.
+        if (content.File == ControlFile.CpuIdle)
         {
-            string old = OldValue(content.File, content.Value.ToString(), present);
-            _old.Add(new(directory, content.File, present, old));
-            _steps.Add(write with { Content = new(content.File, new Line(old)), Otherwise = null });
+            FileValue value = content.Value;
+            Note(directory, write with { Content = new(ControlFile.CpuWeight, value), Otherwise = new(ControlFile.CpuShares, value) });
         }
-        Files.Close((int)fd);
     }
 
     private static long Write(OldValueOf old)

@@ -5,23 +5,30 @@ using OciRuntime.Spec;
 namespace OciRuntime.Cgroups;
 
 /// <summary>
-/// What an update does not name and yet needs, as it is in the kernel now: on v2 quota and period are one file, and a limit on swap is made
-/// from two numbers. The kernel, not the journal, is asked, because a limit may have been changed there by others.
+/// What an update does not name and yet needs, as it is in the kernel now: quota and period are one file on v2, and one limit to systemd,
+/// and a limit on swap is made from two numbers. The kernel, not the journal, is asked, because a limit may have been changed there by
+/// others.
 /// </summary>
 internal static class CurrentLimits
 {
     /// <summary>Completes <paramref name="resources"/>; zeros, which clients write for "unset", are taken for that.</summary>
     public static void Complete(CgroupHost host, IReadOnlyList<string> paths, LinuxResources resources)
     {
-        if (host.Mode == CgroupMode.V2 && resources.Cpu is { } cpu) CompleteQuota(paths, cpu);
+        if (resources.Cpu is { } cpu)
+        {
+            CompleteQuota(host, paths, cpu);
+            // One that is not idle has a weight, which systemd would be told to forget.
+            if (cpu.Idle == 0 && Read(paths, ControlFile.CpuIdle) == "0") cpu.Idle = null;
+        }
         if (resources.Memory is { } memory) CompleteMemory(host, paths, memory);
     }
 
-    private static void CompleteQuota(IReadOnlyList<string> paths, CpuResources cpu)
+    private static void CompleteQuota(CgroupHost host, IReadOnlyList<string> paths, CpuResources cpu)
     {
         bool quota = Resources.IsSet(cpu.Quota), period = cpu.Period is > 0;
         if (quota == period) return;
-        string[] present = Read(paths, ControlFile.CpuMax).Split(' ');
+        string[] present = host.Mode == CgroupMode.V2 ? Read(paths, ControlFile.CpuMax).Split(' ')
+            : [Read(paths, ControlFile.CfsQuota), Read(paths, ControlFile.CfsPeriod)];
         if (present.Length != 2) return;
         if (!quota) cpu.Quota = long.TryParse(present[0], out long old) ? old : -1;
         else if (ulong.TryParse(present[1], out ulong oldPeriod)) cpu.Period = oldPeriod;
@@ -48,11 +55,8 @@ internal static class CurrentLimits
     {
         foreach (string path in paths)
         {
-            long fd = CgroupFiles.OpenPath(path, Files.O_RDONLY, out _);
-            if (fd < 0) continue;
-            string text = CgroupFiles.Read((int)fd, file, out long error);
-            Files.Close((int)fd);
-            if (error >= 0) return text;
+            using Fd cgroup = Fd.Of(CgroupFiles.OpenPath(path, Files.O_RDONLY, out _), $"open cgroup {path}");
+            if (CgroupFiles.ReadIfThere(cgroup.Number, file) is { } text) return text;
         }
         return "";
     }

@@ -15,7 +15,12 @@ internal static class ScopeUpdate
         bool thaw = control is not null && !control.IsFrozen() && TryFreeze(control);
         try
         {
+            CgroupDirectory? place = Array.Find(plan.Directories, one => plan.IsUnified || one.Hierarchy.Has("cpu"));
+            CgroupUndo? present = place is null ? null : CgroupUndo.Take(place.Path, UnitLimits.Approximate);
             manager.SetProperties(unit, properties);
+            // What is to change is written afterwards: until then all is as it was.
+            if (present?.Restore() is { Count: > 0 } left)
+                throw new OciException($"what systemd changed beside it could not be put back: {string.Join(", ", left)}", Errno.EIO);
         }
         finally
         {

@@ -12,6 +12,19 @@ internal static class UnitLimits
     // systemd calculates in whole percent of a CPU. Rounded up, as the limit in the file must not exceed that of the unit (runc).
     private const ulong Percent = MicrosecondsPerSecond / 100;
 
+    /// <summary>The weight of processor time, and its value for none (CGROUP_WEIGHT_INVALID).</summary>
+    public const string CpuWeight = "CPUWeight";
+    public const ulong UnsetWeight = ulong.MaxValue;
+
+    /// <summary>
+    /// Files that systemd writes again with whatever changes of a unit, and not as they were: it knows a quota in whole percent, and has
+    /// one property for idle and weight.
+    /// </summary>
+    public static readonly string[] Approximate =
+    [
+        ControlFile.CpuWeight, ControlFile.CpuShares, ControlFile.CpuIdle, ControlFile.CpuMax, ControlFile.CfsPeriod, ControlFile.CfsQuota,
+    ];
+
     /// <summary>
     /// Files that hold one number each, and the smallest number that systemd takes for it. v1's names and v2's do not overlap in one
     /// container.
@@ -21,7 +34,7 @@ internal static class UnitLimits
         (ControlFile.MemoryMax, "MemoryMax", 1), (ControlFile.MemoryHigh, "MemoryHigh", 1), (ControlFile.MemoryLow, "MemoryLow", 0),
         (ControlFile.MemoryMin, "MemoryMin", 0),
         (ControlFile.SwapMax, "MemorySwapMax", 0), (ControlFile.ZswapMax, "MemoryZSwapMax", 0), (ControlFile.PidsMax, "TasksMax", 1),
-        (ControlFile.CpuWeight, "CPUWeight", 1),
+        (ControlFile.CpuWeight, CpuWeight, 1),
         (ControlFile.MemoryLimit, "MemoryLimit", 1), (ControlFile.CpuShares, "CPUShares", CgroupConversions.MinShares),
         (ControlFile.BlockWeight, "BlockIOWeight", 10), (ControlFile.BlockBfqWeight, "BlockIOWeight", 10),
     ];
@@ -44,8 +57,9 @@ internal static class UnitLimits
                     Set(properties, "CPUQuotaPeriodUSec", Number(p), pointer);
                     break;
                 case (ControlFile.CfsQuota, Amount quota): AddQuota(properties, new Quota(quota.Number, period), pointer); break;
-                // 0 for a weight is idle (systemd 252).
-                case (ControlFile.CpuIdle, Amount { Number: 1 }): Set(properties, "CPUWeight", Number(0), pointer); break;
+                // 0 for a weight is idle (systemd 252); what is idle no more has the default, as without a weight.
+                case (ControlFile.CpuIdle, Amount { Number: 0 or 1 } idle):
+                    Set(properties, CpuWeight, Number(idle.Number == 1 ? 0 : UnsetWeight), pointer); break;
                 case (ControlFile.CpusetCpus, Line list): AddMask(properties, "AllowedCPUs", list.Text, pointer); break;
                 case (ControlFile.CpusetMems, Line list): AddMask(properties, "AllowedMemoryNodes", list.Text, pointer); break;
                 case (ControlFile.IoBfqWeight, { } weight):
@@ -77,7 +91,8 @@ internal static class UnitLimits
 
     private static void AddMask(List<UnitProperty> properties, string name, string list, string pointer)
     {
-        if (!CpuList.TryParse(list, CpuList.MaxCpus, out ulong[] mask)) return;
+        // An empty list takes the mask away, as it does in the file.
+        if (!CpuList.TryParse(list, CpuList.MaxCpus, out ulong[] mask) && list.Length > 0) return;
         List<VariantValue> bytes = [];
         for (int i = 0; i < mask.Length * 8; i++) bytes.Add(VariantValue.OfNumber("y", mask[i / 8] >> (i % 8 * 8) & 0xff));
         while (bytes.Count > 1 && bytes[^1].Bits == 0) bytes.RemoveAt(bytes.Count - 1);

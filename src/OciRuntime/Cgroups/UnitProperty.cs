@@ -19,7 +19,8 @@ internal sealed record UnitProperty(string Name, VariantValue Value, string Poin
         new(name, VariantValue.OfNumber("b", value ? 1UL : 0), Dispensable: dispensable);
 
     /// <summary>In words, for `explain`.</summary>
-    public string Describe() => $"{Name} = {Words(Value)}";
+    public string Describe() =>
+        $"{Name} = {(Name == UnitLimits.CpuWeight && Value.Bits == UnitLimits.UnsetWeight ? "not set" : Words(Value))}";
 
     /// <summary>Marshals properties as a(sv).</summary>
     public static void Write(BusWriter w, IEnumerable<UnitProperty> properties)
