@@ -156,6 +156,15 @@ public sealed class SetupFileTests
     }
 
     [Test]
+    public void A_relative_file_in_a_directory_that_is_gone()
+    {
+        string gone = Directory.CreateDirectory($"{_directory}/gone").FullName;
+        Command.Run("sh", ["-c", $"rmdir {gone} && exec {Ocirun.Binary.Path} setup docker --config rel"],
+            new CommandOptions { WorkingDirectory = gone })
+            .ShouldFail(1, "find the working directory, where rel begins: no such file or directory (ENOENT)");
+    }
+
+    [Test]
     public void What_is_no_file_is_refused()
     {
         Command.Run("mkfifo", Config).ShouldSucceed();

@@ -44,7 +44,7 @@ internal sealed class ConfigurationFile
     /// <summary>Reads a file, or finds that there is none. Only regular ones: a device or a pipe would not end.</summary>
     public static ConfigurationFile Read(string path)
     {
-        path = System.IO.Path.GetFullPath(path);
+        path = Files.FullPath(path);
         long result = Files.OpenAt(Files.AT_FDCWD, path, Files.O_RDONLY | Files.O_NONBLOCK | Files.O_NOCTTY);
         if (result == -Errno.ENOENT && Files.StatAt(Files.AT_FDCWD, path, Files.AT_SYMLINK_NOFOLLOW, out _) < 0)
             return new(path, null, default);
