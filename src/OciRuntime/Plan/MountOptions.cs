@@ -28,7 +28,7 @@ internal ref struct MountOptions
     {
         get
         {
-            if ((Set | Clear) == 0 && Flags is null && !_inert) return 0;
+            if (!_isOwn) return 0;
             ulong all = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC | MOUNT_ATTR_NOSYMFOLLOW;
             if ((Clear & MOUNT_ATTR__ATIME) != 0) all |= MOUNT_ATTR_NODIRATIME;
             if ((Set & MOUNT_ATTR_NODIRATIME) != 0) all |= MOUNT_ATTR__ATIME;
@@ -41,8 +41,8 @@ internal ref struct MountOptions
 
     private int _propagationWords;
 
-    // A word was about the mount and has no effect on it.
-    private bool _inert;
+    // A word was about the mount itself, also one without an effect on it.
+    private bool _isOwn;
 
     public bool Bind, Recursive, Remount;
 
@@ -76,10 +76,10 @@ internal ref struct MountOptions
     private bool Word(string word)
     {
         if (!MountOptionWords.TryFind(word, out MountWord known, out bool tree)) return InlineIdMap(word);
+        _isOwn |= !tree && known.Effect is MountEffect.Attribute or MountEffect.Superblock or MountEffect.Inert;
         switch (known.Effect)
         {
-            case MountEffect.None: break;
-            case MountEffect.Inert: _inert = true; break;
+            case MountEffect.None or MountEffect.Inert: break;
             case MountEffect.Attribute when tree: Change(ref TreeSet, ref TreeClear, known); break;
             case MountEffect.Attribute: Change(ref Set, ref Clear, known); break;
             case MountEffect.Propagation: Propagate(tree ? known.Set | Init.Propagation.Recursive : known.Set); break;
