@@ -108,7 +108,7 @@ public ref struct ArgumentCursor(ReadOnlySpan<string> arguments)
     {
         if (Text() is not { } text) return null;
         bool isNumber = long.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out long number) && number <= max;
-        return isNumber ? number : throw Invalid(text, "a number of 0 or more");
+        return isNumber ? number : throw Invalid(text, $"a number from 0 to {max}");
     }
 
     /// <summary>A whole number, or null when it is empty.</summary>
