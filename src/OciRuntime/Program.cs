@@ -57,6 +57,11 @@ internal static partial class Program
             Report(line.Globals, e.Message);
             return FailureOf(line.Verb);
         }
+        catch (OutOfMemoryException)
+        {
+            Report(line.Globals, $"ocirun {verb} failed: {MemoryLimit.Exceeded}");
+            return FailureOf(line.Verb);
+        }
         catch (Exception e)
         {
             // The commands have undone their work on the way here. Unhandled it would be a stack trace, an abort and a core file.

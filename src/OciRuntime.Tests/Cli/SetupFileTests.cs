@@ -86,6 +86,45 @@ public sealed class SetupFileTests
         File.Exists(Config).Should().BeFalse();
     }
 
+    [TestCase("docker", "daemon.json", """{"runtimes":{"ocirun":{"path":"/bin/sh","runtimeArgs":["--systemd-cgroup","--debug"]}}}""")]
+    [TestCase("docker", "daemon.json", """{"runtimes": {"ocirun": {"path": "/bin/sh"}}}""")]
+    [TestCase("containerd", "config.toml", null)]
+    public void What_somebody_has_written_stays_as_a_backup(string engine, string file, string? written)
+    {
+        string path = $"{_directory}/{file}", backup = path + ".ocirun-backup";
+        string[] remove = [engine, "--config", path, "--remove", "--binary", Program];
+        if (written is not null)
+        {
+            File.WriteAllText(path, written);
+        }
+        else
+        {
+            Run(engine, "--config", path, "--write", "--binary", Program).ShouldSucceed();
+            written = File.ReadAllText(path).Replace("BinaryName", "NoPivotRoot = true\nBinaryName");
+            File.WriteAllText(path, written);
+        }
+        Run(remove).ShouldSucceed().Stderr.Should().Contain("would be deleted, but for a backup");
+        Run([.. remove, "--write"]).ShouldSucceed().Stdout.Should().Contain($"{path}: deleted; as it was before: {backup}\n");
+        File.ReadAllText(backup).Should().Be(written);
+        Directory.GetFiles(_directory).Should().Equal(backup);
+    }
+
+    /// <summary>Whatever options it was made with.</summary>
+    [Test]
+    public void What_setup_made_alone_needs_no_backup(
+        [Values("docker", "containerd")] string engine, [Values("", "--default", "--shim", "--default --shim")] string options)
+    {
+        string program = $"{_directory}/program", config = $"{_directory}/config";
+        foreach (string path in (string[])[program, $"{_directory}/containerd-shim-ocirun-v2"]) File.CreateSymbolicLink(path, Program);
+        string[] line = [engine, "--config", config, "--write", "--binary", program];
+        foreach (string[] globals in (string[][])[[], ["--systemd-cgroup"]])
+        {
+            Ocirun.Run([.. globals, "setup", .. line, .. options.Split(' ', StringSplitOptions.RemoveEmptyEntries)]).ShouldSucceed();
+            Run([.. line, "--remove"]).ShouldSucceed().Stdout.Should().Contain($"{config}: deleted\n");
+            Directory.GetFiles(_directory, "config*").Should().BeEmpty();
+        }
+    }
+
     [Test]
     public void Backups_are_never_overwritten()
     {
@@ -153,6 +192,15 @@ public sealed class SetupFileTests
         File.Delete(real);
         Write().ShouldFail(1, Config, "no such file or directory");
         File.Exists(real).Should().BeFalse("a link into nowhere says nothing about where a file is wanted");
+    }
+
+    [Test]
+    public void A_relative_file_in_a_directory_that_is_gone()
+    {
+        string gone = Directory.CreateDirectory($"{_directory}/gone").FullName;
+        Command.Run("sh", ["-c", $"rmdir {gone} && exec {Ocirun.Binary.Path} setup docker --config rel"],
+            new CommandOptions { WorkingDirectory = gone })
+            .ShouldFail(1, "find the working directory, where rel begins: no such file or directory (ENOENT)");
     }
 
     [Test]

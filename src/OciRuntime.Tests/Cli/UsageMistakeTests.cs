@@ -27,8 +27,10 @@ public sealed class UsageMistakeTests
     [TestCase("create -b", "flag needs an argument: -b")]
     [TestCase("run -db", "flag needs an argument: -b")]
     [TestCase("--root", "flag needs an argument: --root")]
-    [TestCase("create --preserve-fds two x", "invalid value \"two\" for flag --preserve-fds: expected a number of 0 or more")]
-    [TestCase("create --preserve-fds=-1 x", "invalid value \"-1\" for flag --preserve-fds: expected a number of 0 or more")]
+    [TestCase("create --preserve-fds two x", "invalid value \"two\" for flag --preserve-fds: expected a number from 0 to 2147483647")]
+    [TestCase("create --preserve-fds=4294967296 x",
+        "invalid value \"4294967296\" for flag --preserve-fds: expected a number from 0 to 2147483647")]
+    [TestCase("create --preserve-fds=-1 x", "invalid value \"-1\" for flag --preserve-fds: expected a number from 0 to 2147483647")]
     [TestCase("create --no-pivot=maybe x", "invalid value \"maybe\" for flag --no-pivot: expected true or false")]
     [TestCase("list -f xml", "invalid value \"xml\" for flag -f: expected table or json")]
     [TestCase("--log-format xml list", "invalid log-format: xml")]

@@ -51,6 +51,8 @@ public sealed class BindFlagTests
     [TestCase("noatime", "rw noatime")]
     [TestCase("relatime", "rw relatime")]
     [TestCase("strictatime", "rw")]
+    [TestCase("norelatime", "rw noatime nodiratime")]
+    [TestCase("rnorelatime", All)]
     [TestCase("nodiratime", "rw relatime nodiratime")]
     [TestCase("noatime nodiratime", "rw noatime nodiratime")]
     [TestCase("atime", "rw relatime")]

@@ -172,6 +172,24 @@ public sealed class CredentialTests
         Read(container.Init).Should().Equal(Mask(5), Mask(5), Mask(), Mask(5), Mask());
     }
 
+    /// <summary>capset(2) knows the bounding set, and its EPERM would not say which one it means.</summary>
+    [Test]
+    public void Inheritable_ones_beyond_the_bounding_set_are_left_out([Values(0, 1000)] int user, [Values] bool mapped)
+    {
+        using TestBundle bundle = new();
+        SetCapabilities(bundle, ("bounding", ["CAP_CHOWN"]), ("permitted", ["CAP_CHOWN"]), ("effective", ["CAP_CHOWN"]),
+            ("inheritable", ["CAP_CHOWN", "CAP_KILL"]));
+        if (mapped) bundle.WithUserNamespace();
+        using TestContainer container = new(bundle.User(user, user).Args("sleep", "1000"));
+        string log = Path.Combine(bundle.Directory, "log");
+        container.GlobalOptions.AddRange(["--log", log]);
+        container.Started();
+        Read(container.Init)[2].Should().Be(Mask(0));
+        container.Exec("grep", "^CapInh:", "/proc/self/status").ShouldSucceed().Text.Should().EndWith(Mask(0));
+        File.ReadAllLines(log).Should().HaveCount(2, "of create and of exec").And.OnlyContain(static line =>
+            line.Contains("level=warning") && line.Contains("CAP_KILL") && line.Contains("(inheritable, but not bounding)"));
+    }
+
     [Test]
     public void All_capabilities_in_a_user_namespace_are_its_own()
     {

@@ -272,6 +272,7 @@ public sealed class MountsTests
     }
 
     [TestCase("{}", "must be an array")]
+    [TestCase("null", "must be an array")]
     [TestCase("[{\"destination\":7}]", "/0/destination: 7")]
     [TestCase("[{\"destination\":\"/a\",\"type\":\"tmpfs\"},{\"type\":\"tmpfs\"}]", "/1/destination: is required")]
     [TestCase("[{\"destination\":\"/\",\"type\":\"tmpfs\"}]", "/0/destination: \"/\" must not be the root directory")]

@@ -77,7 +77,7 @@ public sealed class ExecFlagTests
     {
         Exec(["--cwd", "/home/user"], "pwd").Should().Be("/home/user");
         Container.ExecWith(["--cwd", "home"], "pwd").ShouldFail(255, "--cwd home: Cwd must be an absolute path");
-        Container.ExecWith(["--cwd", "/nowhere"], "pwd").ShouldFail(255, "/process/cwd: enter /nowhere", "no such file or directory");
+        Container.ExecWith(["--cwd", "/nowhere"], "pwd").ShouldFail(255, "failed: --cwd: enter /nowhere", "no such file or directory");
         Container.ExecWith(["--cwd", "/proc/1/cwd/../../../../../proc/self/cwd"], "pwd").ShouldFail(255);
     }
 
@@ -206,6 +206,27 @@ public sealed class ExecFlagTests
         File.WriteAllText(path, json);
         Container.ExecWith(["-p", path]).ShouldFail(255, $"--process {path}: ", message);
         Container.ExecWith(["-p", "/nowhere"]).ShouldFail(255, "--process /nowhere: open: no such file or directory");
+    }
+
+    /// <summary>config.json has another one, or none, and nothing is wrong with it.</summary>
+    [Test]
+    public void A_failing_step_names_where_its_property_is_from()
+    {
+        _bundle.Process["execCPUAffinity"] = new JsonObject { ["final"] = "60000" };
+        string[] file = ProcessFile(static process => process["cwd"] = "/nowhere");
+        Container.ExecWith(file).ShouldFail(255, $"failed: {file[0]} {file[1]}: /cwd: enter /nowhere");
+        file = ProcessFile(static process => process["execCPUAffinity"] = new JsonObject { ["final"] = "60001" });
+        Container.ExecWith(file).ShouldFail(255, $"failed: {file[0]} {file[1]}: /execCPUAffinity/final: run on the CPUs 60001");
+        Container.ExecWith(ProcessFile(static _ => { })).ShouldFail(255, "failed: /process/execCPUAffinity/final: run on the CPUs 60000");
+    }
+
+    [Test]
+    public void A_program_that_cannot_be_executed_is_that_of_the_command()
+    {
+        _bundle.WriteFile("/script", "#!/nowhere\n", 0b111_101_101);
+        Container.Exec("/script").ShouldFail(255, "failed: command: execute /script: no such file or directory");
+        string[] file = ProcessFile(static process => process["args"] = TestBundle.Strings("/script"));
+        Container.ExecWith(file).ShouldFail(255, $"failed: {file[0]} {file[1]}: /args: execute /script: no such file or directory");
     }
 
     [TestCase("1", null, "1")]

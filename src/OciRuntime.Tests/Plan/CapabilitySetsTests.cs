@@ -27,14 +27,14 @@ public sealed class CapabilitySetsTests
         CapabilitySets sets = CapabilitySets.Build(
             new ProcessCapabilities
             {
-                Bounding = [Raw],
+                Bounding = [Raw, Chown],
                 Permitted = [Kill, Chown],
                 Effective = [Kill],
                 Inheritable = [Chown],
                 Ambient = [Chown]
             }, isRoot: false, All, warnings);
         (sets.Bounding, sets.Permitted, sets.Effective, sets.Inheritable, sets.Ambient).Should()
-            .Be((Bit(Raw), KillBit | ChownBit, KillBit, ChownBit, ChownBit));
+            .Be((Bit(Raw) | ChownBit, KillBit | ChownBit, KillBit, ChownBit, ChownBit));
         warnings.Should().BeEmpty();
     }
 
@@ -57,17 +57,25 @@ public sealed class CapabilitySetsTests
     }
 
     /// <summary>
-    /// The kernel would refuse them: effective beyond permitted (capset(2)), ambient beyond permitted and inheritable (capabilities(7)).
+    /// The kernel would refuse them: effective beyond permitted, inheritable beyond bounding (capset(2)), ambient beyond permitted and
+    /// inheritable (capabilities(7)).
     /// </summary>
     [Test]
-    public void Effective_and_ambient_stay_within_what_the_kernel_allows()
+    public void Effective_inheritable_and_ambient_stay_within_what_the_kernel_allows()
     {
         List<string> warnings = [];
         CapabilitySets sets = CapabilitySets.Build(
-            new ProcessCapabilities { Permitted = [Kill], Effective = [Kill, Raw], Inheritable = [Chown], Ambient = [Kill, Chown] },
-            isRoot: false, All, warnings);
-        (sets.Effective, sets.Ambient).Should().Be((KillBit, 0UL));
-        warnings.Should().Equal("/process/capabilities: left out: \"CAP_NET_RAW\" (effective, but not permitted), "
+            new ProcessCapabilities
+            {
+                Bounding = [Chown],
+                Permitted = [Kill],
+                Effective = [Kill, Raw],
+                Inheritable = [Chown, Raw],
+                Ambient = [Kill, Chown]
+            }, isRoot: false, All, warnings);
+        (sets.Effective, sets.Inheritable, sets.Ambient).Should().Be((KillBit, ChownBit, 0UL));
+        warnings.Should().Equal("/process/capabilities: left out: \"CAP_NET_RAW\" (inheritable, but not bounding), "
+            + "\"CAP_NET_RAW\" (effective, but not permitted), "
             + "\"CAP_CHOWN\" (ambient, but not permitted and inheritable), \"CAP_KILL\" (ambient, but not permitted and inheritable)");
     }
 

@@ -112,6 +112,48 @@ public sealed class CompilerTests
         compile.Should().Throw<OciException>().WithMessage("/linux/seccomp: the filter*the kernel takes*");
     }
 
+    /// <summary>A level is as long as the kernel lets it be, and the shim compiles on threads with 1 MiB of stack.</summary>
+    [Test]
+    public void The_longest_programs_need_no_stack()
+    {
+        OnSmallStack(static () => SeccompCompiler.Compile(Values(4000), SeccompArch.X64)).Instructions.Length.Should().BeGreaterThan(4000);
+        OnSmallStack(static () => SeccompCompiler.Compile(Values(4000, "personality", "ioctl"), SeccompArch.X64)).Instructions.Length
+            .Should().BeGreaterThan(4000, "what is the same for two calls is there once");
+    }
+
+    [TestCase(20_000, "the filter is far longer than the 4096 instructions")]
+    [TestCase(-20_000, "the filter is far longer than the 4096 instructions")]
+    [TestCase(33_000, "come to more than 65536 tests")]
+    [TestCase(-33_000, "the filter is far longer than the 4096 instructions")]
+    public void Lists_without_end_are_refused(int count, string message)
+    {
+        // Two conditions on one argument are two rules; rising values go to the beginning of the list, falling ones to its end.
+        SeccompSyscall rule = Rule("SCMP_ACT_ALLOW", "personality");
+        rule.Args = [.. Enumerable.Range(0, Math.Abs(count)).Select(i => Equals(count > 0 ? i : -count - i))];
+        Action compile = () => OnSmallStack(() => SeccompCompiler.Compile(Profile("SCMP_ACT_ERRNO", rule), SeccompArch.X64));
+        compile.Should().Throw<OciException>().WithMessage($"/linux/seccomp: *{message}*");
+    }
+
+    [Test]
+    public void Conditions_that_multiply_are_refused()
+    {
+        SeccompSyscall[] rules = [.. Enumerable.Range(0, 2000).Select(static i => new SeccompSyscall
+        {
+            Names = ["read", "write", "open", "close", "stat", "fstat", "lstat"],
+            Action = "SCMP_ACT_ALLOW",
+            Args = [.. ((string[])["LT", "GT", "NE", "LE", "GE", "LT"]).Select((word, argument) =>
+                new SeccompArg { Index = (uint)argument, Op = $"SCMP_CMP_{word}", Value = (ulong)(i + argument) })],
+        })];
+        SeccompSyscall repeated = Rule("SCMP_ACT_ALLOW", [.. Enumerable.Repeat("personality", 300)]);
+        repeated.Args = [.. Enumerable.Range(0, 300).Select(static i => Equals(i))];
+        foreach (LinuxSeccomp profile in (LinuxSeccomp[])[Profile("SCMP_ACT_ERRNO", rules),
+            Profile("SCMP_ACT_ERRNO", Rule("SCMP_ACT_ALLOW", "personality"), repeated)])
+        {
+            Action compile = () => SeccompCompiler.Compile(profile, SeccompArch.X64);
+            compile.Should().Throw<OciException>().WithMessage("/linux/seccomp: * come to more than 65536 tests, the limit of ocirun");
+        }
+    }
+
     /// <summary>Rules that libseccomp 2.5.4 gets wrong (docs/seccomp.md): the profile's plain meaning counts.</summary>
     [TestCase("a0 LT 255, a0 LT 4294967296", 255ul, 0ul, true, TestName = "Upper half compared after the lower one")]
     [TestCase("a0 GT 10, a0 GT 5 & a1 EQ 3", 7ul, 3ul, true, TestName = "Second of two greater rules")]
@@ -147,12 +189,33 @@ public sealed class CompilerTests
         SeccompCompiler.Compile(profile, SeccompArch.X64).Flags.Should().Be(flags);
     }
 
-    private static LinuxSeccomp Values(int count) => Profile("SCMP_ACT_ERRNO", [.. Enumerable.Range(0, count).Select(static i =>
-        new SeccompSyscall
+    private static LinuxSeccomp Values(int count, params string[] names) =>
+        Profile("SCMP_ACT_ERRNO", [.. Enumerable.Range(0, count).Select(i => new SeccompSyscall
         {
-            Names = ["personality"], Action = "SCMP_ACT_ALLOW",
-            Args = [new SeccompArg { Index = 0, Value = (ulong)i * 3, Op = "SCMP_CMP_EQ" }]
+            Names = names.Length == 0 ? ["personality"] : names, Action = "SCMP_ACT_ALLOW", Args = [Equals(i * 3)]
         })]);
+
+    private static SeccompArg Equals(int value) => new() { Index = 0, Value = (ulong)value, Op = "SCMP_CMP_EQ" };
+
+    private static SeccompProgram OnSmallStack(Func<SeccompProgram> compile)
+    {
+        SeccompProgram? program = null;
+        OciException? refusal = null;
+        Thread thread = new(() =>
+        {
+            try
+            {
+                program = compile();
+            }
+            catch (OciException e)
+            {
+                refusal = e;
+            }
+        }, 256 << 10);
+        thread.Start();
+        thread.Join();
+        return program ?? throw refusal!;
+    }
 
     private static LinuxSeccomp Profile(string defaultAction, params SeccompSyscall[] rules) =>
         new() { DefaultAction = defaultAction, Syscalls = rules };

@@ -44,6 +44,18 @@ public sealed class CpuListTests
         mask.Should().BeEmpty();
     }
 
+    [Test]
+    public void Numbers_over_and_over_are_refused()
+    {
+        CpuList.TryParse(string.Join(',', Enumerable.Repeat("0-65535", 200)), CpuList.MaxCpus, out ulong[] mask).Should().BeTrue();
+        mask.Should().HaveCount(1024).And.OnlyContain(static word => word == ulong.MaxValue);
+        foreach (string part in (string[])["0-65535", "0-65535:1/2"])
+        {
+            CpuList.TryParse(string.Join(',', Enumerable.Repeat(part, 100_000)), CpuList.MaxCpus, out mask).Should().BeFalse();
+            mask.Should().BeEmpty();
+        }
+    }
+
     /// <summary>For a cpuset file the kernel is the judge of the numbers.</summary>
     [TestCase("", true)]
     [TestCase("0-4294967295", true)]

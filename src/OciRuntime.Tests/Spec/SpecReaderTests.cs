@@ -172,7 +172,9 @@ public sealed class SpecReaderTests
         SpecValidator.ValidateResources(SpecReader.ParseResources("""{"pids":{"limit":9999999}}"""u8, problems), problems);
         problems.Errors.Select(error => error.Pointer).Should().Equal("/pids/limit");
         SpecReader.ParseProcess("null"u8, problems = new SpecProblems());
-        problems.HasErrors.Should().BeTrue();
+        problems.ToString().Should().Contain("null must be an object");
+        SpecReader.ParseMounts("null"u8, problems = new SpecProblems());
+        problems.ToString().Should().Contain("null must be an array");
     }
 
     private static RuntimeSpec Parse(string json)

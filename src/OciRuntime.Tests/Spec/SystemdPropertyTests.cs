@@ -115,6 +115,22 @@ public sealed class SystemdPropertyTests
             .StartWith("/annotations/org.systemd.property.Name: \"").And.NotContain("\n");
     }
 
+    /// <summary>A message is a line, however long the text is; and the reading of a type is as deep as a type may be.</summary>
+    [TestCase("signature '{0}'", '(', "has a signature that is none")]
+    [TestCase("signature '{0}'", 's', "has a signature that is none")]
+    [TestCase("{0}", '1', "has a number out of the range of type i: \"1111")]
+    [TestCase("0x{0}g", '1', "has an integer that is none: \"0x111")]
+    [TestCase("1.{0}z", '1', "has a number that is none: \"1.111")]
+    [TestCase("({0}1)", "1,", "has a type of more than the 255 characters that D-Bus takes: \"(iii")]
+    [TestCase("[({0}1), (uint64 7,)]", "1,", "has an array whose elements are of different types")]
+    public void Long_text_makes_no_long_message(string form, object repeated, string message)
+    {
+        string text = string.Format(form, string.Concat(Enumerable.Repeat(repeated, 200_000)));
+        string problem = Read("Name", text).Problems.Errors.Should().ContainSingle().Which.ToString();
+        problem.Should().Contain(message);
+        problem.Length.Should().BeLessThan(500);
+    }
+
     /// <summary>Whatever is cut off or changed: an answer, never another exception.</summary>
     [Test]
     public void Damaged_text_never_breaks_the_reader()

@@ -1,4 +1,7 @@
 using System.Globalization;
+using System.Text;
+using System.Text.Unicode;
+using OciRuntime.Linux;
 
 namespace OciRuntime.Cli;
 
@@ -8,6 +11,9 @@ namespace OciRuntime.Cli;
 /// </summary>
 public ref struct ArgumentCursor(ReadOnlySpan<string> arguments)
 {
+    // More than execve(2) takes, all words together.
+    private const int MaxCommandLine = 8 << 20;
+
     private readonly ReadOnlySpan<string> _arguments = arguments;
     private int _next;
 
@@ -28,7 +34,28 @@ public ref struct ArgumentCursor(ReadOnlySpan<string> arguments)
     /// </summary>
     internal bool HasDubiousValue { get; private set; }
 
-    internal string Take() => _arguments[_next++];
+    internal string Take()
+    {
+        string word = _arguments[_next++];
+        return word.Contains('\ufffd') && WasReplaced(word)
+            ? throw new UsageException($"argument \"{VisibleText.Line(word)}\" is not valid UTF-8, as all of them have to be")
+            {
+                HelpHelps = false,
+            }
+            : word;
+    }
+
+    /// <summary>
+    /// Whether the word came as bytes that are no text, and has this character where they were: it would name something else. Without
+    /// /proc nobody can tell.
+    /// </summary>
+    private static bool WasReplaced(string word)
+    {
+        ReadOnlySpan<byte> line = Files.ReadFileAt(Files.AT_FDCWD, "/proc/self/cmdline", MaxCommandLine, out _) ?? [];
+        foreach (System.Range at in line.Split((byte)0))
+            if (!Utf8.IsValid(line[at]) && Encoding.UTF8.GetString(line[at]) == word) return true;
+        return false;
+    }
 
     internal void Enter(string spelling, string? tail)
     {
@@ -81,7 +108,7 @@ public ref struct ArgumentCursor(ReadOnlySpan<string> arguments)
     {
         if (Text() is not { } text) return null;
         bool isNumber = long.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out long number) && number <= max;
-        return isNumber ? number : throw Invalid(text, "a number of 0 or more");
+        return isNumber ? number : throw Invalid(text, $"a number from 0 to {max}");
     }
 
     /// <summary>A whole number, or null when it is empty.</summary>

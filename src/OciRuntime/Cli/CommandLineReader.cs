@@ -1,3 +1,5 @@
+using OciRuntime.Linux;
+
 namespace OciRuntime.Cli;
 
 /// <summary>What the user asks the program to do.</summary>
@@ -118,7 +120,14 @@ public static class CommandLineReader
         if (globals.Root is null) return;
         if (globals.Root.Length == 0) throw new UsageException("Option --root argument should not be empty");
         // Made absolute now, because commands change into the bundle later.
-        globals.Root = Path.TrimEndingDirectorySeparator(Path.GetFullPath(globals.Root));
+        try
+        {
+            globals.Root = Path.TrimEndingDirectorySeparator(Files.FullPath(globals.Root));
+        }
+        catch (OciException e)
+        {
+            throw new UsageException($"--root: {e.Message}") { HelpHelps = false };
+        }
         // runc's words.
         if (globals.Root == "/") throw new UsageException("Option --root argument should not be set to /");
     }

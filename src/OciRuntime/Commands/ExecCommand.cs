@@ -32,6 +32,7 @@ internal static class ExecCommand
             SubCgroups = o.Cgroups,
             Paused = status == ContainerStatus.Paused,
             HasOtherRights = changes.HasOtherRights,
+            PlaceOf = changes.PlaceOf,
         };
         using ExecLaunch launch = new(settings, spec, entry, state, interruption);
         launch.Run(message => Logger.Warn(g, message), Logger.Tracer(g));

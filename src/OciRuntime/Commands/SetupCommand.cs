@@ -17,7 +17,7 @@ internal static class SetupCommand
         string binary = o.Binary ?? OwnPath();
         SetupRequest request = new(o.Name, binary, o.Default,
             globals.SystemdCgroup || globals.CgroupManager == CgroupManager.Systemd,
-            o.Shim ? $"{Path.GetDirectoryName(binary)}/{ShimName.Program}" : null);
+            o.Shim ? ShimOf(binary) : null);
         CheckOptions(o, request);
         if (o.Shim && !engine.HasShim) throw new UsageException("--shim is for containerd and docker");
         engine.Check(request);
@@ -27,9 +27,10 @@ internal static class SetupCommand
 
         ConfigurationFile? file = path is null ? null : ConfigurationFile.Read(path);
         string? after = After(engine, file, request, o.Remove);
-        if (!o.Write) Show(file, after);
+        bool keepBackup = !engine.IsOurs && !(after is null && file?.Text is { } text && IsAsWritten(engine, text, request));
+        if (!o.Write) Show(file, after, keepBackup);
         else if (after == file!.Text) Output.Write($"{file.Path}: is as it should be, nothing was changed\n");
-        else Write(engine, file, after);
+        else Write(file, after, keepBackup);
         if (!o.Remove) Tell(o.Write, $"Then: {engine.Next(request, o.User)}\n");
         else if (after != file?.Text) Tell(o.Write, "Then restart the engine's daemon, if it has one\n");
         return ExitCodes.Success;
@@ -64,6 +65,22 @@ internal static class SetupCommand
             throw new OciException($"--shim: {shim} is not a program; make it: ln -s {Path.GetFileName(binary)} {shim}");
     }
 
+    private static string ShimOf(string binary) => $"{Path.GetDirectoryName(binary)}/{ShimName.Program}";
+
+    /// <summary>Whether it is, to the byte, what setup makes where there is no file: then nobody else has put anything in it.</summary>
+    private static bool IsAsWritten(EngineFile engine, string text, SetupRequest request)
+    {
+        foreach (string? shim in (string?[])[null, ShimOf(request.Binary)])
+        {
+            foreach ((bool isDefault, bool systemd) in ((bool, bool)[])[(false, false), (true, false), (false, true), (true, true)])
+            {
+                SetupRequest one = request with { Default = isDefault, SystemdCgroup = systemd, Shim = shim };
+                if (engine.With(null, one, []) == text) return true;
+            }
+        }
+        return false;
+    }
+
     private static string? After(EngineFile engine, ConfigurationFile? file, SetupRequest request, bool remove)
     {
         IEnumerable<string> older = file?.OlderTexts() ?? [];
@@ -79,30 +96,24 @@ internal static class SetupCommand
     }
 
     /// <summary>The document alone on standard output, so that it can be compared or put somewhere.</summary>
-    private static void Show(ConfigurationFile? file, string? after)
+    private static void Show(ConfigurationFile? file, string? after, bool keepBackup)
     {
-        if (file is not null) Output.WriteError(Heading(file, after));
+        if (file is not null) Output.WriteError(Heading(file, after, keepBackup));
         if (after is not null) Output.Write(after);
     }
 
-    private static string Heading(ConfigurationFile file, string? after) => (file.Text, after) switch
+    private static string Heading(ConfigurationFile file, string? after, bool keepBackup) => (file.Text, after) switch
     {
         (null, null) => $"{file.Path} is not there; there is nothing to remove.\n",
-        (_, null) => $"{file.Path} would be deleted; --write does it.\n",
+        (_, null) => $"{file.Path} would be deleted{(keepBackup ? ", but for a backup" : "")}; --write does it.\n",
         _ when file.Text == after => $"{file.Path} is as it should be:\n",
         _ => $"{file.Path} would be as follows; --write makes it so.\n",
     };
 
-    private static void Write(EngineFile engine, ConfigurationFile file, string? after)
+    private static void Write(ConfigurationFile file, string? after, bool keepBackup)
     {
-        if (after is null)
-        {
-            file.Delete();
-            Output.Write($"{file.Path}: deleted\n");
-            return;
-        }
-        string? backup = file.Replace(after, keepBackup: !engine.IsOurs);
-        Output.Write($"{file.Path}: written{(backup is null ? "" : $"; as it was before: {backup}")}\n");
+        string? backup = after is null ? file.Delete(keepBackup) : file.Replace(after, keepBackup);
+        Output.Write($"{file.Path}: {(after is null ? "deleted" : "written")}{(backup is null ? "" : $"; as it was before: {backup}")}\n");
     }
 
     private static void Tell(bool written, string text)

@@ -16,6 +16,8 @@ namespace OciRuntime.Launch;
 internal sealed class ExecLaunch(ExecSettings settings, RuntimeSpec spec, ContainerEntry entry, ContainerState state,
     Interruption interruption) : IDisposable
 {
+    private const string Pointer = "/process/";
+
     private readonly List<Fd> _fds = [];
     private List<PidFdReceiver> _receivers = [];
     private OpenCgroups? _cgroup;
@@ -42,8 +44,20 @@ internal sealed class ExecLaunch(ExecSettings settings, RuntimeSpec spec, Contai
         catch (OciException e) when (e.Errno is Errno.ENOENT or Errno.ENODEV && !state.Init.IsAlive())
         {
             // It has ended meanwhile, and its cgroups have been removed.
-            throw new OciException($"cannot exec in a stopped container: {e.Message}", e.Errno);
+            throw new OciException($"cannot exec in a stopped container: {AtItsPlace(e.Message)}", e.Errno);
         }
+        catch (OciException e) when (e.Message.StartsWith(Pointer, StringComparison.Ordinal))
+        {
+            throw new OciException(AtItsPlace(e.Message), e.Errno);
+        }
+    }
+
+    /// <summary>A message about a property of the process, with the place where that is: config.json may know nothing of it.</summary>
+    private string AtItsPlace(string message)
+    {
+        if (!message.StartsWith(Pointer, StringComparison.Ordinal)) return message;
+        int end = message.IndexOf(": ", StringComparison.Ordinal);
+        return end > 0 && settings.PlaceOf(message[Pointer.Length..end]) is { } place ? place + message[end..] : message;
     }
 
     private void Run(ContainerInit init, Action<string> warn, Action<string>? debug)
@@ -54,8 +68,8 @@ internal sealed class ExecLaunch(ExecSettings settings, RuntimeSpec spec, Contai
         Timeline.Phase("look at its namespaces and at the host, and plan");
         _plan = BuildPlan(init, cgroups);
         _rdt = LaunchPreparation.PlanRdt(state.Id, spec, _plan.Refusals);
-        if (_plan.Refusals.Count > 0) throw new OciException(string.Join("; ", _plan.Refusals));
-        foreach (string warning in _plan.Warnings) warn(warning);
+        if (_plan.Refusals.Count > 0) throw new OciException(string.Join("; ", _plan.Refusals.Select(AtItsPlace)));
+        foreach (string warning in _plan.Warnings) warn(AtItsPlace(warning));
         Timeline.Phase("compile the plan, and make the process that walks it");
         Prepare(init);
         // Before there is anyone who has them.

@@ -36,12 +36,28 @@ internal sealed class ExecProcess
     /// <summary>See <see cref="Differs"/>; of what was built.</summary>
     public bool HasOtherRights { get; private set; }
 
+    // What may be left out of a file, and is as for the container's process then.
+    private static readonly (string Member, Func<Process, bool> IsAbsent, Action<Process, Process> Take)[] Optional =
+    [
+        ("capabilities", static p => p.Capabilities is null, static (p, own) => p.Capabilities = own.Capabilities),
+        ("rlimits", static p => p.Rlimits.Length == 0, static (p, own) => p.Rlimits = own.Rlimits),
+        ("apparmorProfile", static p => string.IsNullOrEmpty(p.ApparmorProfile),
+            static (p, own) => p.ApparmorProfile = own.ApparmorProfile),
+        ("selinuxLabel", static p => string.IsNullOrEmpty(p.SelinuxLabel), static (p, own) => p.SelinuxLabel = own.SelinuxLabel),
+        ("oomScoreAdj", static p => p.OomScoreAdj is null, static (p, own) => p.OomScoreAdj = own.OomScoreAdj),
+        ("scheduler", static p => p.Scheduler is null, static (p, own) => p.Scheduler = own.Scheduler),
+        ("ioPriority", static p => p.IoPriority is null, static (p, own) => p.IoPriority = own.IoPriority),
+        ("execCPUAffinity", static p => p.ExecCPUAffinity is null, static (p, own) => p.ExecCPUAffinity = own.ExecCPUAffinity),
+    ];
+
+    private string[] _absent = [];
+
     /// <exception cref="OciException">An option's value cannot be used.</exception>
     public Process Build(Process own)
     {
         if (File is not null)
         {
-            Process process = Complete(SpecLoader.LoadProcess(File), own);
+            Process process = Complete(SpecLoader.LoadProcess(File), own, out _absent);
             HasOtherRights = Differs(process, own);
             return process;
         }
@@ -94,18 +110,43 @@ internal sealed class ExecProcess
     /// What the file leaves out is as for the container's process, and not unlimited or unconfined (runc). A missing oomScoreAdj would
     /// be the caller's, often that of a protected daemon.
     /// </summary>
-    public static Process Complete(Process process, Process own)
+    /// <param name="process">The file's.</param>
+    /// <param name="own">The container's.</param>
+    /// <param name="absent">Its members that were left out.</param>
+    public static Process Complete(Process process, Process own, out string[] absent)
     {
-        process.Capabilities ??= own.Capabilities;
-        if (process.Rlimits.Length == 0) process.Rlimits = own.Rlimits;
-        if (string.IsNullOrEmpty(process.ApparmorProfile)) process.ApparmorProfile = own.ApparmorProfile;
-        if (string.IsNullOrEmpty(process.SelinuxLabel)) process.SelinuxLabel = own.SelinuxLabel;
-        process.OomScoreAdj ??= own.OomScoreAdj;
-        process.Scheduler ??= own.Scheduler;
-        process.IoPriority ??= own.IoPriority;
-        process.ExecCPUAffinity ??= own.ExecCPUAffinity;
+        List<string> names = [];
+        foreach ((string member, Func<Process, bool> isAbsent, Action<Process, Process> take) in Optional)
+        {
+            if (!isAbsent(process)) continue;
+            take(process, own);
+            names.Add(member);
+        }
+        absent = [.. names];
         return process;
     }
+
+    /// <summary>As <see cref="ExecSettings.PlaceOf"/> has it: the file, or the option, that says so.</summary>
+    public string? PlaceOf(string pointer)
+    {
+        if (File is not null) return IsOf(pointer, _absent) ? null : $"--process {File}: /{pointer}";
+        return pointer switch
+        {
+            "cwd" when Cwd is not null => "--cwd",
+            "user" when User is not null => "--user",
+            "user/additionalGids" when AdditionalGids.Count > 0 => "--additional-gids",
+            "capabilities" when Capabilities.Count > 0 => "--cap",
+            "apparmorProfile" when ApparmorProfile is not null => "--apparmor",
+            "selinuxLabel" when SelinuxLabel is not null => "--process-label",
+            "noNewPrivileges" when NoNewPrivileges => "--no-new-privs",
+            "terminal" => "--tty",
+            "args" => "command",
+            _ => null,
+        };
+    }
+
+    /// <summary>Whether a pointer is to one of these members, or to something in it.</summary>
+    public static bool IsOf(string pointer, string[] members) => Array.IndexOf(members, pointer.Split('/')[0]) >= 0;
 
     private static List<string> Variables(List<string> given)
     {

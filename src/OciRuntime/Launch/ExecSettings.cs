@@ -18,6 +18,11 @@ internal sealed class ExecSettings
     /// <summary>The process has other rights than the container's program: see <see cref="ExecProcess.Differs"/>.</summary>
     public bool HasOtherRights { get; init; }
 
+    /// <summary>
+    /// Where a property of the process is from, by its pointer below /process: as messages begin, or null where config.json has it.
+    /// </summary>
+    public Func<string, string?> PlaceOf { get; init; } = static _ => null;
+
     /// <summary>The container is paused, and the process will begin when it is resumed.</summary>
     public bool Paused { get; init; }
 }

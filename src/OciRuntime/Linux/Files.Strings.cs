@@ -1,5 +1,6 @@
 using System.Buffers.Text;
 using System.Text;
+using System.Text.Unicode;
 
 namespace OciRuntime.Linux;
 
@@ -8,6 +9,20 @@ internal static unsafe partial class Files
 {
     // NAME_MAX and a NUL.
     private const int NameSize = 256;
+
+    /// <summary>A path as an absolute one, without ".", ".." and doubled slashes; what is there does not matter.</summary>
+    /// <exception cref="OciException">It is relative, and the working directory has been removed, or is out of reach.</exception>
+    public static string FullPath(string path)
+    {
+        if (path.StartsWith('/')) return Path.GetFullPath(path);
+        byte* directory = stackalloc byte[Kernel.PathMax];
+        long length = WorkingDirectory(directory, Kernel.PathMax);
+        // Without the NUL. What is not below the root directory begins with "(unreachable)".
+        if (length > 0) length = directory[0] == '/' ? length - 1 : -Errno.ENOENT;
+        string text = PathText(directory, ref length)
+            ?? throw OciException.FromResult(length, $"find the working directory, where {path} begins");
+        return Path.GetFullPath(path, text);
+    }
 
     public static long OpenAt(int dirfd, string path, int flags, uint mode = 0)
     {
@@ -247,7 +262,20 @@ internal static unsafe partial class Files
     }
 
     /// <summary>Where an open file is, without symbolic links (proc_pid_fd(5)), or null with the negated errno.</summary>
-    public static string? PathOf(int fd, out long error) => ReadLinkAt(AT_FDCWD, "/proc/self/fd/" + Digits.Of(fd), out error);
+    /// <remarks>EILSEQ for a path that is no text: a string of it would be the path of something else.</remarks>
+    public static string? PathOf(int fd, out long error)
+    {
+        byte* path = stackalloc byte[Kernel.PathMax];
+        fixed (byte* link = CString.Encode("/proc/self/fd/" + Digits.Of(fd), stackalloc byte[64]))
+            error = ReadLinkAt(AT_FDCWD, link, path, Kernel.PathMax);
+        return PathText(path, ref error);
+    }
+
+    private static string? PathText(byte* path, ref long length)
+    {
+        if (length >= 0 && !Utf8.IsValid(new ReadOnlySpan<byte>(path, (int)length))) length = -Errno.EILSEQ;
+        return length < 0 ? null : Encoding.UTF8.GetString(path, (int)length);
+    }
 
     /// <summary>
     /// The number of the mount that an O_PATH descriptor is on (proc_pid_fdinfo(5)), or a negated errno. No file system is asked, which

@@ -5,10 +5,17 @@ namespace OciRuntime.Linux;
 /// <summary>
 /// An expected failure: the message is complete, one line, and meant for the operator. Anything else that is thrown is a bug.
 /// </summary>
-internal sealed class OciException(string message, int errno = 0) : Exception(message)
+internal sealed class OciException(string message, int errno = 0) : Exception(Shorten(message))
 {
+    // A path of a configuration may be as long as that is. A pipe takes this in one go, of an engine that reads it when all is over.
+    private const int MaxChars = 48 << 10, TailChars = MaxChars / 4;
+
     /// <summary>The errno behind the failure, or 0.</summary>
     public int Errno { get; } = errno;
+
+    /// <summary>Without its middle, if need be: what was being done is at the beginning, and the reason at the end.</summary>
+    private static string Shorten(string message) =>
+        message.Length <= MaxChars ? message : $"{message.AsSpan(0, MaxChars - TailChars)} [...] {message.AsSpan()[^TailChars..]}";
 
     /// <summary>
     /// Throws when <paramref name="result"/> is a negated errno: "<paramref name="doing"/>: no such file or directory (ENOENT)".

@@ -27,7 +27,8 @@ internal readonly struct CapabilitySets
         LeftOut leftOut = new(available);
         ulong bounding = leftOut.Mask(capabilities.Bounding);
         ulong permitted = leftOut.Mask(capabilities.Permitted);
-        ulong inheritable = leftOut.Mask(capabilities.Inheritable);
+        // What is not in the bounding set cannot become inheritable, unless the caller has it so by chance (capset(2), cap_capset()).
+        ulong inheritable = leftOut.Within(leftOut.Mask(capabilities.Inheritable), bounding, "inheritable, but not bounding");
         ulong effective = leftOut.Within(leftOut.Mask(capabilities.Effective), permitted, "effective, but not permitted");
         // The kernel raises an ambient capability only when it is permitted and inheritable (capabilities(7)).
         ulong ambient = leftOut.Mask(capabilities.Ambient), possible = permitted & inheritable;

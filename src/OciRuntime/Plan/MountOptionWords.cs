@@ -47,7 +47,8 @@ internal static class MountOptionWords
         new("nodiratime", MountEffect.Attribute, MOUNT_ATTR_NODIRATIME), new("diratime", MountEffect.Attribute, 0, MOUNT_ATTR_NODIRATIME),
         new("noatime", MountEffect.Attribute, MOUNT_ATTR_NOATIME, MOUNT_ATTR__ATIME),
         new("strictatime", MountEffect.Attribute, MOUNT_ATTR_STRICTATIME, MOUNT_ATTR__ATIME),
-        new("norelatime", MountEffect.Attribute, MOUNT_ATTR_STRICTATIME, MOUNT_ATTR__ATIME),
+        // It takes relatime back, which is what there is where no other mode is named.
+        new("norelatime", MountEffect.Attribute),
         new("relatime", MountEffect.Attribute, MOUNT_ATTR_RELATIME, MOUNT_ATTR__ATIME),
         new("atime", MountEffect.Attribute, MOUNT_ATTR_RELATIME, MOUNT_ATTR__ATIME),
         new("nostrictatime", MountEffect.Attribute, MOUNT_ATTR_RELATIME, MOUNT_ATTR__ATIME),

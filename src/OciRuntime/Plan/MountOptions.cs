@@ -28,7 +28,7 @@ internal ref struct MountOptions
     {
         get
         {
-            if ((Set | Clear) == 0 && Flags is null && !_inert) return 0;
+            if (!_isOwn) return 0;
             ulong all = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC | MOUNT_ATTR_NOSYMFOLLOW;
             if ((Clear & MOUNT_ATTR__ATIME) != 0) all |= MOUNT_ATTR_NODIRATIME;
             if ((Set & MOUNT_ATTR_NODIRATIME) != 0) all |= MOUNT_ATTR__ATIME;
@@ -41,8 +41,8 @@ internal ref struct MountOptions
 
     private int _propagationWords;
 
-    // A word was about the mount and has no effect on it.
-    private bool _inert;
+    // A word was about the mount itself, also one without an effect on it.
+    private bool _isOwn;
 
     public bool Bind, Recursive, Remount;
 
@@ -76,10 +76,10 @@ internal ref struct MountOptions
     private bool Word(string word)
     {
         if (!MountOptionWords.TryFind(word, out MountWord known, out bool tree)) return InlineIdMap(word);
+        _isOwn |= !tree && known.Effect is MountEffect.Attribute or MountEffect.Superblock or MountEffect.Inert;
         switch (known.Effect)
         {
-            case MountEffect.None: break;
-            case MountEffect.Inert: _inert = true; break;
+            case MountEffect.None or MountEffect.Inert: break;
             case MountEffect.Attribute when tree: Change(ref TreeSet, ref TreeClear, known); break;
             case MountEffect.Attribute: Change(ref Set, ref Clear, known); break;
             case MountEffect.Propagation: Propagate(tree ? known.Set | Init.Propagation.Recursive : known.Set); break;
@@ -126,10 +126,10 @@ internal ref struct MountOptions
     private void AddData(string option, string? type)
     {
         int start = 0;
-        bool quoted = false;
+        bool quoted = false, doubled = false;
         for (int i = 0; i <= option.Length; i++)
         {
-            if (i < option.Length && option[i] == '"' && IsContext(Key(option.AsSpan(start)))) quoted = !quoted;
+            if (i < option.Length && option[i] == '"' && BeginsWithContext(option.AsSpan(start))) quoted = !quoted;
             if (i < option.Length && option[i] == '\\' && type == "overlay" && ++i < option.Length) continue;
             if (i < option.Length
                 && (option[i] != ',' || quoted || (type == "tmpfs" && i + 1 < option.Length && char.IsAsciiDigit(option[i + 1]))))
@@ -138,11 +138,13 @@ internal ref struct MountOptions
             }
             if (IsCifs(type) && i + 1 < option.Length && option[i + 1] == ',')
             {
-                option = option.Remove(i + 1, 1);
+                doubled = true;
+                i++;
                 continue;
             }
-            if (i > start) AddPair(option[start..i]);
+            if (i > start) AddPair(doubled ? option[start..i].Replace(",,", ",") : option[start..i]);
             start = i + 1;
+            doubled = false;
         }
     }
 
@@ -158,6 +160,14 @@ internal ref struct MountOptions
 
     private static ReadOnlySpan<char> Key(ReadOnlySpan<char> option) =>
         option.IndexOf('=') is var equals and >= 0 ? option[..equals] : option;
+
+    // The whole of the rest would be searched for "=" at each quote, of which an option may have millions.
+    private static bool BeginsWithContext(ReadOnlySpan<char> option)
+    {
+        foreach (string key in SpecWords.MountContextTypes)
+            if (option.Length > key.Length && option[key.Length] == '=' && option.StartsWith(key, StringComparison.Ordinal)) return true;
+        return false;
+    }
 
     /// <summary>Whether the security module reads an option: it takes the value in quotes, as there can be commas in it.</summary>
     public static bool IsContext(ReadOnlySpan<char> key) => SpecWords.Has(SpecWords.MountContextTypes, key);

@@ -9,31 +9,32 @@ internal sealed class ArgumentChecks(FilterGraph graph, ArgumentTree tree, bool 
     private const int Reload = 0, Loaded = 1, Masked = 2, Forms = 3;
     private int[] _made = [];
 
-    /// <summary>The check of a call's arguments; a call that no rule fits goes to the default action.</summary>
-    public int Build(int root) => Enter(root, new Accumulator(SeccompFilter.NumberOffset, uint.MaxValue));
+    // No recursion: one test leads to the next, and a level has more of them than a small stack has room for.
+    private readonly Stack<Entry> _unmade = new();
 
-    private int Enter(int index, Accumulator accumulator)
+    /// <summary>The check of a call's arguments; a call that no rule fits goes to the default action.</summary>
+    public int Build(int root)
     {
-        TreeTest test = tree[index];
-        // No bit of this half matters: nothing to test, and what follows depends on the accumulator as it is.
-        if (test.Mask == 0) return Follow(index, test.True, accumulator);
-        Accumulator wanted = new(Offset(test.Word), test.Mask);
-        int form = accumulator == wanted ? Masked : accumulator == new Accumulator(wanted.Offset, uint.MaxValue) ? Loaded : Reload;
-        int slot = index * Forms + form;
-        if (slot >= _made.Length) Array.Resize(ref _made, Math.Max(2 * _made.Length, slot + 64));
-        if (_made[slot] != 0) return _made[slot] - 1;
-        int node = Make(index, test, wanted, form);
-        _made[slot] = node + 1;
-        return node;
+        int First() => Follow(ArgumentTree.None, Branch.ToLevel(root), new Accumulator(SeccompFilter.NumberOffset, uint.MaxValue));
+        int made = First();
+        if (made >= 0) return made;
+        while (_unmade.TryPeek(out Entry entry)) if (TryMake(entry)) _unmade.Pop();
+        return First();
     }
 
-    private int Make(int index, in TreeTest test, Accumulator wanted, int form)
+    /// <summary>False when what it leads to is to be made first.</summary>
+    private bool TryMake(Entry entry)
     {
+        TreeTest test = tree[entry.Index];
+        Accumulator wanted = Wanted(test);
         bool masked = test.Mask != uint.MaxValue;
         // A test of bits leaves the accumulator as loaded.
-        bool bits = masked && form != Masked && (test.Value == 0 || (test.Value == test.Mask && uint.IsPow2(test.Mask)));
+        bool bits = masked && entry.Form != Masked && (test.Value == 0 || (test.Value == test.Mask && uint.IsPow2(test.Mask)));
         Accumulator after = bits ? wanted with { Mask = uint.MaxValue } : wanted;
-        int whenTrue = Follow(index, test.True, after), whenFalse = Follow(index, test.False, after);
+        int whenTrue = Follow(entry.Index, test.True, after);
+        if (whenTrue < 0) return false;
+        int whenFalse = Follow(entry.Index, test.False, after);
+        if (whenFalse < 0) return false;
         int node;
         if (bits)
         {
@@ -44,27 +45,50 @@ internal sealed class ArgumentChecks(FilterGraph graph, ArgumentTree tree, bool 
         {
             node = graph.Test(Code(test.Test), test.Value, whenTrue, whenFalse);
         }
-        if (whenTrue == whenFalse) return node;
-        if (masked && !bits && form != Masked) node = graph.And(test.Mask, node);
-        return form == Reload ? graph.Load(wanted.Offset, node) : node;
+        if (whenTrue != whenFalse)
+        {
+            if (masked && !bits && entry.Form != Masked) node = graph.And(test.Mask, node);
+            if (entry.Form == Reload) node = graph.Load(wanted.Offset, node);
+        }
+        _made[entry.Slot] = node + 1;
+        return true;
     }
 
-    private int Follow(int index, Branch branch, Accumulator accumulator) => branch.Kind switch
+    /// <summary>The node that a branch of a test leads to; -1 when it is not made yet, and noted as missing.</summary>
+    private int Follow(int index, Branch branch, Accumulator accumulator)
     {
-        BranchKind.Action => graph.Return(branch.Value),
-        BranchKind.Level => Enter((int)branch.Value, accumulator),
-        _ => Leave(index, accumulator),
-    };
+        while (branch.Kind != BranchKind.Action)
+        {
+            index = branch.Kind == BranchKind.Level ? (int)branch.Value : Next(index);
+            if (index == ArgumentTree.None) return otherwise;
+            TreeTest test = tree[index];
+            if (test.Mask != 0) return Enter(index, Wanted(test), accumulator);
+            // No bit of this half matters: nothing to test, and what follows depends on the accumulator as it is.
+            branch = test.True;
+        }
+        return graph.Return(branch.Value);
+    }
+
+    private int Enter(int index, Accumulator wanted, Accumulator accumulator)
+    {
+        int form = accumulator == wanted ? Masked : accumulator == new Accumulator(wanted.Offset, uint.MaxValue) ? Loaded : Reload;
+        Entry entry = new(index, form);
+        if (entry.Slot >= _made.Length) Array.Resize(ref _made, Math.Max(2 * _made.Length, entry.Slot + 64));
+        if (_made[entry.Slot] == 0) _unmade.Push(entry);
+        return _made[entry.Slot] - 1;
+    }
 
     /// <summary>The next test of the level, or of the nearest level above that has one left.</summary>
-    private int Leave(int index, Accumulator accumulator)
+    private int Next(int index)
     {
         for (int at = index; at != ArgumentTree.None; at = tree[at].Parent)
         {
-            if (tree[at].Next != ArgumentTree.None) return Enter(tree[at].Next, accumulator);
+            if (tree[at].Next != ArgumentTree.None) return tree[at].Next;
         }
-        return otherwise;
+        return ArgumentTree.None;
     }
+
+    private Accumulator Wanted(in TreeTest test) => new(Offset(test.Word), test.Mask);
 
     private uint Offset(byte word) => SeccompFilter.ArgumentsOffset + (8 * ((uint)word >> 1)) + (((word & 1) != 0) == bigEndian ? 0u : 4u);
 
@@ -76,4 +100,10 @@ internal sealed class ArgumentChecks(FilterGraph graph, ArgumentTree tree, bool 
     };
 
     private readonly record struct Accumulator(uint Offset, uint Mask);
+
+    /// <summary>A test in one of its forms.</summary>
+    private readonly record struct Entry(int Index, int Form)
+    {
+        public int Slot => Index * Forms + Form;
+    }
 }

@@ -1,3 +1,5 @@
+using OciRuntime.Linux;
+
 namespace OciRuntime.Seccomp;
 
 /// <summary>Test of one 32-bit word, which is all that classic BPF can load.</summary>
@@ -49,6 +51,9 @@ internal struct TreeTest
 internal sealed class ArgumentTree
 {
     public const int None = -1;
+
+    // Equal ones of different calls become one instruction, so that far more than a program has room for may be in order.
+    public const int MaxTests = 16 * SeccompFilter.MaxInstructions;
     private TreeTest[] _tests = new TreeTest[64];
     private int _count;
 
@@ -108,8 +113,14 @@ internal sealed class ArgumentTree
         _ => WordTest.Equal,
     };
 
+    /// <summary>What is said of rules that are not read any further.</summary>
+    public static OciException TooMany() =>
+        new("/linux/seccomp: the conditions on arguments, for each call and architecture, come to more than "
+            + $"{MaxTests} tests, the limit of ocirun");
+
     private Branch Test(in Condition c, int half, WordTest test, Branch whenTrue, Branch whenFalse)
     {
+        if (_count == MaxTests) throw TooMany();
         if (_count == _tests.Length) Array.Resize(ref _tests, 2 * _count);
         int index = _count++;
         uint mask = (uint)(c.Mask >> (32 * half));
@@ -139,9 +150,11 @@ internal sealed class ArgumentTree
     /// <summary>Puts a test with all below it into a level.</summary>
     private bool Merge(ref int level, int added, int parent)
     {
-        int previous = None;
+        int previous = None, length = 0;
         for (int at = level; at != None; previous = at, at = _tests[at].Next)
         {
+            // They differ: each is an instruction of its own.
+            if (++length == SeccompFilter.MaxInstructions) throw FilterGraph.TooLong();
             if (IsSame(_tests[at], _tests[added])) return MergeBranches(at, added);
             if (IsBefore(_tests[added], _tests[at])) return Insert(ref level, previous, at, added, parent);
         }

@@ -39,21 +39,34 @@ internal sealed class FilterAssembler
         return program;
     }
 
-    private void Place(int index)
+    /// <summary>No recursion: a graph is deeper than a small stack has room for.</summary>
+    private void Place(int root)
     {
-        if (_place[index] >= 0) return;
-        FilterNode node = _graph[index];
+        Stack<int> open = new([root]);
+        while (open.TryPeek(out int index))
+        {
+            FilterNode node = _graph[index];
+            // The outcome placed last comes right behind the test: false, as most tests of a list fail.
+            if (IsMissing(node, node.True)) open.Push(node.True);
+            else if (IsMissing(node, node.False)) open.Push(node.False);
+            else PlaceNode(open.Pop(), node);
+        }
+    }
+
+    /// <summary>Whether it has to have a place before what leads to it. Of a return a copy will do, unless it follows directly.</summary>
+    private bool IsMissing(in FilterNode node, int next) =>
+        node.Code != SeccompFilter.Return && _place[next] < 0
+        && (_graph[next].Code != SeccompFilter.Return || node.Code is SeccompFilter.LoadWord or SeccompFilter.And);
+
+    private void PlaceNode(int index, in FilterNode node)
+    {
         switch (node.Code)
         {
             case SeccompFilter.Return: break;
             case SeccompFilter.LoadWord or SeccompFilter.And:
-                Place(node.True);
                 if (_place[node.True] != _length - 1) Bring(node.True);
                 break;
             default:
-                // The outcome placed last comes right behind the test: false, as most tests of a list fail.
-                if (_graph[node.True].Code != SeccompFilter.Return) Place(node.True);
-                if (_graph[node.False].Code != SeccompFilter.Return) Place(node.False);
                 // A copy for one outcome moves the other one away.
                 while (!Reaches(node.True) || !Reaches(node.False))
                 {

@@ -29,17 +29,17 @@ internal sealed class FilterGraph
     public int Test(ushort code, uint constant, int whenTrue, int whenFalse) =>
         whenTrue == whenFalse ? whenTrue : Node(code, constant, whenTrue, whenFalse);
 
+    /// <summary>What is said of a filter that is not written down any further.</summary>
+    public static OciException TooLong() =>
+        new($"/linux/seccomp: the filter is far longer than the {SeccompFilter.MaxInstructions} instructions that the kernel takes");
+
     private int Node(ushort code, uint constant, int whenTrue, int whenFalse)
     {
         FilterNode node = new(code, constant, whenTrue, whenFalse);
         int mask = _hash.Length - 1;
         int at = (int)node.Hash & mask;
         for (; _hash[at] != 0; at = (at + 1) & mask) if (_nodes[_hash[at] - 1] == node) return _hash[at] - 1;
-        if (Count == MaxNodes)
-        {
-            throw new OciException(
-                $"/linux/seccomp: the filter is far longer than the {SeccompFilter.MaxInstructions} instructions that the kernel takes");
-        }
+        if (Count == MaxNodes) throw TooLong();
         if (Count == _nodes.Length)
         {
             Grow();

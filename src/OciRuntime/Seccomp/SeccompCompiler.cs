@@ -20,6 +20,7 @@ internal sealed class SeccompCompiler
     private readonly List<string> _unknown = [];
     private readonly bool _bigEndian;
     private readonly uint _defaultAction;
+    private int _separate;
 
     private SeccompCompiler(LinuxSeccomp profile, SeccompArch native)
     {
@@ -80,8 +81,15 @@ internal sealed class SeccompCompiler
             foreach (ArchRules arch in _archs) arch.Mention(call, multiplexed);
             if (action == _defaultAction) continue;
             if (!separate) Add(call, multiplexed, conditions[..count], action, index);
-            else foreach (SeccompArg arg in rule.Args) Add(call, multiplexed, [Read(arg)], action, index);
+            else foreach (SeccompArg arg in rule.Args) AddSeparate(call, multiplexed, arg, action, index);
         }
+    }
+
+    /// <summary>Names times arguments, which are many also where each comes to nothing: the call has a rule for all of them.</summary>
+    private void AddSeparate(int call, in Multiplexed multiplexed, SeccompArg arg, uint action, int index)
+    {
+        if (++_separate > ArgumentTree.MaxTests) throw ArgumentTree.TooMany();
+        Add(call, multiplexed, [Read(arg)], action, index);
     }
 
     /// <summary>

@@ -44,7 +44,7 @@ internal sealed class ConfigurationFile
     /// <summary>Reads a file, or finds that there is none. Only regular ones: a device or a pipe would not end.</summary>
     public static ConfigurationFile Read(string path)
     {
-        path = System.IO.Path.GetFullPath(path);
+        path = Files.FullPath(path);
         long result = Files.OpenAt(Files.AT_FDCWD, path, Files.O_RDONLY | Files.O_NONBLOCK | Files.O_NOCTTY);
         if (result == -Errno.ENOENT && Files.StatAt(Files.AT_FDCWD, path, Files.AT_SYMLINK_NOFOLLOW, out _) < 0)
             return new(path, null, default);
@@ -87,15 +87,23 @@ internal sealed class ConfigurationFile
             throw;
         }
         OciException.Check(Files.Synchronize(directory.Number), $"synchronise {Directory}");
-        return backup is null ? null : System.IO.Path.Combine(Directory, backup);
+        return InDirectory(backup);
     }
 
-    public void Delete()
+    /// <summary>Removes the file. Returns the backup's path, or null.</summary>
+    public string? Delete(bool keepBackup)
     {
         using Fd directory = Lock();
-        OciException.Check(Files.UnlinkAt(directory.Number, Name), $"remove {Path}");
+        string? backup = keepBackup ? KeepBackup(directory.Number) : null;
+        long removed = Files.UnlinkAt(directory.Number, Name);
+        // That the file stays is the failure to tell.
+        if (removed < 0 && backup is not null) Files.UnlinkAt(directory.Number, backup);
+        OciException.Check(removed, $"remove {Path}");
         OciException.Check(Files.Synchronize(directory.Number), $"synchronise {Directory}");
+        return InDirectory(backup);
     }
+
+    private string? InDirectory(string? name) => name is null ? null : System.IO.Path.Combine(Directory, name);
 
     /// <summary>The directory, locked against another setup, with the file still as it was read.</summary>
     private Fd Lock()

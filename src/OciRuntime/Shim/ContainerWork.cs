@@ -87,10 +87,16 @@ internal sealed class ContainerWork(string space, Fd request, Action<Action> pat
         ContainerState state = entry.ReadState();
         RuntimeSpec spec = SpecLoader.Reload(entry);
         Process own = spec.Process!;
-        spec.Process = ExecProcess.Complete(exec.Spec!, own);
+        spec.Process = ExecProcess.Complete(exec.Spec!, own, out string[] absent);
         ProcessStreams streams = OpenStreams(container, exec);
         using Interruption interruption = new(request);
-        ExecSettings settings = new() { Streams = streams.Child, HasOtherRights = ExecProcess.Differs(spec.Process, own) };
+        ExecSettings settings = new()
+        {
+            Streams = streams.Child,
+            HasOtherRights = ExecProcess.Differs(spec.Process, own),
+            // The request's; its validator names them so, too.
+            PlaceOf = pointer => ExecProcess.IsOf(pointer, absent) ? null : $"/{pointer}",
+        };
         ExecLaunch launch = new(settings, spec, entry, state, interruption);
         try
         {

@@ -20,7 +20,7 @@ internal static class ShimDelete
     {
         if (o.Id.Length == 0 || o.Namespace.Length == 0) throw new UsageException("delete needs -namespace and -id");
         // The working directory is a bundle of the same namespace; that of this container may be gone.
-        string bundle = $"{Path.GetDirectoryName(Environment.CurrentDirectory)}/{o.Id}";
+        string bundle = $"{Path.GetDirectoryName(Files.FullPath("."))}/{o.Id}";
         ContainerStore store = new(StateRoot.Resolve($"{BundleFiles.ReadRoot(bundle)}/{o.Namespace}"));
         ContainerWork.DeleteState(store, o.Id, LockMilliseconds, RunPoststop);
         RootFilesystem.UnmountAll(bundle);

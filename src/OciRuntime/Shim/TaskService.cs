@@ -117,6 +117,7 @@ internal sealed partial class TaskService
         if (e is TaskError told) return prefix.Length == 0 ? told : new(told.Code, prefix + told.Message);
         if (e is FormatException) return new(RpcCode.InvalidArgument, $"the request is no message of the method's: {e.Message}");
         if (e is OciException or IOException or Launch.InterruptedException) return new(RpcCode.Unknown, prefix + e.Message);
+        if (e is OutOfMemoryException) return new(RpcCode.ResourceExhausted, prefix + MemoryLimit.Exceeded);
         ShimLog.Bug(e);
         return new(RpcCode.Unknown, $"{prefix}bug in ocirun's shim: {e.GetType().Name}: {e.Message}");
     }

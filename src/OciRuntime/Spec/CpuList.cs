@@ -13,6 +13,9 @@ internal static class CpuList
     /// <summary>What a kernel can be configured for (MAX_NUMNODES).</summary>
     public const int MaxNodes = 1024;
 
+    // All numbers below the limit, so many times over: a list is walked, and one that names them without end would be for minutes.
+    private const long MaxRounds = 256;
+
     /// <summary>Whether a list is well-formed, whatever its numbers: a cpuset file takes it as it is.</summary>
     public static bool IsValid(string list)
     {
@@ -29,15 +32,16 @@ internal static class CpuList
     /// <param name="list">The list.</param>
     /// <param name="limit">No member may be this high.</param>
     /// <param name="mask">The members; empty on failure.</param>
-    /// <returns>False for a list that is malformed, has no member at all, or one that is too high.</returns>
+    /// <returns>False for a list that is malformed, has no member at all, one that is too high, or each of them over and over.</returns>
     public static bool TryParse(string list, int limit, out ulong[] mask)
     {
         mask = [];
+        long walked = 0;
         foreach (System.Range part in list.AsSpan().Split(','))
         {
             ReadOnlySpan<char> item = list.AsSpan()[part].Trim();
             if (item.IsEmpty) continue;
-            if (!Range.TryParse(item, out Range range) || range.Last >= limit)
+            if (!Range.TryParse(item, out Range range) || range.Last >= limit || (walked += range.Last - range.First) > MaxRounds * limit)
             {
                 mask = [];
                 return false;

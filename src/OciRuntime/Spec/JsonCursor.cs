@@ -15,6 +15,8 @@ namespace OciRuntime.Spec;
 /// </remarks>
 internal ref struct JsonCursor
 {
+    public const string MustBeObject = "must be an object", MustBeArray = "must be an array";
+
     private const int MaxShownBytes = 48;
 
     private readonly ReadOnlySpan<byte> _text;
@@ -36,10 +38,11 @@ internal ref struct JsonCursor
     /// <summary>How deep the reader stood when it gave up; tells nesting from other syntax errors.</summary>
     public readonly int Depth => _json.CurrentDepth + (_json.TokenType is JsonTokenType.StartObject or JsonTokenType.StartArray ? 1 : 0);
 
-    /// <summary>Moves onto the document's value.</summary>
-    public void Start()
+    /// <summary>Moves onto the document's value, which may not be null.</summary>
+    /// <param name="wanted">What it must be.</param>
+    public void Start(string wanted)
     {
-        if (_json.Read() && IsNull) Problem("must be an object");
+        if (_json.Read() && IsNull) Problem(wanted);
     }
 
     /// <summary>Makes sure that nothing but white space follows.</summary>
@@ -54,10 +57,10 @@ internal ref struct JsonCursor
     /// True when the current value is an object, which the caller then walks with <see cref="NextProperty"/>; null is no object and no
     /// error.
     /// </summary>
-    public bool StartObject() => _json.TokenType == JsonTokenType.StartObject ? Count() : Wrong("must be an object");
+    public bool StartObject() => _json.TokenType == JsonTokenType.StartObject ? Count() : Wrong(MustBeObject);
 
     /// <summary>True when the current value is an array, to be walked with <see cref="NextElement"/>.</summary>
-    public bool StartArray() => _json.TokenType == JsonTokenType.StartArray || Wrong("must be an array");
+    public bool StartArray() => _json.TokenType == JsonTokenType.StartArray || Wrong(MustBeArray);
 
     /// <summary>Moves to the value of the next member of the current object.</summary>
     public bool NextProperty()
@@ -104,7 +107,7 @@ internal ref struct JsonCursor
     public bool StartElement()
     {
         if (_json.TokenType != JsonTokenType.Null) return StartObject();
-        Problem("must be an object");
+        Problem(MustBeObject);
         return false;
     }
 

@@ -35,9 +35,11 @@ public static partial class SpecReader
         Read(utf8, problems, ReadLinuxResources) ?? new();
 
     /// <summary>Reads an array of mounts, the file of <c>mounts add</c>; pointers start at its own root.</summary>
-    public static Mount[] ParseMounts(ReadOnlySpan<byte> utf8, SpecProblems problems) => Read(utf8, problems, ReadMounts) ?? [];
+    public static Mount[] ParseMounts(ReadOnlySpan<byte> utf8, SpecProblems problems) =>
+        Read(utf8, problems, ReadMounts, JsonCursor.MustBeArray) ?? [];
 
-    private static T? Read<T>(ReadOnlySpan<byte> utf8, SpecProblems problems, ReadValue<T?> readRoot)
+    private static T? Read<T>(
+        ReadOnlySpan<byte> utf8, SpecProblems problems, ReadValue<T?> readRoot, string wanted = JsonCursor.MustBeObject)
         where T : class
     {
         ArgumentNullException.ThrowIfNull(problems);
@@ -51,7 +53,7 @@ public static partial class SpecReader
         T? root = null;
         try
         {
-            json.Start();
+            json.Start(wanted);
             root = readRoot(ref json);
             json.Finish();
         }

@@ -64,7 +64,10 @@ public static partial class SpecValidator
     private static void CheckAffinity(string? list, string pointer, SpecProblems problems)
     {
         if (!string.IsNullOrEmpty(list) && !CpuList.TryParse(list, CpuList.MaxCpus, out _))
-            problems.Error(pointer, SpecText.Quote(list), $"must be a list like 0-3,7 of CPUs below {CpuList.MaxCpus}");
+        {
+            problems.Error(pointer, SpecText.Quote(list),
+                $"must be a list like 0-3,7 of CPUs below {CpuList.MaxCpus}, none of them over and over");
+        }
     }
 
     private static void CheckPersonality(Personality personality, SpecProblems problems)
@@ -85,7 +88,10 @@ public static partial class SpecValidator
         CheckWords(policy.Flags, SpecWords.MemoryPolicyFlags, $"{at}/flags", problems);
         bool hasNodes = !string.IsNullOrEmpty(policy.Nodes);
         if (hasNodes && !CpuList.TryParse(policy.Nodes!, CpuList.MaxNodes, out _))
-            problems.Error($"{at}/nodes", SpecText.Quote(policy.Nodes!), $"must be a list like 0-3,7 of nodes below {CpuList.MaxNodes}");
+        {
+            problems.Error($"{at}/nodes", SpecText.Quote(policy.Nodes!),
+                $"must be a list like 0-3,7 of nodes below {CpuList.MaxNodes}, none of them over and over");
+        }
         if (policy.Mode is MPOL_DEFAULT or MPOL_LOCAL && hasNodes)
             problems.Error($"{at}/nodes", SpecText.Quote(policy.Nodes!), $"must be empty for {policy.Mode}");
         if (policy.Mode is MPOL_BIND or MPOL_INTERLEAVE or MPOL_PREFERRED_MANY or MPOL_WEIGHTED_INTERLEAVE && !hasNodes)

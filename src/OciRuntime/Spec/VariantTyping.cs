@@ -38,15 +38,25 @@ internal static class VariantTyping
         ("double", "d"), ("string", "s"), ("objectpath", "o"), ("signature", "g"),
     ];
 
+    // As D-Bus has it; and as deep as the reading of a type gets.
+    private const int MaxSignature = 255;
+
     /// <summary>The type that a word stands for, or null.</summary>
     public static string? TypeOf(string word) => Array.Find(Keywords, k => k.Word == word).Type;
 
-    public static VariantValue Resolve(VariantNode node) => Build(node, Infer([node]));
+    public static VariantValue Resolve(VariantNode node)
+    {
+        string type = Infer([node]);
+        CheckType(type);
+        return Build(node, type);
+    }
 
     /// <summary>Refuses what is not exactly one supported type.</summary>
     public static void CheckType(string type)
     {
-        if (type.Length > 255 || EndOfType(type, 0) != type.Length)
+        if (type.Length > MaxSignature)
+            throw new FormatException($"has a type of more than the {MaxSignature} characters that D-Bus takes: {SpecText.Quote(type)}");
+        if (EndOfType(type, 0) != type.Length)
         {
             throw new FormatException(
                 $"has {SpecText.Quote(type)} for a type; supported are b y n q i u x t d s o g, arrays and structures of them");
@@ -146,9 +156,10 @@ internal static class VariantTyping
 
     private static bool IsSignature(string text)
     {
+        if (text.Length > MaxSignature) return false;
         int at = 0;
         while (at >= 0 && at < text.Length) at = EndOfType(text, at);
-        return at >= 0 && text.Length <= 255;
+        return at >= 0;
     }
 
     private static bool IsFloat(string text) => !text.Contains('x') && text.AsSpan().IndexOfAny(".eEn") >= 0;
@@ -159,7 +170,7 @@ internal static class VariantTyping
             "inf" => text[0] == '-' ? double.NegativeInfinity : double.PositiveInfinity,
             "nan" => double.NaN,
             _ => double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out double value) ? value
-                : throw new FormatException($"has a number that is none: {text}"),
+                : throw new FormatException($"has a number that is none: {SpecText.Quote(text)}"),
         };
 
     /// <summary>Decimal, 0x hexadecimal or 0 octal, as in C; negative ones as two's complement.</summary>
@@ -173,14 +184,14 @@ internal static class VariantTyping
         for (int i = start; i < digits.Length; i++)
         {
             int digit = char.IsAsciiHexDigit(digits[i]) ? Convert.ToInt32(digits[i].ToString(), 16) : numberBase;
-            if (digit >= numberBase) throw new FormatException($"has an integer that is none: {text}");
+            if (digit >= numberBase) throw new FormatException($"has an integer that is none: {SpecText.Quote(text)}");
             value = value > ulong.MaxValue ? value : value * numberBase + digit;
         }
-        if (start == digits.Length) throw new FormatException($"has an integer that is none: {text}");
+        if (start == digits.Length) throw new FormatException($"has an integer that is none: {SpecText.Quote(text)}");
         value = negative ? -value : value;
         (Int128 min, Int128 max) = Range(type);
         return value >= min && value <= max ? (ulong)(value & ulong.MaxValue)
-            : throw new FormatException($"has a number out of the range of type {type}: {text}");
+            : throw new FormatException($"has a number out of the range of type {type}: {SpecText.Quote(text)}");
     }
 
     private static (Int128 Min, Int128 Max) Range(string type) => type switch

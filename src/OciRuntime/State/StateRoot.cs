@@ -134,7 +134,7 @@ internal sealed class StateRoot
 
     private static string Clean(string path)
     {
-        string full = System.IO.Path.GetFullPath(path).TrimEnd('/');
+        string full = Files.FullPath(path).TrimEnd('/');
         return full.Length == 0 ? "/" : full;
     }
 }
