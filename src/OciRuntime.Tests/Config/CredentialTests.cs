@@ -237,6 +237,21 @@ public sealed class CredentialTests
             .And.Contain($"the hard limit of the runtime is {hard}").And.Contain("CAP_SYS_RESOURCE");
     }
 
+    /// <summary>`start` comes by a connection, which is one more than stdin, stdout and stderr. `run` needs none.</summary>
+    [Test]
+    public void A_limit_that_leaves_no_descriptor_for_start_is_refused([Values] bool user)
+    {
+        using TestBundle bundle = new();
+        if (user) bundle.WithUserNamespace();
+        bundle.Args("/bin/true").Process["rlimits"] = new JsonArray(Limit("RLIMIT_NOFILE", 3, 3));
+        Observe.Refused(bundle).Should().Contain("too many open files (EMFILE)").And.Contain("RLIMIT_NOFILE (/process/rlimits");
+        using TestContainer container = new(bundle);
+        container.Run().ShouldSucceed();
+        bundle.Process["rlimits"] = new JsonArray(Limit("RLIMIT_NOFILE", 4, 4));
+        using TestContainer other = new TestContainer(bundle).Started();
+        other.WaitExit().Code.Should().Be(0);
+    }
+
     [Test]
     public void Wrong_limits_are_refused()
     {

@@ -75,6 +75,18 @@ public sealed class DeviceTests
         Observe.Run(bundle, Observe.Stat("%t:%T %a", "/etc/here")).Should().Equal("1:3 666");
     }
 
+    /// <summary>In one component or in many, as short as a path can be to be too long, and much longer.</summary>
+    [TestCase(4091, 1)]
+    [TestCase(70000, 1)]
+    [TestCase(2, 3000)]
+    public void A_path_longer_than_the_kernels_is_refused(int component, int components)
+    {
+        using TestBundle bundle = new();
+        string path = "/dev" + string.Concat(Enumerable.Repeat("/" + new string('a', component), components));
+        Device(bundle, $$"""{ "type": "c", "path": "{{path}}", "major": 1, "minor": 3 }""");
+        Observe.Refused(bundle).Should().Contain("/linux/devices/0: ").And.Contain("file name too long (ENAMETOOLONG)");
+    }
+
     [Test]
     public void Device_rules_are_enforced()
     {

@@ -53,6 +53,13 @@ public sealed class SymlinkMountTests
     }
 
     [Test]
+    public void Copied_link_at_a_path_longer_than_the_kernels_is_refused()
+    {
+        _bundle.AddMount("/" + string.Concat(Enumerable.Repeat("a/", 3000)) + "link", "bind", _link, "bind", "copy-symlink");
+        Observe.Refused(_bundle).Should().Contain("/mounts/7: ").And.Contain("file name too long (ENAMETOOLONG)");
+    }
+
+    [Test]
     public void Copied_link_stays_inside_whatever_the_image_says()
     {
         using Canary canary = new();

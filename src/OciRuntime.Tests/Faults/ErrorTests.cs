@@ -32,6 +32,19 @@ public sealed partial class ErrorTests
         if (errno == "ENOSYS") run.Result.Stderr.Should().Contain("needs Linux 5.12");
     }
 
+    /// <summary>What a created container finds when it begins to wait, and nobody is there any more to be told.</summary>
+    [TestCase("ENFILE")]
+    [TestCase("ENOMEM")]
+    public void A_shortage_of_the_hosts_ends_no_container_that_waits(string errno)
+    {
+        using FaultContainer container = new();
+        FaultRun run = Strace.Run(container.Create, "accept4", $"error={errno}", "1");
+        run.Place.Should().Be(FaultPlace.Runtime, "{0}", run.Result);
+        container.Call("start", container.Id).ShouldSucceed();
+        container.DeleteByForce().ShouldSucceed();
+        container.LeftInTheEnd().Should().BeEmpty();
+    }
+
     /// <summary>Null when all is as it should be, otherwise what is not.</summary>
     private static string? Judge(FaultRun run, List<string> left)
     {

@@ -53,6 +53,22 @@ public sealed unsafe class RootPathTests
         }
     }
 
+    /// <summary>The buffer is on the child's stack, and the path is somebody else's.</summary>
+    [TestCase(Kernel.PathMax - 1, true)]
+    [TestCase(Kernel.PathMax, false)]
+    [TestCase(3 * Kernel.PathMax, false)]
+    public void A_path_of_any_length_stays_inside_its_buffer(int length, bool fits)
+    {
+        byte[] path = [.. Enumerable.Repeat((byte)'a', length - 2), (byte)'/', (byte)'b', 0], buffer = new byte[4 * Kernel.PathMax];
+        fixed (byte* p = path, b = buffer)
+        {
+            byte* name = RootPath.SplitParent(p, b);
+            (name == (fits ? p + length - 1 : null)).Should().BeTrue();
+            if (fits) CString.Length(b).Should().Be(length - 2);
+        }
+        buffer[Kernel.PathMax..].Should().OnlyContain(value => value == 0);
+    }
+
     private void Rename(int one, long end)
     {
         using Fd root = Fd.Open(_root, Files.O_PATH | Files.O_DIRECTORY, "root");

@@ -143,6 +143,50 @@ public sealed class ConsoleTests
         pty.Modes.Should().Be(modes);
     }
 
+    /// <summary>Nobody looks at the caller's terminal, which then takes nothing any more.</summary>
+    [Test]
+    public void A_stalled_terminal_keeps_no_signal_from_the_program([Values("run", "exec")] string verb)
+    {
+        using Pty pty = new();
+        using TestBundle bundle = new();
+        const string script = "trap 'exit 3' TERM; yes abcdefghijklmnop & wait";
+        using TestContainer container = new(verb == "run" ? bundle.Terminal().Script(script) : bundle.Args("sleep", "1000"));
+        if (verb == "exec") container.Started();
+        container.Options = pty.Options;
+        using RunningCommand runtime = verb == "run" ? container.StartRun() : container.StartExec(["--tty"], "sh", "-c", script);
+        container.Options = new();
+        Libc.WaitReadable(pty.Master.Fd, TimeSpan.FromSeconds(30)).Should().BeTrue("the program runs");
+        // Both terminals are full in a few milliseconds.
+        Thread.Sleep(500);
+        int program = ProcessTree.ChildrenOf(runtime.Pid).Should().ContainSingle().Subject;
+        runtime.Signal(15);
+        Eventually.True(() => !ProcessTree.IsAlive(program), "the signal has reached it", TimeSpan.FromSeconds(5));
+        pty.Master.ReadToEnd(TimeSpan.FromSeconds(1));
+        runtime.Wait().ExitCode.Should().Be(3);
+    }
+
+    /// <summary>Until a job is brought to the foreground, the terminal is the shell's.</summary>
+    [Test]
+    public void In_the_background_the_callers_terminal_is_left_alone()
+    {
+        using Pty pty = new();
+        string modes = pty.Modes;
+        using TestBundle bundle = new();
+        using TestContainer container = new(bundle.Terminal().Script("echo up; read line; echo got-$line; exit 5"));
+        string run = $"{Ocirun.Binary.Path} --root {container.StateRoot} run --bundle {bundle.Save().Directory} {container.Id}";
+        // bash does not tell a job that has been running all the time.
+        using RunningCommand shell = Command.Start("setsid",
+            ["--ctty", "--wait", "bash", "-c", $"set -m; {run} & read word; fg %1; echo status-$?; read word"], pty.Options);
+        pty.Master.ReadUntil("up");
+        pty.Modes.Should().Be(modes);
+        pty.Master.Write("go\n");
+        Eventually.True(() => pty.Modes.Contains("-icanon", StringComparison.Ordinal), "it is in the foreground");
+        pty.Master.Write("something\n");
+        pty.Master.ReadUntil("got-something");
+        pty.Master.ReadUntil("status-5");
+        pty.Modes.Should().Be(modes);
+    }
+
     [Test]
     public void Foreground_without_a_terminal_of_ones_own_carries_all_output()
     {

@@ -135,6 +135,24 @@ public sealed class ForegroundTests
         container.Delete().ShouldSucceed();
     }
 
+    /// <summary>Something foreign is in the cgroup, which stays as long as that does.</summary>
+    [Test]
+    public void The_exit_code_is_the_programs_also_when_the_container_cannot_be_removed()
+    {
+        Requires.V1Controller("pids");
+        using TestBundle bundle = new TestBundle().WithCgroup();
+        using TestContainer container = new(bundle.Script("trap 'exit 7' TERM; echo up; while :; do sleep 0.02; done"));
+        using RunningCommand run = container.StartRun();
+        container.WaitOutput("up");
+        using RunningCommand foreign = Command.Start("sleep", "1000");
+        File.WriteAllText($"{CgroupHost.V1MountPoint("pids")}{bundle.CgroupsPath}/cgroup.procs", $"{foreign.Pid}");
+        run.Signal(15);
+        CommandResult result = run.Wait();
+        result.ExitCode.Should().Be(7);
+        result.Stderr.Should().Contain("level=error").And.Contain("could not be removed").And.Contain(bundle.CgroupsPath)
+            .And.Contain("device or resource busy");
+    }
+
     [MeasuresTime]
     [Test]
     public void Two_hundred_in_a_row_do_not_hang()

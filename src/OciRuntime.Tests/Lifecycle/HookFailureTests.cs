@@ -94,6 +94,20 @@ public sealed class HookFailureTests
         Eventually.True(() => Command.Run("pgrep", "-f", $"sleep {marker}").ExitCode == 1, "no process of the hook is left");
     }
 
+    /// <summary>A profile that is loaded before hooks run may deny what it takes to wait for one.</summary>
+    [Test]
+    public void Why_a_hook_cannot_be_waited_for_is_told()
+    {
+        using HookBundle hooks = new();
+        hooks.Add("startContainer", "true").Bundle.Process["noNewPrivileges"] = false;
+        hooks.Bundle.Linux["seccomp"] = System.Text.Json.Nodes.JsonNode.Parse(
+            """{"defaultAction":"SCMP_ACT_ALLOW","syscalls":[{"names":["ppoll"],"action":"SCMP_ACT_ERRNO"}]}""");
+        using TestContainer container = new(hooks.Bundle);
+        container.Run()
+            .ShouldFail(1, "error running startContainer hook #0: /bin/sh: wait for its end: operation not permitted (EPERM)");
+        ShouldBeGone(container);
+    }
+
     [TestCase("prestart")]
     [TestCase("createContainer")]
     [TestCase("startContainer")]

@@ -31,14 +31,17 @@ public sealed class NotifySocketTests
         File.GetUnixFileMode(container.Init.InRoot("/run/notify/notify.sock")).Should().Be((UnixFileMode)0b111_111_111);
     }
 
-    [Test]
-    public void Another_user_in_a_user_namespace_can_send()
+    /// <summary>Whatever the caller's umask lets others do.</summary>
+    [TestCase("022")]
+    [TestCase("077")]
+    public void Another_user_in_a_user_namespace_can_send(string umask)
     {
         using NotifySocket manager = new();
         using TestBundle bundle = new();
         bundle.User(1000, 1000).RunProbe("notify", "READY=1", "sleep");
         Directory.CreateDirectory(bundle.InRootfs("run/notify"));
-        using TestContainer container = new(bundle.WithUserNamespace()) { Options = manager.Options };
+        RuntimeBinary runtime = Ocirun.Binary with { Launcher = ["sh", "-c", $"umask {umask}; exec \"$0\" \"$@\""] };
+        using TestContainer container = new(bundle.WithUserNamespace(), runtime) { Options = manager.Options };
         using RunningCommand run = container.StartRun("--detach");
         manager.Receive().Text.Should().Be("READY=1\n");
         manager.Receive().Text.Should().StartWith("MAINPID=");

@@ -62,6 +62,29 @@ public sealed class HostileContainerTests
         holder.Stdout.Should().Be("mounted\n", "nobody was asked");
     }
 
+    /// <summary>The path of a namespace that was joined leads elsewhere by now.</summary>
+    [Test]
+    public void A_namespace_whose_server_does_not_answer_is_not_looked_up()
+    {
+        Requires.PathExists("/dev/fuse", "FUSE");
+        using TestBundle bundle = new TestBundle().Args("sleep", "1000").WithCgroup();
+        string link = Path.Combine(bundle.Directory, "link"), served = Path.Combine(bundle.Directory, "served");
+        Directory.CreateDirectory(served);
+        File.CreateSymbolicLink(link, $"/proc/{Environment.ProcessId}/ns/net");
+        using TestContainer container = new TestContainer(bundle.AddNamespace("network", link)).Started();
+        using RunningCommand holder = Command.Start(Requires.Tool("unshare"), "--mount", "--propagation", "private", Probe.HostPath,
+            "stalled", served, "lookup");
+        Eventually.True(() => holder.Stdout == "mounted\n", "the file system is mounted");
+        File.Delete(link);
+        File.CreateSymbolicLink(link, $"{served}/x");
+        RuntimeBinary there = Ocirun.Binary with { Launcher = [Requires.Tool("nsenter"), $"--mount=/proc/{holder.Pid}/ns/mnt"] };
+        CommandResult report = there.Run(["--root", container.StateRoot, "verify", "--format", "json", container.Id], Soon);
+        string pointer = $"/linux/namespaces/{bundle.Namespaces.Count - 1}";
+        Verified.About(report, pointer).Select(static one => (string?)one["found"]).Should()
+            .Contain($"{link}: a program or another machine serves {served} (fuse)");
+        holder.Stdout.Should().Be("mounted\n", "nobody was asked");
+    }
+
     /// <summary>Names as long as can be: the heap has 96 MiB.</summary>
     [Test]
     public void Neither_a_full_directory_nor_many_descriptors_take_time_or_memory()

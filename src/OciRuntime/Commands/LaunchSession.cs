@@ -124,8 +124,22 @@ internal sealed class LaunchSession : IDisposable
         {
             status = new ForegroundSession(Context.State.Init.Pid, Context.PidFd, Interruption, terminal, Context.Notify).Wait();
         }
-        if (!_settings.Keep) Context.Delete();
+        if (!_settings.Keep) Delete();
         return ExitCodes.ForStatus(status);
+    }
+
+    /// <summary>How the program ended is what the caller has waited for; what could not be removed is left to `delete`.</summary>
+    private void Delete()
+    {
+        try
+        {
+            Context.Delete();
+        }
+        catch (OciException e)
+        {
+            using Logger log = Logger.Open(_globals);
+            log.Error($"the container has ended, but could not be removed: {e.Message}; run \"ocirun delete --force {_settings.Id}\"");
+        }
     }
 
     private void Warn(string message) => Logger.Warn(_globals, message);

@@ -117,6 +117,7 @@ internal static unsafe class DeviceSteps
     {
         s.Detail = InitDetail.Target;
         name = RootPath.SplitParent(path, buffer);
+        if (name is null) return -Errno.ENAMETOOLONG;
         bool isDev = buffer[0] == 'd' && buffer[1] == 'e' && buffer[2] == 'v' && buffer[3] == 0;
         return isDev && s.DevFd >= 0 ? s.DevFd : RootPath.OpenDirectory(ref s, buffer);
     }

@@ -84,8 +84,8 @@ internal static unsafe class HookSteps
 
     private static long Attend(ref InitState s, HookCall* hook, int pid, int pidfd, int output)
     {
-        bool inTime = Watch(ref s, pidfd, output, hook->TimeoutSeconds);
-        if (!inTime)
+        long watched = Watch(ref s, pidfd, output, hook->TimeoutSeconds);
+        if (watched < 0)
         {
             // It may have ended by now, or not have become the leader of its group yet.
             Processes.Kill(-pid, Processes.SIGKILL);
@@ -93,13 +93,18 @@ internal static unsafe class HookSteps
         }
         // Its own child: it is there to be waited for.
         Processes.Wait(pid, out int status, 0);
-        if (inTime && status == 0)
+        if (watched >= 0 && status == 0)
         {
             s.TextLength = 0;
             s.Value = 0;
             return 0;
         }
-        bool signalled = (status & 0x7f) != 0;
+        if (watched is < 0 and not -Errno.ETIMEDOUT)
+        {
+            s.Detail = InitDetail.HookWait;
+            return watched;
+        }
+        bool inTime = watched >= 0, signalled = (status & 0x7f) != 0;
         s.Detail = !inTime ? InitDetail.HookTimeout : signalled ? InitDetail.HookSignal : InitDetail.HookStatus;
         s.Value |= !inTime ? (uint)hook->TimeoutSeconds : signalled ? (uint)(status & 0x7f) : (uint)(status >> 8 & 0xff);
         return inTime ? -Errno.EPROTO : -Errno.ETIMEDOUT;
@@ -107,9 +112,9 @@ internal static unsafe class HookSteps
 
     /// <summary>
     /// Takes what the hook prints, so that it never blocks on a full pipe, until it ends. A daemon it leaves may keep the pipe: only the
-    /// hook itself is waited for. False when its time is over.
+    /// hook itself is waited for. ETIMEDOUT when its time is over.
     /// </summary>
-    private static bool Watch(ref InitState s, int pidfd, int output, int timeoutSeconds)
+    private static long Watch(ref InitState s, int pidfd, int output, int timeoutSeconds)
     {
         long deadline = timeoutSeconds > 0 ? Processes.Milliseconds() + timeoutSeconds * 1000L : long.MaxValue;
         PollFd* fds = stackalloc PollFd[2];
@@ -119,17 +124,17 @@ internal static unsafe class HookSteps
             fds[0] = new PollFd { Fd = pidfd, Events = Processes.POLLIN };
             fds[1] = new PollFd { Fd = open ? output : -1, Events = Processes.POLLIN };
             long left = deadline == long.MaxValue ? -1 : deadline - Processes.Milliseconds();
-            if (deadline != long.MaxValue && left <= 0) return false;
+            if (deadline != long.MaxValue && left <= 0) return -Errno.ETIMEDOUT;
             long ready = Processes.Poll(fds, 2, (int)(left > int.MaxValue ? int.MaxValue : left));
             if (ready == 0) continue;
-            if (ready < 0) return false;
+            if (ready < 0) return ready;
             bool ended = fds[0].Returned != 0;
             if (fds[1].Returned != 0) open = Take(ref s, output);
             if (!ended) continue;
             // What it wrote last; of a daemon that goes on writing, no more than is kept anyway.
             fds[1] = new PollFd { Fd = output, Events = Processes.POLLIN };
             while (open && s.TextLength < SyncMessage.TextSize && Processes.Poll(fds + 1, 1, 0) > 0) open = Take(ref s, output);
-            return true;
+            return 0;
         }
     }
 

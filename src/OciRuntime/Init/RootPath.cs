@@ -51,16 +51,14 @@ internal static unsafe class RootPath
 
     /// <summary>
     /// Puts the path of the directory that holds the last component of <paramref name="path"/> into a buffer of PATH_MAX bytes; the
-    /// component.
+    /// component, or null when the path is longer than that.
     /// </summary>
     public static byte* SplitParent(byte* path, byte* buffer)
     {
-        int last = -1, length = 0;
-        for (; path[length] != 0; length++)
-        {
-            buffer[length] = path[length];
-            if (path[length] == '/') last = length;
-        }
+        int length = InitText.Append(buffer, 0, Kernel.PathMax, path);
+        if (length < 0) return null;
+        int last = length - 1;
+        while (last >= 0 && buffer[last] != '/') last--;
         buffer[last < 0 ? 0 : last] = (byte)(last < 0 ? '.' : 0);
         if (last < 0) buffer[1] = 0;
         return path + last + 1;

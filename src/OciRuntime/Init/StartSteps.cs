@@ -5,6 +5,8 @@ namespace OciRuntime.Init;
 /// <summary>The end of the set-up: hand-over to the parent, the wait for `start`, execve.</summary>
 internal static unsafe class StartSteps
 {
+    private const int ShortageMilliseconds = 50;
+
     /// <summary>
     /// Reports that all is set up, with the managed bytes allocated so far (which must be none), and waits until the parent recorded it.
     /// From then on the container must outlive the runtime.
@@ -13,6 +15,7 @@ internal static unsafe class StartSteps
     {
         long allocated = GC.GetAllocatedBytesForCurrentThread() - s.AllocatedAtStart;
         long result = CloseSetUp(ref s);
+        if (result >= 0 && s.Plan->Fds.Start >= 0) result = CheckRoom(ref s);
         if (result >= 0) result = Sync.Ask(ref s, SyncKind.Ready, allocated);
         return result < 0 ? result : Processes.Prctl(Processes.PR_SET_PDEATHSIG, 0);
     }
@@ -33,6 +36,19 @@ internal static unsafe class StartSteps
     }
 
     /// <summary>
+    /// The limit on descriptors is the program's by now, and may leave none for the connection of `start`: better that `create` fails than
+    /// a container that it has promised.
+    /// </summary>
+    private static long CheckRoom(ref InitState s)
+    {
+        long room = Files.Fcntl(s.Plan->Fds.Sync, Files.F_DUPFD_CLOEXEC);
+        // Anything else is the answer of a filter that is loaded already.
+        if (room < 0) return room == -Errno.EMFILE ? room : 0;
+        Files.Close((int)room);
+        return 0;
+    }
+
+    /// <summary>
     /// Waits on the start socket, from where signals can end it. Closing the sync socket tells `create` that nothing ties the container to
     /// it any more. A caller that connects and dies before it said "go" is not a start.
     /// </summary>
@@ -44,6 +60,12 @@ internal static unsafe class StartSteps
         while (true)
         {
             long connection = Sockets.Accept(s.Plan->Fds.Start);
+            if (connection is -Errno.EMFILE or -Errno.ENFILE or -Errno.ENOMEM or -Errno.ENOBUFS)
+            {
+                // The host is short of something, or somebody has changed the limit (prlimit(1)). Whoever connects waits meanwhile.
+                Processes.Sleep(ShortageMilliseconds);
+                continue;
+            }
             if (connection == -Errno.EAGAIN) continue;
             if (connection < 0) return connection;
             SyncMessage message = default;

@@ -82,6 +82,7 @@ internal enum InitDetail
     Listener, CopyUp, CopyUpDepth, CopyUpOwner, CopyUpDevice,
     NotMounted, Covering, TakeMode, Detach, HostsFileSystem, OtherOwner,
     Prologue,
+    HookWait,
 }
 
 /// <summary>Room for words: the kernel's own, for example a file system's "Unknown parameter", or what a hook printed.</summary>

@@ -13,7 +13,7 @@ internal sealed class ChildProcess : IDisposable
     // What was killed ends in milliseconds, unless it waits in the kernel for somebody who does not answer, a FUSE server above all.
     private const int EndMilliseconds = 2000;
 
-    private ChildProcess(int pid, Fd pidfd, Conversation conversation)
+    internal ChildProcess(int pid, Fd pidfd, Conversation conversation)
     {
         Pid = pid;
         PidFd = pidfd;
@@ -54,22 +54,38 @@ internal sealed class ChildProcess : IDisposable
     /// <param name="pid">The real init.</param>
     /// <param name="fork">The step in which it was made, which may have a scheduling policy that a clone does not inherit. It waits for us
     /// at the latest when it is ready.</param>
-    /// <param name="interruption">What ends the waiting for the first child's end, which a frozen cgroup may hold up.</param>
-    public void Succeed(int pid, ForkIntoPidNamespaceStep fork, Interruption interruption)
+    /// <param name="interruption">What ends the waiting for the first child's end.</param>
+    /// <param name="patience">How long that may take: a frozen cgroup may hold it up, or a process of the container.</param>
+    public void Succeed(int pid, ForkIntoPidNamespaceStep fork, Interruption interruption, Func<int> patience)
     {
         // The number came from a process that others may have got hold of by now: nothing is done to a process that is not ours. The number
         // of a child stays its own until it has been waited for.
         if (pid == Pid || !Processes.IsChild(pid))
             throw new OciException($"pid {pid}, which init says it has cloned, is not a child of this process");
-        interruption.WaitFor(PidFd.Number);
-        // A tracer in the container may keep its status; then whoever adopts this process reaps it.
-        Processes.Wait(Pid, out _, Processes.WNOHANG);
-        PidFd.Dispose();
-        Pid = pid;
         long pidFd = Processes.PidFdOpen(pid);
         // Whoever undoes the launch has no other way to it.
         if (pidFd < 0) Processes.Kill(pid, Processes.SIGKILL);
-        PidFd = new Fd((int)OciException.Check(pidFd, "pidfd_open"));
+        Fd opened = new((int)OciException.Check(pidFd, "pidfd_open"));
+        using Fd first = PidFd;
+        int firstPid = Pid;
+        // From here on whoever undoes the launch ends this one.
+        (Pid, PidFd) = (pid, opened);
+        try
+        {
+            Conversation.AwaitEnd(first, interruption, patience);
+        }
+        catch
+        {
+            // Nobody else knows it any more. ESRCH: it has ended just now.
+            Processes.PidFdSendSignal(first.Number, Processes.SIGKILL);
+            ContainerTeardown.WaitForEnd(first.Number, EndMilliseconds);
+            throw;
+        }
+        finally
+        {
+            // A tracer in the container may keep its status; then whoever adopts this process reaps it.
+            Processes.Wait(firstPid, out _, Processes.WNOHANG);
+        }
         SchedAttr schedule = fork.Schedule;
         if (schedule.Size == 0) return;
         long result = Scheduling.Set(schedule, Pid);

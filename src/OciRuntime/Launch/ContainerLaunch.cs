@@ -60,7 +60,7 @@ internal sealed class ContainerLaunch(LaunchContext context)
     {
         if (message.Kind == SyncKind.Forked)
         {
-            Child.Succeed((int)message.Value, (ForkIntoPidNamespaceStep)message.Step!, context.Interruption);
+            Child.Succeed((int)message.Value, (ForkIntoPidNamespaceStep)message.Step!, context.Interruption, SilenceAllowed);
             Identify();
         }
         if (message.Kind == SyncKind.Ready)

@@ -90,7 +90,17 @@ internal sealed class Conversation : IDisposable
     /// <summary>Waits for the next message; see <see cref="Serve"/> and <see cref="Receive"/>.</summary>
     public InitMessage? Next(Interruption? interruption, Func<int> patience)
     {
-        if (Await(IsAtEnd ? null : interruption, SoonMilliseconds)) return Receive();
+        Await(Descriptor, IsAtEnd ? null : interruption, interruption, patience);
+        return Receive();
+    }
+
+    /// <summary>Waits for the end of a process of the conversation, by its pidfd, as for a message.</summary>
+    public static void AwaitEnd(Fd process, Interruption interruption, Func<int> patience) =>
+        Await(process.Number, interruption, interruption, patience);
+
+    private static void Await(int fd, Interruption? soon, Interruption? interruption, Func<int> patience)
+    {
+        if (Await(fd, soon, SoonMilliseconds)) return;
         // Asked again when the time is over: the container may have been paused meanwhile.
         int waited = SoonMilliseconds;
         for (int limit = patience(); ; limit = patience())
@@ -101,7 +111,7 @@ internal sealed class Conversation : IDisposable
                     $"init has been silent for {waited / 1000} s: it waits for something in the kernel, or another process holds it",
                     Errno.ETIMEDOUT);
             }
-            if (Await(interruption, limit < 0 ? -1 : limit - waited)) return Receive();
+            if (Await(fd, interruption, limit < 0 ? -1 : limit - waited)) return;
             waited = limit;
         }
     }
@@ -146,11 +156,8 @@ internal sealed class Conversation : IDisposable
         if (result is not (-Errno.EPIPE or -Errno.ECONNRESET)) OciException.Check(result, "answer init");
     }
 
-    private bool Await(Interruption? interruption, int milliseconds)
-    {
-        if (interruption is not null) return interruption.WaitFor(Descriptor, milliseconds);
-        return Processes.AwaitReadable(Descriptor, milliseconds);
-    }
+    private static bool Await(int fd, Interruption? interruption, int milliseconds) =>
+        interruption?.WaitFor(fd, milliseconds) ?? Processes.AwaitReadable(fd, milliseconds);
 
     /// <summary>Tells the end from an empty message, for both of which recvmsg(2) gives 0.</summary>
     private bool IsClosed()

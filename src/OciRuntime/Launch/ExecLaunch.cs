@@ -195,7 +195,7 @@ internal sealed class ExecLaunch(ExecSettings settings, RuntimeSpec spec, Contai
 
     private void Adopt(InitMessage message)
     {
-        Child!.Succeed((int)message.Value, (ForkIntoPidNamespaceStep)message.Step!, interruption);
+        Child!.Succeed((int)message.Value, (ForkIntoPidNamespaceStep)message.Step!, interruption, Patience);
         // It may have been cloned before the first process was moved.
         if (_rdt is not null) Resctrl.Enter(_rdt, Child.Pid);
     }

@@ -27,7 +27,7 @@ internal sealed class ForegroundSession(int pid, Fd pidfd, Interruption signals,
             fds[0] = PollFd.Reading(signals.Descriptor);
             fds[1] = PollFd.Reading(_notify?.Descriptor ?? -1);
             int count = 2 + (terminal?.FillPoll(fds[2..]) ?? 0);
-            OciException.Check(Processes.Poll(fds[..count], -1), "poll");
+            OciException.Check(Processes.Poll(fds[..count], terminal?.PollMilliseconds ?? -1), "poll");
             if (fds[0].Returned != 0) HandleSignals();
             if (fds[1].Returned != 0 && _notify!.Pass()) _notify = null;
             terminal?.Transfer(fds[2..]);
@@ -45,6 +45,10 @@ internal sealed class ForegroundSession(int pid, Fd pidfd, Interruption signals,
                 case Processes.SIGCHLD: Reap(); break;
                 case Processes.SIGWINCH: terminal?.Resize(); break;
                 case Processes.SIGURG: break;
+                case Processes.SIGCONT:
+                    // Whoever stopped this process may have changed the terminal's modes, or has it now.
+                    terminal?.Resume();
+                    goto default;
                 // ESRCH: it has just ended, and its status is on the way.
                 default: Processes.PidFdSendSignal(pidfd.Number, signal); break;
             }

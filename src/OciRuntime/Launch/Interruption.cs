@@ -87,15 +87,15 @@ internal sealed class Interruption : IDisposable
     }
 
     /// <summary>
-    /// Waits until <paramref name="fd"/> takes bytes; false when the runtime is asked to end meanwhile, which is no reason to fail any
-    /// more.
+    /// Waits until <paramref name="fd"/> is ready for these events; false when the runtime is asked to end meanwhile, which is no reason to
+    /// fail any more.
     /// </summary>
-    public bool WaitToWrite(int fd)
+    public bool Await(int fd, short events)
     {
         Span<PollFd> fds = stackalloc PollFd[2];
         while (true)
         {
-            fds[0] = new PollFd { Fd = fd, Events = Processes.POLLOUT };
+            fds[0] = new PollFd { Fd = fd, Events = events };
             fds[1] = PollFd.Reading(Descriptor);
             OciException.Check(Processes.Poll(fds, -1), "poll");
             if (fds[0].Returned != 0) return true;

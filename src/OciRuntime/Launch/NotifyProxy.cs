@@ -38,9 +38,13 @@ internal sealed class NotifyProxy : IDisposable
     public static string DirectoryOf(string stateDirectory) => $"{stateDirectory}/{DirectoryName}";
 
     /// <summary>Makes the directory that the container sees at /run/notify. The socket comes later, with whoever listens on it.</summary>
-    public static void MakeDirectory(ContainerEntry entry) =>
-        OciException.Check(Files.MakeDirectoryAt(entry.Directory, DirectoryName, FileModes.PublicDirectory),
-        $"mkdir {entry.Path}/{DirectoryName}");
+    public static void MakeDirectory(ContainerEntry entry)
+    {
+        string path = $"{entry.Path}/{DirectoryName}";
+        OciException.Check(Files.MakeDirectoryAt(entry.Directory, DirectoryName, FileModes.PublicDirectory), $"mkdir {path}");
+        // Whatever umask the caller has: the program's user has to get to the socket.
+        OciException.Check(Files.ChmodAt(entry.Directory, DirectoryName, FileModes.PublicDirectory), $"chmod {path}");
+    }
 
     /// <summary>
     /// Connects to the host's socket and binds the container's, both before the program runs: what cannot work fails while it can be

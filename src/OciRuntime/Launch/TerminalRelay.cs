@@ -10,14 +10,20 @@ internal sealed class TerminalRelay : IDisposable
 {
     public const int MaxPollFds = 3;
 
+    // A shell that brings a job to the foreground need not tell it, if it has not been stopped (bash).
+    private const int BackgroundMilliseconds = 250;
+
+    private const int WriterStackBytes = 1 << 17;
+
     // How long output that is still in the terminal is waited for after the program's end.
     private const int DrainMilliseconds = 200;
 
-    // A pipe that polls as writable takes this much without blocking (pipe(7), PIPE_BUF), whoever else holds its other end.
     private const int Chunk = 4096;
     private readonly int _master;
-    private readonly TerminalModes? _savedModes;
-    private readonly byte[] _input = new byte[Chunk], _output = new byte[Chunk];
+    private readonly Fd _output;
+    private TerminalModes? _savedModes;
+    private bool _isBehind;
+    private readonly byte[] _fromCaller = new byte[Chunk], _fromProgram = new byte[Chunk];
     private int _inputStart, _inputEnd, _outputStart, _outputEnd;
     private bool _inputOpen = true;
 
@@ -27,8 +33,25 @@ internal sealed class TerminalRelay : IDisposable
         // The description is ours alone: the child has closed its copy.
         // Never refused for a pty (fcntl(2)), nor below: what fails is only how the terminal looks.
         Files.Fcntl(master, Files.F_SETFL, Files.O_RDWR | Files.O_NONBLOCK);
-        _savedModes = MakeRaw();
-        // What the caller's window became while the container was made.
+        _output = BeginOutput();
+        Resume();
+    }
+
+    /// <summary>
+    /// How long to wait for what <see cref="FillPoll"/> names. In the background, until there may be a foreground again; else for ever.
+    /// </summary>
+    public int PollMilliseconds => _isBehind ? BackgroundMilliseconds : -1;
+
+    /// <summary>
+    /// Takes the caller's terminal. In the background it is left alone: the signals that would stop whoever touches it there are blocked,
+    /// so the kernel would let the modes be changed under the shell's hands, and gives every read an input/output error.
+    /// </summary>
+    public void Resume()
+    {
+        _isBehind = Terminal.IsInBackground(0);
+        if (_isBehind) return;
+        MakeRaw();
+        // What the caller's window became meanwhile.
         Resize();
     }
 
@@ -53,14 +76,15 @@ internal sealed class TerminalRelay : IDisposable
     }
 
     /// <summary>
-    /// The descriptors to watch: the master, stdin while there is room for more, stdout while something is left to write.
+    /// The descriptors to watch: the master, stdin while there is room for more, stdout's writer while something is left to write.
     /// </summary>
     public int FillPoll(Span<PollFd> fds)
     {
+        if (_isBehind) Resume();
         bool outputEmpty = _outputStart == _outputEnd, inputEmpty = _inputStart == _inputEnd;
         fds[0] = new PollFd { Fd = _master, Events = (short)((outputEmpty ? Processes.POLLIN : 0) | (inputEmpty ? 0 : Processes.POLLOUT)) };
-        fds[1] = PollFd.Reading(_inputOpen && inputEmpty ? 0 : -1);
-        fds[2] = new PollFd { Fd = outputEmpty ? -1 : 1, Events = Processes.POLLOUT };
+        fds[1] = PollFd.Reading(_inputOpen && inputEmpty && !_isBehind ? 0 : -1);
+        fds[2] = new PollFd { Fd = outputEmpty ? -1 : _output.Number, Events = Processes.POLLOUT };
         return MaxPollFds;
     }
 
@@ -79,17 +103,20 @@ internal sealed class TerminalRelay : IDisposable
     /// <param name="signals">A request to end is one to stop: whoever should read the output may never do so.</param>
     public void Drain(Interruption signals)
     {
-        do
+        bool isMore = true;
+        while (isMore)
         {
             while (_outputStart < _outputEnd)
             {
-                if (!signals.WaitToWrite(1)) return;
+                if (!signals.Await(_output.Number, Processes.POLLOUT)) return;
                 WriteOutput();
             }
             Span<PollFd> poll = [PollFd.Reading(_master)];
-            if (Processes.Poll(poll, DrainMilliseconds) <= 0 || (poll[0].Returned & Processes.POLLIN) == 0) return;
+            isMore = Processes.Poll(poll, DrainMilliseconds) > 0 && (poll[0].Returned & Processes.POLLIN) != 0 && ReadOutput();
         }
-        while (ReadOutput());
+        // Never refused for a pair. The writer closes its end when it has written all.
+        Sockets.EndSending(_output.Number);
+        signals.Await(_output.Number, Processes.POLLIN);
     }
 
     /// <summary>Gives the container's terminal the size of the caller's.</summary>
@@ -101,9 +128,25 @@ internal sealed class TerminalRelay : IDisposable
         if (Terminal.GetSize(0, out WindowSize size) >= 0) Terminal.SetSize(master, size);
     }
 
+    /// <summary>
+    /// A socket for the output. What comes there is written by a thread of its own, so that signals are passed on and the program's end is
+    /// seen however long the caller's terminal takes: that polls as writable with room for a single byte. Not to wait there (O_NONBLOCK)
+    /// is for all who share the open file, and another user's terminal cannot be opened anew (su(1)).
+    /// </summary>
+    private static Fd BeginOutput()
+    {
+        (Fd output, Fd other) = Sockets.Pair(Sockets.SOCK_STREAM);
+        // As above.
+        Files.Fcntl(output.Number, Files.F_SETFL, Files.O_RDWR | Files.O_NONBLOCK);
+        int source = other.Release();
+        // Where it still waits it ends with the process.
+        new Thread(() => Files.Carry(source, 1), WriterStackBytes) { IsBackground = true }.Start();
+        return output;
+    }
+
     private bool ReadOutput()
     {
-        long n = Files.Read(_master, _output);
+        long n = Files.Read(_master, _fromProgram);
         if (n <= 0) return n == -Errno.EAGAIN;
         _outputStart = 0;
         _outputEnd = (int)n;
@@ -112,7 +155,7 @@ internal sealed class TerminalRelay : IDisposable
 
     private void WriteOutput()
     {
-        long n = Files.Write(1, _output.AsSpan(_outputStart.._outputEnd));
+        long n = Files.Write(_output.Number, _fromProgram.AsSpan(_outputStart.._outputEnd));
         if (n >= 0) _outputStart += (int)n;
         // Nobody reads any more: the program goes on, as it would with a window that was closed.
         else if (n != -Errno.EAGAIN) _outputStart = _outputEnd;
@@ -120,8 +163,10 @@ internal sealed class TerminalRelay : IDisposable
 
     private bool ReadInput()
     {
-        long n = Files.Read(0, _input);
-        if (n <= 0) return n == -Errno.EAGAIN;
+        long n = Files.Read(0, _fromCaller);
+        // Just put there; the terminal has not ended.
+        _isBehind = n == -Errno.EIO && Terminal.IsInBackground(0);
+        if (n <= 0) return n == -Errno.EAGAIN || _isBehind;
         _inputStart = 0;
         _inputEnd = (int)n;
         return true;
@@ -129,28 +174,27 @@ internal sealed class TerminalRelay : IDisposable
 
     private void WriteInput()
     {
-        long n = Files.Write(_master, _input.AsSpan(_inputStart.._inputEnd));
+        long n = Files.Write(_master, _fromCaller.AsSpan(_inputStart.._inputEnd));
         if (n >= 0) _inputStart += (int)n;
         else if (n != -Errno.EAGAIN) _inputStart = _inputEnd;
     }
 
     /// <summary>
     /// Raw mode for the caller's terminal: echo, line editing and signals are the container's. Output processing stays on, as the
-    /// container's terminal leaves line ends alone. Null when stdin is no terminal.
+    /// container's terminal leaves line ends alone. Nothing where stdin is no terminal.
     /// </summary>
-    private static TerminalModes? MakeRaw()
+    private void MakeRaw()
     {
-        if (Terminal.GetModes(0, out TerminalModes saved) < 0) return null;
-        TerminalModes raw = saved;
+        if (Terminal.GetModes(0, out TerminalModes raw) < 0) return;
+        _savedModes ??= raw;
         raw.Input &= ~(Terminal.IGNBRK | Terminal.BRKINT | Terminal.PARMRK | Terminal.ISTRIP | Terminal.INLCR | Terminal.IGNCR
             | Terminal.ICRNL | Terminal.IXON);
         raw.Control = (raw.Control & ~(Terminal.CSIZE | Terminal.PARENB)) | Terminal.CS8;
         raw.Local &= ~(Terminal.ECHO | Terminal.ECHONL | Terminal.ICANON | Terminal.ISIG | Terminal.IEXTEN);
         raw.Characters[Terminal.VMIN] = 1;
         raw.Characters[Terminal.VTIME] = 0;
-        // A caller in the background may not (SIGTTOU is ignored); he sees his line editing.
+        // A terminal that is gone needs no modes.
         Terminal.SetModes(0, raw);
-        return saved;
     }
 
     /// <summary>
@@ -167,7 +211,8 @@ internal sealed class TerminalRelay : IDisposable
     /// <summary>Gives the caller's terminal its modes back.</summary>
     public void Dispose()
     {
-        // A terminal that is gone needs nothing back.
-        if (_savedModes is { } modes) Terminal.SetModes(0, modes);
+        // A terminal that is gone needs nothing back, and where the shell has it again, its modes are the shell's.
+        if (_savedModes is { } modes && !Terminal.IsInBackground(0)) Terminal.SetModes(0, modes);
+        _output.Dispose();
     }
 }

@@ -125,6 +125,32 @@ internal static unsafe partial class Files
 
     public static long Write(int fd, byte* buffer, int count) => Kernel.CallBlocking(SyscallNumber.Write, fd, (nint)buffer, count);
 
+    /// <summary>
+    /// Writes what comes from one descriptor to another until either has ended, and closes the first. On a thread beside the program's own.
+    /// </summary>
+    public static void Carry(int from, int to)
+    {
+        const int Size = 4096;
+        byte* block = stackalloc byte[Size];
+        long n;
+        do
+        {
+            n = Kernel.CallBeside(SyscallNumber.Read, from, (nint)block, Size);
+            for (long done = 0; done < n;)
+            {
+                long written = Kernel.CallBeside(SyscallNumber.Write, to, (nint)(block + done), (nint)(n - done));
+                PollFd poll = new() { Fd = to, Events = Processes.POLLOUT };
+                // Somebody has set O_NONBLOCK, which is for all who share it.
+                if (written == -Errno.EAGAIN) written = Kernel.CallBeside(SyscallNumber.Ppoll, (nint)(&poll), 1, 0, 0, 8) > 0 ? 0 : -1;
+                done = written < 0 ? n : done + written;
+                if (written < 0) n = 0;
+            }
+        }
+        while (n > 0);
+        // Nothing to do about one that cannot be closed.
+        Kernel.CallBeside(SyscallNumber.Close, from);
+    }
+
     public static long MakeDirectoryAt(int dirfd, byte* path, uint mode) =>
         Kernel.Call(SyscallNumber.Mkdirat, dirfd, (nint)path, (nint)mode);
 

@@ -69,4 +69,19 @@ internal static unsafe class Kernel
         while (result == -Errno.EINTR);
         return result;
     }
+
+    /// <summary>
+    /// As <see cref="CallBlocking"/>, on a thread beside the program's own, whose notes it must not touch (<see cref="Trace"/>).
+    /// </summary>
+    public static long CallBeside(nint number, nint a = 0, nint b = 0, nint c = 0, nint d = 0, nint e = 0)
+    {
+        long result;
+        do
+        {
+            result = RawBlocking(number, a, b, c, d, e, 0);
+            if (result == -1) result = -*ErrnoLocation();
+        }
+        while (result == -Errno.EINTR);
+        return result;
+    }
 }

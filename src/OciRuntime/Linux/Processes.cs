@@ -251,6 +251,9 @@ internal static unsafe class Processes
         fixed (byte* p = CString.Encode(name, stackalloc byte[64])) return Prctl(PR_SET_NAME, (nint)p);
     }
 
+    /// <summary>The process group of this process.</summary>
+    public static long ProcessGroup() => Kernel.Call(SyscallNumber.Getpgid);
+
     public static long SetSession() => Kernel.Call(SyscallNumber.Setsid);
 
     public static long SetLimit(int pid, int resource, ResourceLimit limit) =>

@@ -72,6 +72,13 @@ internal static unsafe class Sockets
 
     public static long Pair(int type, int* fds) => Kernel.Call(SyscallNumber.Socketpair, AF_UNIX, type | SOCK_CLOEXEC, 0, (nint)fds);
 
+    /// <summary>Nothing more is going to be sent: the peer reads what there is, then the end.</summary>
+    public static long EndSending(int socket)
+    {
+        const int SHUT_WR = 1;
+        return Kernel.Call(SyscallNumber.Shutdown, socket, SHUT_WR);
+    }
+
     /// <summary>A unix socket, close-on-exec.</summary>
     /// <exception cref="OciException">There is none to be had.</exception>
     public static Fd Open(int type) => Fd.Of(Create(type), "socket");

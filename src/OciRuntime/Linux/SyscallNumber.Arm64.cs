@@ -20,7 +20,8 @@ internal static partial class SyscallNumber
         Fsetxattr = 7, Fgetxattr = 10, Flistxattr = 13, Utimensat = 88,
         Mmap = 222, Mount = 40, SchedGetaffinity = 123, Waitid = 95, SchedSetattr = 274, IoprioSet = 30, SetMempolicy = 237,
         InotifyInit1 = 26, InotifyAddWatch = 27, Ptrace = 117, SchedGetattr = 275, IoprioGet = 31,
-        Munmap = 215, Getsockopt = 209, Getsockname = 204, Getppid = 173, EpollCreate1 = 20, EpollCtl = 21, EpollPwait = 22, Splice = 76;
+        Munmap = 215, Getsockopt = 209, Getsockname = 204, Getppid = 173, EpollCreate1 = 20, EpollCtl = 21, EpollPwait = 22, Splice = 76,
+        Shutdown = 210, Getpgid = 155;
 
     /// <summary>What seccomp filters see as the architecture (include/uapi/linux/audit.h).</summary>
     public const uint AuditArch = 0xc00000b7;

@@ -18,7 +18,8 @@ internal static partial class SyscallNumber
         Fsetxattr = 190, Fgetxattr = 193, Flistxattr = 196, Utimensat = 280,
         Mmap = 9, Mount = 165, SchedGetaffinity = 204, Waitid = 247, SchedSetattr = 314, IoprioSet = 251, SetMempolicy = 238,
         InotifyInit1 = 294, InotifyAddWatch = 254, Ptrace = 101, SchedGetattr = 315, IoprioGet = 252,
-        Munmap = 11, Getsockopt = 55, Getsockname = 51, Getppid = 110, EpollCreate1 = 291, EpollCtl = 233, EpollPwait = 281, Splice = 275;
+        Munmap = 11, Getsockopt = 55, Getsockname = 51, Getppid = 110, EpollCreate1 = 291, EpollCtl = 233, EpollPwait = 281, Splice = 275,
+        Shutdown = 48, Getpgid = 121;
 
     /// <summary>What seccomp filters see as the architecture (include/uapi/linux/audit.h).</summary>
     public const uint AuditArch = 0xc000003e;

@@ -36,7 +36,8 @@ internal static unsafe class Terminal
     public const uint ISIG = 1, ICANON = 2, ECHO = 8, ECHONL = 0x40, IEXTEN = 0x8000;
     public const int VTIME = 5, VMIN = 6;
 
-    private const uint TCGETS = 0x5401, TCSETS = 0x5402, TIOCGWINSZ = 0x5413, TIOCSWINSZ = 0x5414, TIOCGPTN = 0x80045430;
+    private const uint TCGETS = 0x5401, TCSETS = 0x5402, TIOCGWINSZ = 0x5413, TIOCSWINSZ = 0x5414, TIOCGPTN = 0x80045430,
+        TIOCGPGRP = 0x540F;
 
     /// <summary>Reads the modes; ENOTTY for what is no terminal.</summary>
     public static long GetModes(int fd, out TerminalModes modes)
@@ -58,6 +59,16 @@ internal static unsafe class Terminal
     public static long SetSize(int fd, in WindowSize size)
     {
         fixed (WindowSize* p = &size) return Files.Ioctl(fd, TIOCSWINSZ, (nint)p);
+    }
+
+    /// <summary>
+    /// Whether a terminal is the one of this session, and at present another process group's: that of the shell, which has put this process
+    /// into the background, or of what runs before it. Nobody is in the background of another session's terminal (ENOTTY).
+    /// </summary>
+    public static bool IsInBackground(int fd)
+    {
+        int foreground = 0;
+        return Files.Ioctl(fd, TIOCGPGRP, (nint)(&foreground)) >= 0 && foreground != Processes.ProcessGroup();
     }
 
     /// <summary>The number of a pseudo-terminal, asked of its master; what is none has no number.</summary>

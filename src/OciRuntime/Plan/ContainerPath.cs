@@ -1,3 +1,4 @@
+using System.Text;
 using OciRuntime.Init;
 using OciRuntime.Linux;
 
@@ -18,6 +19,16 @@ internal static class ContainerPath
             else if (kept.Count > 0) kept.RemoveAt(kept.Count - 1);
         }
         return kept.Count == 0 ? "." : string.Join('/', kept);
+    }
+
+    /// <summary>Cleans the path of something that is made in the container.</summary>
+    /// <exception cref="OciException">It is longer than the kernel's paths are.</exception>
+    public static string Place(string path, Origin origin)
+    {
+        string clean = Clean(path);
+        if (Encoding.UTF8.GetByteCount(clean) < Kernel.PathMax) return clean;
+        throw new OciException(
+            $"{origin}: the path is longer than the {Kernel.PathMax - 1} bytes that the kernel takes: file name too long (ENAMETOOLONG)");
     }
 
     /// <summary>A clean path as the program in the container sees it.</summary>

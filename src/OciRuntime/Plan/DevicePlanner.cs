@@ -59,7 +59,7 @@ internal sealed class DevicePlanner(PlanRequest request, NamespacePlan namespace
 
     private void Add(LinuxDevice device, Origin origin)
     {
-        string path = ContainerPath.Clean(device.Path);
+        string path = ContainerPath.Place(device.Path, origin);
         if (path == "dev/ptmx") return; // The container's own multiplexer; a node would be the host's.
         uint type = device.Type switch { "b" => Files.S_IFBLK, "p" => Files.S_IFIFO, _ => Files.S_IFCHR };
         bool bind = _bind && type != Files.S_IFIFO;

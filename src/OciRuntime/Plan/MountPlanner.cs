@@ -34,7 +34,7 @@ internal sealed class MountPlanner(PlanRequest request, NamespacePlan namespaces
     private void Add(Mount mount, Origin origin)
     {
         MountOptions options = MountOptions.Parse(mount.Options, mount.Type);
-        string target = ContainerPath.Clean(mount.Destination);
+        string target = ContainerPath.Place(mount.Destination, origin);
         if (target == ".") throw Refuse(origin, mount, "the root itself cannot be a mount destination");
         bool bind = !options.Remount && (options.Bind || mount.Type == "bind");
         if (options.IdMap is not null && !bind)

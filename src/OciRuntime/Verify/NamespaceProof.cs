@@ -9,7 +9,10 @@ internal static class NamespaceProof
     private const string Title = "namespaces";
 
     /// <summary>Of the first process.</summary>
-    public static void Add(Report report, Subject subject)
+    /// <param name="report">Takes what is found.</param>
+    /// <param name="subject">The container.</param>
+    /// <param name="host">The host's files.</param>
+    public static void Add(Report report, Subject subject, FileTree host)
     {
         foreach (NamespaceKind kind in NamespaceNames.Kinds)
         {
@@ -23,7 +26,7 @@ internal static class NamespaceProof
             string words = !separate ? $"the runtime's {kind.Name} namespace" : join.Path is null ? $"its own {kind.Name} namespace"
                 : $"the {kind.Name} namespace {join.Path}";
             report.Add(Title, pointer, words, result < 0 ? Seen.Unchecked(ErrnoText.Full((int)-result))
-                : separate ? Separate(kind, join.Path, its) : Shared(kind, its));
+                : separate ? Separate(kind, join.Path, its, host) : Shared(kind, its));
         }
         if (subject.Plan.Find<TimeOffsetsStep>() is { Lines.Length: > 0 } time)
             report.Add("kernel", time.Origin.ToString(), $"clocks offset by {OneLine(time.Lines)}", Offsets(subject.Init, time.Lines));
@@ -55,7 +58,7 @@ internal static class NamespaceProof
         }
     }
 
-    private static Seen Separate(NamespaceKind kind, string? path, in Statx its)
+    private static Seen Separate(NamespaceKind kind, string? path, in Statx its, FileTree host)
     {
         long result = Own(kind, out Statx own);
         if (path is null)
@@ -63,12 +66,25 @@ internal static class NamespaceProof
             return result < 0 ? Seen.Unchecked(ErrnoText.Full((int)-result))
                 : its.Identity != own.Identity ? Seen.Held : new(Outcome.Broken, $"it is in the host's {kind.Name} namespace");
         }
-        long joined = Files.StatAt(Files.AT_FDCWD, path, 0, out Statx wanted);
-        if (joined >= 0 && wanted.Identity == its.Identity) return Seen.Held;
+        if (IsAt(host, path, kind, its, out string why)) return Seen.Held;
         if (result >= 0 && its.Identity == own.Identity) return new(Outcome.Broken, $"it is in the host's {kind.Name} namespace");
-        return joined < 0 ? Seen.Unchecked($"{path}: {ErrnoText.Full((int)-joined)}")
+        return why.Length > 0 ? Seen.Unchecked($"{path}: {why}")
             : new(Outcome.Drifted,
                 "it is in another one: it has left that one, or the path leads elsewhere now, or did when the container was made");
+    }
+
+    private static bool IsAt(FileTree host, string path, NamespaceKind kind, in Statx its, out string why)
+    {
+        using Place? found = host.Find(path, followLast: false, out _, out why);
+        if (found is { Stat.IsSymlink: true, Mount.Type: "proc" })
+        {
+            // Not followed, as others of the kernel's lead anywhere: it reads "net:[4026531840]" (namespaces(7)).
+            string? link = Files.ReadLinkAt(found.Descriptor.Number, "", out long error);
+            if (link is null) why = ErrnoText.Full((int)-error);
+            return link == $"{kind.File}:[{its.Inode}]";
+        }
+        using Place? place = host.Find(path, followLast: true, out _, out why);
+        return place is not null && place.Stat.Identity == its.Identity;
     }
 
     private static Seen Shared(NamespaceKind kind, in Statx its) =>

@@ -22,10 +22,10 @@ internal static class Verification
         ProcessFiles init = thread ?? first;
         Subject subject = new(LaunchPreparation.Recall(entry, state, Levels(init)), entry, state, init, status);
         Report report = new(state.Id, status.Name());
-        NamespaceProof.Add(report, subject);
         using (ProcessFiles self = ProcessFiles.Self())
         using (FileTree tree = FileTree.Open(init), host = FileTree.Open(self, tree))
         {
+            NamespaceProof.Add(report, subject, host);
             new MountProof(report, subject, tree, host).Add();
             DeviceProof.Add(report, subject, tree);
             ProcessProof.Add(report, subject, tree, host);

@@ -124,7 +124,11 @@ internal sealed class SeccompStep(SeccompProgram filter, bool isLastStep)
 }
 
 internal sealed class ReadyStep()
-    : PlainStep(InitOp.Ready, StepChapter.Program, Origin.Runtime, "report that all is set up", SyncKind.Ready);
+    : PlainStep(InitOp.Ready, StepChapter.Program, Origin.Runtime, "report that all is set up", SyncKind.Ready)
+{
+    protected override string Hint(LaunchPlan plan, in StepFailure failure) => failure.Errno == Errno.EMFILE
+        ? ": RLIMIT_NOFILE (/process/rlimits, or the caller's) leaves none for the connection by which \"ocirun start\" comes" : "";
+}
 
 internal sealed class AwaitStartStep() : PlainStep(InitOp.AwaitStart, StepChapter.Program, Origin.Runtime, "wait for \"ocirun start\"");
 

@@ -66,6 +66,7 @@ internal readonly record struct StepFailure(int Errno, InitDetail Detail, long V
         InitDetail.Prologue => "before it, close what is the runtime's own and die with it",
         InitDetail.HookFork => "clone",
         InitDetail.HookExecute => "execute",
+        InitDetail.HookWait => "wait for its end",
         InitDetail.HookStatus => $"exit status {(uint)Value}",
         InitDetail.HookSignal => $"killed by signal {(uint)Value}",
         InitDetail.HookTimeout => $"hook ran past specified timeout of {(uint)Value}.0s",
