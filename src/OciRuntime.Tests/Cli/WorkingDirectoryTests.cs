@@ -17,20 +17,17 @@ public sealed class WorkingDirectoryTests
     }
 
     [TearDown]
-    public void End() => Cleaner.DeleteTree(_directory);
+    public void End() => Command.Run("rm", "-r", _directory).ShouldSucceed();
 
     [TestCase("--root rel list", "--root: find the working directory, where rel begins: no such file or directory (ENOENT)")]
     [TestCase("--root rel run x", "--root: find the working directory, where rel begins: no such file or directory (ENOENT)")]
-    [TestCase("--root /nowhere list", null)]
     [TestCase("explain", "config.json not found")]
     [TestCase("spec", "no such file or directory")]
-    public void One_that_has_been_removed(string line, string? message)
+    public void One_that_has_been_removed(string line, string message)
     {
         string log = $"{_directory}/log", gone = Directory.CreateDirectory($"{_directory}/gone").FullName;
-        CommandResult result = Shell($"rmdir {gone} && exec {Ocirun.Binary.Path} --log {log} {line}", gone);
-        if (message is null) result.ShouldSucceed();
-        else result.ShouldFail(1);
-        File.ReadAllText(log).Should().Contain(message ?? "").And.NotContain("bug in ocirun");
+        Shell($"rmdir {gone} && exec {Ocirun.Binary.Path} --log {log} {line}", gone).ShouldFail(1);
+        File.ReadAllText(log).Should().Contain(message).And.NotContain("bug in ocirun");
     }
 
     /// <summary>With the bytes replaced it would be the name of something else.</summary>

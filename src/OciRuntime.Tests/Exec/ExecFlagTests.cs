@@ -213,7 +213,11 @@ public sealed class ExecFlagTests
     public void A_failing_step_names_where_its_property_is_from()
     {
         _bundle.Process["execCPUAffinity"] = new JsonObject { ["final"] = "60000" };
-        string[] file = ProcessFile(static process => process["cwd"] = "/nowhere");
+        string[] file = ProcessFile(static process =>
+        {
+            process["cwd"] = "/nowhere";
+            process["execCPUAffinity"] = new JsonObject { ["final"] = "0" };
+        });
         Container.ExecWith(file).ShouldFail(255, $"failed: {file[0]} {file[1]}: /cwd: enter /nowhere");
         file = ProcessFile(static process => process["execCPUAffinity"] = new JsonObject { ["final"] = "60001" });
         Container.ExecWith(file).ShouldFail(255, $"failed: {file[0]} {file[1]}: /execCPUAffinity/final: run on the CPUs 60001");
