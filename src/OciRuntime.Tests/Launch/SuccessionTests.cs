@@ -11,13 +11,14 @@ namespace OciRuntime.Tests.Launch;
 /// <summary>A first process that has told of the one it has cloned, and does not end: a container may hold it, or its freezer.</summary>
 public sealed class SuccessionTests
 {
-    private readonly Fd _request = Fd.Of(Processes.EventFd(), "eventfd");
+    private Fd _request = null!;
     private RunningCommand _first = null!, _second = null!;
     private ChildProcess _child = null!;
 
     [SetUp]
     public void Begin()
     {
+        _request = Fd.Of(Processes.EventFd(), "eventfd");
         _first = Command.Start("sleep", "1000");
         _second = Command.Start("sleep", "1000");
         (Fd socket, Fd other) = OciRuntime.Linux.Sockets.Pair(OciRuntime.Linux.Sockets.SOCK_SEQPACKET);
