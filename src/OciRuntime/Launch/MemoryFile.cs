@@ -44,10 +44,13 @@ internal static class MemoryFile
         {
             for (int start = 0; start < count;)
             {
-                int length = Array.IndexOf(chunk, LineFeed, start, (int)count - start) - start, end = length < 0 ? (int)count : start + length;
-                line.Write(chunk.AsSpan(start, Math.Min(end - start, mostBytes - line.WrittenCount)));
-                start = end + 1;
-                if (length < 0) continue;
+                ReadOnlySpan<byte> rest = chunk.AsSpan(start, (int)count - start);
+                int length = rest.IndexOf(LineFeed);
+                bool isWhole = length >= 0;
+                if (!isWhole) length = rest.Length;
+                line.Write(rest[..Math.Min(length, mostBytes - line.WrittenCount)]);
+                start += length + 1;
+                if (!isWhole) continue;
                 yield return Encoding.UTF8.GetString(line.WrittenSpan);
                 line.ResetWrittenCount();
             }
