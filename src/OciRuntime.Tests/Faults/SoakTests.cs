@@ -11,15 +11,16 @@ namespace OciRuntime.Tests.Faults;
 /// <summary>
 /// Random verbs of random containers from eight threads, and every fifth of them is killed, or asked to end, at a random moment. A
 /// container that one thread uses at a time is always what a model says (<see cref="SoakModel"/>); of those that all use at once errors are
-/// of an expected kind. In the end nothing is left. By hand: `./build.sh soak [SECONDS] [SEED]`.
+/// of an expected kind. In the end nothing is left. Each test run does it for some seconds,
+/// `./build.sh soak [SECONDS] [SEED]` for longer.
 /// </summary>
-[Category("ByHand")]
+[Category("Slow")]
 [LeavesNothing]
 public sealed partial class SoakTests
 {
     private const int Threads = 8, Own = 12, Shared = 4, MostWrong = 5;
 
-    internal static readonly int Seconds = Setting("OCIRUN_SOAK_SECONDS") ?? 20;
+    internal static readonly int Seconds = Setting("OCIRUN_SOAK_SECONDS") ?? 40;
     internal static readonly int Seed = Setting("OCIRUN_SOAK_SEED") ?? Environment.TickCount;
 
     private static int? Setting(string name) =>

@@ -12,7 +12,7 @@ namespace OciRuntime.Tests.Shim;
 /// The part of <see cref="SoakTests"/> that lives long: one shim, asked by eight clients at random about containers that come, go and are
 /// killed. What it answers is known each time, and in the end it has what it had.
 /// </summary>
-[Category("ByHand")]
+[Category("Slow")]
 [LeavesNothing]
 public sealed class ShimSoakTests : ShimFixture
 {
