@@ -113,7 +113,8 @@ public sealed class DeviceMatrixTests : CgroupFixture
             if (rules.Length == 0) continue;
             try
             {
-                Cgroup.Apply(CgroupPlan.BuildUpdate(UpdateHost(where), plan.Paths, new() { Devices = rules }));
+                Cgroup.Apply(CgroupPlan.BuildUpdate(UpdateHost(where), plan.Paths, new() { Devices = rules },
+                    program: plan.ProgramName));
                 inForce = rules;
             }
             catch (OciException e)
@@ -135,7 +136,8 @@ public sealed class DeviceMatrixTests : CgroupFixture
         foreach (string node in (string[])["1 3", "4000 0", "4001 0"])
             Command.Run("mknod", [$"{_directory}/{node.Replace(' ', '-')}", "c", .. node.Split(' ')]).ShouldSucceed();
         Process watch = StartProbe("devices-watch", "1000", "+1-3", "+4000-0", "-4001-0");
-        using (OpenCgroups entry = Cgroup.Create(WithRules(plan, where, DenyAll, Rule(true, "c", 4000, 0)))) entry.EnterByPid(watch.Id);
+        CgroupPlan first = WithRules(plan, where, DenyAll, Rule(true, "c", 4000, 0));
+        using (OpenCgroups entry = Cgroup.Create(first)) entry.EnterByPid(watch.Id);
         watch.StandardInput.WriteLine();
         DeviceRule[][] lists =
         [
@@ -147,7 +149,10 @@ public sealed class DeviceMatrixTests : CgroupFixture
         // How many rules pass by in a thousand rounds is the machine's affair.
         Task<string?> enough = watch.StandardOutput.ReadLineAsync();
         for (int i = 0; i < 200 || !enough.IsCompleted; i++)
-            Cgroup.Apply(CgroupPlan.BuildUpdate(UpdateHost(where), plan.Paths, new() { Devices = lists[i % lists.Length] }));
+        {
+            Cgroup.Apply(CgroupPlan.BuildUpdate(UpdateHost(where), plan.Paths, new() { Devices = lists[i % lists.Length] },
+                program: first.ProgramName));
+        }
         watch.StandardInput.Close();
         enough.Result.Should().Be("enough");
         watch.StandardOutput.ReadToEnd().Should().Be("0\n");

@@ -248,7 +248,11 @@ public sealed class CredentialTests
         using TestContainer container = new(bundle);
         container.Run().ShouldSucceed();
         bundle.Process["rlimits"] = new JsonArray(Limit("RLIMIT_NOFILE", 4, 4));
-        using TestContainer other = new TestContainer(bundle).Started();
+        using TestContainer other = new(bundle);
+        other.Create().ShouldSucceed();
+        // While it has one.
+        _ = other.InitPid;
+        other.Start().ShouldSucceed();
         other.WaitExit().Code.Should().Be(0);
     }
 

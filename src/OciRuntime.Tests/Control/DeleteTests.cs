@@ -1,6 +1,7 @@
 using FluentAssertions;
 using NUnit.Framework;
 using OciRuntime.Tests.Config;
+using OciRuntime.Tests.Faults;
 using OciRuntime.Tests.Support;
 
 namespace OciRuntime.Tests.Control;
@@ -35,6 +36,22 @@ public sealed class DeleteTests
         container.Delete("--force").ShouldSucceed();
         Cleaner.RemoveEmptyParents(Path.GetFileName(own));
         CgroupHost.Find(Path.GetFileName(own)).Should().BeEmpty();
+    }
+
+    /// <summary>An exec with other rights notes it without a lock; here between the last file that delete removes and the directory.</summary>
+    [Test]
+    public void A_note_of_the_last_moment_keeps_no_directory()
+    {
+        Requires.OcirunItself();
+        using TestBundle bundle = new();
+        using TestContainer container = Observe.Sleeping(bundle);
+        string directory = $"{container.StateRoot}/{container.Id}";
+        using RunningCommand delete = Meddler.Delaying("unlinkat", 200)
+            .Start(["--root", container.StateRoot, "delete", "--force", container.Id], new CommandOptions());
+        Eventually.True(() => !File.Exists($"{directory}/state.json"), "the journal's end");
+        File.WriteAllText($"{directory}/other-rights", "");
+        delete.Wait().ShouldSucceed();
+        Directory.Exists(directory).Should().BeFalse();
     }
 
     /// <summary>

@@ -70,7 +70,10 @@ public sealed class HostileContainerTests
         using TestBundle bundle = new TestBundle().Args("sleep", "1000").WithCgroup();
         string link = Path.Combine(bundle.Directory, "link"), served = Path.Combine(bundle.Directory, "served");
         Directory.CreateDirectory(served);
-        File.CreateSymbolicLink(link, $"/proc/{Environment.ProcessId}/ns/net");
+        using RunningCommand other = Command.Start(Requires.Tool("unshare"), "--net", "sleep", "1000");
+        File.CreateSymbolicLink(link, $"/proc/{other.Pid}/ns/net");
+        Eventually.True(() => new FileInfo(link).LinkTarget is { } its && new FileInfo(its).LinkTarget is { Length: > 0 } network
+            && network != new FileInfo("/proc/self/ns/net").LinkTarget, "a network of its own");
         using TestContainer container = new TestContainer(bundle.AddNamespace("network", link)).Started();
         using RunningCommand holder = Command.Start(Requires.Tool("unshare"), "--mount", "--propagation", "private", Probe.HostPath,
             "stalled", served, "lookup");

@@ -178,6 +178,12 @@ internal sealed class ContainerEntry : IDisposable
         long parent = Files.OpenAt(Files.AT_FDCWD, System.IO.Path.GetDirectoryName(Path)!, Files.O_PATH | Files.O_DIRECTORY);
         using Fd root = Fd.Of(parent, $"open the parent of {Path}");
         long result = Files.UnlinkAt(root.Number, Id, Files.AT_REMOVEDIR);
+        if (result is -Errno.ENOTEMPTY or -Errno.EEXIST)
+        {
+            // An exec that was under way takes no lock.
+            Unlink(OtherRightsName);
+            result = Files.UnlinkAt(root.Number, Id, Files.AT_REMOVEDIR);
+        }
         // Without the lock file the name is free: a create that found the directory may have made it its own by now.
         if (result < 0 && result is not (-Errno.ENOENT or -Errno.ENOTEMPTY or -Errno.EEXIST))
             throw OciException.FromResult(result, $"rmdir {Path}");
