@@ -8,6 +8,9 @@ internal class RunVerb(TestBundle bundle) : LaunchVerb(bundle)
     private protected override string[] Command => Container.RunToEnd;
 
     internal override string Observe(Meddled run) => $"{Promises.Digest(run.Result.Stdout)}{string.Join('\n', Remains())}";
+
+    internal override bool OwnsUp(CommandResult result) =>
+        result.Stderr.Contains("has ended, but could not be removed", StringComparison.Ordinal);
 }
 
 /// <summary>`run --detach` of one that goes on.</summary>

@@ -203,7 +203,7 @@ public sealed partial class SweepTests
     {
         CommandResult result = run.Result;
         if (run.IsHanging) return (Outcome.Hanging, $"{result}");
-        if (result.Succeeded)
+        if (result.Succeeded && !verb.OwnsUp(result))
         {
             if (point.Process > 0 && verb.HasEnded()) return (Outcome.Tolerated, "");
             string seen = verb.Observe(run);

@@ -36,6 +36,9 @@ internal abstract class SweepVerb : IDisposable
     /// </summary>
     internal virtual bool HasEnded() => Container.Call("state", Container.Id).Stdout.Contains("\"stopped\"", StringComparison.Ordinal);
 
+    /// <summary>It says that it has left something, though its exit code is another one's.</summary>
+    internal virtual bool OwnsUp(CommandResult result) => false;
+
     /// <summary>What is left after a failure that should not be; a moment is given to what is dying.</summary>
     internal virtual List<string> Left() => Remains();
 
