@@ -38,7 +38,7 @@ public sealed class DeleteTests
         CgroupHost.Find(Path.GetFileName(own)).Should().BeEmpty();
     }
 
-    /// <summary>An exec with other rights notes it without a lock; here between the last file that delete removes and the directory.</summary>
+    /// <summary>An exec with other rights notes it without a lock: here after the last file that delete removes.</summary>
     [Test]
     public void A_note_of_the_last_moment_keeps_no_directory()
     {
