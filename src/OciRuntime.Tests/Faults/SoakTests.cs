@@ -20,7 +20,7 @@ public sealed partial class SoakTests
 {
     private const int Threads = 8, Own = 12, Shared = 4, MostWrong = 5;
 
-    internal static readonly int Seconds = Setting("OCIRUN_SOAK_SECONDS") ?? 40;
+    internal static readonly int Seconds = Setting("OCIRUN_SOAK_SECONDS") ?? 20;
     internal static readonly int Seed = Setting("OCIRUN_SOAK_SEED") ?? Environment.TickCount;
 
     private static int? Setting(string name) =>
