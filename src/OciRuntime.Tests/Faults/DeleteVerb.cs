@@ -19,7 +19,7 @@ internal class DeleteVerb(TestBundle bundle, bool force, string space = "") : Sw
     internal override string Observe(Meddled run) => string.Join('\n', Remains());
 
     /// <summary>What a delete that failed was to take away is there for the next.</summary>
-    internal override List<string> Left() => [];
+    private protected override List<string> Left() => [];
 }
 
 /// <summary>

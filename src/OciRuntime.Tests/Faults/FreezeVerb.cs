@@ -17,7 +17,7 @@ internal sealed class FreezeVerb(TestBundle bundle, bool pause) : LiveVerb(bundl
     internal override string Observe(Meddled run) => State();
 
     /// <summary>A pause that failed stops nobody; what a resume that failed leaves may be tried again.</summary>
-    internal override List<string> Left() => pause && State() != Thawed ? [State(), .. Strays()] : Strays();
+    private protected override List<string> Left() => pause && State() != Thawed ? [State(), .. Strays()] : Strays();
 
     internal override string? Recover()
     {

@@ -18,7 +18,7 @@ internal abstract class LiveVerb : SweepVerb
 
     private protected int Init { get; }
 
-    internal override List<string> Left() => Strays();
+    private protected override List<string> Left() => Strays();
 
     /// <summary>The container is there as before, and the same command can be given again.</summary>
     internal override string? Recover()
@@ -27,17 +27,12 @@ internal abstract class LiveVerb : SweepVerb
         CommandResult state = Container.Call("state", Container.Id);
         if (!state.Succeeded || state.Json["status"]!.GetValue<string>() is not "running") return $"the container does not run: {state}";
         if (Container.Broken() is { Length: > 0 } broken) return broken;
-        List<string> left = Strays();
+        List<string> left = Settled(Strays);
         return left.Count > 0 ? $"left in the end: {string.Join("; ", left)}" : null;
     }
 
-    /// <summary>Processes and files that were not there before; a moment is given to what is dying.</summary>
-    private protected List<string> Strays()
-    {
-        List<string> left = [];
-        Eventually.Becomes(() => (left = [.. Strangers(), .. Files()]).Count == 0, TimeSpan.FromSeconds(2));
-        return left;
-    }
+    /// <summary>Processes and files that were not there before.</summary>
+    private protected List<string> Strays() => [.. Strangers(), .. Files()];
 
     private IEnumerable<string> Files() =>
         Directory.GetFiles(Container.PidDirectory).Where(static file => Path.GetFileName(file) != "pid")

@@ -38,7 +38,7 @@ internal sealed class MountsVerb : LiveVerb
 
     internal override string Observe(Meddled run) => Mounts();
 
-    internal override List<string> Left() => Mounts() != _before ? [$"mounts are now {Mounts()}", .. Strays()] : Strays();
+    private protected override List<string> Left() => Mounts() != _before ? [$"mounts are now {Mounts()}", .. Strays()] : Strays();
 
     /// <summary>One that was killed may have added or removed one of the two; each that is there goes.</summary>
     internal override string? Recover()

@@ -95,16 +95,13 @@ internal sealed class ShimVerb : SweepVerb
 
     internal override bool HasEnded() => _method == "Exec" ? IsThere && _shim!.Wait(Container.Id, ExecName) == 137 : base.HasEnded();
 
-    internal override List<string> Left()
+    private protected override List<string> Left() => _method switch
     {
-        if (_method == "Create") return Remains();
-        List<string> left = [];
+        "Create" => base.Left(),
         // What one of these that failed was to do is there for the next.
-        if (_method is "Start" or "Delete" or "Kill" or "Resume") return left;
-        Eventually.Becomes(() => (left = [.. Strangers(), .. new[] { Seen() }.Where(seen => seen != _before)]).Count == 0,
-            TimeSpan.FromSeconds(2));
-        return left;
-    }
+        "Start" or "Delete" or "Kill" or "Resume" => [],
+        _ => [.. Strangers(), .. new[] { Seen() }.Where(seen => seen != _before)],
+    };
 
     /// <summary>As containerd takes it away: by a request, or, where there is no shim any more, by the program's own verb.</summary>
     internal override string? Recover()

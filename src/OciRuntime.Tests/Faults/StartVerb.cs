@@ -23,5 +23,5 @@ internal sealed class StartVerb(TestBundle bundle) : SweepVerb(bundle)
     }
 
     /// <summary>The container, which a start that fails does not take away.</summary>
-    internal override List<string> Left() => [];
+    private protected override List<string> Left() => [];
 }

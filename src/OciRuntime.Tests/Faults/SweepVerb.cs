@@ -39,8 +39,11 @@ internal abstract class SweepVerb : IDisposable
     /// <summary>It says that it has left something, though its exit code is another one's.</summary>
     internal virtual bool OwnsUp(CommandResult result) => false;
 
-    /// <summary>What is left after a failure that should not be; a moment is given to what is dying.</summary>
-    internal virtual List<string> Left() => Remains();
+    /// <summary>What is left after a failure that should not be, when what is dying had a moment.</summary>
+    internal List<string> LeftAfter(TimeSpan moment) => Settled(Left, moment);
+
+    /// <summary>The same, now.</summary>
+    private protected virtual List<string> Left() => Everything();
 
     /// <summary>Takes away what was left, and the container, by `delete --force` alone. What is wrong then, or null.</summary>
     internal virtual string? Recover()
@@ -51,13 +54,17 @@ internal abstract class SweepVerb : IDisposable
         return !deleted.Succeeded ? $"{deleted}" : left.Count > 0 ? $"left in the end: {string.Join("; ", left)}" : null;
     }
 
-    /// <summary>Everything of the container that is there.</summary>
-    private protected List<string> Remains()
+    /// <summary>Everything of the container that is there, when what is dying had two seconds.</summary>
+    private protected List<string> Remains() => Settled(Everything);
+
+    private protected static List<string> Settled(Func<List<string>> look, TimeSpan? moment = null)
     {
         List<string> left = [];
-        Eventually.Becomes(() => (left = [.. Container.Left(), .. Strangers(), .. Mounts()]).Count == 0, TimeSpan.FromSeconds(2));
+        Eventually.Becomes(() => (left = look()).Count == 0, moment ?? TimeSpan.FromSeconds(2));
         return left;
     }
+
+    private List<string> Everything() => [.. Container.Left(), .. Strangers(), .. Mounts()];
 
     /// <summary>Processes that were not there in the beginning.</summary>
     private protected IEnumerable<string> Strangers() =>

@@ -18,7 +18,7 @@ internal sealed class UpdateVerb(TestBundle bundle) : LiveVerb(bundle)
 
     internal override string Observe(Meddled run) => Limits();
 
-    internal override List<string> Left() => Limits() != _before ? [$"limits {Limits()}", .. Strays()] : Strays();
+    private protected override List<string> Left() => Limits() != _before ? [$"limits {Limits()}", .. Strays()] : Strays();
 
     internal override string? Recover()
     {
