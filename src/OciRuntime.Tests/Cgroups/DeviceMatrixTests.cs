@@ -114,7 +114,7 @@ public sealed class DeviceMatrixTests : CgroupFixture
             try
             {
                 Cgroup.Apply(CgroupPlan.BuildUpdate(UpdateHost(where), plan.Paths, new() { Devices = rules },
-                    program: plan.ProgramName));
+                    plan.ProgramName));
                 inForce = rules;
             }
             catch (OciException e)
@@ -151,7 +151,7 @@ public sealed class DeviceMatrixTests : CgroupFixture
         for (int i = 0; i < 200 || !enough.IsCompleted; i++)
         {
             Cgroup.Apply(CgroupPlan.BuildUpdate(UpdateHost(where), plan.Paths, new() { Devices = lists[i % lists.Length] },
-                program: first.ProgramName));
+                first.ProgramName));
         }
         watch.StandardInput.Close();
         enough.Result.Should().Be("enough");
@@ -177,7 +177,7 @@ public sealed class DeviceMatrixTests : CgroupFixture
         Cgroup.Create(plan).Dispose();
         string list = plan.Paths[0] + "/devices.list", before = System.IO.File.ReadAllText(list);
         CgroupPlan update = CgroupPlan.BuildUpdate(UpdateHost("devices"), plan.Paths,
-            new() { Devices = [DenyAll, Rule(true, "c", 4000, 0), Rule(true, "c", 4001, 0, "rw")] });
+            new() { Devices = [DenyAll, Rule(true, "c", 4000, 0), Rule(true, "c", 4001, 0, "rw")] }, plan.ProgramName);
         FluentActions.Invoking(() => Cgroup.Apply(update)).Should().Throw<OciException>()
             .WithMessage(
             "/linux/resources/devices/2: write devices.allow = c 4001:0 rw: operation not permitted (EPERM): the parent cgroup does not "

@@ -46,15 +46,15 @@ public sealed class RealCgroupTests : CgroupFixture
         CgroupPlan plan =
             Plan(new() { Memory = new() { Limit = 64 << 20, Swap = 64 << 20 }, Cpu = new() { Quota = 50000, Period = 100000 } });
         Cgroup.Create(plan).Dispose();
-        Cgroup.Apply(CgroupPlan.BuildUpdate(Host, plan.Paths, new() { Memory = new() { Limit = 256 << 20, Swap = 512 << 20 } }));
+        Cgroup.Apply(CgroupPlan.BuildUpdate(Host, plan.Paths, new() { Memory = new() { Limit = 256 << 20, Swap = 512 << 20 } }, ""));
         File("memory", "memory.memsw.limit_in_bytes").Should().Be("536870912");
         Cgroup.Apply(CgroupPlan.BuildUpdate(Host, plan.Paths,
-            new() { Memory = new() { Limit = 32 << 20, Swap = 32 << 20 }, Cpu = new() { Quota = 1000, Period = 1000, Burst = 500 } }));
+            new() { Memory = new() { Limit = 32 << 20, Swap = 32 << 20 }, Cpu = new() { Quota = 1000, Period = 1000, Burst = 500 } }, ""));
         File("memory", "memory.limit_in_bytes").Should().Be("33554432");
         File("memory", "memory.memsw.limit_in_bytes").Should().Be("33554432");
         File("cpu", "cpu.cfs_period_us").Should().Be("1000");
         File("cpu", "cpu.cfs_burst_us").Should().Be("500");
-        Cgroup.Apply(CgroupPlan.BuildUpdate(Host, plan.Paths, new() { Memory = new() { Limit = -1 } }));
+        Cgroup.Apply(CgroupPlan.BuildUpdate(Host, plan.Paths, new() { Memory = new() { Limit = -1 } }, ""));
         long.Parse(File("memory", "memory.memsw.limit_in_bytes")).Should().BeGreaterThan(1L << 60);
     }
 

@@ -147,6 +147,21 @@ public sealed class RealControlTests : CgroupFixture
         TestContext.Out.WriteLine($"421 cgroups in {clock.Elapsed.TotalMilliseconds:f1} ms");
     }
 
+    /// <summary>The kernel gives a read as much as it asks for: 500 device rules are more than a page.</summary>
+    [Test]
+    public void A_long_control_file_is_read_whole()
+    {
+        CgroupPlan plan = PlanOn("devices");
+        Cgroup.Create(plan).Dispose();
+        string directory = plan.Paths[0];
+        System.IO.File.WriteAllText(directory + "/devices.deny", "a");
+        for (int minor = 0; minor < 500; minor++) System.IO.File.WriteAllText(directory + "/devices.allow", $"c 1:{minor} rwm");
+        using Fd cgroup = Fd.Of(CgroupFiles.OpenPath(directory, Files.O_RDONLY, out _), directory);
+        string list = CgroupFiles.Read(cgroup.Number, "devices.list", out long error);
+        error.Should().BeGreaterThanOrEqualTo(0);
+        list.Split('\n').Should().Equal(Enumerable.Range(0, 500).Select(static minor => $"c 1:{minor} rwm"));
+    }
+
     [TestCase("exec 3< /dev/kmsg", false)]
     [TestCase("head -c1 /dev/full", true)]
     [TestCase("echo x > /dev/null", true)]

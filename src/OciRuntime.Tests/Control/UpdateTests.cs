@@ -229,6 +229,7 @@ public sealed class UpdateTests
         Refused("--memory-swap", "10m").Should().Contain("/memory/swap").And.Contain("memory limit (67108864)");
         Refused("--blkio-weight", "5").Should().Contain("/blockIO/weight");
         Refused("--cpuset-cpus", "x").Should().Contain("/cpu/cpus");
+        Refused("--cpuset-mems", ",").Should().Contain("/cpu/mems").And.Contain("a cgroup that has processes must keep some");
         Refused("--l3-cache-schema", "L3:0=f").Should().Contain("Intel RDT/CAT: l3 cache schema is not enabled");
         Refused("--mem-bw-schema", "MB:0=20").Should().Contain("Intel RDT/MBA: memory bandwidth schema is not enabled");
         Refused("--resources", "/nonexistent").Should().Contain("--resources /nonexistent: no such file or directory");

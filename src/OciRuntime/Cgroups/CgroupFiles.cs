@@ -14,8 +14,8 @@ internal static class CgroupFiles
     private const ulong NoLinks = Files.RESOLVE_NO_MAGICLINKS | Files.RESOLVE_NO_SYMLINKS;
     private const int FileSize = 4096;
 
-    // Of a machine with thousands of processors or block devices.
-    private const int MaxLongFile = 4 << 20;
+    // A list of a machine with thousands of processors or block devices.
+    private const int MaxFile = 4 << 20;
 
     /// <summary>Opens the root of a hierarchy (O_PATH) and makes sure that it is one.</summary>
     public static long OpenMount(CgroupHierarchy hierarchy)
@@ -65,7 +65,7 @@ internal static class CgroupFiles
         return result < 0 ? result : 0;
     }
 
-    /// <summary>Reads a short control file and trims it; "" with a negated errno when it cannot be read.</summary>
+    /// <summary>Reads a control file and trims it; "" with a negated errno when it cannot be read.</summary>
     public static string Read(int directory, string name, out long error)
     {
         error = OpenFile(directory, name, Files.O_RDONLY);
@@ -86,26 +86,21 @@ internal static class CgroupFiles
         return text;
     }
 
-    /// <summary>Reads a control file of any length, such as memory.stat; "" when it cannot be read.</summary>
-    public static string ReadAll(int directory, string name) => ReadAll(directory, name, out _);
-
-    /// <summary>The same, with a negated errno when it cannot be read.</summary>
-    public static string ReadAll(int directory, string name, out long error)
-    {
-        error = OpenFile(directory, name, Files.O_RDONLY);
-        if (error < 0) return "";
-        int fd = (int)error;
-        byte[]? text = Files.ReadToEnd(fd, MaxLongFile, out error);
-        Files.Close(fd);
-        return text is null ? "" : Encoding.UTF8.GetString(text);
-    }
-
-    /// <summary>Reads an open control file from its beginning; control files of one page are read in one go.</summary>
+    /// <summary>Reads an open control file from its beginning; as <see cref="Read"/>.</summary>
     public static string ReadFrom(int fd, out long error)
     {
         Span<byte> buffer = stackalloc byte[FileSize];
         error = Files.ReadAt(fd, buffer, 0);
-        return error <= 0 ? "" : Encoding.UTF8.GetString(buffer[..(int)error].Trim(" \t\n"u8));
+        if (error <= 0) return "";
+        ReadOnlySpan<byte> text = buffer[..(int)error];
+        // All but the lists of processes are one record of seq_file's: a read that leaves room has had all of it.
+        if (text.Length == FileSize)
+        {
+            error = Files.Seek(fd, 0, Files.SEEK_SET);
+            if (error < 0 || Files.ReadToEnd(fd, MaxFile, out error) is not { } whole) return "";
+            text = whole;
+        }
+        return Encoding.UTF8.GetString(text.Trim(" \t\n"u8));
     }
 
     /// <summary>The value of a key in a flat keyed file such as cgroup.events; -1 when it is missing.</summary>

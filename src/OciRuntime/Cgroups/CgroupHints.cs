@@ -108,6 +108,8 @@ internal static class CgroupHints
                 return "the burst must not be more than the quota";
             case Errno.EBUSY when file is ControlFile.CpusetCpus or ControlFile.CpusetMems:
                 return "a cgroup below this one uses others";
+            case Errno.ENOSPC when file is ControlFile.CpusetCpus or ControlFile.CpusetMems:
+                return "a cgroup that has processes must keep some";
             case Errno.EINVAL when file is ControlFile.CpuWeight or ControlFile.CpuShares
                 && CgroupFiles.Read(directory, ControlFile.CpuIdle, out _) == "1":
                 return "a cgroup with cpu.idle = 1 has no weight";

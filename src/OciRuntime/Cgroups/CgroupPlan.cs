@@ -120,11 +120,11 @@ internal sealed class CgroupPlan
     /// <param name="paths">Absolute paths from the state file.</param>
     /// <param name="resources">What to change; what is absent stays. Of cpu quota and period both must be given where one is to be kept. A
     /// list of device rules is a whole one; none leaves them alone.</param>
+    /// <param name="program">See <see cref="ProgramName"/>.</param>
     /// <param name="systemd">The container is in a scope of systemd.</param>
     /// <param name="inUserNamespace">As in <see cref="CgroupRequest.RuntimeInUserNamespace"/>.</param>
-    /// <param name="program">See <see cref="ProgramName"/>.</param>
-    public static CgroupPlan BuildUpdate(CgroupHost host, IReadOnlyList<string> paths, LinuxResources resources, bool systemd = false,
-        bool inUserNamespace = false, string program = "")
+    public static CgroupPlan BuildUpdate(CgroupHost host, IReadOnlyList<string> paths, LinuxResources resources, string program,
+        bool systemd = false, bool inUserNamespace = false)
     {
         CgroupDirectory[] directories = LocateAll(host, paths);
         bool unified = host.Mode == CgroupMode.V2;

@@ -59,7 +59,7 @@ internal struct CgroupUsage
         Pids = Number(directory, ControlFile.PidsCurrent);
         PidsLimit = Limit(directory, ControlFile.PidsMax);
         // 8:0 rbytes=1 wbytes=2 rios=3 …; a device that nobody used has no line.
-        string io = CgroupFiles.ReadAll(directory, ControlFile.IoStat, out long error);
+        string io = CgroupFiles.Read(directory, ControlFile.IoStat, out long error);
         if (error >= 0) (Read, Written) = (Sum(io, " rbytes="), Sum(io, " wbytes="));
     }
 
@@ -78,8 +78,8 @@ internal struct CgroupUsage
         }
         if (!h.Has("blkio")) return;
         // 8:0 Read 4096; the throttling layer counts whatever the scheduler of a device is.
-        string io = CgroupFiles.ReadAll(directory, "blkio.throttle.io_service_bytes_recursive", out long error);
-        if (error < 0) io = CgroupFiles.ReadAll(directory, "blkio.throttle.io_service_bytes", out error);
+        string io = CgroupFiles.Read(directory, "blkio.throttle.io_service_bytes_recursive", out long error);
+        if (error < 0) io = CgroupFiles.Read(directory, "blkio.throttle.io_service_bytes", out error);
         if (error >= 0) (Read, Written) = (Sum(io, " Read "), Sum(io, " Write "));
     }
 

@@ -26,7 +26,7 @@ internal static class DeviceUpdate
         if (unified) return DeviceProgram.Attach(directory, wanted, program, replaceOld: true);
         // First of all, because some rules are not to be had on v1.
         List<DeviceFilterRule> exceptions = wanted.Exceptions();
-        string list = CgroupFiles.ReadAll(directory, "devices.list");
+        string list = CgroupFiles.Read(directory, "devices.list", out _);
         // Of a cgroup that allows by default the kernel shows that and not the exceptions (devcgroup_seq_show()).
         bool open = list.StartsWith('a');
         if (open || wanted.DefaultAllow) return Anew(directory, open, wanted.DefaultAllow, exceptions, cgroups);

@@ -15,7 +15,7 @@ internal readonly struct StatReader(int directory)
     public long Signed(string file) =>
         long.TryParse(CgroupFiles.Read(directory, file, out _), NumberStyles.AllowLeadingSign, null, out long value) ? value : 0;
 
-    public string Text(string file) => CgroupFiles.ReadAll(directory, file);
+    public string Text(string file) => CgroupFiles.Read(directory, file, out _);
 
     public bool Has(string file)
     {

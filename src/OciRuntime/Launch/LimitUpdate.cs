@@ -29,7 +29,7 @@ internal static class LimitUpdate
         if (resources.Devices.Length > 0 && RulesOf(entry, state).AsSpan().SequenceEqual(DeviceFilter.Build(resources.Devices).Describe()))
             resources.Devices = [];
         CgroupPlan plan = CgroupPlan.BuildUpdate(
-            host, paths, resources, state.SystemdUnit is not null, UserNamespace.IsNested(), state.DeviceProgram);
+            host, paths, resources, state.DeviceProgram, state.SystemdUnit is not null, UserNamespace.IsNested());
         warnings = [.. plan.Warnings];
         foreach (SpecProblem warning in problems.Warnings) warnings.Add(warning.ToString());
         return plan;

@@ -155,7 +155,7 @@ internal static class CgroupProof
 
     private static Seen Rules(CgroupStep rule, int directory, DeviceFilter filter)
     {
-        string list = CgroupFiles.ReadAll(directory, "devices.list");
+        string list = CgroupFiles.Read(directory, "devices.list", out _);
         if (list.StartsWith('a'))
         {
             if (!filter.DefaultAllow && rule.Tolerance.HasFlag(CgroupTolerance.Permission))
