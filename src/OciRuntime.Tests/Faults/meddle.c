@@ -196,6 +196,14 @@ static void leave(struct thread *t)
         set(t->id, offsetof(struct user, regs.rax), -atoi(what));
 }
 
+/* The last of a process's threads that has stopped, or ended before it could, ends the attaching. */
+static void attached(struct thread *t)
+{
+    if (t->attaching && !--attaching)
+        dprintf(1, "ready\n");
+    t->attaching = 0;
+}
+
 /* What a stopped thread has to say; how it goes on: a request and a signal. */
 static enum __ptrace_request stopped(struct thread *t, int status, int *signal)
 {
@@ -215,9 +223,7 @@ static enum __ptrace_request stopped(struct thread *t, int status, int *signal)
         /* execveat is the runtime, which executes its own sealed copy. */
         return t->process > 0 && t->call == SYS_execve ? PTRACE_DETACH : PTRACE_SYSCALL;
     if (event == PTRACE_EVENT_STOP) {
-        if (t->attaching && !--attaching)
-            dprintf(1, "ready\n");
-        t->attaching = 0;
+        attached(t);
         /* A thread that is new, or a group that was stopped. */
         return WSTOPSIG(status) == SIGTRAP ? PTRACE_SYSCALL : PTRACE_LISTEN;
     }
@@ -321,9 +327,12 @@ int main(int argc, char **argv)
                 }
                 return WEXITSTATUS(status);
             }
-            for (struct thread *t = threads; t < threads + THREADS; t++)
-                if (t->id == id)
-                    t->id = 0;
+            for (struct thread *t = threads; t < threads + THREADS; t++) {
+                if (t->id != id)
+                    continue;
+                attached(t);
+                t->id = 0;
+            }
             continue;
         }
         struct thread *t = thread_of(id);
