@@ -435,8 +435,8 @@ cmd_faults() {
   need_dotnet
   build
   quietly "Compiling the tests" dotnet build "$repo/src/OciRuntime.Tests" -c Release
-  say "| verb | points | hit | tolerated | clean | recovered | unclean | left | open | hanging | not met | time |"
-  say "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |"
+  say "| verb | points | hit | tolerated | clean | recovered | admitted | unclean | left | open | hanging | not met | good | time |"
+  say "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |"
   log=$out/faults.log
   OCIRUN_SWEEP=$part OCIRUN_SWEEP_VERB=${1:-} dotnet test "$repo"/src/OciRuntime.Tests/bin/Release/net*/OciRuntime.Tests.dll \
     --filter FullyQualifiedName~Every_fault_is_survived --logger 'console;verbosity=normal' 2>&1 |

@@ -219,7 +219,7 @@ public sealed partial class SweepTests
             return (Outcome.Unclean, $"not tolerated: {result}");
         if (Complaint(result) is { } complaint) return (Outcome.Unclean, complaint);
         List<string> left = verb.LeftAfter(TimeSpan.FromSeconds(2));
-        return left.Count == 0 ? (Outcome.Clean, "") : (Outcome.Recovered, $"left at first: {string.Join("; ", left)} after {result}");
+        return left.Count == 0 ? (Outcome.Clean, "") : (Outcome.Admitted, $"left at first: {string.Join("; ", left)} after {result}");
     }
 
     /// <summary>What is wrong with how it failed, or null.</summary>
@@ -250,8 +250,11 @@ public sealed partial class SweepTests
         /// <summary>One line of error, or a kill, and nothing left.</summary>
         Clean,
 
-        /// <summary>Something was left for `delete --force`.</summary>
+        /// <summary>Killed, and something was left for `delete --force`.</summary>
         Recovered,
+
+        /// <summary>A clean-up that failed itself, which said so and left something for `delete --force`.</summary>
+        Admitted,
 
         /// <summary>No line of error or several, a crash, an interruption that was not made good.</summary>
         Unclean,
@@ -284,7 +287,12 @@ public sealed partial class SweepTests
 
         internal string Row =>
             $"| {verb} | {all} | {Hits} | "
-            + string.Join(" | ", Enum.GetValues<Outcome>().Select(outcome => _counts.GetValueOrDefault(outcome))) + $" | {Seconds:F0} s |";
+            + string.Join(" | ", Enum.GetValues<Outcome>().Select(outcome => _counts.GetValueOrDefault(outcome)))
+            + $" | {Share:F1} % | {Seconds:F0} s |";
+
+        /// <summary>Of what is as it should be, in per cent.</summary>
+        private double Share =>
+            100.0 * ((Outcome[])[Outcome.Tolerated, Outcome.Clean, Outcome.Recovered]).Sum(outcome => _counts.GetValueOrDefault(outcome)) / Hits;
 
         private double Seconds => Stopwatch.GetElapsedTime(_started).TotalSeconds;
 
@@ -299,7 +307,7 @@ public sealed partial class SweepTests
             if (outcome is Outcome.Missed or Outcome.Tolerated or Outcome.Clean || why.Length == 0) return;
             string line = $"{outcome}: {point}: {why.ReplaceLineEndings(" ")}";
             TestContext.Progress.WriteLine($"{verb}: {line}");
-            if (outcome != Outcome.Recovered || !mayLeave) Unclean.Add(line);
+            if (outcome != Outcome.Admitted || !mayLeave) Unclean.Add(line);
         }
     }
 }

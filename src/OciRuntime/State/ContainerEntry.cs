@@ -173,10 +173,16 @@ internal sealed class ContainerEntry : IDisposable
     /// </summary>
     public void Remove()
     {
-        Clear();
-        Unlink(ContainerLock.FileName);
+        SecondTry.Of(this, static entry => entry.Clear());
         long parent = Files.OpenAt(Files.AT_FDCWD, System.IO.Path.GetDirectoryName(Path)!, Files.O_PATH | Files.O_DIRECTORY);
         using Fd root = Fd.Of(parent, $"open the parent of {Path}");
+        SecondTry.Of(this, static entry => entry.Unlink(ContainerLock.FileName));
+        SecondTry.Of(root, RemoveFrom);
+        Unlock();
+    }
+
+    private void RemoveFrom(Fd root)
+    {
         long result = Files.UnlinkAt(root.Number, Id, Files.AT_REMOVEDIR);
         if (result is -Errno.ENOTEMPTY or -Errno.EEXIST)
         {
@@ -187,7 +193,6 @@ internal sealed class ContainerEntry : IDisposable
         // Without the lock file the name is free: a create that found the directory may have made it its own by now.
         if (result < 0 && result is not (-Errno.ENOENT or -Errno.ENOTEMPTY or -Errno.EEXIST))
             throw OciException.FromResult(result, $"rmdir {Path}");
-        Unlock();
     }
 
     /// <summary>Empties the directory but for the lock.</summary>

@@ -58,11 +58,11 @@ internal static class ContainerTeardown
     public static void Undo(ContainerEntry entry, ContainerState state, PoststopRunner poststop)
     {
         Timeline.Phase("take the container apart");
-        EndProcesses(state);
+        SecondTry.Of(state, EndProcesses);
         foreach ((Func<ContainerState, List<(string Text, string Pointer)>> words, Action<ContainerState> take) in Parts)
         {
             using TraceSpan span = Timeline.IsOn ? Timeline.Span(words(state)) : default;
-            take(state);
+            SecondTry.Of(state, take);
         }
         RunPoststop(entry, state, poststop);
     }
