@@ -20,7 +20,7 @@ public sealed partial class SoakTests
 {
     private const int Threads = 8, Own = 12, Shared = 4, MostWrong = 5;
 
-    internal static readonly int Seconds = Setting("OCIRUN_SOAK_SECONDS") ?? 20;
+    internal static readonly int Seconds = Setting("OCIRUN_SOAK_SECONDS") ?? 45;
     internal static readonly int Seed = Setting("OCIRUN_SOAK_SEED") ?? Environment.TickCount;
 
     private static int? Setting(string name) =>
@@ -48,6 +48,9 @@ public sealed partial class SoakTests
         TestContext.Out.WriteLine($"seed {Seed}, {Seconds} s: {tally}");
         foreach (SoakContainer container in containers)
         {
+            // 1 is for what is broken; 2 for those that are not there, or stopped.
+            CommandResult verified = Call(root, ["verify", container.Id]);
+            if (verified.ExitCode == 1) wrong.Enqueue($"in the end: {verified}");
             CommandResult deleted = Call(root, ["delete", "--force", container.Id]);
             if (!deleted.Succeeded) wrong.Enqueue($"in the end: {deleted}");
             container.Dispose();
