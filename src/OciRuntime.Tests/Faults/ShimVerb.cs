@@ -81,7 +81,14 @@ internal sealed class ShimVerb : SweepVerb
     {
         string seen = Seen();
         if (_method is "Create") seen += Container.Broken();
-        if (_method is "Create" && IsThere) _shim!.Call("Start", Container.Id);
+        try
+        {
+            if (_method is "Create" && IsThere) _shim!.Call("Start", Container.Id);
+        }
+        catch (CallRefused e)
+        {
+            return $"{seen} {e.Message}";
+        }
         if (_method == "Exec") seen += $" {(IsThere ? _shim!.Wait(Container.Id, ExecName) : 0)} ";
         if (_method is not ("Create" or "Kill" or "Delete" or "Update")) seen += Container.Broken();
         if (_method is not ("Create" or "Start" or "Exec")) return seen;
