@@ -100,6 +100,8 @@ public sealed partial class SweepTests
     [TestCase("shim Update", "sendmsg", "ENOMEM")]
     [TestCase("shim Create", "epoll_ctl", "ENOSPC")]
     [TestCase("shim Exec", "epoll_ctl", "ENOSPC")]
+    [TestCase("shim Exec", "mkdir", "EPERM")]
+    [TestCase("shim Create", "eventfd2", "EMFILE")]
     [TestCase("shim Create", "pipe2", "EMFILE")]
     [TestCase("shim Create", "bind", "EIO")]
     [TestCase("shim Create", "ftruncate", "ENOMEM")]

@@ -55,15 +55,13 @@ internal sealed class OomWatch : IDisposable
     // Documentation/admin-guide/cgroup-v1/memory.rst, section 10.
     private static OomWatch? OpenV1(int directory)
     {
-        long control = CgroupFiles.OpenFile(directory, ControlFile.OomControl, Files.O_RDONLY);
-        if (control < 0) return null;
-        Fd oom = new((int)control);
         Fd signal = Fd.Of(Processes.EventFd(), "eventfd");
-        long registered = CgroupFiles.Write(directory, "cgroup.event_control", $"{signal.Number} {oom.Number}");
+        OomWatch watch = new(signal, new Fd((int)CgroupFiles.OpenFile(directory, ControlFile.OomControl, Files.O_RDONLY)), 0);
         // A kernel without it (CONFIG_MEMCG_V1 off, or a mount that is read-only) has statistics all the same.
-        if (registered >= 0) return new OomWatch(signal, oom, 0);
-        signal.Dispose();
-        oom.Dispose();
+        if (watch._control!.IsOpen
+            && CgroupFiles.Write(directory, "cgroup.event_control", $"{signal.Number} {watch._control.Number}") >= 0)
+            return watch;
+        watch.Dispose();
         return null;
     }
 

@@ -1,4 +1,5 @@
 using OciRuntime.Linux;
+using OciRuntime.State;
 
 namespace OciRuntime.Shim;
 
@@ -182,7 +183,7 @@ internal sealed class ProcessStreams : IDisposable
         if (StreamUri.Scheme(name) == "file")
         {
             string path = StreamUri.Path(name);
-            Directory.CreateDirectory(Path.GetDirectoryName(path) ?? "/");
+            if (Path.GetDirectoryName(path) is { } parent) DirectoryTree.Make(parent, FileModes.PublicDirectory);
             to = Fd.OpenAt(Files.AT_FDCWD, path, Files.O_WRONLY | Files.O_CREAT | Files.O_APPEND | Files.O_NOCTTY | Files.O_NONBLOCK,
                 $"open {path}", FileModes.PublicFile);
         }

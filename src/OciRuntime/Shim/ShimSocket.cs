@@ -1,5 +1,6 @@
 using System.Text;
 using OciRuntime.Linux;
+using OciRuntime.State;
 
 namespace OciRuntime.Shim;
 
@@ -24,9 +25,8 @@ internal static class ShimSocket
     /// <exception cref="OciException">The socket cannot be made.</exception>
     public static Fd? Listen(string directory, string path, int dialMilliseconds, int backlog)
     {
-        Directory.CreateDirectory(Path.GetDirectoryName(directory) ?? "/");
-        long made = Files.MakeDirectoryAt(Files.AT_FDCWD, directory, FileModes.PrivateDirectory);
-        if (made != -Errno.EEXIST) OciException.Check(made, $"mkdir {directory}");
+        if (Path.GetDirectoryName(directory) is { } parent) DirectoryTree.Make(parent, FileModes.PublicDirectory);
+        DirectoryTree.Make(directory, FileModes.PrivateDirectory);
         Fd socket = Sockets.Open(Sockets.SOCK_STREAM);
         try
         {

@@ -7,6 +7,15 @@ internal static class DirectoryTree
 {
     private const int MaxDepth = 32;
 
+    /// <summary>Makes a directory, and those above it that are missing.</summary>
+    /// <returns>False where it is there.</returns>
+    /// <exception cref="OciException">One cannot be made.</exception>
+    public static bool Make(string path, uint mode)
+    {
+        for (int slash = path.IndexOf('/', 1); slash > 0; slash = path.IndexOf('/', slash + 1)) MakeOne(path[..slash], mode);
+        return MakeOne(path, mode);
+    }
+
     /// <summary>Removes <paramref name="name"/> in <paramref name="parent"/> and all below it; absence is fine.</summary>
     public static void Remove(int parent, string name, string path, int depth = 0)
     {
@@ -23,6 +32,16 @@ internal static class DirectoryTree
             }
         }
         if (result < 0 && result != -Errno.ENOENT) throw OciException.FromResult(result, $"remove {path}");
+    }
+
+    private static bool MakeOne(string path, uint mode)
+    {
+        long result = Files.MakeDirectoryAt(Files.AT_FDCWD, path, mode);
+        if (result == -Errno.EEXIST) return false;
+        // A read-only or forbidden parent says so even when the directory is there; opening it in the end is what counts.
+        if (result is -Errno.EROFS or -Errno.EACCES && Files.StatAt(Files.AT_FDCWD, path, 0, out _) == 0) return false;
+        OciException.Check(result, $"mkdir {path}");
+        return true;
     }
 
     private static void RemoveContents(int directory, string path, int depth)

@@ -106,23 +106,12 @@ internal sealed class StateRoot
     public Fd OpenOrCreate()
     {
         if (TryOpen() is { } existing) return existing;
-        for (int slash = Path.IndexOf('/', 1); slash > 0; slash = Path.IndexOf('/', slash + 1)) MakeDirectory(Path[..slash]);
-        bool made = MakeDirectory(Path);
+        bool made = DirectoryTree.Make(Path, FileModes.PrivateDirectory);
         Fd root = TryOpen() ?? throw new OciException($"open state directory {Path}: it was removed while it was being made", Errno.ENOENT);
         // The XDG base directory specification: what lives longer than six hours carries the sticky bit, or may be pruned.
         const uint Mode = FileModes.PrivateDirectory | FileModes.Sticky;
         if (made && IsPersonal) OciException.Check(Files.ChmodAt(Files.AT_FDCWD, Path, Mode), $"chmod {Path}");
         return root;
-    }
-
-    private static bool MakeDirectory(string path)
-    {
-        long result = Files.MakeDirectoryAt(Files.AT_FDCWD, path, FileModes.PrivateDirectory);
-        if (result == -Errno.EEXIST) return false;
-        // A read-only or forbidden parent says so even when the directory is there; opening it in the end is what counts.
-        if (result is -Errno.EROFS or -Errno.EACCES && Files.StatAt(Files.AT_FDCWD, path, 0, out _) == 0) return false;
-        OciException.Check(result, $"mkdir {path}");
-        return true;
     }
 
     private static bool HonoursXdg(RootFacts facts)
