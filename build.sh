@@ -43,7 +43,7 @@ Usage: ./build.sh [COMMAND]
                     remove what install has put there
   package [--arch arm64] [--sign KEY]
                     make a Debian package of the same, out/ocirun_VERSION_ARCHITECTURE.deb; beside it what it is made of (.spdx.json) and
-                    SHA256SUMS, signed with a key of ssh-keygen's
+                    the checksums of both (.SHA256SUMS), signed with a key of ssh-keygen's
   reproduce         compile this commit once more, in another directory, and compare the bytes
   conformance DIR [RUNTIME]
                     run an already built checkout of opencontainers/runtime-tools, on out/ocirun or another runtime (root)
@@ -280,12 +280,12 @@ host_architecture() {
 # What the binary is for; use_architecture changes it.
 architecture=$(host_architecture)
 
-# use_architecture ARCHITECTURE: what is for another machine than this one lies in a directory of its own.
+# use_architecture ARCHITECTURE: what is for another machine than this one lies in a directory of its own, as both may be made at once.
 use_architecture() {
   architecture=$1
   case $architecture in
     "$(host_architecture)") ;;
-    arm64) binary=$out/arm64/ocirun ;;
+    arm64) binary=$out/arm64/ocirun log=$out/arm64/build.log ;;
     *) fail "there is no build for $architecture here: --arch is $(host_architecture) or arm64" ;;
   esac
 }
@@ -293,7 +293,7 @@ use_architecture() {
 is_cross() { [[ $architecture != "$(host_architecture)" ]]; }
 
 is_up_to_date() {
-  [[ -x $binary ]] || return 1
+  [[ -x $binary && -e $binary.assets.json ]] || return 1
   local newer
   # Directories count, too: their time changes when a file is removed or renamed.
   newer=$(find "$repo/src/OciRuntime" "$repo/src/OciRuntime.Generators" "$repo"/Directory.*.props \
@@ -303,31 +303,37 @@ is_up_to_date() {
 
 build() {
   if is_up_to_date; then return; fi
-  local started=$SECONDS options=()
+  local started=$SECONDS options=() new=$out/publish-$architecture
   [[ $architecture == amd64 || $architecture == arm64 ]] || fail "no build for $architecture"
   # The runtime that the compiler links is for glibc.
   [[ ! -e /etc/alpine-release ]] || fail "ocirun is not built on Alpine, but what is built elsewhere runs there: it is one static file"
   need_packages "${build_packages[@]}"
   if is_cross; then
     need_packages "${cross_packages[@]}"
-    # This machine's own objcopy does not know the format.
-    options=(-p:ObjCopyName=aarch64-linux-gnu-objcopy)
+    # This machine's own objcopy does not know the format; and what there is to say of the code is said when it is compiled for this machine.
+    options=(-p:ObjCopyName=aarch64-linux-gnu-objcopy -p:RunAnalyzers=false -p:EnforceCodeStyleInBuild=false)
   fi
   need_dotnet
   quietly "Compiling ocirun for $architecture" dotnet publish "$repo/src/OciRuntime" -c Release -r "linux-${architecture/amd64/x64}" \
-    -o "$out/publish" "${options[@]}"
-  # Renaming replaces a binary that is in use, and never leaves half of one.
+    -o "$new" "${options[@]}"
   mkdir -p "$(dirname "$binary")"
-  mv "$out/publish/ocirun" "$binary"
-  if [[ -e $out/publish/ocirun.dbg ]]; then mv "$out/publish/ocirun.dbg" "$binary.dbg"; fi
-  rm -rf "$out/publish"
-  touch "$binary"
+  # What it is made of, which restoring for another architecture would overwrite.
+  cp "$repo/src/OciRuntime/obj/project.assets.json" "$binary.assets.json"
+  if [[ -e $new/ocirun.dbg ]]; then mv "$new/ocirun.dbg" "$binary.dbg"; fi
+  touch -r "$new/started" "$new/ocirun"
+  # Last: it is what makes all of it up to date. Renaming replaces a binary that is in use, and never leaves half of one.
+  mv "$new/ocirun" "$binary"
+  rm -rf "$new"
   say "${binary#"$repo/"}: $(du -h "$binary" | cut -f1), $((SECONDS - started)) s"
 }
 
 # build [--arch ARCHITECTURE]
 cmd_build() {
   take_architecture "$@"
+  rm -rf "$new"
+  # Whatever is changed from now on may not be in the binary; the directories that the compiler makes are no change.
+  mkdir -p "$new" "$repo"/src/OciRuntime{,.Generators}/{bin,obj}
+  touch "$new/started"
   if is_up_to_date; then say "${binary#"$repo/"} is up to date"; else build; fi
 }
 
@@ -525,7 +531,7 @@ cmd_package() {
   package_deb "$version" "$deb"
   sbom "$version" >"${deb%.deb}.spdx.json"
   echo "${deb%.deb}.spdx.json"
-  sign_checksums "$key" "$deb" "${deb%.deb}.spdx.json"
+  sign_checksums "$key" "${deb%.deb}.SHA256SUMS" "$deb" "${deb%.deb}.spdx.json"
   echo "$deb"
 }
 
