@@ -155,6 +155,7 @@ sdk_packages=(curl ca-certificates libstdc++6)
 need_packages() {
   local missing
   mapfile -t missing < <(missing_packages "$@")
+  if policy_was_left; then as_root rm -f "$policy"; fi
   [[ ${#missing[@]} -gt 0 ]] || return 0
   case $(package_manager) in
     apt)
@@ -219,18 +220,30 @@ program_of() {
   esac
 }
 
-# Packages like containerd start a daemon when installed, unless policy-rc.d forbids it.
-install_without_services() {
-  local policy=/usr/sbin/policy-rc.d ours=no status=0
-  if [[ ! -e $policy ]]; then
-    printf '#!/bin/sh\nexit 101\n' | as_root tee "$policy" >/dev/null
-    as_root chmod 755 "$policy"
-    ours=yes
-  fi
-  as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "$@" || status=$?
-  [[ $ours == no ]] || as_root rm -f "$policy"
-  return "$status"
+# What forbids packages like containerd to start a daemon when they are installed.
+policy=/usr/sbin/policy-rc.d policy_mark='# There while build.sh installs packages; process '
+
+# policy_was_left: by an installation of ours that could not clear up, because it was killed.
+policy_was_left() {
+  local installer
+  [[ -e $policy ]] || return
+  installer=$(sed -n "s/^$policy_mark//p" "$policy")
+  [[ -n $installer && ! -e /proc/$installer ]]
 }
+
+# In a shell of its own, which clears up when it ends; not before apt-get has ended, which takes no request to: half an installation is worse
+# than a late end.
+install_without_services() (
+  trap '' TERM
+  trap 'exit 130' INT
+  if [[ ! -e $policy ]]; then
+    trap 'as_root rm -f "$policy"' EXIT
+    printf '#!/bin/sh\n%s%s\nexit 101\n' "$policy_mark" "$BASHPID" | as_root tee "$policy" >/dev/null
+    as_root chmod 755 "$policy"
+  fi
+  # On a machine that has just been started another apt-get may be at work.
+  as_root env DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=300 install -y --no-install-recommends "$@"
+)
 
 need_dotnet() {
   local place
