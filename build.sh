@@ -68,11 +68,12 @@ fail() { printf 'build.sh: %s\n' "$*" >&2; exit 1; }
 quietly() {
   local what=$1 started=$SECONDS status
   shift
-  mkdir -p "$out"
+  mkdir -p "$(dirname "$log")"
   say "$what"
-  # Not in the condition itself: a function would go on there after what fails in it.
+  # Not in the condition itself: a function would go on there after what fails in it. A request to end waits for what takes none, such as an
+  # installation.
   set +e
-  (set -e; "$@") >"$log" 2>&1
+  (trap 'exit 143' TERM; set -e; "$@") >"$log" 2>&1
   status=$?
   set -e
   if ((status != 0)); then
@@ -154,8 +155,8 @@ sdk_packages=(curl ca-certificates libstdc++6)
 # need_packages NAME...: as Debian names them.
 need_packages() {
   local missing
-  mapfile -t missing < <(missing_packages "$@")
   if policy_was_left; then as_root rm -f "$policy"; fi
+  mapfile -t missing < <(missing_packages "$@")
   [[ ${#missing[@]} -gt 0 ]] || return 0
   case $(package_manager) in
     apt)
@@ -327,6 +328,10 @@ build() {
     options=(-p:ObjCopyName=aarch64-linux-gnu-objcopy -p:RunAnalyzers=false -p:EnforceCodeStyleInBuild=false)
   fi
   need_dotnet
+  rm -rf "$new"
+  # Whatever is changed from now on may not be in the binary; the directories that the compiler makes are no change.
+  mkdir -p "$new" "$repo"/src/OciRuntime{,.Generators}/{bin,obj}
+  touch "$new/started"
   quietly "Compiling ocirun for $architecture" dotnet publish "$repo/src/OciRuntime" -c Release -r "linux-${architecture/amd64/x64}" \
     -o "$new" "${options[@]}"
   mkdir -p "$(dirname "$binary")"
@@ -343,10 +348,6 @@ build() {
 # build [--arch ARCHITECTURE]
 cmd_build() {
   take_architecture "$@"
-  rm -rf "$new"
-  # Whatever is changed from now on may not be in the binary; the directories that the compiler makes are no change.
-  mkdir -p "$new" "$repo"/src/OciRuntime{,.Generators}/{bin,obj}
-  touch "$new/started"
   if is_up_to_date; then say "${binary#"$repo/"} is up to date"; else build; fi
 }
 
@@ -390,31 +391,26 @@ cmd_test() {
     return
   fi
   # Mostly it waits for what others send.
-  (log=$out/world.log prepare_world) &
+  beside prepare_world
   world=$!
   compile_tests
-  # First what takes seconds; then nobody waits a quarter of an hour to be told of it.
+  # First what takes seconds; then nobody waits twenty minutes to be told of it.
   run_unit_tests
   if ((test_status != 0)); then
     # A second try is made now, and not again at the end.
-    if ! (report_result); then
-      trap - EXIT
-      # What installs packages is not to be stopped in the middle, and how it ends does not matter any more.
-      wait "$world" || :
-      return 1
-    fi
+    report_result || return
+    expect_result
     test_status=0
   fi
   wait "$world"
   build
-  prepare_arm64
   run_all_system_tests
   report_result
 }
 
 # What the system tests need besides the binary; before them, because it takes longer than a test may.
 prepare_world() {
-  local root
+  local root log=$out/world.log
   need_test_packages
   (log=$out/engines.log; engine_root trixie) &
   root=$!
