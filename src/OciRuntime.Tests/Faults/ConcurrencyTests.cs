@@ -82,11 +82,8 @@ public sealed class ConcurrencyTests
 
     private static string? Complaint(string[] verb, CommandResult result)
     {
-        if (result.Status.Signal != 0 || result.Stderr.Contains("   at ", StringComparison.Ordinal)
-            || result.Stderr.Contains("bug in ocirun", StringComparison.Ordinal))
-        {
-            return $"crash: {result}";
-        }
+        if (result.Status.Signal != 0) return $"ended by a signal: {result}";
+        if (Failure.Crash(result) is { } crash) return crash;
         if (verb[0] == "list")
         {
             try
