@@ -43,7 +43,7 @@ Usage: ./build.sh [COMMAND]
                     remove what install has put there
   package [--arch arm64] [--sign KEY]
                     make a Debian package of the same, out/ocirun_VERSION_ARCHITECTURE.deb; beside it what it is made of (.spdx.json) and
-                    SHA256SUMS, signed with a key of ssh-keygen's
+                    the checksums of both (.SHA256SUMS), signed with a key of ssh-keygen's
   reproduce         compile this commit once more, in another directory, and compare the bytes
   conformance DIR [RUNTIME]
                     run an already built checkout of opencontainers/runtime-tools, on out/ocirun or another runtime (root)
@@ -68,11 +68,12 @@ fail() { printf 'build.sh: %s\n' "$*" >&2; exit 1; }
 quietly() {
   local what=$1 started=$SECONDS status
   shift
-  mkdir -p "$out"
+  mkdir -p "$(dirname "$log")"
   say "$what"
-  # Not in the condition itself: a function would go on there after what fails in it.
+  # Not in the condition itself: a function would go on there after what fails in it. A request to end waits for what takes none, such as an
+  # installation.
   set +e
-  (set -e; "$@") >"$log" 2>&1
+  (trap 'exit 143' TERM; set -e; "$@") >"$log" 2>&1
   status=$?
   set -e
   if ((status != 0)); then
@@ -154,6 +155,7 @@ sdk_packages=(curl ca-certificates libstdc++6)
 # need_packages NAME...: as Debian names them.
 need_packages() {
   local missing
+  if policy_was_left; then as_root rm -f "$policy"; fi
   mapfile -t missing < <(missing_packages "$@")
   [[ ${#missing[@]} -gt 0 ]] || return 0
   case $(package_manager) in
@@ -219,18 +221,30 @@ program_of() {
   esac
 }
 
-# Packages like containerd start a daemon when installed, unless policy-rc.d forbids it.
-install_without_services() {
-  local policy=/usr/sbin/policy-rc.d ours=no status=0
-  if [[ ! -e $policy ]]; then
-    printf '#!/bin/sh\nexit 101\n' | as_root tee "$policy" >/dev/null
-    as_root chmod 755 "$policy"
-    ours=yes
-  fi
-  as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "$@" || status=$?
-  [[ $ours == no ]] || as_root rm -f "$policy"
-  return "$status"
+# What forbids packages like containerd to start a daemon when they are installed.
+policy=/usr/sbin/policy-rc.d policy_mark='# There while build.sh installs packages; process '
+
+# policy_was_left: by an installation of ours that could not clear up, because it was killed.
+policy_was_left() {
+  local installer
+  [[ -e $policy ]] || return
+  installer=$(sed -n "s/^$policy_mark//p" "$policy")
+  [[ -n $installer && ! -e /proc/$installer ]]
 }
+
+# In a shell of its own, which clears up when it ends; not before apt-get has ended, which takes no request to: half an installation is worse
+# than a late end.
+install_without_services() (
+  trap '' TERM
+  trap 'exit 130' INT
+  if [[ ! -e $policy ]]; then
+    trap 'as_root rm -f "$policy"' EXIT
+    printf '#!/bin/sh\n%s%s\nexit 101\n' "$policy_mark" "$BASHPID" | as_root tee "$policy" >/dev/null
+    as_root chmod 755 "$policy"
+  fi
+  # On a machine that has just been started another apt-get may be at work.
+  as_root env DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=300 install -y --no-install-recommends "$@"
+)
 
 need_dotnet() {
   local place
@@ -280,12 +294,12 @@ host_architecture() {
 # What the binary is for; use_architecture changes it.
 architecture=$(host_architecture)
 
-# use_architecture ARCHITECTURE: what is for another machine than this one lies in a directory of its own.
+# use_architecture ARCHITECTURE: what is for another machine than this one lies in a directory of its own, as both may be made at once.
 use_architecture() {
   architecture=$1
   case $architecture in
     "$(host_architecture)") ;;
-    arm64) binary=$out/arm64/ocirun ;;
+    arm64) binary=$out/arm64/ocirun log=$out/arm64/build.log ;;
     *) fail "there is no build for $architecture here: --arch is $(host_architecture) or arm64" ;;
   esac
 }
@@ -293,7 +307,7 @@ use_architecture() {
 is_cross() { [[ $architecture != "$(host_architecture)" ]]; }
 
 is_up_to_date() {
-  [[ -x $binary ]] || return 1
+  [[ -x $binary && -e $binary.assets.json ]] || return 1
   local newer
   # Directories count, too: their time changes when a file is removed or renamed.
   newer=$(find "$repo/src/OciRuntime" "$repo/src/OciRuntime.Generators" "$repo"/Directory.*.props \
@@ -303,25 +317,31 @@ is_up_to_date() {
 
 build() {
   if is_up_to_date; then return; fi
-  local started=$SECONDS options=()
+  local started=$SECONDS options=() new=$out/publish-$architecture
   [[ $architecture == amd64 || $architecture == arm64 ]] || fail "no build for $architecture"
   # The runtime that the compiler links is for glibc.
   [[ ! -e /etc/alpine-release ]] || fail "ocirun is not built on Alpine, but what is built elsewhere runs there: it is one static file"
   need_packages "${build_packages[@]}"
   if is_cross; then
     need_packages "${cross_packages[@]}"
-    # This machine's own objcopy does not know the format.
-    options=(-p:ObjCopyName=aarch64-linux-gnu-objcopy)
+    # This machine's own objcopy does not know the format; and what there is to say of the code is said when it is compiled for this machine.
+    options=(-p:ObjCopyName=aarch64-linux-gnu-objcopy -p:RunAnalyzers=false -p:EnforceCodeStyleInBuild=false)
   fi
   need_dotnet
+  rm -rf "$new"
+  # Whatever is changed from now on may not be in the binary; the directories that the compiler makes are no change.
+  mkdir -p "$new" "$repo"/src/OciRuntime{,.Generators}/{bin,obj}
+  touch "$new/started"
   quietly "Compiling ocirun for $architecture" dotnet publish "$repo/src/OciRuntime" -c Release -r "linux-${architecture/amd64/x64}" \
-    -o "$out/publish" "${options[@]}"
-  # Renaming replaces a binary that is in use, and never leaves half of one.
+    -o "$new" "${options[@]}"
   mkdir -p "$(dirname "$binary")"
-  mv "$out/publish/ocirun" "$binary"
-  if [[ -e $out/publish/ocirun.dbg ]]; then mv "$out/publish/ocirun.dbg" "$binary.dbg"; fi
-  rm -rf "$out/publish"
-  touch "$binary"
+  # What it is made of, which restoring for another architecture would overwrite.
+  cp "$repo/src/OciRuntime/obj/project.assets.json" "$binary.assets.json"
+  if [[ -e $new/ocirun.dbg ]]; then mv "$new/ocirun.dbg" "$binary.dbg"; fi
+  touch -r "$new/started" "$new/ocirun"
+  # Last: it is what makes all of it up to date. Renaming replaces a binary that is in use, and never leaves half of one.
+  mv "$new/ocirun" "$binary"
+  rm -rf "$new"
   say "${binary#"$repo/"}: $(du -h "$binary" | cut -f1), $((SECONDS - started)) s"
 }
 
@@ -371,31 +391,26 @@ cmd_test() {
     return
   fi
   # Mostly it waits for what others send.
-  (log=$out/world.log prepare_world) &
+  beside prepare_world
   world=$!
   compile_tests
-  # First what takes seconds; then nobody waits a quarter of an hour to be told of it.
+  # First what takes seconds; then nobody waits twenty minutes to be told of it.
   run_unit_tests
   if ((test_status != 0)); then
     # A second try is made now, and not again at the end.
-    if ! (report_result); then
-      trap - EXIT
-      # What installs packages is not to be stopped in the middle, and how it ends does not matter any more.
-      wait "$world" || :
-      return 1
-    fi
+    report_result || return
+    expect_result
     test_status=0
   fi
   wait "$world"
   build
-  prepare_arm64
   run_all_system_tests
   report_result
 }
 
 # What the system tests need besides the binary; before them, because it takes longer than a test may.
 prepare_world() {
-  local root
+  local root log=$out/world.log
   need_test_packages
   (log=$out/engines.log; engine_root trixie) &
   root=$!
@@ -525,7 +540,7 @@ cmd_package() {
   package_deb "$version" "$deb"
   sbom "$version" >"${deb%.deb}.spdx.json"
   echo "${deb%.deb}.spdx.json"
-  sign_checksums "$key" "$deb" "${deb%.deb}.spdx.json"
+  sign_checksums "$key" "${deb%.deb}.SHA256SUMS" "$deb" "${deb%.deb}.spdx.json"
   echo "$deb"
 }
 

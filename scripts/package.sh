@@ -55,7 +55,7 @@ staged_files() { (cd "$1" && find . ! -type d -printf '%P\n' | sort); }
 
 # package_deb VERSION FILE
 package_deb() {
-  local root=$out/package
+  local root=$out/package-$architecture
   stage "$root/usr" /usr
   # Where Debian's zsh looks.
   mkdir "$root/usr/share/zsh/vendor-completions"

@@ -10,7 +10,7 @@ sbom() {
   created=$(date --utc --date="@$SOURCE_DATE_EPOCH" +%FT%TZ)
   jq --sort-keys --arg version "$1" --arg commit "$commit" --arg created "$created" --arg architecture "$architecture" \
     --arg checksum "$(sha256sum "$binary" | cut -d' ' -f1)" --argjson system "$(linked_packages)" -f "$repo/scripts/sbom.jq" \
-    "$repo/src/OciRuntime/obj/project.assets.json"
+    "$binary.assets.json"
 }
 
 # linked_packages: the packages with the static libraries that the linker was given, as [{name, version}].
@@ -24,16 +24,16 @@ linked_packages() {
   fi
 }
 
-# sign_checksums KEY FILE...: SHA256SUMS of the files, and if KEY is one, SHA256SUMS.sig, which ssh-keygen verifies. Prints the paths of both.
+# sign_checksums KEY SUMS FILE...: SUMS of the files beside it, and if KEY is one, SUMS.sig, which ssh-keygen verifies. Prints the paths of both.
 sign_checksums() {
-  local key=$1
-  shift
-  (cd "$out" && sha256sum "${@#"$out/"}" >SHA256SUMS)
-  echo "$out/SHA256SUMS"
-  rm -f "$out/SHA256SUMS.sig"
+  local key=$1 sums=$2
+  shift 2
+  (cd "$(dirname "$sums")" && sha256sum "${@##*/}" >"$sums")
+  echo "$sums"
+  rm -f "$sums.sig"
   [[ -n $key ]] || return 0
-  ssh-keygen -q -Y sign -f "$key" -n ocirun "$out/SHA256SUMS"
-  echo "$out/SHA256SUMS.sig"
+  ssh-keygen -q -Y sign -f "$key" -n ocirun "$sums"
+  echo "$sums.sig"
 }
 
 # reproduce: this commit compiled once more, by a clone in another directory, must give the same bytes.

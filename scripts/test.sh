@@ -5,11 +5,52 @@
 test_project=$repo/src/OciRuntime.Tests
 test_results=$out/test-results
 
-# The suite takes a quarter of an hour on two quiet processors; what takes so much longer hangs.
-test_time_limit=26m
+# Who waits for the run, CI for example, ends it after half an hour, and then there is no result; so it ends itself before that, whatever hangs. On
+# two quiet processors it takes about twenty minutes.
+test_seconds=${OCIRUN_TEST_SECONDS:-$((29 * 60))}
 
-# Whatever fails before there is a result, a compiler for example, counts as one failure.
-trap 'say "0 passed, 1 failed, 0 skipped"' EXIT
+# Of those the tests leave so many for what comes after them.
+last_seconds=60
+
+# Whatever fails before there is a result, a compiler for example, counts as one failure, and so does an interrupt. What goes on beside has ended by
+# then: the result is the last line.
+expect_result() {
+  trap 'end_jobs; say "0 passed, 1 failed, 0 skipped"' EXIT
+  # Otherwise bash goes on when what it was waiting for has made nothing of it.
+  trap 'exit 130' INT
+}
+expect_result
+
+# beside FUNCTION [ARGUMENT]...: in a process group of its own, so that all it has started can be ended.
+beside() {
+  set -m
+  (trap end_jobs EXIT; trap 'exit 143' TERM; "$@") &
+  set +m
+}
+
+# Ends what goes on beside, and waits for that; an installation goes on to its end.
+end_jobs() {
+  local job
+  trap '' HUP INT TERM
+  # timeout, too, has a group of its own.
+  for job in $(jobs -pr); do kill -- "-$job" "$job" 2>/dev/null || :; done
+  wait
+}
+
+# Tests have less time; this is for what prepares them.
+end_in_time() {
+  local parent
+  sleep $((test_seconds > SECONDS ? test_seconds - SECONDS : 0))
+  # If this is nobody's any more, the run was killed, and its number may be another's.
+  read -r _ _ _ parent _ <"/proc/$BASHPID/stat"
+  if [[ $parent == "$$" ]]; then kill $$; fi
+}
+# Nobody is to hear how it ends.
+beside end_in_time 2>/dev/null
+
+# What ends with the shell that starts it, even when that is killed. Not every setpriv knows how.
+bound=()
+if setpriv --pdeathsig TERM true 2>/dev/null; then bound=(setpriv --pdeathsig TERM); fi
 
 # The names of the parts that have been run.
 test_parts=()
@@ -49,26 +90,46 @@ run_system_tests() {
   test_command tests "$1"
 }
 
-# What mostly waits, for a virtual machine or a swarm of containers, or only computes, has a process of its own, beside the others. The engines
-# are Debian 13's, and for a part of their tests this machine's (ThisMachinesEnginesAttribute.cs): twice everything takes too long, and so does
-# the swarm. Of the two shims each has one, and of Docker's tests a part has both; by hand (./build.sh engines) everything has.
+# What takes long, because it waits for a virtual machine or a swarm of containers, or only computes, has a process of its own, beside the
+# others, and so has what only waits for a time to be over. The engines are Debian 13's, and for a part of their tests this machine's
+# (ThisMachinesEnginesAttribute.cs): twice everything takes too long, and so does the swarm. Of the two shims each has one, and of Docker's tests a
+# part has both; by hand (./build.sh engines) everything has.
 run_all_system_tests() {
-  local slow here='TestCategory!=ByHand&TestCategory!=StockShim&TestCategory!=DockersOwnShim'
+  local slow waits here='TestCategory!=ByHand&TestCategory!=StockShim&TestCategory!=DockersOwnShim'
   here+='&(FullyQualifiedName!~OciRuntime.Tests.Clients|TestCategory=ThisMachinesEngines)'
   local shims='TestCategory!=OwnShim&(TestCategory!=DockersOwnShim|FullyQualifiedName~DockerUserNamespaceTests)'
-  (test_command slow "TestCategory=Slow&$here" >"$out/test-slow.progress"; exit "$test_status") &
+  beside run_slow_tests "TestCategory=Slow&$here" >"$out/test-slow.progress"
   slow=$!
-  run_system_tests "TestCategory=System&TestCategory!=Slow&$here"
+  beside run_waiting_tests "TestCategory=Waits&$here" >"$out/test-waits.progress"
+  waits=$!
+  run_system_tests "TestCategory=System&TestCategory!=Slow&TestCategory!=Waits&$here"
   run_engine_tests trixie "$(engine_filter)&FullyQualifiedName!~SwarmTests&$shims"
-  test_parts+=(slow)
+  test_parts+=(slow waits)
   wait "$slow" || test_status=$?
+  wait "$waits" || test_status=$?
   say "And what ran beside them:"
-  cat "$out/test-slow.progress"
+  cat "$out/test-slow.progress" "$out/test-waits.progress"
 }
+
+# run_slow_tests FILTER: alone they use the binary for arm64.
+run_slow_tests() {
+  prepare_arm64
+  test_command slow "$1"
+  return "$test_status"
+}
+
+# run_waiting_tests FILTER
+run_waiting_tests() {
+  test_command waits "$1"
+  return "$test_status"
+}
+
+# What is left of the time for tests.
+seconds_left() { printf '%s' $((test_seconds - last_seconds - SECONDS)); }
 
 # test_command PART FILTER [SETTING]...: the results go to PART.trx, all output to test-PART.log.
 test_command() {
-  local part=$1 filter=$2
+  local part=$1 filter=$2 left status=0
   shift 2
   local options=(--settings "$test_project/test.runsettings" --results-directory "$test_results" --filter "$filter"
     --logger "trx;LogFileName=$part.trx" --logger 'console;verbosity=normal'
@@ -77,9 +138,20 @@ test_command() {
     --blame-hang-timeout 10m --blame-hang-dump-type none)
   test_parts+=("$part")
   part_launcher[$part]=${test_launcher[*]@Q}
-  OCIRUN_LEAK_REPORT=$test_results/$part.leaks timeout --kill-after=30s "$test_time_limit" "${test_launcher[@]}" \
+  left=$(seconds_left)
+  # To timeout 0 is no limit.
+  if ((left <= 0)); then
+    say "There is no time left for the part \"$part\""
+    test_status=124
+    return
+  fi
+  # Not in the foreground, where nothing would reach this shell before it has ended.
+  OCIRUN_LEAK_REPORT=$test_results/$part.leaks "${bound[@]}" timeout --kill-after=30s "$left" "${test_launcher[@]}" \
     "$(dotnet_program)" test "$test_project"/bin/Release/net*/OciRuntime.Tests.dll "${options[@]}" -- "$@" 2>&1 |
-    tee "$out/test-$part.log" | show_progress || test_status=$?
+    tee "$out/test-$part.log" | show_progress &
+  wait "$!" || status=$?
+  if ((status != 0 && $(seconds_left) <= 0)); then say "The part \"$part\" was ended: the $test_seconds s of the run are nearly over"; fi
+  ((status == 0)) || test_status=$status
 }
 
 # Its own path, by which it is known in every root file system that has its directory.
@@ -135,6 +207,18 @@ cases() {
   ' "$results"
 }
 
+# mishaps PART: a line for each failed case; for all that could not be set up, as when a machine has not booted or a daemon not started, one together.
+mishaps() {
+  local results=$test_results/$1.trx
+  [[ -e $results ]] || return 0
+  awk '
+    function attribute(name) { return match($0, " " name "=\"[^\"]*\"") ? substr($0, RSTART + length(name) + 3, RLENGTH - length(name) - 4) : "" }
+    /<UnitTestResult / { id = attribute("outcome") == "Failed" ? attribute("testId") : ""; if (id != "") mishap[id] = id }
+    /<Message>OneTimeSetUp: / && id != "" { mishap[id] = $0 }
+    END { for (id in mishap) print mishap[id] }
+  ' "$results" | sort -u
+}
+
 # report_result: what has been run so far, as the last line of all.
 report_result() {
   local total=0 passed=0 failed=0 skipped=0 part
@@ -153,7 +237,8 @@ report_result() {
     say "no test was run; see $out/test-*.log"
     failed=1
   fi
-  trap - EXIT
+  if ((failed > 0)); then end_jobs; fi
+  trap end_jobs EXIT
   say "$passed passed, $failed failed, $skipped skipped"
   ((failed == 0))
 }
@@ -173,11 +258,19 @@ count_part() {
 # things, too (ForeignDaemonAttribute.cs, MeasuresTimeAttribute.cs); so do a handful of others, which are to be mended all the same. Not so what
 # attacks or breaks the runtime: what an attack wins in one of a thousand rounds is won. What fails twice has failed.
 try_races_again() {
-  local part parts=("${test_parts[@]}")
-  ((failed <= 8)) || return 0
+  local part parts=("${test_parts[@]}") all=0
+  ((failed > 0)) || return 0
+  for part in "${parts[@]}"; do all=$((all + $(mishaps "$part" | wc -l))); done
+  ((all <= 8)) || return 0
+  if (($(seconds_left) < last_seconds)); then
+    say "Nothing is tried once more: the $test_seconds s of the run are nearly over"
+    return
+  fi
   may_race='TestCategory=ForeignDaemon|TestCategory=MeasuresTime'
-  if ((failed <= 5)); then may_race+='|(FullyQualifiedName!~.Security.&FullyQualifiedName!~.Faults.&FullyQualifiedName!~.Fuzz.)'; fi
+  if ((all <= 5)); then may_race+='|(FullyQualifiedName!~.Security.&FullyQualifiedName!~.Faults.&FullyQualifiedName!~.Fuzz.)'; fi
   for part in "${parts[@]}"; do try_again "$part"; done
+  # The second ones are in the count.
+  test_parts=("${parts[@]}")
 }
 
 # Arguments of a fixture: no quote or bracket gets through to the filter.

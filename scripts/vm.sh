@@ -120,11 +120,13 @@ vm_workplace() {
 vm_find_image() {
   local offer=$vm_cache/offer kernel
   # Asking apt takes seconds, and the answer changes only with the package lists.
-  if [[ ! $offer -nt /var/lib/apt/lists || ! $offer -nt $repo/scripts/vm.sh ]]; then vm_ask_apt "$offer"; fi
+  if [[ ! $offer -nt /var/lib/apt/lists || ! $offer -nt $repo/scripts/vm.sh || ! $offer -nt $repo/scripts/suites.sh ]]; then
+    vm_ask_apt "$offer"
+  fi
   kernel=$(sed -n 's/^Depends: .*\(linux-image-[0-9][^ ,]*\).*/\1/p' "$offer")
   [[ -n $kernel ]] || fail "apt's $vm_kernel names no kernel; see $offer"
   vm_image=$vm_cache/${kernel#linux-image-}-$(
-    { dpkg-query --show busybox-static libc6 && cat "$offer" "$repo"/scripts/vm.sh "$repo"/scripts/vm/*; } | sha256sum | cut -c 1-12
+    { dpkg-query --show busybox-static libc6 && cat "$offer" "$repo"/scripts/{vm,suites}.sh "$repo"/scripts/vm/*; } | sha256sum | cut -c 1-12
   )
   if [[ -d $vm_image ]]; then return; fi
   quietly "Making the virtual machine's image from $kernel" vm_make_image "$kernel" >&2
@@ -166,7 +168,7 @@ vm_refresh() { if vm_is_hosts; then as_root apt-get update; else vm_apt apt-get 
 vm_apt() {
   local own=$vm_cache/apt keyring
   if vm_is_hosts; then "$@"; return; fi
-  if [[ ! -e $own/conf ]]; then
+  if [[ ! $own/conf -nt $repo/scripts/suites.sh ]]; then
     mkdir -p "$own"
     : >"$own/status"
     keyring=$(suite_keyring "$suite")

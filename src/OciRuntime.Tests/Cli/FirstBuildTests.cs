@@ -27,24 +27,23 @@ public sealed class FirstBuildTests
         cat >"$dir/dotnet" <<'DOTNET'
         #!/usr/bin/env bash
         if [ "$1" = --list-sdks ]; then echo '10.0.401 [here]'; exit; fi
+        echo '{}' >"$2/obj/project.assets.json"
         while [ "$1" != -o ]; do shift; done
         mkdir -p "$2" && printf '#!/bin/sh\necho compiled\n' >"$2/ocirun" && chmod +x "$2/ocirun"
         DOTNET
         chmod +x "$dir/dotnet"
         """;
 
-    private string _directory = "";
+    private ScratchCheckout _checkout = null!;
     private TcpListener _server = null!;
     private Task _serving = null!;
 
     [SetUp]
     public void Begin()
     {
-        _directory = TestRun.NewDirectory("checkout");
-        foreach (string path in (string[])["build.sh", "scripts", "Directory.Build.props"])
-            Command.Run("cp", "-r", Path.Combine(Ocirun.RepositoryRoot, path), _directory).ShouldSucceed();
-        foreach (string project in (string[])["OciRuntime", "OciRuntime.Generators"])
-            Directory.CreateDirectory($"{_directory}/src/{project}");
+        _checkout = new();
+        // Where apt offers an SDK it would be installed.
+        _checkout.AddProgram("apt-cache", "exit 1");
         _server = new TcpListener(IPAddress.Loopback, 0);
         _server.Start();
         _serving = OwnThread.Run(Serve);
@@ -55,19 +54,19 @@ public sealed class FirstBuildTests
     {
         _server.Dispose();
         _serving.Wait();
-        Cleaner.DeleteTree(_directory);
+        _checkout.Dispose();
     }
 
     [Test]
     public void The_sdk_is_fetched_once_for_this_checkout()
     {
         Build().ShouldSucceed().Stdout.Should().Contain("into out/dotnet");
-        Command.Run($"{_directory}/out/ocirun").ShouldSucceed().Text.Should().Be("compiled");
-        File.Delete($"{_directory}/out/ocirun");
+        Command.Run($"{_checkout.Directory}/out/ocirun").ShouldSucceed().Text.Should().Be("compiled");
+        File.Delete($"{_checkout.Directory}/out/ocirun");
         Build("/nothing").ShouldSucceed();
         Called.Should().ContainSingle().Which.Should().MatchRegex("^--version 10[.]0[.][0-9]+ --install-dir .*/out/.* --no-path ");
-        Directory.GetFileSystemEntries($"{_directory}/out").Select(Path.GetFileName)
-            .Should().BeEquivalentTo("dotnet", "ocirun", "build.log");
+        Directory.GetFileSystemEntries($"{_checkout.Directory}/out").Select(Path.GetFileName)
+            .Should().BeEquivalentTo("dotnet", "ocirun", "ocirun.assets.json", "build.log");
     }
 
     [Test]
@@ -94,11 +93,11 @@ public sealed class FirstBuildTests
     [Test]
     public void Elsewhere_it_says_what_is_missing()
     {
-        string programs = Directory.CreateDirectory($"{_directory}/programs").FullName;
+        string programs = Directory.CreateDirectory($"{_checkout.Directory}/elsewhere").FullName;
         foreach (string name in (string[])["bash", "dirname", "find", "cat", "uname", "ld.lld", "sudo"])
             File.CreateSymbolicLink($"{programs}/{name}", Requires.Tool(name is "sudo" or "ld.lld" ? "true" : name));
         CommandOptions options = new() { Env = new Dictionary<string, string?> { ["PATH"] = programs } };
-        Command.Run("bash", [$"{_directory}/build.sh"], options)
+        Command.Run("bash", [_checkout.Script], options)
             .ShouldFail(1, "these are missing, and there is neither apt-get nor dnf to install them with: clang binutils\n");
     }
 
@@ -107,14 +106,14 @@ public sealed class FirstBuildTests
     public void On_Alpine_it_is_not_built() => Command.Run("unshare", [
         "--mount", "--propagation", "private", "sh", "-c",
         "mkdir etc && : >etc/alpine-release && mount -t overlay none -o lowerdir=$PWD/etc:/etc /etc && exec ./build.sh"],
-        new CommandOptions { WorkingDirectory = _directory }).ShouldFail(1, "ocirun is not built on Alpine");
+        _checkout.Options).ShouldFail(1, "ocirun is not built on Alpine");
 
     private string Address => $"http://{_server.LocalEndpoint}";
 
-    private string[] Called => File.Exists($"{_directory}/called") ? File.ReadAllLines($"{_directory}/called") : [];
+    private string[] Called => _checkout.LinesOf("called");
 
     private void NothingIsLeft() =>
-        Directory.GetFileSystemEntries($"{_directory}/out").Select(Path.GetFileName).Should().BeEquivalentTo("build.log");
+        Directory.GetFileSystemEntries($"{_checkout.Directory}/out").Select(Path.GetFileName).Should().BeEquivalentTo("build.log");
 
     // With this machine's SDK out of sight.
     private CommandResult Build(string path = "/script", string? sum = null, string archive = "an archive") => Command.Run(
@@ -126,13 +125,13 @@ public sealed class FirstBuildTests
         ],
         new CommandOptions
         {
-            WorkingDirectory = _directory,
+            WorkingDirectory = _checkout.Directory,
             // Asking apt takes ten seconds on a busy machine.
             Timeout = TimeSpan.FromMinutes(2),
             Env = new Dictionary<string, string?>
             {
                 ["DOTNET_ROOT"] = null,
-                ["PATH"] = "/usr/sbin:/usr/bin:/sbin:/bin",
+                ["PATH"] = _checkout.SearchPath,
                 ["OCIRUN_SDK_SCRIPT"] = Address + path,
                 ["OCIRUN_SDK_SCRIPT_SHA256"] = sum ?? Sum(SHA256.HashData(Encoding.UTF8.GetBytes(Script))),
                 ["OCIRUN_SDK_SHA512"] = Sum(SHA512.HashData(Encoding.UTF8.GetBytes(archive))),

@@ -22,7 +22,7 @@ public sealed class LockedMountTests
         Mount("-t", "tmpfs", "-o", "nosuid,nodev,noexec,noatime", "locked", _source);
         Directory.CreateDirectory(Path.Combine(_source, "below"));
         Mount("-t", "tmpfs", "-o", "ro,nodiratime", "below", Path.Combine(_source, "below"));
-        InUserNamespace();
+        _bundle.WithUserNamespace().WithDirectoriesOfItsRoot();
     }
 
     [TearDown]
@@ -195,11 +195,4 @@ public sealed class LockedMountTests
     }
 
     private static void Mount(params string[] args) => Command.Run("mount", args).ShouldSucceed();
-
-    private void InUserNamespace()
-    {
-        _bundle.WithUserNamespace();
-        string[] directories = [_bundle.Rootfs, .. Directory.GetDirectories(_bundle.Rootfs)];
-        Command.Run("chown", ["100000:100000", .. directories], new CommandOptions()).ShouldSucceed();
-    }
 }

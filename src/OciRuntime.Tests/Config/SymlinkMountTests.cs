@@ -27,7 +27,7 @@ public sealed class SymlinkMountTests
     [Test]
     public void Copied_link_is_a_link_in_the_container([Values] bool user)
     {
-        if (user) InUserNamespace();
+        if (user) _bundle.WithUserNamespace().WithDirectoriesOfItsRoot();
         _bundle.AddMount("/new/localtime", "bind", _link, "bind", "copy-symlink")
             .AddMount("/plain", "bind", Path.Combine(_bundle.Directory, "file"), "bind", "copy-symlink", "ro");
         Observe.Run(_bundle,
@@ -74,7 +74,7 @@ public sealed class SymlinkMountTests
     [Test]
     public void Source_link_itself_can_be_bound([Values] bool user)
     {
-        if (user) InUserNamespace();
+        if (user) _bundle.WithUserNamespace().WithDirectoriesOfItsRoot();
         File.CreateSymbolicLink(_bundle.InRootfs("etc/target"), "nowhere");
         _bundle.AddMount("/etc/file", "bind", _link, "bind", "src-nofollow", "ro")
             .AddMount("/etc/target", "bind", _link, "bind", "src-nofollow", "dest-nofollow")
@@ -90,7 +90,7 @@ public sealed class SymlinkMountTests
     [Test]
     public void Source_link_below_a_directory_that_the_user_namespace_cannot_enter()
     {
-        InUserNamespace();
+        _bundle.WithUserNamespace().WithDirectoriesOfItsRoot();
         string hidden = Directory.CreateDirectory(Path.Combine(_bundle.Directory, "hidden"), UnixFileMode.UserRead | UnixFileMode.UserWrite
             | UnixFileMode.UserExecute).FullName;
         File.CreateSymbolicLink(Path.Combine(hidden, "link"), "elsewhere");
@@ -124,12 +124,5 @@ public sealed class SymlinkMountTests
         _bundle.RemoveMount("/etc/dir").AddMount("/p/self", "bind", _link, "bind", "dest-nofollow");
         File.CreateSymbolicLink(_bundle.InRootfs("p"), "/proc");
         Observe.Refused(_bundle).Should().Contain("/mounts/7").And.Contain("destination leads into the container's /proc");
-    }
-
-    private void InUserNamespace()
-    {
-        _bundle.WithUserNamespace();
-        string[] directories = [_bundle.Rootfs, .. Directory.GetDirectories(_bundle.Rootfs)];
-        Command.Run("chown", ["100000:100000", .. directories], new CommandOptions()).ShouldSucceed();
     }
 }

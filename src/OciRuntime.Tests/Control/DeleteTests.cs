@@ -11,6 +11,7 @@ public sealed class DeleteTests
 {
     /// <summary>On v1 a frozen process does not die, and the freezer above the container's own is not its runtime's to thaw.</summary>
     [MeasuresTime]
+    [Category("Waits")]
     [Test]
     public void What_cannot_be_killed_is_named_in_a_bounded_time_and_goes_later()
     {

@@ -36,8 +36,7 @@ public sealed class DriverTests
         NothingIsLeftOf(container);
     }
 
-    // It only waits.
-    [Category("Slow")]
+    [Category("Waits")]
     [Test]
     public void A_bus_that_never_answers()
     {

@@ -1,6 +1,5 @@
 using System.Diagnostics;
 using System.Globalization;
-using System.Text.RegularExpressions;
 using FluentAssertions;
 using NUnit.Framework;
 using OciRuntime.Tests.Support;
@@ -13,7 +12,7 @@ namespace OciRuntime.Tests.Faults;
 /// Each run of the tests takes some points, always the same; `./build.sh faults` takes all, or a part of them.
 /// </summary>
 [LeavesNothing]
-public sealed partial class SweepTests
+public sealed class SweepTests
 {
     private const int Sample = 10;
 
@@ -228,18 +227,10 @@ public sealed partial class SweepTests
         if (isKilled) return (verb.LeftAfter(TimeSpan.FromMilliseconds(200)).Count == 0 ? Outcome.Clean : Outcome.Recovered, "");
         if (what.StartsWith("delay", StringComparison.Ordinal) || (what == "4" && Interruptible.Contains(point.Name)))
             return (Outcome.Unclean, $"not tolerated: {result}");
-        if (Complaint(result) is { } complaint) return (Outcome.Unclean, complaint);
+        if (result.Status.Signal != 0) return (Outcome.Unclean, $"ended by a signal: {result}");
+        if (Failure.Complaint(result) is { } complaint) return (Outcome.Unclean, complaint);
         List<string> left = verb.LeftAfter(TimeSpan.FromSeconds(2));
         return left.Count == 0 ? (Outcome.Clean, "") : (Outcome.Admitted, $"left at first: {string.Join("; ", left)} after {result}");
-    }
-
-    /// <summary>What is wrong with how it failed, or null.</summary>
-    private static string? Complaint(CommandResult result)
-    {
-        if (result.Status.Signal != 0) return $"ended by a signal: {result}";
-        if (Crash().IsMatch(result.Stderr)) return $"a crash: {result}";
-        int lines = result.Stderr.Split('\n').Count(static line => line.Contains("level=error", StringComparison.Ordinal));
-        return lines == 1 ? null : $"{lines} lines of error: {result}";
     }
 
     private static string FirstDifference(string golden, string seen)
@@ -249,9 +240,6 @@ public sealed partial class SweepTests
             .First(i => i >= expected.Length || i >= found.Length || expected[i] != found[i]);
         return $"fail-open: line {at} is \"{found.ElementAtOrDefault(at)}\" instead of \"{expected.ElementAtOrDefault(at)}\"";
     }
-
-    [GeneratedRegex(@"Unhandled|   at |bug in ocirun|Process terminated|Aborted")]
-    private static partial Regex Crash();
 
     private enum Outcome
     {

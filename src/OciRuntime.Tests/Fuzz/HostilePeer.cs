@@ -159,7 +159,8 @@ internal sealed class HostilePeer : IDisposable
             action();
             return true;
         }
-        catch (Exception e) when (e is SocketException or IOException or OciException or InvalidOperationException)
+        catch (Exception e) when (e is SocketException or IOException or UnauthorizedAccessException or OciException or ArgumentException
+            or InvalidOperationException)
         {
             return false;
         }

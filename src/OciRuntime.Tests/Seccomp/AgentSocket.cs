@@ -14,7 +14,7 @@ internal sealed unsafe partial class AgentSocket : IDisposable
     private const ulong Receive = 0xc0502100, Send = 0xc0182101;
     private readonly Socket _listener = new(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
     private readonly Func<int, int> _answer;
-    private readonly Thread _thread;
+    private readonly Task _work;
     private volatile bool _ends;
 
     /// <param name="answer">From a call's number to the errno it gets; 0 lets the kernel go on with it.</param>
@@ -24,8 +24,7 @@ internal sealed unsafe partial class AgentSocket : IDisposable
         Path = TestRun.NewPath("sockets", ".sock");
         _listener.Bind(new UnixDomainSocketEndPoint(Path));
         _listener.Listen(4);
-        _thread = new Thread(Work);
-        _thread.Start();
+        _work = OwnThread.Run(Work);
     }
 
     /// <summary>linux.seccomp.listenerPath.</summary>
@@ -40,16 +39,23 @@ internal sealed unsafe partial class AgentSocket : IDisposable
     public void Dispose()
     {
         _ends = true;
-        _thread.Join();
-        _listener.Dispose();
-        File.Delete(Path);
+        try
+        {
+            _work.Wait();
+        }
+        finally
+        {
+            _listener.Dispose();
+            File.Delete(Path);
+        }
     }
 
     private void Work()
     {
         while (!_listener.Poll(50_000, SelectMode.SelectRead)) if (_ends) return;
         using Socket connection = _listener.Accept();
-        int fd = TakeDescriptor((int)connection.Handle);
+        // Who is killed before it has said anything gives none.
+        if (TakeDescriptor((int)connection.Handle) is not { } fd) return;
         Pollfd[] poll = [new() { fd = fd, events = PollEvents.POLLIN }];
         while (!_ends && (poll[0].revents & ~PollEvents.POLLIN) == 0)
         {
@@ -58,13 +64,14 @@ internal sealed unsafe partial class AgentSocket : IDisposable
         _ = Syscall.close(fd);
     }
 
-    private int TakeDescriptor(int socket)
+    private int? TakeDescriptor(int socket)
     {
         byte* data = stackalloc byte[65536];
         byte* control = stackalloc byte[64];
         Libc.IoVec vector = new() { Base = data, Length = 65536 };
         Libc.MsgHdr message = new() { Iov = &vector, IovLength = 1, Control = control, ControlLength = 64 };
         int length = Libc.Check(Libc.recvmsg(socket, &message, Libc.MSG_CMSG_CLOEXEC), "recvmsg");
+        if (length == 0) return null;
         State = JsonNode.Parse(Encoding.UTF8.GetString(data, length))!.AsObject();
         return *(int*)(control + sizeof(Libc.CmsgHdr));
     }

@@ -33,7 +33,7 @@ public sealed class StalledFileSystemTests
     }
 
     /// <summary>All mounts or none, also when one of them is never found; and others may use the container.</summary>
-    [TestCase(false)]
+    [TestCase(false, Category = "Waits")]
     [TestCase(true)]
     public void Mounts_end_and_let_the_lock_go(bool bySignal)
     {

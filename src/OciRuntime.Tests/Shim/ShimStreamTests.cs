@@ -11,6 +11,7 @@ namespace OciRuntime.Tests.Shim;
 public sealed class ShimStreamTests : ShimFixture
 {
     [MeasuresTime]
+    [Category("Waits")]
     [Test]
     public void Output_that_nobody_reads_stops_its_writer_alone()
     {
@@ -83,6 +84,7 @@ public sealed class ShimStreamTests : ShimFixture
 
     /// <summary>An exec ends with its process, not with what that leaves behind.</summary>
     [MeasuresTime]
+    [Category("Waits")]
     [Test]
     public void Output_that_a_grandchild_holds_ends_with_the_exec()
     {

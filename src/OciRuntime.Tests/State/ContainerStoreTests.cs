@@ -2,6 +2,7 @@ using FluentAssertions;
 using NUnit.Framework;
 using OciRuntime.Linux;
 using OciRuntime.State;
+using OciRuntime.Tests.Support;
 
 namespace OciRuntime.Tests.State;
 
@@ -29,7 +30,7 @@ public sealed class ContainerStoreTests
             int winners = 0;
             List<string> losers = [];
             using Barrier start = new(6);
-            Thread[] racers = [.. Enumerable.Range(0, 6).Select(_ => new Thread(() =>
+            Task[] racers = [.. Enumerable.Range(0, 6).Select(_ => OwnThread.Run(() =>
             {
                 start.SignalAndWait();
                 try
@@ -43,8 +44,7 @@ public sealed class ContainerStoreTests
                     lock (losers) losers.Add(e.Message);
                 }
             }))];
-            foreach (Thread racer in racers) racer.Start();
-            foreach (Thread racer in racers) racer.Join();
+            Task.WaitAll(racers);
             winners.Should().Be(1);
             losers.Should().HaveCount(5).And.OnlyContain(m => m == "container with given ID already exists");
         }
@@ -56,7 +56,7 @@ public sealed class ContainerStoreTests
         using TemporaryRoot root = new();
         int inside = 0, shared = 0, claimed = 0;
         List<Exception> surprises = [];
-        Thread[] workers = [.. Enumerable.Range(0, 4).Select(_ => new Thread(() =>
+        Task[] workers = [.. Enumerable.Range(0, 4).Select(_ => OwnThread.Run(() =>
         {
             for (int i = 0; i < 300; i++)
             {
@@ -78,8 +78,7 @@ public sealed class ContainerStoreTests
                 }
             }
         }))];
-        foreach (Thread worker in workers) worker.Start();
-        foreach (Thread worker in workers) worker.Join();
+        Task.WaitAll(workers);
         surprises.Should().BeEmpty();
         shared.Should().Be(0);
         claimed.Should().BePositive();
@@ -170,7 +169,7 @@ public sealed class ContainerStoreTests
         using ContainerEntry writer = root.Store.Open("x");
         using ContainerEntry reader = root.Store.Open("x");
         bool stop = false;
-        Thread writing = new(() =>
+        Task writing = OwnThread.Run(() =>
         {
             for (int i = 0; !Volatile.Read(ref stop); i++)
             {
@@ -179,7 +178,6 @@ public sealed class ContainerStoreTests
                 writer.WriteState(state);
             }
         });
-        writing.Start();
         try
         {
             for (int i = 0; i < 3000; i++) reader.ReadState().Bundle.Should().Be("/bundles/x");
@@ -187,7 +185,7 @@ public sealed class ContainerStoreTests
         finally
         {
             Volatile.Write(ref stop, true);
-            writing.Join();
+            writing.Wait();
         }
         Directory.GetFiles(writer.Path).Select(Path.GetFileName).Should().BeEquivalentTo("lock", "state.json");
     }

@@ -1,5 +1,7 @@
+using System.Net.Sockets;
 using FluentAssertions;
 using NUnit.Framework;
+using OciRuntime.Tests.Seccomp;
 
 namespace OciRuntime.Tests.Support;
 
@@ -33,6 +35,17 @@ public sealed class HarnessTests
             Command.Run("sh", ["-c", "cat; echo \" $A ${HOME-unset} $(pwd)\"; echo three >&3; ls /proc/self/fd | wc -l"], options);
         result.Stdout.Should().Be("in b unset /proc\n5\n", "0 to 3 and the one ls opens");
         extra.Text.Should().Be("three\n");
+    }
+
+    /// <summary>What a thread of its own throws ends all tests.</summary>
+    [Test]
+    public void An_agent_outlives_a_runtime_that_is_killed_before_it_says_anything()
+    {
+        using AgentSocket agent = new(static _ => 0);
+        using (Socket runtime = new(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified))
+            runtime.Connect(new UnixDomainSocketEndPoint(agent.Path));
+        FluentActions.Invoking(agent.Dispose).Should().NotThrow();
+        agent.State.Should().BeNull();
     }
 
     [Test]

@@ -1,5 +1,6 @@
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using Mono.Unix.Native;
 
 namespace OciRuntime.Tests.Support;
 
@@ -147,6 +148,15 @@ public sealed class TestBundle : IDisposable
         AddNamespace("user");
         foreach (string kind in (string[])["uidMappings", "gidMappings"])
             Linux[kind] = new JsonArray(new JsonObject { ["containerID"] = 0, ["hostID"] = hostId, ["size"] = size });
+        return this;
+    }
+
+    /// <summary>Gives the root file system's upper directories to the root of the user namespace.</summary>
+    public TestBundle WithDirectoriesOfItsRoot()
+    {
+        int owner = (int)Linux["uidMappings"]![0]!["hostID"]!;
+        foreach (string directory in (string[])[Rootfs, .. System.IO.Directory.GetDirectories(Rootfs)])
+            Libc.Check(Syscall.chown(directory, (uint)owner, (uint)owner), $"chown {directory}");
         return this;
     }
 

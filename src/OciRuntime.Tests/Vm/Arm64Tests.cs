@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Text.RegularExpressions;
 using FluentAssertions;
 using NUnit.Framework;
+using OciRuntime.Tests.Cli;
 using OciRuntime.Tests.Seccomp;
 using OciRuntime.Tests.Support;
 
@@ -152,6 +153,7 @@ public sealed partial class Arm64Tests(string suite, string machine)
         string package = made.ShouldSucceed().Lines[^1];
         package.Should().EndWith("_arm64.deb");
         Command.Run("dpkg-deb", "--field", package, "Architecture").ShouldSucceed().Text.Should().Be("arm64");
+        PackageTests.RuntimeOf(package).Should().Be("linux-arm64");
         // e_machine of the ELF header, of 20 bytes the last two: EM_AARCH64.
         Command.Run("sh", "-c", $"dpkg-deb --fsys-tarfile {package} | tar -xO ./usr/bin/ocirun | od -An -tx1 -j18 -N2").ShouldSucceed().Text
             .Should().Be(" b7 00");

@@ -62,7 +62,7 @@ internal sealed class VmChecks
         return words.Length == 1 ? this : Options("--pages", words[1]);
     }
 
-    /// <summary>Takes a machine of that suite of Debian: its kernel and, with systemd, all of it. scripts/vm.sh has the list.</summary>
+    /// <summary>Takes a machine of that suite of Debian: its kernel and, with systemd, all of it. scripts/suites.sh has the list.</summary>
     public VmChecks Of(string suite)
     {
         _suite = suite;

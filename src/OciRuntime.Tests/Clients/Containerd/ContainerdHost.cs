@@ -76,6 +76,14 @@ public sealed class ContainerdHost
     /// <summary>Of the network namespace's keeper: containerd's network is found through it.</summary>
     internal static int NetworkPid => _network!.Pid;
 
+    /// <summary>Reports what does not go: the shim deletes once more by force after its last answer.</summary>
+    internal static void WaitForTheEndOfState(Func<string[]> stateLeft)
+    {
+        string[] left = [];
+        if (!Eventually.Becomes(() => (left = stateLeft()).Length == 0, TimeSpan.FromSeconds(5)))
+            Leaks.Report($"state left: {string.Join(' ', left)}");
+    }
+
     /// <summary>Where the runtime keeps its state when a handler of the Container Runtime Interface has called it.</summary>
     internal static string RuntimeRoot(string handler) => handler == OwnHandler ? ShimKinds.OwnRoot : $"{Directory}/rc-{handler}";
 

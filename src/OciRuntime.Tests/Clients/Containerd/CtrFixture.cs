@@ -32,10 +32,7 @@ public abstract class CtrFixture(ShimKind shim)
             Ctr.Run("task", "rm", "--force", id);
             Ctr.Run("container", "rm", id);
         }
-        // The shim deletes once more by force after its last answer.
-        string[] left = [];
-        if (!Eventually.Becomes(() => (left = StateLeft()).Length == 0, TimeSpan.FromSeconds(5)))
-            Leaks.Report($"state left: {string.Join(' ', left)}");
+        ContainerdHost.WaitForTheEndOfState(StateLeft);
         Ctr.CheckNothingLeft();
     }
 

@@ -134,7 +134,14 @@ public sealed class CtrTaskTests(ShimKind shim) : CtrFixture(shim)
         Eventually.True(() =>
             (seen = [.. events.Stdout.Split('\n').Where(line => line.Contains(id))
             .SelectMany(line => topics.Where(line.Contains))]).Length == topics.Length, "all events");
-        seen.Should().Equal(topics);
+        if (Shim == ShimKind.Own)
+        {
+            seen.Should().Equal(topics);
+            return;
+        }
+        // containerd's own tells the end of memory from another thread than the ends of processes.
+        seen.Should().BeEquivalentTo(topics);
+        seen.Where(static topic => topic != "/tasks/oom").Should().Equal("/tasks/create", "/tasks/start", "/tasks/exit", "/tasks/delete");
     }
 
     [Test]

@@ -1,5 +1,4 @@
 using NUnit.Framework;
-using OciRuntime.Tests.Support;
 
 namespace OciRuntime.Tests.Clients.Containerd.Cri;
 
@@ -26,10 +25,7 @@ public abstract class CriFixture(ShimKind shim)
             // Takes the containers along.
             Cri.RemovePodSandbox(new PodSandboxRequest { PodSandboxId = pod.Id });
         }
-        // The shim deletes once more by force after its last answer.
-        string[] left = [];
-        if (!Eventually.Becomes(() => (left = StateLeft()).Length == 0, TimeSpan.FromSeconds(5)))
-            Leaks.Report($"state left: {string.Join(' ', left)}");
+        ContainerdHost.WaitForTheEndOfState(StateLeft);
     }
 
     internal static string[] StateLeft(string handler) =>

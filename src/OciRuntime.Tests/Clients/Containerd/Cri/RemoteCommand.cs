@@ -77,17 +77,14 @@ internal sealed class RemoteCommand : IDisposable
     /// <summary>A socket belongs to the network in which it was made; a thread of its own goes there and ends with that.</summary>
     private static NetworkStream Connect(DnsEndPoint address)
     {
-        Socket? socket = default(Socket);
-        Thread thread = new(() =>
+        Socket socket = OwnThread.Run(() =>
         {
             int network = Libc.Check(Syscall.open($"/proc/{ContainerdHost.NetworkPid}/ns/net", OpenFlags.O_CLOEXEC), "open");
             Libc.Check(Libc.setns(network, 0), "setns");
             _ = Syscall.close(network);
-            socket = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
-        });
-        thread.Start();
-        thread.Join();
-        socket!.Connect(IPAddress.Parse(address.Host), address.Port);
+            return new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+        }).GetAwaiter().GetResult();
+        socket.Connect(IPAddress.Parse(address.Host), address.Port);
         return new NetworkStream(socket, ownsSocket: true);
     }
 }
