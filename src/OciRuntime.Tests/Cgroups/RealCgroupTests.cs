@@ -11,6 +11,25 @@ namespace OciRuntime.Tests.Cgroups;
 /// <summary>Creation and limits on the kernel of this machine.</summary>
 public sealed class RealCgroupTests : CgroupFixture
 {
+    /// <summary>Whatever an update would have changed; what the kernel says that it weighs, 3 here, is not its weight.</summary>
+    [Test]
+    public void What_is_idle_is_given_back_to_systemd_as_idle()
+    {
+        NeedV1();
+        CgroupPlan plan = PlanOn("cpu", new() { Cpu = new() { Idle = 1 } });
+        Cgroup.Create(plan).Dispose();
+        CgroupHost host = new(CgroupMode.V1, [plan.Directories[0].Hierarchy]);
+        foreach (CpuResources change in (CpuResources[])[new() { Idle = 0 }, new() { Idle = 0, Shares = 512 }, new() { Shares = 512 }])
+        {
+            CgroupUndo undo = CgroupUndo.Take(CgroupPlan.BuildUpdate(host, plan.Paths, new() { Cpu = change }, ""));
+            UnitLimits.Of(undo.Steps).ConvertAll(static property => property.Describe()).Should().Equal("CPUWeight = 0");
+        }
+        UnitLimits.Of(CgroupUndo.Take(plan.Paths[0], [ControlFile.CpuShares]).Steps).Should().ContainSingle();
+        System.IO.File.WriteAllText($"{plan.Paths[0]}/cpu.idle", "0");
+        UnitLimits.Of(CgroupUndo.Take(plan.Paths[0], [ControlFile.CpuShares]).Steps).ConvertAll(static property => property.Describe())
+            .Should().Equal("CPUShares = 1024");
+    }
+
     [Test]
     public void Limits_arrive_in_the_kernel()
     {

@@ -192,8 +192,9 @@ public sealed class RealControlTests : CgroupFixture
         {
             DeviceFilter other =
                 DeviceFilter.Build([new() { Allow = true, Type = "c", Major = 1, Minor = 11, Access = i == 99 ? "r" : "rwm" }]);
-            DeviceProgram.Attach(entry.UnifiedFd, other, plan.ProgramName, replaceOld: true).Should()
+            DeviceProgram.Replace(entry.UnifiedFd, other, plan.ProgramName, out bool hasChanged).Should()
                 .Be(0, "round {0}: the kernel takes 64 programs", i);
+            hasChanged.Should().BeTrue();
         }
         Run(plan, "exec 3< /dev/kmsg", fresh: false).Should().Be("yes");
         Run(plan, "exec 3> /dev/kmsg", fresh: false).Should().Be("no");

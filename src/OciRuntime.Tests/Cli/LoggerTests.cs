@@ -22,6 +22,29 @@ public sealed class LoggerTests
         Record(LogFormat.Json, "a 'b' \"c\" é <x>\n").Should()
         .Be("{\"level\":\"error\",\"msg\":\"a 'b' \\\"c\\\" é <x>\\n\",\"time\":\"2026-03-04T12:00:00.000000Z\"}\n");
 
+    /// <summary>As bytes of the record, whatever its letters take: a pipe that nobody reads yet has 64 KiB.</summary>
+    [Test]
+    public void A_long_record_fits_into_a_pipe(
+        [Values("a", "\u20ac", "\"", "\u202e", "\ud83d\ude00", "\ud800")] string letter, [Values] LogFormat format)
+    {
+        foreach (int count in (int[])[1000, 20_000, 49_000, 500_000])
+        {
+            string message = "doing: " + new StringBuilder().Insert(0, letter, count) + ": reason";
+            string record = Record(format, message), bare = LogRecord.Bare(message);
+            foreach (string written in (string[])[record, bare])
+            {
+                int bytes = Encoding.UTF8.GetByteCount(written);
+                bytes.Should().BeLessThanOrEqualTo(48 << 10);
+                written.Should().Contain("doing: ").And.Contain(": reason");
+                if (count == 1000) written.Should().NotContain(" [...] ");
+                if (count < 500_000) continue;
+                bytes.Should().BeGreaterThan(40 << 10, "no more is left out than need be");
+                written.Should().Contain(" [...] ");
+            }
+            if (format == LogFormat.Json) JsonDocument.Parse(record).Dispose();
+        }
+    }
+
     [Test]
     public void Half_a_surrogate_pair_does_not_lose_the_record()
     {

@@ -83,7 +83,7 @@ public sealed class SetupFileTests
         Write().ShouldSucceed();
         File.ReadAllText(Config).Should().NotContain("default-runtime");
         Write("--remove").ShouldSucceed().Stdout.Should().Contain("deleted");
-        File.Exists(Config).Should().BeFalse();
+        Directory.GetFiles(_directory).Should().Equal([Config + ".ocirun-backup"], "of a file that is replaced there is always one");
     }
 
     [TestCase("docker", "daemon.json", """{"runtimes":{"ocirun":{"path":"/bin/sh","runtimeArgs":["--systemd-cgroup","--debug"]}}}""")]

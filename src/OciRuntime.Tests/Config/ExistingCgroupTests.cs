@@ -118,6 +118,22 @@ public sealed class ExistingCgroupTests
         }
     }
 
+    /// <summary>Only what is done: there is no program on v1, and where there was something all of it stays.</summary>
+    [Test]
+    public void Explain_says_what_goes([Values] bool unified)
+    {
+        if (unified) Unified();
+        else Requires.V1Controller("pids");
+        string before = unified ? Unified() : In("pids"), seen = unified ? "/sys/fs/cgroup" + _path : before;
+        RuntimeBinary runtime = unified ? Wrapped.PureV2 : Ocirun.Binary;
+        string[] Words() => [.. runtime.Run("explain", "--format", "json", "--bundle", _bundle.Save().Directory).ShouldSucceed().Stdout
+            .Split('"').Where(text => text.StartsWith("take ", StringComparison.Ordinal) && text.EndsWith($"out of {seen}"))];
+        Words().Should().Equal($"take {(unified ? "its device program, and what it made below," : "what it made below")} out of {seen}");
+        string below = Directory.CreateDirectory(before + "/before").FullName;
+        Words().Should().Equal(unified ? (string[])[$"take its device program out of {seen}"] : []);
+        Directory.Delete(below);
+    }
+
     /// <summary>With cgroups of its own in two hierarchies, a process in one of them.</summary>
     private TestContainer Nested(bool pidNamespace = true)
     {

@@ -112,6 +112,19 @@ public sealed class HugeInputTests
         message.Length.Should().BeLessThan(Capacity);
     }
 
+    /// <summary>A letter may take several bytes, of which the pipe has no more.</summary>
+    [Test]
+    public void A_path_of_other_letters_is_told_before_anybody_reads()
+    {
+        _bundle.AddMount("/mnt", null!, string.Concat(Enumerable.Repeat("/" + new string('\u20ac', 80), 2000)), "bind");
+        string ended = Path.Combine(_bundle.Directory, "ended");
+        string command = $"timeout -s KILL 5 {Ocirun.Binary.Path} create --bundle {_bundle.Save().Directory} huge";
+        string message = Command.Run("sh", "-c",
+            $"{{ {command} 2>&1 >/dev/null; echo $? >{ended}; }} | {{ until [ -s {ended} ]; do sleep 0.02; done; cat; }}").Stdout;
+        File.ReadAllText(ended).Should().Be("1\n");
+        message.Should().Contain("/mounts/").And.Contain("file name too long (ENAMETOOLONG)");
+    }
+
     private JsonArray Rules()
     {
         _bundle.Seccomp("SCMP_ACT_ERRNO").Rule("SCMP_ACT_ALLOW", "personality");

@@ -53,7 +53,7 @@ internal static class Observe
     {
         using Fd directory = Fd.Open(cgroup, Files.O_RDONLY, cgroup);
         DeviceFilter all = DeviceFilter.Build([new DeviceRule { Allow = true }]);
-        DeviceProgram.Attach(directory.Number, all, name, replaceOld: false).Should().Be(0);
+        DeviceProgram.Attach(directory.Number, all, name).Should().Be(0);
     }
 
     /// <summary>stat(1) of a path of the container, seen from inside.</summary>

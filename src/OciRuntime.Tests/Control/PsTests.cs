@@ -42,6 +42,21 @@ public sealed class PsTests
             .Equal(Everyone(container));
     }
 
+    /// <summary>As head(1) and grep -q do; and a reader is not woken for each line.</summary>
+    [Test]
+    public void A_reader_that_goes_is_no_failure()
+    {
+        using TestBundle bundle = new();
+        using TestContainer container = Family(bundle);
+        string[] command = [Ocirun.Binary.Path, "--root", container.StateRoot, "ps", container.Id];
+        Command.Run("sh", "-c", $"{{ sleep 0.3; {string.Join(' ', command)}; echo $? >&2; }} | true").Stderr.Should().Be("0\n");
+        string[] lines = Faults.Strace.Record(command, "execve,write").Split('\n');
+        string runtime = lines[0].Split(' ', 2)[0] + " ";
+        lines.Count(line => line.StartsWith(runtime, StringComparison.Ordinal) && line.Contains(" write(1,", StringComparison.Ordinal))
+            .Should().Be(1);
+        Command.Run("sh", "-c", $"{string.Join(' ', command)} >/dev/full").ShouldFail(1, "write standard output: no space left on device");
+    }
+
     [Test]
     public void Table_is_the_hosts_ps_with_its_columns()
     {

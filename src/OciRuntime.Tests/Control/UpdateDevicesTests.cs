@@ -71,6 +71,20 @@ public sealed class UpdateDevicesTests
         List.Should().Contain("c 1:11 rw").And.NotContain("c 195:* rwm");
     }
 
+    /// <summary>Nothing has changed, so the list that is repeated next is still the one in force.</summary>
+    [Test]
+    public void A_list_that_is_refused_leaves_what_others_have_allowed()
+    {
+        string same = $$"""{"pids":{"limit":9},"devices":{{_bundle.Resources["devices"]}}}""";
+        File.WriteAllText(Path.Combine(_container.Init.CgroupDirectory("devices"), "devices.allow"), "c 195:* rwm");
+        string[] before = List;
+        string all = """{"allow":true,"type":"c","major":10,"access":"rwm"}""";
+        string butOne = """{"allow":false,"type":"c","major":10,"minor":229,"access":"rwm"}""";
+        Update($$"""{"devices":[{{DenyAll}},{{all}},{{butOne}}]}""").ShouldFail(1, "cannot be expressed on cgroup v1");
+        Update(same).ShouldSucceed();
+        List.Should().Equal(before);
+    }
+
     [Test]
     public void In_pure_v2_programs_of_others_stay()
     {

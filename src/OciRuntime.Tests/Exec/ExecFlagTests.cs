@@ -1,6 +1,7 @@
 using System.Text.Json.Nodes;
 using FluentAssertions;
 using NUnit.Framework;
+using OciRuntime.Launch;
 using OciRuntime.Tests.Config;
 using OciRuntime.Tests.Seccomp;
 using OciRuntime.Tests.Support;
@@ -91,6 +92,21 @@ public sealed class ExecFlagTests
         foreach (string user in (string[])["user", "-1", "1:2:3", "1:x", "4294967295"])
             Container.ExecWith(["-u", user], "true").ShouldFail(255, "--user");
         Container.ExecWith(["-g", "x"], "true").ShouldFail(255, "--additional-gids x");
+    }
+
+    /// <summary>Each by the option that asked for it, and by the place in config.json where none did.</summary>
+    [Test]
+    public void What_is_refused_is_told_by_its_option()
+    {
+        _bundle.WithUserNamespace(size: 10).User(0, 0, 5);
+        string[] refused = ["groups 5 99: setgroups: invalid argument (EINVAL)", "an id has no mapping in the user namespace"];
+        foreach (string[] options in (string[][])[["-g", "99"], ["-u", "0", "-g", "99"]])
+            Container.ExecWith(options, "true").ShouldFail(255, ["failed: --additional-gids: become uid 0, gid 0, ", .. refused]);
+        Container.ExecWith(["-u", "0:99", "-g", "6"], "true").ShouldFail(255, "failed: --user: become uid 0, gid 99, ", "setgid");
+        ExecProcess process = new() { Args = [], Env = [], Terminal = false, AdditionalGids = [], Capabilities = ["CAP_KILL"] };
+        process.PlaceOf("capabilities").Should().Be("--cap");
+        process.PlaceOf("capabilities/bounding").Should().Be("--cap");
+        process.PlaceOf("user/additionalGids").Should().BeNull();
     }
 
     [Test]

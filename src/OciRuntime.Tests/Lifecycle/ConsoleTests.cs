@@ -1,6 +1,8 @@
 using System.Text.Json.Nodes;
 using FluentAssertions;
 using NUnit.Framework;
+using OciRuntime.Tests.Config;
+using OciRuntime.Tests.Faults;
 using OciRuntime.Tests.Support;
 
 namespace OciRuntime.Tests.Lifecycle;
@@ -209,6 +211,41 @@ public sealed class ConsoleTests
         CommandResult result = container.Run();
         result.ExitCode.Should().Be(3);
         result.Stdout.Should().EndWith("20000\n");
+    }
+
+    /// <summary>
+    /// At the caller's limit on processes, or on descriptors: it is attended to all the same. The thread that writes, and the socket to it,
+    /// are the last of their kind that the runtime makes.
+    /// </summary>
+    [Test]
+    public void Nobody_is_left_alone_without_a_thread_that_writes(
+        [Values("run", "exec")] string verb, [Values("clone3 EAGAIN", "socketpair EMFILE")] string fault, [Values] bool terminal)
+    {
+        string[] program = ["sh", "-c", "seq 1 3000; exit 7"];
+        (string call, string errno) = (fault.Split(' ')[0], fault.Split(' ')[1]);
+        using Pty pty = new();
+        using TestBundle bundle = new();
+        using TestContainer container = verb == "exec" ? Observe.Sleeping(bundle) : new(bundle.Terminal().Args(program));
+        string[] command = [Ocirun.Binary.Path, "--root", container.StateRoot, verb, .. verb == "exec" ? (string[])["-t", container.Id]
+            : ["--bundle", bundle.Save().Directory, container.Id], .. verb == "exec" ? program : []];
+        string[] strace = ["-f", "-qq", "-o", "/dev/null", "-e", "signal=none", "-e", $"trace={call}", "-e",
+            $"inject={call}:error={errno}:when={Calls(command, call)}", .. command];
+        CommandOptions options = terminal ? pty.Options with { NewSession = true } : new CommandOptions { Stdin = "" };
+        using RunningCommand run = Command.Start(Requires.Tool("strace"), strace, options);
+        if (terminal) pty.Master.ReadUntil("2999\r\n3000\r\n");
+        CommandResult result = run.Wait();
+        result.ExitCode.Should().Be(7, "{0}", result);
+        if (!terminal) result.Lines.Should().Equal(Enumerable.Range(1, 3000).Select(static i => $"{i}"));
+        if (verb == "run") container.State().ShouldFail(1, "container does not exist");
+    }
+
+    /// <summary>Those of the runtime's own process in a clean run.</summary>
+    private static int Calls(string[] command, string call)
+    {
+        string[] lines = Strace.Record(command, $"execve,{call}").Split('\n');
+        string runtime = lines[0].Split(' ', 2)[0];
+        return lines.Count(line => line.StartsWith(runtime + " ", StringComparison.Ordinal)
+            && line.Contains($" {call}(", StringComparison.Ordinal));
     }
 
     [Test]

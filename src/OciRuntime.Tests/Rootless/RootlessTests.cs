@@ -150,8 +150,8 @@ public sealed class RootlessTests
         other.User(0, 0, 0);
         using TestContainer third = _user.Container(other);
         third.Run().ShouldFail(1,
-            "/process/user: become uid 0, gid 0, groups 0: setgroups: operation not permitted (EPERM): the user namespace may deny it "
-            + "(/proc/self/setgroups)");
+            "/process/user/additionalGids: become uid 0, gid 0, groups 0: setgroups: operation not permitted (EPERM): the user namespace "
+            + "may deny it (/proc/self/setgroups)");
     }
 
     /// <summary>On v1 the places of the cgroups that could not be made stay empty; standard input was once taken for one of them.</summary>

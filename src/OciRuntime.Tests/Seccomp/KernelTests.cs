@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text;
 using System.Text.Json.Nodes;
+using System.Text.RegularExpressions;
 using FluentAssertions;
 using NUnit.Framework;
 using OciRuntime.Linux;
@@ -27,13 +28,19 @@ public sealed class KernelTests(bool noNewPrivileges)
         "newfstatat", "fstat", "openat", "read", "write", "close", "exit_group",
     ];
 
-    // What init itself does once an early filter is loaded.
-    private static readonly string[] NeededByInit =
-    [
-        "prctl", "statx", "fchown", "setgroups", "setresgid", "setresuid", "ppoll", "capset", "umask", "faccessat2", "close_range", "fcntl",
-        "rt_sigaction", "rt_sigprocmask",
-        "accept4",
-    ];
+    // What init itself does once an early filter is loaded, as the documentation has it.
+    private static readonly string[] NeededByInit = [.. Names(@"what they need: ([^;]+);")];
+
+    private static IEnumerable<string> Names(string list) =>
+        Regex.Matches(Regex.Match(File.ReadAllText(Path.Combine(Ocirun.RepositoryRoot, "docs/seccomp.md")), list).Groups[1].Value, @"\w+")
+        .Select(static word => word.Value).Where(static word => word != "or");
+
+    // What busybox does as an ordinary user.
+    private static readonly string[] NeededByBusybox = ["prctl", "getuid", "getgid", "setuid", "setgid"];
+
+    /// <summary>For all that neither true(1) nor init needs.</summary>
+    private TestBundle Killing() => New("").Args("true").Seccomp("SCMP_ACT_KILL_PROCESS")
+        .Rule("SCMP_ACT_ALLOW", [.. Needed, .. NeededByBusybox, .. noNewPrivileges ? [] : NeededByInit]);
 
     private TestBundle New(string script) => new TestBundle().Script(script).NoNewPrivileges(noNewPrivileges);
 
@@ -144,6 +151,38 @@ public sealed class KernelTests(bool noNewPrivileges)
             return;
         }
         created.ShouldFail(1, "container init ended during set-up: signal 31: /linux/seccomp may deny a call");
+    }
+
+    /// <summary>One call more, and the container is gone: while it waits for `start`, at its start, or when it is run at once.</summary>
+    [Test]
+    public void The_documented_calls_are_all_that_init_makes([Values] bool terminal)
+    {
+        using TestBundle bundle = Killing().User(1000, 1000);
+        using ConsoleSocket socket = new();
+        string[] options = terminal ? ["--console-socket", socket.SocketPath] : [];
+        if (terminal) bundle.Terminal();
+        using TestContainer container = new(bundle);
+        container.Create(options).ShouldSucceed();
+        container.InitPid.Should().BePositive();
+        container.Start().ShouldSucceed();
+        container.WaitExit().Code.Should().Be(0);
+        if (terminal) return;
+        using TestContainer other = new(bundle);
+        other.Run().ShouldSucceed();
+    }
+
+    /// <summary>Found out before the filter is loaded, under which there is no call for it.</summary>
+    [Test]
+    public void A_limit_that_leaves_no_descriptor_for_start_is_refused_under_a_filter()
+    {
+        using TestBundle bundle = Killing();
+        foreach (int limit in (int[])[3, 4])
+        {
+            bundle.Process["rlimits"] = new JsonArray(new JsonObject { ["type"] = "RLIMIT_NOFILE", ["soft"] = limit, ["hard"] = limit });
+            using TestContainer container = new(bundle);
+            if (limit == 3) container.Create().ShouldFail(1, "too many open files (EMFILE): RLIMIT_NOFILE (/process/rlimits");
+            else container.Create().ShouldSucceed();
+        }
     }
 
     [Test]

@@ -22,7 +22,7 @@ internal sealed record Hole(string File, string Protection, string Instead, stri
         ["CVE-2024-21626"] = new("Init/InitState.cs", "if (ProcFd >= 0) Files.Close(ProcFd);", "",
             "Name=Created_container_holds_nothing_of_the_host", "descriptor"),
         ["CVE-2024-21626, once more"] = new("Init/StartSteps.cs",
-            "long result = s.Plan->Fds.Lasting.CloseOthers((uint)(3 + s.Plan->PreservedFds), default);", "long result = 0;",
+            "s.SetUpResult = s.Plan->Fds.Lasting.CloseOthers((uint)(3 + s.Plan->PreservedFds), default);", "s.SetUpResult = 0;",
             "Name=Created_container_holds_nothing_of_the_host", "descriptor"),
         ["settings of the .NET runtime"] = new("Native/seal.c", "\"DOTNET_\", \"COMPlus_\", \"GLIBC_TUNABLES=\", \"MALLOC_\", \"LD_\" };",
             "\"NOTHING_\" };", "Name~Nor_by_what_tunes_the_c_library&Name~version", "to be equal to"),

@@ -125,6 +125,7 @@ public abstract class SystemdLimitTests(string suite)
             update '{"cpu":{"idle":1},"unified":{"pids.max":"x"}}'
             update '{"cpu":{"shares":300}}'
             update '{"cpu":{"idle":1}}'
+            update '{"cpu":{"idle":0},"unified":{"pids.max":"x"}}'
             update '{"cpu":{"idle":0}}'
             update '{"cpu":{"quota":50000}}'
             ocirun delete --force $id
@@ -208,6 +209,7 @@ public abstract class SystemdLimitTests(string suite)
             "cpu.max=12300 100000 cpu.weight=59 cpu.idle=0 CPUWeight=59", "cpu.max=12300 100000 cpu.weight=59 cpu.idle=0 CPUWeight=59",
             "cpu.max=12300 100000 cpu.weight=59 cpu.idle=0 CPUWeight=59", "cpu.max=12300 100000 cpu.weight=59 cpu.idle=0 CPUWeight=59",
             "cpu.max=12300 100000 cpu.weight=39 cpu.idle=0 CPUWeight=39", "cpu.max=12300 100000 cpu.weight=0 cpu.idle=1 CPUWeight=idle",
+            "cpu.max=12300 100000 cpu.weight=0 cpu.idle=1 CPUWeight=idle",
             "cpu.max=12300 100000 cpu.weight=100 cpu.idle=0 CPUWeight=[not set]",
             "cpu.max=50000 100000 cpu.weight=100 cpu.idle=0 CPUWeight=[not set]");
 

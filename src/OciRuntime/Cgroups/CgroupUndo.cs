@@ -85,7 +85,11 @@ internal sealed class CgroupUndo
         OciException.Check(error, $"read {directory}/{content.File} before it is changed");
         string old = OldValue(content.File, content.Value.ToString(), present);
         _old.Add(new(directory, content.File, present, old));
-        _steps.Add(write with { Content = new(content.File, new Line(old)), Otherwise = null });
+        // What an idle cgroup weighs is none of its own, and reads 0, 1 or, on v1, 3, as the kernel pleases.
+        bool isIdle = content.File is ControlFile.CpuWeight or ControlFile.CpuShares
+            && CgroupFiles.ReadIfThere(cgroup.Number, ControlFile.CpuIdle) == "1";
+        FileContent told = isIdle ? new(ControlFile.CpuIdle, new Line("1")) : new(content.File, new Line(old));
+        _steps.Add(write with { Content = told, Otherwise = null });
         // A cgroup that becomes idle forgets its weight.
         if (content.File == ControlFile.CpuIdle)
         {

@@ -79,15 +79,27 @@ internal static class DeviceProgram
     /// <param name="cgroup">The cgroup directory, not an O_PATH fd.</param>
     /// <param name="filter">What to enforce.</param>
     /// <param name="name">What it is called, see <see cref="NewName"/>.</param>
-    /// <param name="replaceOld">The cgroup may already have programs of that name: put this one in their place.</param>
     /// <returns>0, or a negated errno.</returns>
-    public static long Attach(int cgroup, DeviceFilter filter, string name, bool replaceOld)
+    public static long Attach(int cgroup, DeviceFilter filter, string name)
     {
         long program = Load(Assemble(filter), name);
         if (program < 0) return program;
-        long result = replaceOld
-            ? Replace(cgroup, (int)program, name)
-            : Bpf.AttachDevice(cgroup, (int)program, Bpf.BPF_F_ALLOW_MULTI);
+        long result = Bpf.AttachDevice(cgroup, (int)program, Bpf.BPF_F_ALLOW_MULTI);
+        Files.Close((int)program);
+        return result;
+    }
+
+    /// <summary>As <see cref="Attach"/>, in the place of the programs of that name that the cgroup has.</summary>
+    /// <param name="cgroup">See there.</param>
+    /// <param name="filter">See there.</param>
+    /// <param name="name">See there.</param>
+    /// <param name="hasChanged">Whether it is attached, also where an old one could not be taken away.</param>
+    public static long Replace(int cgroup, DeviceFilter filter, string name, out bool hasChanged)
+    {
+        hasChanged = false;
+        long program = Load(Assemble(filter), name);
+        if (program < 0) return program;
+        long result = Replace(cgroup, (int)program, name, ref hasChanged);
         Files.Close((int)program);
         return result;
     }
@@ -128,17 +140,19 @@ internal static class DeviceProgram
 
     // The kernel asks all programs of a cgroup. One old program is exchanged atomically;
     // otherwise the new one is in force before the old ones go.
-    private static long Replace(int cgroup, int program, string name)
+    private static long Replace(int cgroup, int program, string name, ref bool hasChanged)
     {
         List<Fd> old = Find(cgroup, name, out long result);
         if (result >= 0)
         {
             result = old.Count == 1
                 ? Bpf.AttachDevice(cgroup, program, Bpf.BPF_F_ALLOW_MULTI | Bpf.BPF_F_REPLACE, old[0].Number) : -Errno.EINVAL;
-            if (result < 0)
+            hasChanged = result >= 0;
+            if (!hasChanged)
             {
                 result = Bpf.AttachDevice(cgroup, program, Bpf.BPF_F_ALLOW_MULTI);
-                if (result >= 0) result = Detach(cgroup, old);
+                hasChanged = result >= 0;
+                if (hasChanged) result = Detach(cgroup, old);
             }
         }
         old.ForEach(static one => one.Dispose());

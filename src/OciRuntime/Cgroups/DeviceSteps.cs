@@ -15,19 +15,25 @@ internal sealed record AttachDevices(int Directory, DeviceFilter Rules, string P
     public override string Describe(CgroupDirectory place) => $"attach device program to {place.Path}";
 
     public override long Do(CgroupRun run, CgroupDirectory place, int directory) =>
-        DeviceProgram.Attach(directory, Rules, run.Plan.ProgramName, replaceOld: false);
+        DeviceProgram.Attach(directory, Rules, run.Plan.ProgramName);
 }
 
 /// <summary>Changes the device rules of running processes.</summary>
 internal sealed record ChangeDevices(int Directory, DeviceFilter Rules) : CgroupStep(Directory, "/linux/resources/devices")
 {
+    private bool _hasChanged;
+
+    /// <summary>Something is not as it was before, also when it failed.</summary>
+    public bool HasChanged => _hasChanged;
+
     /// <remarks>It comes last, because there is no way back once the rules have changed.</remarks>
     public override bool MayBeLate => true;
 
     public override string Describe(CgroupDirectory place) => $"change the device rules of {place.Path}";
 
     public override long Do(CgroupRun run, CgroupDirectory place, int directory) =>
-        DeviceUpdate.Apply(directory, place.Hierarchy.Unified, Rules, run.Plan.ProgramName, new CgroupControl(run.Plan.Paths));
+        DeviceUpdate.Apply(
+            directory, place.Hierarchy.Unified, Rules, run.Plan.ProgramName, new CgroupControl(run.Plan.Paths), out _hasChanged);
 
     public override string? Hint(CgroupDirectory place, int directory, int errno) => errno switch
     {

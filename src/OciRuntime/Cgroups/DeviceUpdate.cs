@@ -19,18 +19,20 @@ internal static class DeviceUpdate
     /// <param name="wanted">The new rules.</param>
     /// <param name="program">What its program on v2 is called; others' stay.</param>
     /// <param name="cgroups">The container's, to stop it where the change takes more than one step.</param>
+    /// <param name="hasChanged">Something is not as it was before, also where this fails.</param>
     /// <returns>0, or the negated errno of what could not even be begun.</returns>
     /// <exception cref="OciException">One rule was refused: the message names it.</exception>
-    public static long Apply(int directory, bool unified, DeviceFilter wanted, string program, CgroupControl cgroups)
+    public static long Apply(int directory, bool unified, DeviceFilter wanted, string program, CgroupControl cgroups, out bool hasChanged)
     {
-        if (unified) return DeviceProgram.Attach(directory, wanted, program, replaceOld: true);
+        hasChanged = false;
+        if (unified) return DeviceProgram.Replace(directory, wanted, program, out hasChanged);
         // First of all, because some rules are not to be had on v1.
         List<DeviceFilterRule> exceptions = wanted.Exceptions();
         string list = CgroupFiles.Read(directory, "devices.list", out _);
         // Of a cgroup that allows by default the kernel shows that and not the exceptions (devcgroup_seq_show()).
         bool open = list.StartsWith('a');
-        if (open || wanted.DefaultAllow) return Anew(directory, open, wanted.DefaultAllow, exceptions, cgroups);
-        Run(directory, Difference(Parse(list), exceptions), takeBack: true);
+        if (open || wanted.DefaultAllow) return Anew(directory, open, wanted.DefaultAllow, exceptions, cgroups, ref hasChanged);
+        Run(directory, Difference(Parse(list), exceptions), takeBack: true, ref hasChanged);
         return 0;
     }
 
@@ -67,7 +69,8 @@ internal static class DeviceUpdate
     private static int Number(string text) => text == "*" ? DeviceFilterRule.Any : int.Parse(text);
 
     // A fresh start, with a moment in which all or nothing is allowed if exceptions have to follow: while nobody runs.
-    private static long Anew(int directory, bool open, bool allow, List<DeviceFilterRule> exceptions, CgroupControl cgroups)
+    private static long Anew(int directory, bool open, bool allow, List<DeviceFilterRule> exceptions, CgroupControl cgroups,
+        ref bool hasChanged)
     {
         bool freeze = exceptions.Count > 0 && !cgroups.IsFrozen();
         if (freeze) cgroups.Freeze();
@@ -76,9 +79,10 @@ internal static class DeviceUpdate
             long result = Reset(directory, allow ? Allow : Deny);
             // The kernel does not start afresh above other cgroups. What stays open (a privileged container, mostly) need not.
             if (result < 0 && !(result == -Errno.EINVAL && open && allow)) return result;
+            hasChanged = true;
             string file = allow ? Deny : Allow;
             // What was there cannot be read, so it cannot come back either: the new rules, but for the one that is refused.
-            Run(directory, exceptions.ConvertAll(rule => (file, rule)), takeBack: false);
+            Run(directory, exceptions.ConvertAll(rule => (file, rule)), takeBack: false, ref hasChanged);
             return 0;
         }
         finally
@@ -106,20 +110,29 @@ internal static class DeviceUpdate
         return result;
     }
 
-    private static void Run(int directory, List<(string File, DeviceFilterRule Rule)> writes, bool takeBack)
+    private static void Run(int directory, List<(string File, DeviceFilterRule Rule)> writes, bool takeBack, ref bool hasChanged)
     {
         OciException? failure = null;
         for (int i = 0; i < writes.Count; i++)
         {
             (string file, DeviceFilterRule rule) = writes[i];
             long result = CgroupFiles.Write(directory, file, rule.KernelText);
+            hasChanged |= result >= 0;
             if (result >= 0) continue;
             failure ??= CgroupHints.DeviceRule(result, file, rule);
             if (!takeBack) continue;
-            // The failure that led here is the one to tell.
-            while (--i >= 0) CgroupFiles.Write(directory, writes[i].File == Allow ? Deny : Allow, writes[i].Rule.KernelText);
+            hasChanged = !TakeBack(directory, writes[..i]);
             break;
         }
         if (failure is not null) throw failure;
+    }
+
+    // The failure that led here is the one to tell.
+    private static bool TakeBack(int directory, List<(string File, DeviceFilterRule Rule)> writes)
+    {
+        bool all = true;
+        for (int i = writes.Count - 1; i >= 0; i--)
+            all &= CgroupFiles.Write(directory, writes[i].File == Allow ? Deny : Allow, writes[i].Rule.KernelText) >= 0;
+        return all;
     }
 }

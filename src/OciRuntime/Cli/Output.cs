@@ -10,6 +10,7 @@ public static class Output
 {
     public const int StandardOutput = 1;
     public const int StandardError = 2;
+    private const int BlockChars = 64 << 10;
 
     /// <summary>Writes to standard output.</summary>
     /// <exception cref="IOException">That fails: a truncated document must not look like success.</exception>
@@ -19,8 +20,33 @@ public static class Output
     public static void Write(ReadOnlySpan<byte> utf8)
     {
         int errno = WriteAll(StandardOutput, utf8);
-        if (errno != 0) throw new IOException($"write standard output: {ErrnoText.Describe(errno)}");
+        if (errno != 0) throw Failure(errno);
     }
+
+    /// <summary>
+    /// Writes lines to standard output, as they come, but many at a time. A reader that goes has seen what he wanted (head(1), grep -q).
+    /// </summary>
+    /// <exception cref="IOException">It fails otherwise.</exception>
+    public static void WriteLines(IEnumerable<string> lines)
+    {
+        StringBuilder block = new();
+        foreach (string line in lines)
+        {
+            block.Append(line).Append('\n');
+            if (block.Length >= BlockChars && !TryWrite(block)) return;
+        }
+        TryWrite(block);
+    }
+
+    /// <summary>False when nobody reads any more.</summary>
+    private static bool TryWrite(StringBuilder block)
+    {
+        int errno = WriteAll(StandardOutput, Encoding.UTF8.GetBytes(block.ToString()));
+        block.Clear();
+        return errno is 0 or Errno.EPIPE ? errno == 0 : throw Failure(errno);
+    }
+
+    private static IOException Failure(int errno) => new($"write standard output: {ErrnoText.Describe(errno)}");
 
     /// <summary>Writes to standard error. A failure is ignored: there is nobody left to tell.</summary>
     public static void WriteError(string text) => WriteAll(StandardError, Encoding.UTF8.GetBytes(text));

@@ -47,7 +47,7 @@ internal static class PsCommand
         string[] given = [.. arguments];
         using Fd output = MemoryFile.Create([]);
         RunPs(given.Length == 0 ? ["-ef"] : given, output);
-        foreach (string line in Filter(MemoryFile.ReadLines(output.Number, MaxLine), [.. pids])) Output.Write(line + "\n");
+        Output.WriteLines(Filter(MemoryFile.ReadLines(output.Number, MaxLine), [.. pids]));
     }
 
     /// <summary>The header, and the lines whose column PID is one of <paramref name="pids"/>.</summary>

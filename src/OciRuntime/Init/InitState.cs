@@ -61,6 +61,13 @@ internal unsafe struct InitState
     /// <summary>The seccomp filter is loaded, and every descriptor from 3 on was made close-on-exec before it.</summary>
     public bool Filtered;
 
+    /// <summary>What came of <see cref="StartSteps.EndSetUp"/>; told in a step of its own, as a filter may be loaded in between.</summary>
+    public long SetUpResult;
+    public bool SetUpEnded;
+
+    /// <summary>The filter's listener, until the set-up is over, or -1.</summary>
+    public int ListenerFd;
+
     /// <summary>The last step but execve has been announced, and descriptors and signals are as the program gets them.</summary>
     public bool Announced;
     public byte* Executable;
@@ -78,7 +85,7 @@ internal unsafe struct InitState
     public InitState(InitPlan* plan)
     {
         Plan = plan;
-        RootFd = ProcFd = EmptyFd = NullFd = DevFd = TerminalFd = PidNamespace = OutsideFd = -1;
+        RootFd = ProcFd = EmptyFd = NullFd = DevFd = TerminalFd = PidNamespace = OutsideFd = ListenerFd = -1;
         ReportFd = plan is null ? -1 : plan->Fds.Sync;
     }
 

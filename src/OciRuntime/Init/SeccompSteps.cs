@@ -36,6 +36,7 @@ internal static unsafe class SeccompSteps
 
     private static long Prepare(ref InitState s)
     {
+        StartSteps.EndSetUp(ref s);
         // Signals at their defaults let a fault end init where the filter denies even exit_group. SIGPIPE stays ignored: a parent that is
         // gone is noticed by EPIPE. An init that will wait for `start` may not be able to set handlers then; SIGSYS is the filter's own
         // from here on.
@@ -60,7 +61,8 @@ internal static unsafe class SeccompSteps
     private static long HandOver(ref InitState s, SeccompArguments* filter, int listener)
     {
         s.Detail = InitDetail.Listener;
-        // Closed by execve; a call less here is one less that could be held back.
+        // Closed when there is nothing more to ask: a call less here is one less that could be held back.
+        s.ListenerFd = listener;
         return Sync.Ask(ref s, SyncKind.Listener, listener, filter->ListenerByNumber ? -1 : listener);
     }
 }

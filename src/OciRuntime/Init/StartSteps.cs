@@ -14,25 +14,26 @@ internal static unsafe class StartSteps
     public static long Ready(ref InitState s)
     {
         long allocated = GC.GetAllocatedBytesForCurrentThread() - s.AllocatedAtStart;
-        long result = CloseSetUp(ref s);
-        if (result >= 0 && s.Plan->Fds.Start >= 0) result = CheckRoom(ref s);
+        EndSetUp(ref s);
+        long result = s.SetUpResult;
+        // A copy that outlives the agent's would hold up whoever makes a call that the agent is to answer.
+        if (s.ListenerFd >= 0) Files.Close(s.ListenerFd);
+        s.ListenerFd = -1;
         if (result >= 0) result = Sync.Ask(ref s, SyncKind.Ready, allocated);
         return result < 0 ? result : Processes.Prctl(Processes.PR_SET_PDEATHSIG, 0);
     }
 
     /// <summary>
     /// Closes all that the set-up opened: a container may stay "created" for long, and whoever may look into init's /proc/PID/fd would find
-    /// the way to a joined namespace or a detached mount there.
+    /// the way to a joined namespace or a detached mount there. Before a filter is loaded, which may kill for these calls.
     /// </summary>
-    private static long CloseSetUp(ref InitState s)
+    public static void EndSetUp(ref InitState s)
     {
-        long result = s.Plan->Fds.Lasting.CloseOthers((uint)(3 + s.Plan->PreservedFds), default);
-        if (result < 0 && !s.Filtered) return result;
-        // A seccomp profile may not know close_range; the others are closed already, and all of them on execve.
-        if (result < 0) result = s.CloseHost();
-        if (s.RootFd >= 0) Files.Close(s.RootFd);
+        if (s.SetUpEnded) return;
+        s.SetUpEnded = true;
+        s.SetUpResult = s.Plan->Fds.Lasting.CloseOthers((uint)(3 + s.Plan->PreservedFds), default);
         s.RootFd = s.ProcFd = s.EmptyFd = s.NullFd = -1;
-        return result;
+        if (s.SetUpResult >= 0 && s.Plan->Fds.Start >= 0) s.SetUpResult = CheckRoom(ref s);
     }
 
     /// <summary>
@@ -41,11 +42,14 @@ internal static unsafe class StartSteps
     /// </summary>
     private static long CheckRoom(ref InitState s)
     {
-        long room = Files.Fcntl(s.Plan->Fds.Sync, Files.F_DUPFD_CLOEXEC);
-        // Anything else is the answer of a filter that is loaded already.
-        if (room < 0) return room == -Errno.EMFILE ? room : 0;
-        Files.Close((int)room);
-        return 0;
+        long result = Processes.GetLimit(0, Processes.RLIMIT_NOFILE, out ResourceLimit limit);
+        if (result < 0) return result;
+        // Closed by then.
+        InitDescriptors open = s.Plan->Fds.Lasting with { Sync = -1 };
+        uint first = (uint)(3 + s.Plan->PreservedFds);
+        for (uint fd = first; fd < limit.Soft; fd++) if (open.Lowest(fd, default) != fd) return 0;
+        for (uint fd = 0; fd < first && fd < limit.Soft; fd++) if (Files.Fcntl((int)fd, Files.F_GETFD) == -Errno.EBADF) return 0;
+        return -Errno.EMFILE;
     }
 
     /// <summary>
@@ -62,8 +66,9 @@ internal static unsafe class StartSteps
             long connection = Sockets.Accept(s.Plan->Fds.Start);
             if (connection is -Errno.EMFILE or -Errno.ENFILE or -Errno.ENOMEM or -Errno.ENOBUFS)
             {
-                // The host is short of something, or somebody has changed the limit (prlimit(1)). Whoever connects waits meanwhile.
-                Processes.Sleep(ShortageMilliseconds);
+                // The host is short of something, or somebody has changed the limit (prlimit(1)). Whoever connects waits meanwhile. A call
+                // that a filter has to allow anyway; where one denies it, the next try comes at once.
+                Processes.Poll(null, 0, ShortageMilliseconds);
                 continue;
             }
             if (connection == -Errno.EAGAIN) continue;

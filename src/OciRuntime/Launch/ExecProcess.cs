@@ -135,7 +135,7 @@ internal sealed class ExecProcess
             "cwd" when Cwd is not null => "--cwd",
             "user" when User is not null => "--user",
             "user/additionalGids" when AdditionalGids.Count > 0 => "--additional-gids",
-            "capabilities" when Capabilities.Count > 0 => "--cap",
+            _ when Capabilities.Count > 0 && IsOf(pointer, ["capabilities"]) => "--cap",
             "apparmorProfile" when ApparmorProfile is not null => "--apparmor",
             "selinuxLabel" when SelinuxLabel is not null => "--process-label",
             "noNewPrivileges" when NoNewPrivileges => "--no-new-privs",

@@ -49,6 +49,7 @@ internal static class Journal
         if (p.Plan.MountsOnHost) state.HostMount = default(HostMount);
         state.SystemdUnit = p.Cgroups.Scope?.Unit.Name;
         state.ResctrlGroups = p.Rdt?.ToRemove(state.ResctrlGroups) ?? [];
+        if (!Array.Exists(p.Cgroups.Steps, static step => step is AttachDevices)) state.DeviceProgram = "";
         return state;
     }
 

@@ -69,17 +69,38 @@ internal static class LimitUpdate
 
     private static void Change(DeviceFilter rules, CgroupPlan plan, ContainerEntry entry, ContainerState state)
     {
+        string[]? before = state.DeviceRules;
         Note([]);
-        Cgroup.Apply(plan.Part(late: true));
+        try
+        {
+            Cgroup.Apply(plan.Part(late: true));
+        }
+        catch (OciException) when (!Array.Exists(plan.Steps, static step => step is ChangeDevices { HasChanged: true }))
+        {
+            NoteAgain(before);
+            throw;
+        }
         // On v2 systemd's program is asked beside ours.
         if (state is { SystemdUnit: { } unit, SystemdUser: false })
             ScopeUpdate.Apply(unit, isUser: false, plan, UnitDevices.Replacing(rules, plan.IsUnified));
         Note(rules.Describe());
 
-        void Note(string[] words)
+        void Note(string[]? words)
         {
             state.DeviceRules = words;
             entry.WriteState(state);
+        }
+
+        void NoteAgain(string[]? words)
+        {
+            try
+            {
+                Note(words);
+            }
+            catch (OciException)
+            {
+                // Then the next list is written, whatever it says. Why this one was refused is what to tell.
+            }
         }
     }
 }

@@ -18,9 +18,13 @@ internal sealed class TerminalRelay : IDisposable
     // How long output that is still in the terminal is waited for after the program's end.
     private const int DrainMilliseconds = 200;
 
+    // Of PIPE_BUF: a pipe that polls as writable takes it all.
     private const int Chunk = 4096;
+
+    private const int StandardOutput = 1;
     private readonly int _master;
-    private readonly Fd _output;
+    private readonly Fd? _output;
+    private readonly bool _writesBytes;
     private TerminalModes? _savedModes;
     private bool _isBehind;
     private readonly byte[] _fromCaller = new byte[Chunk], _fromProgram = new byte[Chunk];
@@ -34,6 +38,7 @@ internal sealed class TerminalRelay : IDisposable
         // Never refused for a pty (fcntl(2)), nor below: what fails is only how the terminal looks.
         Files.Fcntl(master, Files.F_SETFL, Files.O_RDWR | Files.O_NONBLOCK);
         _output = BeginOutput();
+        _writesBytes = _output is null && Terminal.GetModes(StandardOutput, out _) >= 0;
         Resume();
     }
 
@@ -84,7 +89,7 @@ internal sealed class TerminalRelay : IDisposable
         bool outputEmpty = _outputStart == _outputEnd, inputEmpty = _inputStart == _inputEnd;
         fds[0] = new PollFd { Fd = _master, Events = (short)((outputEmpty ? Processes.POLLIN : 0) | (inputEmpty ? 0 : Processes.POLLOUT)) };
         fds[1] = PollFd.Reading(_inputOpen && inputEmpty && !_isBehind ? 0 : -1);
-        fds[2] = new PollFd { Fd = outputEmpty ? -1 : _output.Number, Events = Processes.POLLOUT };
+        fds[2] = new PollFd { Fd = outputEmpty ? -1 : Output, Events = Processes.POLLOUT };
         return MaxPollFds;
     }
 
@@ -108,12 +113,13 @@ internal sealed class TerminalRelay : IDisposable
         {
             while (_outputStart < _outputEnd)
             {
-                if (!signals.Await(_output.Number, Processes.POLLOUT)) return;
+                if (!signals.Await(Output, Processes.POLLOUT)) return;
                 WriteOutput();
             }
             Span<PollFd> poll = [PollFd.Reading(_master)];
             isMore = Processes.Poll(poll, DrainMilliseconds) > 0 && (poll[0].Returned & Processes.POLLIN) != 0 && ReadOutput();
         }
+        if (_output is null) return;
         // Never refused for a pair. The writer closes its end when it has written all.
         Sockets.EndSending(_output.Number);
         signals.Await(_output.Number, Processes.POLLIN);
@@ -131,18 +137,34 @@ internal sealed class TerminalRelay : IDisposable
     /// <summary>
     /// A socket for the output. What comes there is written by a thread of its own, so that signals are passed on and the program's end is
     /// seen however long the caller's terminal takes: that polls as writable with room for a single byte. Not to wait there (O_NONBLOCK)
-    /// is for all who share the open file, and another user's terminal cannot be opened anew (su(1)).
+    /// is for all who share the open file, and another user's terminal cannot be opened anew (su(1)). Null at a limit on processes or
+    /// descriptors: the program runs already, and is not to be left alone for that (<see cref="WriteOutput"/>).
     /// </summary>
-    private static Fd BeginOutput()
+    private static Fd? BeginOutput()
     {
-        (Fd output, Fd other) = Sockets.Pair(Sockets.SOCK_STREAM);
-        // As above.
-        Files.Fcntl(output.Number, Files.F_SETFL, Files.O_RDWR | Files.O_NONBLOCK);
-        int source = other.Release();
-        // Where it still waits it ends with the process.
-        new Thread(() => Files.Carry(source, 1), WriterStackBytes) { IsBackground = true }.Start();
-        return output;
+        Fd? output = null, other = null;
+        try
+        {
+            (output, other) = Sockets.Pair(Sockets.SOCK_STREAM);
+            // As above.
+            Files.Fcntl(output.Number, Files.F_SETFL, Files.O_RDWR | Files.O_NONBLOCK);
+            int source = other.Number;
+            // Where it still waits it ends with the process.
+            new Thread(() => Files.Carry(source, StandardOutput), WriterStackBytes) { IsBackground = true }.Start();
+            // The thread's by now.
+            other.Release();
+            return output;
+        }
+        catch (Exception e) when (e is OciException or OutOfMemoryException)
+        {
+            // The latter is .NET's word for a thread that the kernel does not make.
+            other?.Dispose();
+            output?.Dispose();
+            return null;
+        }
     }
+
+    private int Output => _output?.Number ?? StandardOutput;
 
     private bool ReadOutput()
     {
@@ -153,9 +175,10 @@ internal sealed class TerminalRelay : IDisposable
         return true;
     }
 
+    /// <summary>Of what polls as writable. To a terminal this very thread writes byte by byte, as there may be room for one.</summary>
     private void WriteOutput()
     {
-        long n = Files.Write(_output.Number, _fromProgram.AsSpan(_outputStart.._outputEnd));
+        long n = Files.Write(Output, _fromProgram.AsSpan(_outputStart..(_writesBytes ? _outputStart + 1 : _outputEnd)));
         if (n >= 0) _outputStart += (int)n;
         // Nobody reads any more: the program goes on, as it would with a window that was closed.
         else if (n != -Errno.EAGAIN) _outputStart = _outputEnd;
@@ -213,6 +236,6 @@ internal sealed class TerminalRelay : IDisposable
     {
         // A terminal that is gone needs nothing back, and where the shell has it again, its modes are the shell's.
         if (_savedModes is { } modes && !Terminal.IsInBackground(0)) Terminal.SetModes(0, modes);
-        _output.Dispose();
+        _output?.Dispose();
     }
 }

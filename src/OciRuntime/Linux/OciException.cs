@@ -7,7 +7,7 @@ namespace OciRuntime.Linux;
 /// </summary>
 internal sealed class OciException(string message, int errno = 0) : Exception(Shorten(message))
 {
-    // A path of a configuration may be as long as that is. A pipe takes this in one go, of an engine that reads it when all is over.
+    // A path of a configuration may be as long as that is, and messages are put together of others.
     private const int MaxChars = 48 << 10, TailChars = MaxChars / 4;
 
     /// <summary>The errno behind the failure, or 0.</summary>

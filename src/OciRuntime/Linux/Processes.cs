@@ -73,7 +73,7 @@ internal static unsafe class Processes
         PR_SET_CHILD_SUBREAPER = 36, PR_SET_NO_NEW_PRIVS = 38, PR_CAP_AMBIENT = 47, PR_CAP_AMBIENT_RAISE = 2, PR_CAP_AMBIENT_CLEAR_ALL = 4;
     public const short POLLIN = 1, POLLPRI = 2, POLLOUT = 4, POLLHUP = 16;
     public const int WNOHANG = 1, WNOTHREAD = 0x20000000, P_PID = 1, P_PIDFD = 3, WEXITED = 4, WNOWAIT = 0x1000000;
-    private const int RLIMIT_NOFILE = 7;
+    public const int RLIMIT_NOFILE = 7;
     public const int CLOCK_MONOTONIC = 1;
 
     public static long Clone(in CloneArgs args)

@@ -26,8 +26,7 @@ internal static class ContainerTeardown
             if (s.HostMount is { } mount) HostRoot.Detach(mount);
         }),
         (static s => s.CgroupDirectories.Length == 0 ? [] : [("remove the cgroups that were made", "")], RemoveCgroups),
-        (static s => [.. Array.ConvertAll(Kept(s), static path => ($"take its device program, and what it made below, out of {path}", ""))],
-            ClearCgroups),
+        (WordsOfKept, ClearCgroups),
         (static s => s.SystemdUnit is not { } unit ? [] : [($"stop the systemd unit {unit}, and reset it if it failed", "")], RemoveUnit),
         (static _ => [], RemoveCgroupParents),
         (static s => [.. Array.ConvertAll(s.ResctrlGroups, static group => ($"remove {group}", "/linux/intelRdt"))],
@@ -122,6 +121,30 @@ internal static class ContainerTeardown
     private static string[] Kept(ContainerState state) =>
         state.CgroupsCreated is { } created && created.Length < state.CgroupDirectories.Length
             ? Array.FindAll(state.CgroupDirectories, path => Array.IndexOf(created, path) < 0) : [];
+
+    private static List<(string Text, string Pointer)> WordsOfKept(ContainerState state)
+    {
+        List<(string Text, string Pointer)> words = [];
+        foreach (string path in Kept(state))
+        {
+            bool hasProgram = state.DeviceProgram.Length > 0 && IsUnified(path), isEmptied = Array.IndexOf(state.CgroupsToEmpty, path) >= 0;
+            string what = (hasProgram, isEmptied) switch
+            {
+                (true, true) => "its device program, and what it made below,",
+                (true, false) => "its device program",
+                (false, true) => "what it made below",
+                _ => "",
+            };
+            if (what.Length > 0) words.Add(($"take {what} out of {path}", ""));
+        }
+        return words;
+    }
+
+    private static bool IsUnified(string path)
+    {
+        using Fd cgroup = new((int)CgroupFiles.OpenPath(path, Files.O_PATH, out bool unified));
+        return unified;
+    }
 
     private static void ClearCgroups(ContainerState state)
     {

@@ -50,8 +50,8 @@ public sealed partial class SetupOptions : VerbOptions
         """
         Makes this program one of an engine's runtimes, or its default one. Without --write the configuration goes to standard output as it
         would be, and standard error says which file it is meant for and what to do next. With --write the file is replaced at once or not
-        at all; the one before stays beside it as FILE.ocirun-backup, unless there was nothing in it but what setup had written. A second
-        call changes nothing.
+        at all; the one before stays beside it as FILE.ocirun-backup. A file that setup had made is deleted by --remove, and then has a
+        backup only if there is anything in it that setup would not have written. A second call changes nothing.
 
         Podman, Buildah and CRI-O get a file of their own, Docker's daemon.json and containerd's config.toml are completed. For Kubernetes
         this is the manifest of a RuntimeClass, and the runtime must be set up in containerd or CRI-O under the same name.

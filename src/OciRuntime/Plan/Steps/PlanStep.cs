@@ -44,9 +44,12 @@ internal abstract class PlanStep(InitOp op, StepChapter chapter, Origin origin)
     /// </summary>
     public virtual string Explain(LaunchPlan plan, in StepFailure failure)
     {
-        string pointer = Origin.ToString();
+        string pointer = OriginOf(failure).ToString();
         return $"{pointer}{(pointer.Length == 0 ? "" : ": ")}{Describe()}: {failure.Reason}{Hint(plan, failure)}";
     }
+
+    /// <summary>Where config.json asks for the part of it that failed.</summary>
+    protected virtual Origin OriginOf(in StepFailure failure) => Origin;
 
     /// <summary>Writes its native form.</summary>
     public virtual void Write(ref InitStep native, PlanCompiler compiler) => native.Op = Op;

@@ -102,6 +102,9 @@ internal sealed class SetUserStep(User user, GroupPolicy groups) : PlanStep<SetU
         $"become uid {User.Uid}, gid {User.Gid}" + (Groups == GroupPolicy.Keep ? ", keeping other groups as they are"
         : User.AdditionalGids.Length == 0 ? ", no other groups" : $", groups {string.Join(' ', User.AdditionalGids)}");
 
+    protected override Origin OriginOf(in StepFailure failure) =>
+        failure.Detail == InitDetail.Groups && User.AdditionalGids.Length > 0 ? new(Origin.Section, Member: "additionalGids") : Origin;
+
     /// <summary>Of a step that sets ids and groups.</summary>
     public static string IdHint(LaunchPlan plan, in StepFailure failure) => failure.Errno switch
     {
