@@ -201,6 +201,39 @@ public sealed class RealControlTests : CgroupFixture
         Bpf.QueryDevices(entry.UnifiedFd, stackalloc uint[64]).Should().Be(1);
     }
 
+    /// <summary>
+    /// BPF_PROG_QUERY writes beyond an attribute that is shorter than the kernel's own, from Linux 6.17 to 7.1 (mended in runc 1.5.2), and
+    /// ours is whole. The control is one of 32 bytes, with room behind it.
+    /// </summary>
+    [Test]
+    public void A_query_of_device_programs_writes_into_its_own_memory_alone()
+    {
+        const int Guard = 64, Queried = 32, Programs = 3;
+        const byte Canary = 0xa5;
+        CgroupPlan plan = PlanOn("unified");
+        Run(plan, "exec 3< /dev/kmsg").Should().Be("no");
+        using OpenCgroups entry = OpenCgroups.Open(plan.Paths);
+        for (int i = 1; i < Programs; i++)
+            DeviceProgram.Attach(entry.UnifiedFd, DeviceFilter.Build(null), $"ocirun{i}", replaceOld: false).Should().Be(0);
+        byte[] memory = new byte[Guard + Bpf.AttributeSize + Guard];
+        uint[] ids = new uint[Programs + 2];
+        // Room for all, and for one.
+        foreach (int room in (int[])[Programs, 1])
+        {
+            Array.Fill(memory, Canary);
+            Array.Fill(ids, uint.MaxValue);
+            Bpf.QueryDevices(entry.UnifiedFd, ids.AsSpan(1, room), memory.AsSpan(Guard, Bpf.AttributeSize)).Should()
+                .Be(room == 1 ? -Errno.ENOSPC : Programs);
+            memory[..Guard].Concat(memory[^Guard..]).Should().OnlyContain(static one => one == Canary);
+            ids[1..(1 + room)].Should().NotContain(uint.MaxValue).And.NotContain(0u);
+            ids[..1].Concat(ids[(1 + room)..]).Should().OnlyContain(static one => one == uint.MaxValue);
+        }
+        Array.Fill(memory, Canary);
+        Bpf.QueryDevices(entry.UnifiedFd, ids, memory.AsSpan(Guard, Queried)).Should().Be(Programs);
+        int beyond = memory[(Guard + Queried)..].Count(static one => one != Canary);
+        TestContext.Out.WriteLine($"this kernel writes {beyond} bytes beyond an attribute of {Queried}");
+    }
+
     [Test]
     public void A_v2_cgroup_is_delegated_with_its_files()
     {

@@ -87,6 +87,18 @@ public sealed class UsageMistakeTests
         stderr.Text.Should().Be("ocirun: open log file\n");
     }
 
+    /// <summary>A word of a command line may have 128 KiB, and is compared with every name.</summary>
+    [Test]
+    public void A_long_word_is_like_no_name_and_takes_little_memory()
+    {
+        const int MostBytes = 4 << 20;
+        string word = "--" + new string('e', 128 << 10);
+        long before = GC.GetAllocatedBytesForCurrentThread();
+        UnknownNames.GlobalOption(word).Message.Should().NotContain("did you mean");
+        UnknownNames.Verb(word).Message.Should().NotContain("did you mean");
+        (GC.GetAllocatedBytesForCurrentThread() - before).Should().BeLessThan(MostBytes);
+    }
+
     [TestCase("bundel", "bundle", 1)]
     [TestCase("", "abc", 3)]
     [TestCase("same", "same", 0)]

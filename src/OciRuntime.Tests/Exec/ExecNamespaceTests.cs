@@ -118,6 +118,17 @@ public sealed class ExecNamespaceTests
         Pids("/").Should().Be(own);
         container.ExecWith(["--cgroup", "nothing"], "true").ShouldFail(255, "/nothing: no such file or directory");
         container.ExecWith(["--cgroup", "pids:../.."], "true").ShouldFail(255, "has a component");
+        // Others that are mended before they are looked up: runc 1.5.1 compared the beginning of the result, which a sibling may share.
+        string sibling = $"{pids}-evil", name = Path.GetFileName(sibling);
+        Directory.CreateDirectory(sibling);
+        foreach (string path in (string[])[$"../{name}", $"sub/../../{name}", $"/../{name}", $"./sub/./..//../{name}", "sub/.."])
+        {
+            container.ExecWith(["--cgroup", $"pids:{path}"], "cat", "/proc/self/cgroup").ShouldFail(255, "has a component")
+                .Stdout.Should().BeEmpty();
+        }
+        foreach (string path in (string[])["-evil", $"/{name}", $"{own}-evil"])
+            container.ExecWith(["--cgroup", $"pids:{path}"], "true").ShouldFail(255, "no such file or directory");
+        Directory.Delete(sibling);
         container.ExecWith(["--cgroup", "pids:a", "--cgroup", "pids:b"], "true")
             .ShouldFail(255, "controller pids specified multiple times");
         container.ExecWith(["--cgroup", ":a"], "true").ShouldFail(255, "empty <controller> prefix");

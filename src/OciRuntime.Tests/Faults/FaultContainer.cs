@@ -45,12 +45,15 @@ internal sealed class FaultContainer : IDisposable
     internal bool IsComplete =>
         ProcessTree.ReadOrEmpty(Path.Combine(StateRoot, Id, "state.json")).Contains("\"phase\":\"created\"", StringComparison.Ordinal);
 
+    /// <summary>What <see cref="Broken"/> begins with where there is no answer.</summary>
+    internal const string Unverified = "broken: cannot be verified";
+
     /// <summary>What `ocirun verify` finds that is not as promised, a line each.</summary>
     internal string Broken()
     {
         CommandResult verify = Call("verify", "--format", "json", Id);
         // 1 when something is broken, 2 when it cannot be told.
-        if (verify.ExitCode > 1) return $"cannot be verified: {verify}";
+        if (verify.ExitCode > 1) return $"{Unverified}: {verify}";
         return string.Join('\n', verify.Json["findings"]!.AsArray().Where(static one => (string)one!["outcome"]! is "broken" or "drifted")
             .Select(static one => $"{one!["outcome"]}: {one["pointer"]} {one["promise"]}: {one["found"]}"));
     }

@@ -9,6 +9,8 @@ internal abstract class LaunchVerb(TestBundle bundle) : SweepVerb(bundle)
 
     private protected override string Marker => "config.json";
 
+    private protected virtual CommandResult CreateAgain() => Container.CallCreate();
+
     internal override void Prepare()
     {
     }
@@ -17,7 +19,7 @@ internal abstract class LaunchVerb(TestBundle bundle) : SweepVerb(bundle)
     internal override string? Recover()
     {
         if (Container.Left().Count == 0 || Container.IsComplete || _turn++ % 2 == 0) return base.Recover();
-        CommandResult again = Container.CallCreate();
+        CommandResult again = CreateAgain();
         string? wrong = base.Recover();
         return again.Succeeded ? wrong : $"{again}";
     }

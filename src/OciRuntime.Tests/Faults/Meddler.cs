@@ -51,7 +51,7 @@ internal static class Meddler
     /// The runtime with all its calls of one kind taken out: they seem to succeed, and are not made. What they protect is open then.
     /// </summary>
     /// <param name="call">The call.</param>
-    /// <param name="only">Those of its calls that are meant, in meddle's words: ",ARGUMENT=VALUE".</param>
+    /// <param name="only">Those of its calls that are meant, in meddle's words: ",ARGUMENT=VALUE", ",ARGUMENT:TEXT".</param>
     internal static RuntimeBinary Without(string call, string only = "") => With("0", call, only);
 
     /// <summary>The runtime with its calls of one kind less careful than they are: without some bits of an argument.</summary>
@@ -63,14 +63,28 @@ internal static class Meddler
     /// <summary>The runtime, which waits before each of its calls of one kind: what happens between two calls has more time.</summary>
     internal static RuntimeBinary Delaying(string call, int milliseconds) => With($"delay{milliseconds}", call);
 
-    private static RuntimeBinary With(string what, string call, string only = "") =>
-        Ocirun.Binary with { Launcher = [Program.Value, "30000", "", what, "-1", $"{CallPoint.NumberOf(call)}{only}", "0"] };
+    /// <summary>The runtime with several of these done to it, in meddle's words.</summary>
+    /// <param name="changes">What is done, to which call, and to which of them: see <see cref="Without"/>.</param>
+    internal static RuntimeBinary With(params (string What, string Call, string Only)[] changes) =>
+        Ocirun.Binary with
+        {
+            Launcher = [Program.Value, "30000", "", string.Join('+', changes.Select(static one => one.What)), "-1",
+                string.Join('+', changes.Select(static one => $"{CallPoint.NumberOf(one.Call)}{one.Only}")), "0"],
+        };
+
+    private static RuntimeBinary With(string what, string call, string only = "") => With((what, call, only));
 
     /// <summary>Runs a command and does WHAT, in meddle's words, at a point.</summary>
-    internal static Meddled Run(string[] command, string marker, string what, CallPoint point)
+    /// <param name="command">The command.</param>
+    /// <param name="marker">The file with whose opening the calls count.</param>
+    /// <param name="what">In meddle's words.</param>
+    /// <param name="point">Where.</param>
+    /// <param name="meanwhile">What is done while it runs, if anything.</param>
+    internal static Meddled Run(string[] command, string marker, string what, CallPoint point, Action<RunningCommand>? meanwhile = null)
     {
         using OutputFile said = new("meddle");
         using RunningCommand meddle = Start(command, marker, what, point, said, 10_000);
+        meanwhile?.Invoke(meddle);
         CommandResult result = meddle.Wait(TimeSpan.FromSeconds(20));
         return new Meddled(result, said.Text, meddle.Output.Stdout);
     }

@@ -9,8 +9,10 @@ namespace OciRuntime.Tests.Faults;
 /// </summary>
 internal static class Promises
 {
+    private const string LastQuestion = "# acct\n";
+
     /// <summary>The last that the program says.</summary>
-    internal const string End = "# acct\n99\n";
+    internal const string End = LastQuestion + "99\n";
 
     private static readonly string[] OfStatus =
     [
@@ -24,7 +26,7 @@ internal static class Promises
         "/proc/self/setgroups", "/proc/self/limits", "/proc/self/cgroup", "/proc/self/oom_score_adj", "/proc/self/environ",
         "/proc/self/cwd", "/proc/self/root", "/proc/self/fd", "/proc/self/ns", "/proc/self/cmdline",
         "/proc/sys/kernel/hostname", "/proc/sys/kernel/domainname", "/proc/sys/net/ipv4/ip_forward",
-        "/proc/keys", "/proc/timer_list", "/dev", "/dev/pts", "/copied", "/etc/fixed",
+        "/proc/keys", "/proc/timer_list", "/proc/self/timens_offsets", "/dev", "/dev/pts", "/copied", "/etc/fixed", "/mapped",
         "/sys/fs/cgroup/pids/pids.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes", "/sys/fs/cgroup/cpu/cpu.shares",
         "/sys/fs/cgroup/devices/devices.list", "/sys/fs/cgroup/pids.max", "/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/cpu.weight",
     ];
@@ -32,9 +34,10 @@ internal static class Promises
     /// <summary>A bundle with it.</summary>
     /// <param name="userNamespace">It has a user namespace of its own.</param>
     /// <param name="goesOn">The program does, when it has told all.</param>
-    internal static TestBundle Bundle(bool userNamespace = false, bool goesOn = false)
+    /// <param name="waits">It does until a SIGTERM, by which it succeeds.</param>
+    internal static TestBundle Bundle(bool userNamespace = false, bool goesOn = false, bool waits = false)
     {
-        string[] program = goesOn ? [Program[0], "stay", .. Program[2..]] : Program;
+        string[] program = [Program[0], goesOn ? "stay" : waits ? "wait" : "tell", .. Program[2..]];
         TestBundle bundle = new TestBundle().WithCgroup().RunProbe().Args(program).Env("PROMISE=kept").User(0, 0, 7, 8)
             .Capabilities("CAP_KILL", "CAP_NET_BIND_SERVICE", "CAP_DAC_OVERRIDE");
         // Where the kernel gives no sysfs there, the host's is the documented way out: nothing that two runs could be compared by.
@@ -61,6 +64,37 @@ internal static class Promises
         bundle.Resources["cpu"] = new JsonObject { ["shares"] = 512 };
         return bundle;
     }
+
+    /// <summary>The same with what few configurations ask for. The program goes on.</summary>
+    /// <param name="network">The network namespace that it joins.</param>
+    /// <param name="said">A file of the host, to which hooks of the host say which they are.</param>
+    internal static TestBundle Rich(string network, string said)
+    {
+        TestBundle bundle = Bundle(goesOn: true).Terminal().AddNamespace("network", network).AddNamespace("time");
+        foreach (string kind in HooksOfTheHost) bundle.AddHook(kind, "/bin/sh", "-c", $"echo {kind} >> {said}");
+        bundle.AddHook("startContainer", "/bin/sh", "-c", "echo started > /copied/started").AddHook("poststart", "/bin/true")
+            .AddHook("poststop", "/bin/true");
+        bundle.Linux["timeOffsets"] = JsonNode.Parse(
+            """{ "monotonic": { "secs": 7200 }, "boottime": { "secs": 604800, "nanosecs": 5 } }""");
+        bundle.Linux["devices"] = JsonNode.Parse(
+            """[ { "path": "/dev/promised", "type": "c", "major": 1, "minor": 7, "fileMode": 416, "uid": 5, "gid": 6 } ]""");
+        bundle.Process["scheduler"] = JsonNode.Parse("""{ "policy": "SCHED_BATCH", "nice": 3 }""");
+        bundle.Process["ioPriority"] = JsonNode.Parse("""{ "class": "IOPRIO_CLASS_BE", "priority": 6 }""");
+        // As if somebody else had to let it be made: the call itself is never made.
+        bundle.Linux["seccomp"]!["syscalls"]!.AsArray().Add(JsonNode.Parse(
+            """{ "names": [ "vhangup" ], "action": "SCMP_ACT_NOTIFY" }"""));
+        bundle.AddMount("/mapped", "bind", bundle.InRootfs("/var"), "bind", "ro");
+        foreach (string map in (string[])["uidMappings", "gidMappings"])
+            bundle.Mounts[^1]![map] = JsonNode.Parse("""[ { "containerID": 0, "hostID": 1000, "size": 10 } ]""");
+        return bundle;
+    }
+
+    /// <summary>Hooks of the host without which there is no container.</summary>
+    internal static readonly string[] HooksOfTheHost = ["prestart", "createRuntime", "createContainer"];
+
+    /// <summary>Whether it has said all, be the last of it what was promised or not.</summary>
+    internal static bool IsAll(string said) => said.IndexOf(LastQuestion, StringComparison.Ordinal) is >= 0 and var at
+        && said.Length > at + LastQuestion.Length && said.EndsWith('\n');
 
     /// <summary>What the program has said, by which two runs can be compared.</summary>
     internal static string Digest(string said)

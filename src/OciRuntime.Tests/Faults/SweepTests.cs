@@ -29,9 +29,10 @@ public sealed class SweepTests
 
     private static readonly Dictionary<string, Func<SweepVerb>> Verbs = new()
     {
-        ["run"] = static () => new RunVerb(Promises.Bundle()),
+        ["run"] = static () => new RunVerb(Promises.Bundle(waits: true)),
         ["run --detach"] = static () => new DetachedRunVerb(Promises.Bundle(goesOn: true)),
-        ["run in a user namespace"] = static () => new RunVerb(Promises.Bundle(userNamespace: true)),
+        ["run in a user namespace"] = static () => new RunVerb(Promises.Bundle(userNamespace: true, waits: true)),
+        ["run with all kinds of things"] = static () => RichRunVerb.Make(),
         ["create"] = static () => new CreateVerb(Promises.Bundle()),
         ["start"] = static () => new StartVerb(Promises.Bundle(goesOn: true)),
         ["exec"] = static () => new ExecVerb(Promises.Bundle()),
@@ -159,7 +160,7 @@ public sealed class SweepTests
     [TestCase("umount2")]
     public void What_is_left_out_is_seen(string call)
     {
-        using RunVerb verb = new(Promises.Bundle());
+        using RunVerb verb = new(Promises.Bundle(waits: true));
         string golden = Observed(verb);
         Meddled run = verb.Run("0", new CallPoint(-1, CallPoint.NumberOf(call), 0));
         run.IsHit.Should().BeTrue();

@@ -3,13 +3,16 @@
    until that process ends or meddle is killed.
 
    The call is the N-th one, or each for 0, of number CALL that process PROCESS makes: 0 is the command, the others are counted by birth, -1 is all.
-   CALL,ARGUMENT=VALUE is only one whose argument, counted from 0, has that value.
+   CALL,ARGUMENT=VALUE is only one whose argument, counted from 0, has that value, CALL,ARGUMENT:TEXT one whose argument is a path with that in it. Several WHATs joined by '+' are done to as many CALLs.
    What comes before the command opens a file whose path ends with MARKER does not count. A child that executes a program by execve is let go of: it is
    a hook, or the container's. WHAT is
      record      prints a line "PROCESS CALL N" for each call instead;
      none        nothing;
      ERRNO       a number: the call is not made and fails with it, or with 0 seems to succeed (close is made, as the kernel does, whatever it says);
      clear-ARGUMENT-BITS         the call is made without these bits, in hexadecimal, of its argument; "resolve" is what openat2 is given of that name;
+     put-ARGUMENT-VALUE          the call is made with this argument;
+     raise-ARGUMENT-OFFSET-BITS  the call is made with these bits in the 32 bits at OFFSET of what its argument points to;
+     answer-ARGUMENT-BYTE        the call is made, and afterwards what its argument points to begins with this byte;
      kill-before, kill-after, term-before, term-after    sends the signal to the process that makes the call, before or after that;
      delayMS     makes the thread wait before the call, while the others get on.
    On descriptor 3, if there is one, it says "hit" when it was done, and "hang" when the command took longer than DEADLINE milliseconds, and was killed. The exit status is the command's. */
@@ -31,20 +34,28 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { CALLS = 512, THREADS = 64, PROCESSES = 32 };
+enum { CALLS = 512, THREADS = 64, PROCESSES = 32, CHANGES = 4 };
+
+/* What is done to which call. */
+struct change {
+    char *what, text[64];
+    int call, argument;
+    unsigned long value;
+};
 
 /* One that is traced. */
 struct thread {
-    int id, process, pending, attaching;
+    int id, process, attaching;
+    const struct change *pending;
     long call, resume_at;
 };
 
 static struct thread threads[THREADS];
 static int groups[PROCESSES], group_count;
 static int counts[PROCESSES][CALLS];
-static const char *marker, *what;
-static int wanted_process, wanted_call, wanted_n, wanted_argument = -1, begun, recording, attaching;
-static unsigned long wanted_value;
+static const char *marker;
+static struct change changes[CHANGES];
+static int change_count, wanted_process, wanted_n, begun, recording, attaching;
 
 /* Where x86-64 has the arguments of a system call. */
 static const size_t registers[] = { offsetof(struct user, regs.rdi), offsetof(struct user, regs.rsi), offsetof(struct user, regs.rdx),
@@ -93,16 +104,22 @@ static struct thread *thread_of(int id)
     return free;
 }
 
-static int is_marker(int pid, unsigned long address)
+/* As much of it as is on one page, or nothing. */
+static const char *path_of(int pid, unsigned long address)
 {
-    char path[4096] = "";
+    static char path[4096];
     struct iovec here = { path, sizeof path - 1 }, there = { (void *)address, 0 };
+    memset(path, 0, sizeof path);
     /* Up to the end of the page: what comes after it may not be there. */
     there.iov_len = 4096 - address % 4096;
     if (there.iov_len > sizeof path - 1)
         there.iov_len = sizeof path - 1;
-    if (process_vm_readv(pid, &here, 1, &there, 1, 0) <= 0)
-        return 0;
+    return process_vm_readv(pid, &here, 1, &there, 1, 0) > 0 ? path : "";
+}
+
+static int is_marker(int pid, unsigned long address)
+{
+    const char *path = path_of(pid, address);
     size_t length = strlen(path), end = strlen(marker);
     return length >= end && !strcmp(path + length - end, marker);
 }
@@ -128,25 +145,55 @@ static int is_eventfd(const struct thread *t, int fd)
 
 static int is_wanted(const struct thread *t, int n)
 {
-    return (t->process == wanted_process || wanted_process < 0) && t->call == wanted_call && (!wanted_n || n == wanted_n);
+    return (t->process == wanted_process || wanted_process < 0) && (!wanted_n || n == wanted_n);
 }
 
-/* Makes a call less careful than it is. */
-static void clear(int pid, const unsigned long *arguments)
+static int is_meant(int pid, const struct change *c, const struct __ptrace_syscall_info *info)
 {
+    if (info->entry.nr != (unsigned long)c->call || c->argument < 0)
+        return info->entry.nr == (unsigned long)c->call;
+    unsigned long argument = info->entry.args[c->argument];
+    return *c->text ? strstr(path_of(pid, argument), c->text) != NULL : argument == c->value;
+}
+
+/* Reads and writes what a process has in its memory. */
+static void peek(int pid, unsigned long address, void *data, size_t size)
+{
+    struct iovec here = { data, size }, there = { (void *)address, size };
+    if (process_vm_readv(pid, &here, 1, &there, 1, 0) != (ssize_t)size)
+        exit(125);
+}
+
+static void poke(int pid, unsigned long address, void *data, size_t size)
+{
+    struct iovec here = { data, size }, there = { (void *)address, size };
+    if (process_vm_writev(pid, &here, 1, &there, 1, 0) != (ssize_t)size)
+        exit(125);
+}
+
+/* Makes a call less careful than it is; 0 where that is not what is to be done. */
+static int weaken(int pid, const char *what, const unsigned long *arguments)
+{
+    enum { COUNT = sizeof registers / sizeof *registers };
     unsigned long bits, resolve;
-    unsigned argument;
+    unsigned argument, offset, word;
     if (sscanf(what, "clear-resolve-%lx", &bits) == 1) {
         /* struct open_how: flags, mode, resolve. */
-        struct iovec here = { &resolve, sizeof resolve }, there = { (void *)(arguments[2] + 16), sizeof resolve };
-        if (process_vm_readv(pid, &here, 1, &there, 1, 0) != sizeof resolve)
-            exit(125);
+        peek(pid, arguments[2] + 16, &resolve, sizeof resolve);
         resolve &= ~bits;
-        if (process_vm_writev(pid, &here, 1, &there, 1, 0) != sizeof resolve)
-            exit(125);
-    } else if (sscanf(what, "clear-%u-%lx", &argument, &bits) == 2 && argument < sizeof registers / sizeof *registers) {
+        poke(pid, arguments[2] + 16, &resolve, sizeof resolve);
+    } else if (sscanf(what, "clear-%u-%lx", &argument, &bits) == 2 && argument < COUNT) {
         set(pid, registers[argument], arguments[argument] & ~bits);
+    } else if (sscanf(what, "put-%u-%lx", &argument, &bits) == 2 && argument < COUNT) {
+        set(pid, registers[argument], bits);
+    } else if (sscanf(what, "raise-%u-%u-%lx", &argument, &offset, &bits) == 3 && argument < COUNT) {
+        peek(pid, arguments[argument] + offset, &word, sizeof word);
+        word |= bits;
+        poke(pid, arguments[argument] + offset, &word, sizeof word);
+    } else {
+        return 0;
     }
+    return 1;
 }
 
 /* The beginning of a call. */
@@ -158,42 +205,52 @@ static void enter(struct thread *t, const struct __ptrace_syscall_info *info)
             begun = is_marker(t->id, info->entry.args[1]);
         return;
     }
-    if (call < 0 || call >= CALLS || (call == wanted_call && wanted_argument >= 0 && info->entry.args[wanted_argument] != wanted_value))
+    int of_kind = 0, meant = 0;
+    for (int i = 0; i < change_count; i++) {
+        of_kind |= call == changes[i].call;
+        meant |= is_meant(t->id, &changes[i], info);
+    }
+    if (call < 0 || call >= CALLS || (of_kind && !meant))
         return;
     if ((call == SYS_read || call == SYS_write) && is_eventfd(t, info->entry.args[0]))
         return;
     int n = ++counts[t->process][call];
     if (recording)
         dprintf(3, "%d %ld %d\n", t->process, call, n);
-    if (recording || !is_wanted(t, n))
+    if (recording || !meant || !is_wanted(t, n))
         return;
     report("hit");
-    if (!strncmp(what, "clear", 5)) {
-        clear(t->id, (const unsigned long *)info->entry.args);
-        return;
+    for (int i = 0; i < change_count; i++) {
+        const char *what = changes[i].what;
+        if (!is_meant(t->id, &changes[i], info) || weaken(t->id, what, (const unsigned long *)info->entry.args))
+            continue;
+        t->pending = &changes[i];
+        if (!strncmp(what, "delay", 5))
+            t->resume_at = now() + atoi(what + 5);
+        else if (!strcmp(what, "kill-before"))
+            kill(groups[t->process], SIGKILL);
+        else if (!strcmp(what, "term-before"))
+            kill(groups[t->process], SIGTERM);
+        else if (isdigit(*what) && call != SYS_close)
+            set(t->id, offsetof(struct user, regs.orig_rax), -1);
     }
-    t->pending = 1;
-    if (!strncmp(what, "delay", 5))
-        t->resume_at = now() + atoi(what + 5);
-    else if (!strcmp(what, "kill-before"))
-        kill(groups[t->process], SIGKILL);
-    else if (!strcmp(what, "term-before"))
-        kill(groups[t->process], SIGTERM);
-    else if (isdigit(*what) && call != SYS_close)
-        set(t->id, offsetof(struct user, regs.orig_rax), -1);
 }
 
 static void leave(struct thread *t)
 {
+    unsigned argument, byte;
     if (!t->pending)
         return;
-    t->pending = 0;
+    const char *what = t->pending->what;
+    t->pending = NULL;
     if (!strcmp(what, "kill-after"))
         kill(groups[t->process], SIGKILL);
     else if (!strcmp(what, "term-after"))
         kill(groups[t->process], SIGTERM);
     else if (isdigit(*what))
         set(t->id, offsetof(struct user, regs.rax), -atoi(what));
+    else if (sscanf(what, "answer-%u-%x", &argument, &byte) == 2 && argument < sizeof registers / sizeof *registers)
+        poke(t->id, ptrace(PTRACE_PEEKUSER, t->id, registers[argument], 0), &(unsigned char){ byte }, 1);
 }
 
 /* The last of a process's threads that has stopped, or ended before it could, ends the attaching. */
@@ -282,11 +339,16 @@ int main(int argc, char **argv)
     long end = now() + atoi(argv[1]);
     marker = argv[2];
     begun = !*marker;
-    what = argv[3];
-    recording = !strcmp(what, "record");
+    recording = !strcmp(argv[3], "record");
     wanted_process = atoi(argv[4]);
-    if (sscanf(argv[5], "%d,%d=%ld", &wanted_call, &wanted_argument, (long *)&wanted_value) == 3 && (wanted_argument < 0 || wanted_argument > 5))
-        return 125;
+    for (char *what, *call; change_count < CHANGES && (what = strsep(&argv[3], "+")) && (call = strsep(&argv[5], "+"));) {
+        struct change *c = &changes[change_count++];
+        *c = (struct change){ .what = what, .argument = -1 };
+        if (sscanf(call, "%d,%d:%63s", &c->call, &c->argument, c->text) == 2)
+            sscanf(call, "%d,%d=%lu", &c->call, &c->argument, &c->value);
+        if (c->argument > 5)
+            return 125;
+    }
     wanted_n = atoi(argv[6]);
     fcntl(3, F_SETFD, FD_CLOEXEC);
     sigset_t child, none;

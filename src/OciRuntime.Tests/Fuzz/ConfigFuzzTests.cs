@@ -29,7 +29,8 @@ public sealed class ConfigFuzzTests
         {
             File.WriteAllBytes(Path.Combine(bundle, "config.json"), input);
             Directory.CreateDirectory(Path.Combine(bundle, "rootfs"));
-            CommandResult result = Ocirun.Binary.Run(["explain", "--bundle", bundle]);
+            using RunningCommand explain = Ocirun.Binary.Start("explain", "--bundle", bundle);
+            CommandResult result = PeakMemory.Bounded(explain);
             bool clean = result.ExitCode == 0 ? result.Stdout.Length > 0 : result.ExitCode == 1
                 && result.Stderr.Contains("level=error", StringComparison.Ordinal);
             if (!clean) throw new FuzzException($"the published binary: {result}");

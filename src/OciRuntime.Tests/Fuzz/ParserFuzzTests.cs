@@ -24,7 +24,8 @@ namespace OciRuntime.Tests.Fuzz;
 /// containerd send. It is read or refused, in the one way that callers expect; what begins each is in spec-fixtures/fuzz/, or made here.
 /// </summary>
 /// <remarks>
-/// Elsewhere: init's messages (<see cref="Launch.ConversationTests"/>), seccomp profiles (<see cref="Seccomp.DifferentialTests"/>).
+/// Elsewhere: init's messages (<see cref="Launch.ConversationTests"/>), seccomp profiles (<see cref="Seccomp.DifferentialTests"/>), what
+/// `verify` and `check` read (<see cref="ProofFuzzTests"/>).
 /// </remarks>
 public sealed class ParserFuzzTests
 {
@@ -122,6 +123,7 @@ public sealed class ParserFuzzTests
             StatsV1.Add(stats, v1, opened.Number);
             return stats.PidsCurrent == 7 ? FuzzOutcome.Taken : FuzzOutcome.Refused;
         });
+        Cleaner.DeleteTree(directory);
     }
 
     [Test]

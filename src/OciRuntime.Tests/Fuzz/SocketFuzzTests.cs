@@ -17,7 +17,7 @@ namespace OciRuntime.Tests.Fuzz;
 public sealed class SocketFuzzTests
 {
     private const double Seconds = 2;
-    private const int MostKibibytes = 64 << 10, PatienceMilliseconds = 100;
+    private const int PatienceMilliseconds = 100;
 
     private readonly Random _random = new(FuzzRun.Seed);
 
@@ -72,15 +72,7 @@ public sealed class SocketFuzzTests
         bundle.Save();
         using RunningCommand create =
             Ocirun.Start(["--root", container.StateRoot, "create", .. options, "--bundle", bundle.Directory, container.Id]);
-        long peak = 0;
-        while (create.IsRunning)
-        {
-            if (Regex.Match(ProcessTree.ReadOrEmpty($"/proc/{create.Pid}/status"), @"VmHWM:\s+(\d+) kB") is { Success: true } seen)
-                peak = Math.Max(peak, long.Parse(seen.Groups[1].Value));
-            Thread.Sleep(2);
-        }
-        CommandResult result = create.Wait();
-        if (peak > MostKibibytes) throw new FuzzException($"{peak} KiB of memory: {result}");
+        CommandResult result = PeakMemory.Bounded(create);
         if (result.Succeeded) return FuzzOutcome.Taken;
         // With a peer that is gone by then it is the sending that fails.
         string[] named = which == "console" ? ["--console-socket", "/process/terminal"] : ["/linux/seccomp/listenerPath"];

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Text;
 using FluentAssertions;
 using NUnit.Framework;
@@ -5,6 +6,7 @@ using OciRuntime.Init;
 using OciRuntime.Launch;
 using OciRuntime.Linux;
 using OciRuntime.Plan;
+using OciRuntime.Tests.Fuzz;
 using OciRuntime.Tests.Plan;
 using OciRuntime.Tests.Support;
 
@@ -14,6 +16,10 @@ namespace OciRuntime.Tests.Launch;
 public sealed unsafe class ConversationTests
 {
     private const int Messages = 10_000;
+
+    // So long these take, of the time that a test run has for fuzzing.
+    private const double Seconds = 1;
+
     private const string Secret = "SECRET-OF-THE-CALLER";
 
     private static readonly int[] Odd = [int.MinValue, -4096, -2, -1, 0, 1, 2, 7, 95, 999, 1000, 1001, 1031, 1032, 1033, 4095, 4096, 12_000,
@@ -45,13 +51,14 @@ public sealed unsafe class ConversationTests
     [TestCase("start")]
     public void Nothing_that_a_peer_sends_does_harm(string which)
     {
-        int seed = Environment.TickCount;
-        TestContext.Out.WriteLine($"seed {seed}");
-        Random random = new(seed);
+        TestContext.Out.WriteLine($"seed {FuzzRun.Seed}");
+        Random random = new(FuzzRun.Seed);
         int file = Memory("forged");
         HashSet<string> outcomes = [];
         Begin(which);
-        for (int i = 0; i < Messages; i++)
+        Stopwatch clock = Stopwatch.StartNew();
+        TimeSpan time = FuzzRun.Given(Seconds) ?? TimeSpan.Zero;
+        for (int i = 0; i < Messages || clock.Elapsed < time; i++)
         {
             SyncMessage message = Forge(random);
             int length = random.Next(8) switch

@@ -38,12 +38,37 @@ public sealed class ControlTests
     };
 
     // openat2(2), and open(2).
-    private const ulong RESOLVE_NO_XDEV = 1, RESOLVE_NO_SYMLINKS = 4, RESOLVE_IN_ROOT = 0x10, O_NOFOLLOW = 0x20000;
+    private const ulong RESOLVE_NO_XDEV = 1, RESOLVE_NO_MAGICLINKS = 2, RESOLVE_NO_SYMLINKS = 4, RESOLVE_IN_ROOT = 0x10,
+        O_NOFOLLOW = 0x20000;
+
+    // capset(2), whose second argument has the inheritable ones behind the effective and the permitted; prctl(2).
+    private const string KillIsInheritable = "raise-1-8-20", OfAmbient = ",0=47", IsRaised = "put-1-2", ForKill = "put-2-5";
+
+    private const string OfUser = ",1=1000";
 
     private static readonly Dictionary<string, (Func<RuntimeBinary> Weakened, Action Test, string Complaint)> OnOurs = new()
     {
-        ["CVE-2016-8867"] = (static () => Meddler.Without("prctl"),
+        ["the bounding set"] = (static () => Meddler.Without("prctl"),
             static () => new PrivilegeTests().Root_gets_no_inheritable_capabilities(), "CapBnd"),
+        ["CVE-2022-29162, CVE-2022-27650, CVE-2025-27612"] = (static () => Meddler.With((KillIsInheritable, "capset", "")),
+            static () => new PrivilegeTests().Root_gets_no_inheritable_capabilities(), "CapInh:0000000000000020"),
+        ["CVE-2022-29162, CVE-2022-27650, CVE-2025-27612 by exec"] = (static () => Meddler.With((KillIsInheritable, "capset", "")),
+            static () => new PrivilegeTests().Capabilities_of_an_exec_are_not_inheritable(), "CapInh:0000000000000020"),
+        // Where all ambient ones are cleared, one is raised.
+        ["CVE-2016-8867"] = (static () => Meddler.With((KillIsInheritable, "capset", ""), (IsRaised, "prctl", OfAmbient),
+            (ForKill, "prctl", OfAmbient)),
+            static () => new PrivilegeTests().An_ordinary_user_gets_neither_ambient_nor_inheritable_capabilities(),
+            "CapAmb:0000000000000020"),
+        // The user of that name is root.
+        ["CVE-2016-3697"] = (IsRoot, static () => new PrivilegeTests().Numbers_are_not_names(), "\"0\""),
+        ["CVE-2026-30892, CVE-2026-46680"] =
+            (IsRoot, static () => new PrivilegeTests().Numbers_of_an_exec_are_not_names("1000"), "\"0\""),
+        ["CVE-2024-21626, a working directory"] = (static () => KeepsDescriptors("self/fd/"),
+            static () => new DescriptorTests().Working_directory_is_never_a_descriptor(), HostDirectory.Marker),
+        ["CVE-2024-21626, a link to one"] = (static () => KeepsDescriptors("work"),
+            static () => new DescriptorTests().Working_directory_is_a_link_to_a_descriptor(5), HostDirectory.Marker),
+        ["CVE-2024-21626, a program"] = (static () => KeepsDescriptors("nothing"),
+            static () => new DescriptorTests().Program_is_not_found_through_a_descriptor(), "outside the container"),
         ["CVE-2026-115521"] = (static () => Meddler.Without("mount_setattr"),
             static () => new ProcAndMaskTests().Read_only_root_with_a_fake_proc(), "this should fail"),
         ["the host's tree"] = (static () => Meddler.Without("umount2"),
@@ -94,6 +119,16 @@ public sealed class ControlTests
 
     [TestCaseSource(nameof(NamesOfWaits)), Category("ByHand")]
     public void Somebody_waits_for_ever(string name) => Falls(Waits[name].Weak(), Waits[name].Test, Waits[name].Complaint);
+
+    /// <summary>Both ids, as busybox goes back to the real one.</summary>
+    private static RuntimeBinary IsRoot() => Meddler.With(("put-0-0", "setresuid", OfUser), ("put-1-0", "setresuid", OfUser));
+
+    /// <summary>
+    /// The caller's descriptors, from 3 to 12, stay open in the child; the look-up of what is made where it is missing follows them, and
+    /// the kernel says of each directory that it is in the container.
+    /// </summary>
+    private static RuntimeBinary KeepsDescriptors(string path) => Meddler.With(("put-0-d", "close_range", ",0=3"),
+        ($"clear-resolve-{RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS:x}", "openat2", $",1:{path}"), ("answer-0-2f", "getcwd", ""));
 
     private static string[] NamesOfRaces() => [.. Races.Keys];
 

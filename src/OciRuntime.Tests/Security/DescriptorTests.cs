@@ -1,5 +1,4 @@
 using FluentAssertions;
-using Mono.Unix.Native;
 using NUnit.Framework;
 using OciRuntime.Tests.Support;
 
@@ -98,31 +97,6 @@ public sealed class DescriptorTests
             target.Should().Be("/", "descriptor {0}", fd);
             Command.Run("stat", "-L", "-c", "%d:%i", $"/proc/{container.InitPid}/fd/{fd}").Text
                 .Should().Be(Command.Run("stat", "-c", "%d:%i", bundle.Rootfs).Text, "descriptor {0}", fd);
-        }
-    }
-
-    /// <summary>An open directory of the host, with a file in it that no container has.</summary>
-    private sealed class HostDirectory : IDisposable
-    {
-        internal const string Marker = "OciRuntime-host-marker";
-
-        internal HostDirectory()
-        {
-            Directory = TestRun.NewDirectory("host");
-            File.WriteAllText(Path.Combine(Directory, Marker), "");
-            string program = Path.Combine(Directory, "program");
-            File.Copy("/bin/busybox", program);
-            Fd = Libc.Check(Syscall.open(Directory, OpenFlags.O_RDONLY | OpenFlags.O_DIRECTORY | OpenFlags.O_CLOEXEC), Directory);
-        }
-
-        internal string Directory { get; }
-
-        internal int Fd { get; }
-
-        public void Dispose()
-        {
-            _ = Syscall.close(Fd);
-            Cleaner.DeleteTree(Directory);
         }
     }
 }

@@ -65,6 +65,9 @@ internal sealed record Hole(string File, string Protection, string Instead, stri
             "Name~Nobody_else_may_write_there", "this should fail"),
         ["ids as paths"] = new("State/ContainerId.cs", "if (!IsValid(id)) throw new OciException(\"invalid container ID format\");", "",
             "Name~Ids_are_checked_by_every_verb", "invalid container ID format"),
+        ["a cgroup of somebody else's for an exec"] = new("Cgroups/CgroupPaths.cs",
+            "if (part.SequenceEqual(\"..\")) throw", "if (part.SequenceEqual(\"...\")) throw",
+            "Name=Cgroup_below_the_containers", "this should fail"),
         // Never of a device.
         ["a file as a standard stream"] = new("Launch/StandardStreamOwner.cs", "fs.Type is not (PIPEFS_MAGIC or SOCKFS_MAGIC)",
             "fs.Type == Files.TMPFS_MAGIC", "Name~What_has_a_name_keeps_its_owner&Name~file", "Expected"),

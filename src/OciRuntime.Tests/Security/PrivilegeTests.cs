@@ -69,7 +69,7 @@ public sealed class PrivilegeTests
         text.Should().Contain("ONLY=this").And.Contain("SECRET=of-the-caller").And.NotContain("LD_PRELOAD").And.NotContain("OCIRUN_TEST");
     }
 
-    /// <summary>CVE-2016-8867, CVE-2022-29162, CVE-2022-27650, CVE-2025-27612.</summary>
+    /// <summary>CVE-2016-8867.</summary>
     [Test]
     public void An_ordinary_user_gets_neither_ambient_nor_inheritable_capabilities()
     {
@@ -79,6 +79,7 @@ public sealed class PrivilegeTests
             "CapInh:0000000000000000", "CapPrm:0000000000000000", "CapEff:0000000000000000", "CapAmb:0000000000000000", "NoNewPrivs:1");
     }
 
+    /// <summary>CVE-2022-29162, CVE-2022-27650, CVE-2025-27612: nothing is inheritable that was not listed so.</summary>
     [Test]
     public void Root_gets_no_inheritable_capabilities()
     {
@@ -88,7 +89,19 @@ public sealed class PrivilegeTests
             "CapInh:0000000000000000", "CapAmb:0000000000000000", "CapBnd:0000000020000420");
     }
 
-    /// <summary>CVE-2016-3697, CVE-2026-30892: ids are numbers and are never looked up as names.</summary>
+    /// <summary>The same of `exec --cap`, which runc 1.1.1 made inheritable, too.</summary>
+    [Test]
+    public void Capabilities_of_an_exec_are_not_inheritable()
+    {
+        using TestBundle bundle = new TestBundle().Args("sleep", "100");
+        using TestContainer container = new(bundle);
+        container.Started();
+        container.ExecWith(["--cap", "CAP_NET_RAW"], "grep", "-E", "^Cap(Inh|Amb|Eff)", "/proc/self/status").ShouldSucceed().Lines
+            .Select(static line => line.Replace("\t", "", StringComparison.Ordinal)).Should().BeEquivalentTo(
+            "CapInh:0000000000000000", "CapAmb:0000000000000000", "CapEff:0000000020002420");
+    }
+
+    /// <summary>CVE-2016-3697: ids are numbers and are never looked up as names.</summary>
     [Test]
     public void Numbers_are_not_names()
     {
@@ -97,6 +110,41 @@ public sealed class PrivilegeTests
         using TestContainer container = new(bundle);
         container.Run().ShouldSucceed().Lines.Should().Equal("1000", "1000", "/");
     }
+
+    /// <summary>CVE-2026-30892, CVE-2026-46680: nor do they become root's by a slip in reading them.</summary>
+    [TestCase("1000")]
+    [TestCase("1000:1000")]
+    [TestCase("01000")]
+    public void Numbers_of_an_exec_are_not_names(string user)
+    {
+        using TestBundle bundle = Sleeping();
+        using TestContainer container = new(bundle);
+        container.Started();
+        container.ExecWith(["--user", user], "id", "-u").ShouldSucceed().Text.Should().Be("1000");
+    }
+
+    [TestCase("4294967296")]
+    [TestCase("4294967295")]
+    [TestCase("18446744073709551617")]
+    [TestCase("-1")]
+    [TestCase(":1000")]
+    [TestCase("1000:")]
+    [TestCase(" 1000")]
+    [TestCase("1000x")]
+    [TestCase("0x3e8")]
+    [TestCase("1000:x")]
+    [TestCase("user")]
+    public void What_is_no_number_is_nobody_for_an_exec(string user)
+    {
+        using TestBundle bundle = Sleeping();
+        using TestContainer container = new(bundle);
+        container.Started();
+        container.ExecWith([$"--user={user}"], "id", "-u").ShouldFail(255, "--user").Stdout.Should().BeEmpty();
+    }
+
+    /// <summary>Its passwd has names that are no user's number.</summary>
+    private static TestBundle Sleeping() => new TestBundle().WriteFile("/etc/passwd",
+        "1000:x:0:0::/root:/bin/sh\n4294967296:x:0:0::/root:/bin/sh\nuser:x:0:0::/root:/bin/sh\n").Args("sleep", "100");
 
     [TestCase("4294967296")]
     [TestCase("-1")]

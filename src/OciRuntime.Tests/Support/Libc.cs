@@ -78,6 +78,12 @@ internal static unsafe partial class Libc
     private static partial int clock_gettime(int clock, out TimeSpec time);
 
     [LibraryImport("libc", SetLastError = true)]
+    internal static partial int gettid();
+
+    [LibraryImport("libc", SetLastError = true)]
+    internal static partial int setpriority(int which, int who, int value);
+
+    [LibraryImport("libc", SetLastError = true)]
     internal static partial int prctl(int option, nuint arg2, nuint arg3, nuint arg4, nuint arg5);
 
     [LibraryImport("libc", StringMarshalling = StringMarshalling.Utf8, SetLastError = true)]

@@ -445,7 +445,8 @@ static int stalled(const char *path, const char *kind)
     return 0;
 }
 
-/* probe tell PATH..., or stay PATH..., which goes on: what each is: the entries of a directory with where they lead, where a link leads, the first 64 KiB of a file. And what acct says. */
+/* probe tell PATH..., or stay PATH..., which goes on, or wait PATH..., until a SIGTERM: what each is: the entries of a directory with where they lead, or
+   whose and what they are, where a link leads, the first 64 KiB of a file. And what acct says. */
 static int tell(int argc, char **argv)
 {
     static char text[1 << 16];
@@ -457,8 +458,14 @@ static int tell(int argc, char **argv)
         int file = length < 0 ? open(argv[i], O_RDONLY | O_NONBLOCK | O_CLOEXEC) : -1;
         int count = file >= 0 ? scandirat(file, ".", &entries, NULL, alphasort) : -1;
         for (int j = 0; j < count; j++) {
+            struct stat its;
             ssize_t size = readlinkat(file, entries[j]->d_name, target, sizeof target);
-            printf("%s %.*s\n", entries[j]->d_name, size < 0 ? 0 : (int)size, target);
+            if (size >= 0)
+                printf("%s %.*s\n", entries[j]->d_name, (int)size, target);
+            else if (fstatat(file, entries[j]->d_name, &its, AT_SYMLINK_NOFOLLOW) == 0)
+                printf("%s %u:%u %o %u:%u\n", entries[j]->d_name, its.st_uid, its.st_gid, its.st_mode, major(its.st_rdev), minor(its.st_rdev));
+            else
+                printf("%s: %s\n", entries[j]->d_name, strerror(errno));
         }
         if (length >= 0)
             printf("%.*s\n", (int)length, target);
@@ -557,6 +564,16 @@ int main(int argc, char **argv)
         fflush(stdout);
         for (;;)
             pause();
+    }
+    if (argc > 2 && !strcmp(argv[1], "wait")) {
+        sigset_t term;
+        int number;
+        tell(argc - 2, argv + 2);
+        fflush(stdout);
+        sigemptyset(&term);
+        sigaddset(&term, SIGTERM);
+        sigprocmask(SIG_BLOCK, &term, NULL);
+        return sigwait(&term, &number);
     }
     if (argc > 3 && !strcmp(argv[1], "stalled"))
         return stalled(argv[2], argv[3]);

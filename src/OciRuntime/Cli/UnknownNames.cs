@@ -36,8 +36,10 @@ internal static class UnknownNames
 
     private static string DidYouMean(string name, IEnumerable<string> candidates, string prefix)
     {
-        string? best = candidates.Select(c => (Name: c, Distance: EditDistance(name, c)))
-            .Where(c => c.Distance <= Math.Max(1, name.Length / 3))
+        int most = Math.Max(1, name.Length / 3);
+        // It is never less than the difference in length, and takes a table of the size of both: a word may have 128 KiB.
+        string? best = candidates.Where(c => Math.Abs(name.Length - c.Length) <= most)
+            .Select(c => (Name: c, Distance: EditDistance(name, c))).Where(c => c.Distance <= most)
             .OrderBy(static c => c.Distance).Select(static c => c.Name).FirstOrDefault();
         return best is null ? "" : $"; did you mean \"{prefix}{best}\"?";
     }

@@ -37,8 +37,8 @@ internal static unsafe class Bpf
     private const int BPF_PROG_TYPE_CGROUP_DEVICE = 15, BPF_CGROUP_DEVICE = 6;
 
     // union bpf_attr, always passed whole and zeroed: a kernel that knows more fields reads them as 0, one that knows fewer
-    // checks that the rest is 0. Short attributes were rejected or misread by some.
-    private const int AttributeSize = 144;
+    // checks that the rest is 0. Short attributes were rejected or misread by some, and written beyond by others: see QueryDevices.
+    public const int AttributeSize = 144;
 
     /// <summary>Bytes of a name, without the NUL (BPF_OBJ_NAME_LEN is 16).</summary>
     public const int MaxName = 15;
@@ -108,15 +108,25 @@ internal static unsafe class Bpf
     public static long QueryDevices(int cgroup, Span<uint> ids)
     {
         byte* attribute = stackalloc byte[AttributeSize];
-        new Span<byte>(attribute, AttributeSize).Clear();
+        return QueryDevices(cgroup, ids, new Span<byte>(attribute, AttributeSize));
+    }
+
+    /// <summary>
+    /// The same with memory for the attribute, of 32 bytes or more. From Linux 6.17 to 7.1 the kernel may write a revision at byte 56,
+    /// whatever size it is told: that is somebody else's memory where the attribute ends before that (mended in runc 1.5.2).
+    /// </summary>
+    internal static long QueryDevices(int cgroup, Span<uint> ids, Span<byte> attribute)
+    {
+        attribute.Clear();
         fixed (uint* p = ids)
+        fixed (byte* a = attribute)
         {
-            *(int*)attribute = cgroup;
-            *(int*)(attribute + 4) = BPF_CGROUP_DEVICE;
-            *(ulong*)(attribute + 16) = (ulong)p;
-            *(uint*)(attribute + 24) = (uint)ids.Length;
-            long result = Kernel.Call(SyscallNumber.Bpf, BPF_PROG_QUERY, (nint)attribute, AttributeSize);
-            return result < 0 ? result : *(uint*)(attribute + 24);
+            *(int*)a = cgroup;
+            *(int*)(a + 4) = BPF_CGROUP_DEVICE;
+            *(ulong*)(a + 16) = (ulong)p;
+            *(uint*)(a + 24) = (uint)ids.Length;
+            long result = Kernel.Call(SyscallNumber.Bpf, BPF_PROG_QUERY, (nint)a, attribute.Length);
+            return result < 0 ? result : *(uint*)(a + 24);
         }
     }
 
