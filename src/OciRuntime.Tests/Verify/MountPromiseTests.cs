@@ -95,6 +95,7 @@ public sealed class MountPromiseTests
         using TestBundle bundle = new TestBundle().Args("sleep", "1000").WithCgroup();
         if (ofContainer) bundle.WithUserNamespace();
         string source = Directory.CreateDirectory(Path.Combine(bundle.Directory, "volume")).FullName;
+        foreach (string place in (string[])["/data", "/plain"]) Directory.CreateDirectory(bundle.InRootfs(place));
         bundle.AddMount("/data", "bind", source, "bind", "idmap").AddMount("/plain", "bind", source, "bind");
         if (!ofContainer) Map(bundle.Mounts[7]!, size: 10);
         using TestContainer container = new TestContainer(bundle).Started();
