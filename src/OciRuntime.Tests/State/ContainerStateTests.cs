@@ -29,6 +29,7 @@ public sealed class ContainerStateTests
             CgroupParents = ["/sys/fs/cgroup/pids/pod"],
             DeviceProgram = "ocirun_01234567",
             DeviceRules = ["deny a *:* rwm"],
+            UpdatedLimits = ["memory.max", "pids.max"],
             ResctrlGroups = ["/sys/fs/resctrl/web"],
             SystemdUnit = "ocirun-web.scope",
             PrivatePidNamespace = true,

@@ -49,4 +49,33 @@ internal static class Verified
         JsonNode found = About(report, what).Single();
         return ((string)found["outcome"]!, (string?)found["found"] ?? "");
     }
+
+    /// <summary>The one finding about a process.</summary>
+    public static JsonNode One(TestContainer container, string pointer, int pid) =>
+        About(container.Invoke("verify", "--format", "json"), pointer).Single(one => (int?)one["pid"] == pid);
+
+    /// <summary>The worst that has become of what config.json asks for at a place.</summary>
+    public static string Worst(TestContainer container, string pointer)
+    {
+        string[] found = [.. About(container.Invoke("verify", "--format", "json"), pointer).Select(static one => (string)one["outcome"]!)];
+        return Array.Find((string[])["broken", "drifted", "unchecked"], outcome => found.Contains(outcome)) ?? "held";
+    }
+
+    /// <summary>Has the record of what the container was made with say something else.</summary>
+    public static void Promise(TestContainer container, string promised)
+    {
+        string file = $"{container.StateRoot}/{container.Id}/config.json";
+        JsonObject config = JsonNode.Parse(File.ReadAllText(file))!.AsObject();
+        Merge(config, JsonNode.Parse(promised)!.AsObject());
+        File.WriteAllText(file, config.ToJsonString());
+    }
+
+    private static void Merge(JsonObject into, JsonObject from)
+    {
+        foreach ((string key, JsonNode? value) in from)
+        {
+            if (key is "linux" or "process" or "resources" && into[key] is JsonObject section) Merge(section, value!.AsObject());
+            else into[key] = value!.DeepClone();
+        }
+    }
 }

@@ -484,14 +484,7 @@ public sealed class VerifyTests
           "defaultAction": "SCMP_ACT_ALLOW", "syscalls": [{ "names": ["{{denied}}"], "action": "SCMP_ACT_ERRNO" }] } } }
         """;
 
-    /// <summary>Has the record of what the container was made with say something else.</summary>
-    private static void Promise(TestContainer container, string promised)
-    {
-        string file = $"{container.StateRoot}/{container.Id}/config.json";
-        JsonObject config = JsonNode.Parse(File.ReadAllText(file))!.AsObject();
-        Merge(config, JsonNode.Parse(promised)!.AsObject());
-        File.WriteAllText(file, config.ToJsonString());
-    }
+    private static void Promise(TestContainer container, string promised) => Verified.Promise(container, promised);
 
     private static JsonNode AllHeld(TestContainer container) => Verified.AllHeld(container.Invoke("verify", "--format", "json"));
 
@@ -502,12 +495,7 @@ public sealed class VerifyTests
         return result.Json;
     }
 
-    private static string Outcome(TestContainer container, string pointer)
-    {
-        string[] found = Found(Verify(container), pointer);
-        found.Should().NotBeEmpty(pointer);
-        return found.Contains("broken") ? "broken" : found.Contains("drifted") ? "drifted" : found[0];
-    }
+    private static string Outcome(TestContainer container, string pointer) => Verified.Worst(container, pointer);
 
     private static string[] Found(JsonNode report, string pointer) =>
         [.. report["findings"]!.AsArray().Where(one => (string?)one!["pointer"] == pointer).Select(static one => (string)one!["outcome"]!)];
@@ -531,13 +519,4 @@ public sealed class VerifyTests
     private static void InMountNamespace(TestContainer container, string command) => Command.Run(
         Requires.Tool("nsenter"), "-t", container.InitPid.ToString(), "--mount", "--pid", "--root", "/bin/sh", "-c", command)
         .ShouldSucceed();
-
-    private static void Merge(JsonObject into, JsonObject from)
-    {
-        foreach ((string key, JsonNode? value) in from)
-        {
-            if (key is "linux" or "process") Merge(into[key]!.AsObject(), value!.AsObject());
-            else into[key] = value!.DeepClone();
-        }
-    }
 }

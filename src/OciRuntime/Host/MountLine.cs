@@ -39,6 +39,12 @@ internal readonly ref struct MountLine
     /// <summary>It has peers: what is mounted on it, or on one of them, is on all (mount_namespaces(7)).</summary>
     public bool IsShared => _mount.IndexOf(" shared:"u8) >= 0;
 
+    /// <summary>What is mounted on its master, or on a peer of that, is on it, too.</summary>
+    public bool IsSlave => _mount.IndexOf(" master:"u8) >= 0;
+
+    /// <summary>It cannot be bound.</summary>
+    public bool IsUnbindable => _mount.IndexOf(" unbindable"u8) >= 0;
+
     /// <summary>The file system's type.</summary>
     public ReadOnlySpan<byte> Type => Field(_fileSystem, 0);
 
@@ -74,6 +80,9 @@ internal readonly ref struct MountLine
             fields = fields[(space + 1)..];
         }
     }
+
+    /// <summary>The same of a parameter of a file system.</summary>
+    public static string Unescape(string text) => Unescape(Encoding.UTF8.GetBytes(text));
 
     /// <summary>mangle_path() in the kernel: blank, tab, newline, backslash and "#" come as three octal digits.</summary>
     private static string Unescape(ReadOnlySpan<byte> field)

@@ -5,7 +5,8 @@ namespace OciRuntime.Host;
 
 /// <summary>A mount; see <see cref="MountLine"/>.</summary>
 internal readonly record struct MountEntry(string Device, string Root, string Point, string Type, ulong Id = 0, ulong Parent = 0,
-    string Options = "", string FileSystemOptions = "", bool IsShared = false)
+    string Options = "", string FileSystemOptions = "", bool IsShared = false, bool IsSlave = false,
+    bool IsUnbindable = false)
 {
     public bool IsReadOnly => Options == "ro" || Options.StartsWith("ro,", StringComparison.Ordinal);
 }
@@ -31,7 +32,7 @@ internal static class MountTable
         while (MountLine.TryTake(ref text, out MountLine m))
         {
             found.Add(new(Text(m.Device), m.Root, m.Point, Text(m.Type), m.Id, m.Parent, Text(m.Options), Text(m.FileSystemOptions),
-                m.IsShared));
+                m.IsShared, m.IsSlave, m.IsUnbindable));
         }
         return found;
     }

@@ -43,6 +43,7 @@ internal static class LimitUpdate
     public static void Apply(CgroupPlan plan, ContainerEntry entry, ContainerState state, Action last)
     {
         CgroupUndo undo = CgroupUndo.Take(plan);
+        NoteFiles(plan, entry, state);
         try
         {
             if (state.SystemdUnit is not null)
@@ -61,6 +62,24 @@ internal static class LimitUpdate
             if (left.Count == 0) throw;
             throw new OciException($"{e.Message}; and the old limits could not all be restored: {string.Join(", ", left)}", e.Errno);
         }
+    }
+
+    /// <summary>`verify` is to know what was changed from what was never applied.</summary>
+    private static void NoteFiles(CgroupPlan plan, ContainerEntry entry, ContainerState state)
+    {
+        HashSet<string> files = [.. state.UpdatedLimits];
+        int before = files.Count;
+        foreach (CgroupStep step in plan.Steps)
+        {
+            if (step is not ControlWrite write) continue;
+            files.Add(write.Content.File);
+            if (write.Otherwise is { } other) files.Add(other.File);
+            // A cgroup that becomes idle forgets its weight.
+            if (write.Content.File == ControlFile.CpuIdle) files.UnionWith([ControlFile.CpuWeight, ControlFile.CpuShares]);
+        }
+        if (files.Count == before) return;
+        state.UpdatedLimits = [.. files.Order(StringComparer.Ordinal)];
+        entry.WriteState(state);
     }
 
     /// <summary>The device rules in force, in words, as far as they are this runtime's.</summary>

@@ -10,6 +10,25 @@ internal struct MountAttr
     public ulong Set, Clear, Propagation, UserNamespace;
 }
 
+/// <summary>struct mnt_id_req of statmount(2).</summary>
+[StructLayout(LayoutKind.Sequential)]
+internal struct MountRequest
+{
+    public uint Size, Spare;
+    public ulong Mount, Wanted, Namespace;
+}
+
+/// <summary>struct statmount, behind which are the texts that its offsets count from.</summary>
+[StructLayout(LayoutKind.Explicit, Size = 512)]
+internal struct StatMount
+{
+    [FieldOffset(8)] public ulong Mask;
+    [FieldOffset(152)] public uint UidMaps;
+    [FieldOffset(156)] public uint UidMap;
+    [FieldOffset(160)] public uint GidMaps;
+    [FieldOffset(164)] public uint GidMap;
+}
+
 /// <summary>Mounts, by the calls of Linux 5.2 and later (mount_setattr(2): 5.12) that name things by descriptor.</summary>
 internal static unsafe class Mounts
 {
@@ -111,6 +130,61 @@ internal static unsafe class Mounts
         const int Size = 512;
         byte* text = stackalloc byte[Size];
         return Encoding.UTF8.GetString(text, ReadMessage(context, text, Size));
+    }
+
+    /// <summary>
+    /// The maps of an id-mapped mount (statmount(2), STATMOUNT_MNT_UIDMAP, Linux 6.15), each line as in a user namespace's, in the caller's
+    /// own ids.
+    /// </summary>
+    /// <param name="fd">Something on the mount.</param>
+    /// <param name="mountNamespace">Descriptor of the mount namespace that it is in.</param>
+    /// <param name="uids">The lines.</param>
+    /// <param name="gids">The lines.</param>
+    /// <returns>0, or a negated errno; ENOSYS where the kernel does not tell.</returns>
+    public static long IdMaps(int fd, int mountNamespace, out string[] uids, out string[] gids)
+    {
+        const uint NS_GET_MNTNS_ID = 0x8008b705;
+        const ulong STATMOUNT_MNT_UIDMAP = 0x2000, STATMOUNT_MNT_GIDMAP = 0x4000;
+        // 340 lines of three numbers, twice.
+        const int Size = 64 << 10;
+        (uids, gids) = ([], []);
+        long result = Files.Stat(fd, out Statx stat, Files.STATX_MNT_ID_UNIQUE);
+        if (result < 0) return result;
+        if ((stat.Mask & Files.STATX_MNT_ID_UNIQUE) == 0) return -Errno.ENOSYS;
+        MountRequest request = new()
+        {
+            Size = (uint)sizeof(MountRequest),
+            Mount = stat.MountId,
+            Wanted = STATMOUNT_MNT_UIDMAP | STATMOUNT_MNT_GIDMAP,
+        };
+        result = Files.Ioctl(mountNamespace, NS_GET_MNTNS_ID, (nint)(&request.Namespace));
+        // A kernel that does not number them.
+        if (result == -Errno.ENOTTY) return -Errno.ENOSYS;
+        if (result < 0) return result;
+        byte[] buffer = new byte[Size];
+        fixed (byte* b = buffer)
+        {
+            result = Kernel.Call(SyscallNumber.Statmount, (nint)(&request), (nint)b, Size, 0);
+            if (result < 0) return result;
+            StatMount* its = (StatMount*)b;
+            if ((its->Mask & request.Wanted) != request.Wanted) return -Errno.ENOSYS;
+            uids = Lines(buffer.AsSpan(sizeof(StatMount) + (int)its->UidMap), its->UidMaps);
+            gids = Lines(buffer.AsSpan(sizeof(StatMount) + (int)its->GidMap), its->GidMaps);
+        }
+        return 0;
+    }
+
+    /// <summary>Texts one behind the other, each with a NUL at its end.</summary>
+    private static string[] Lines(ReadOnlySpan<byte> text, uint count)
+    {
+        string[] lines = new string[count];
+        for (int i = 0; i < lines.Length; i++)
+        {
+            int end = text.IndexOf((byte)0);
+            lines[i] = Encoding.UTF8.GetString(text[..end]);
+            text = text[(end + 1)..];
+        }
+        return lines;
     }
 
     /// <summary>Makes an overlay of two lower layers, mounted nowhere, and lets it go.</summary>

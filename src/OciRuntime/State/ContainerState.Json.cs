@@ -71,6 +71,7 @@ internal sealed partial class ContainerState
         s.CgroupParents = f.Texts("cgroupParents"u8, s.CgroupParents);
         s.DeviceProgram = f.Text("deviceProgram"u8, s.DeviceProgram);
         s.DeviceRules = f.OptionalTexts("deviceRules"u8, s.DeviceRules);
+        s.UpdatedLimits = f.Texts("updatedLimits"u8, s.UpdatedLimits);
         s.ResctrlGroups = f.Texts("resctrlGroups"u8, s.ResctrlGroups);
         s.SystemdUnit = f.OptionalText("systemdUnit"u8, s.SystemdUnit);
         s.SystemdUser = f.Flag("systemdUser"u8, s.SystemdUser);

@@ -82,6 +82,11 @@ internal sealed partial class ContainerState
     public string[]? DeviceRules { get; set; }
 
     /// <summary>
+    /// Control files that `update` has written, or has begun to: what they say is no longer the configuration's.
+    /// </summary>
+    public string[] UpdatedLimits { get; set; } = [];
+
+    /// <summary>
     /// Absolute paths of resctrl groups that did not exist before, in the order in which they are made; they are removed with the
     /// container.
     /// </summary>

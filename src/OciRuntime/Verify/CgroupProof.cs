@@ -1,3 +1,4 @@
+using System.Globalization;
 using OciRuntime.Cgroups;
 using OciRuntime.Linux;
 using OciRuntime.Spec;
@@ -12,7 +13,46 @@ internal static class CgroupProof
     // The kernel has no limit of that size, but for cgroup v1, where it is how it shows that there is none (PAGE_COUNTER_MAX).
     private const ulong NoLimit = 1UL << 62;
 
-    public static void Add(Report report, Subject subject)
+    /// <summary>That whoever is in the container has its limits, too.</summary>
+    public static Promise Everyone { get; } = new(Title, "/linux/cgroupsPath", "every process in the container's cgroups");
+
+    /// <summary>A process that is moved out of a cgroup leaves its limits, and its device rules.</summary>
+    public static IEnumerable<ProcessPromise> OfProcesses(Subject subject, FileTree tree)
+    {
+        List<(string Path, HashSet<int> Pids)> places = [];
+        foreach (CgroupDirectory place in subject.Cgroups.Directories)
+        {
+            long fd = CgroupFiles.OpenPath(place.Path, Files.O_RDONLY, out _);
+            // That there is none is told elsewhere.
+            if (fd < 0) continue;
+            using Fd directory = new((int)fd);
+            HashSet<int> pids = [];
+            CgroupProcesses.Collect(directory.Number, pids);
+            places.Add((place.Path, pids));
+        }
+        if (places.Count == 0) yield break;
+        bool mayMove = subject.MayMove(tree);
+        yield return new(Everyone, process =>
+        {
+            if (!int.TryParse(process.Status("Tgid"), NumberStyles.None, CultureInfo.InvariantCulture, out int pid))
+                return Seen.Unchecked("the kernel does not show which process it is");
+            List<string> left = [];
+            // What was made since is in no list yet.
+            foreach ((string path, HashSet<int> pids) in places) if (!pids.Contains(pid) && !IsIn(path, pid)) left.Add(path);
+            return left.Count == 0 ? Seen.Held : Subject.Other(mayMove, $"it is not in {string.Join(", ", left)}");
+        })
+        { MayDifferWhenEntered = true };
+    }
+
+    private static bool IsIn(string path, int pid)
+    {
+        long fd = CgroupFiles.OpenPath(path, Files.O_RDONLY, out _);
+        if (fd < 0) return false;
+        using Fd directory = new((int)fd);
+        return IsIn(directory.Number, pid);
+    }
+
+    public static void Add(Report report, Subject subject, FileTree tree)
     {
         CgroupPlan plan = subject.Cgroups;
         for (int i = 0; i < plan.Directories.Length; i++)
@@ -26,22 +66,24 @@ internal static class CgroupProof
                 continue;
             }
             using Fd directory = new((int)fd);
-            report.Add(Title, "/linux/cgroupsPath", $"in {place.Path}", IsIn(directory.Number, subject.State.Init.Pid));
-            AddWrites(report, plan, i, directory.Number);
-            if (plan.Devices is { } filter) AddDevices(report, plan, i, directory.Number, unified, filter);
+            report.Add(Title, "/linux/cgroupsPath", $"in {place.Path}", IsIn(directory.Number, subject.State.Init.Pid) ? Seen.Held
+                : Subject.Other(subject.MayMove(tree), "the first process is not in it"));
+            AddWrites(report, subject, i, directory.Number);
+            if (plan.Devices is { } filter) AddDevices(report, subject, i, directory.Number, unified, filter);
         }
     }
 
-    private static Seen IsIn(int directory, int pid)
+    private static bool IsIn(int directory, int pid)
     {
         long found = CgroupProcesses.Find(directory, pid, out _);
-        if (found < 0) return new(Outcome.Broken, "the first process is not in it");
+        if (found < 0) return false;
         Files.Close((int)found);
-        return Seen.Held;
+        return true;
     }
 
-    private static void AddWrites(Report report, CgroupPlan plan, int index, int directory)
+    private static void AddWrites(Report report, Subject subject, int index, int directory)
     {
+        CgroupPlan plan = subject.Cgroups;
         HashSet<string> seen = [];
         // Of several writes to one place the last one counts.
         for (int i = plan.Steps.Length - 1; i >= 0; i--)
@@ -49,7 +91,7 @@ internal static class CgroupProof
             CgroupStep step = plan.Steps[i];
             if (step.Directory != index || step is not ControlWrite write || IsOfDevices(step)) continue;
             if (!seen.Add(Place(write.Content))) continue;
-            report.Add(Title, step.Pointer, plan.Describe(step)["write ".Length..], Written(write, directory));
+            report.Add(Title, step.Pointer, plan.Describe(step)["write ".Length..], Written(write, directory, subject.State.UpdatedLimits));
         }
     }
 
@@ -65,7 +107,7 @@ internal static class CgroupProof
         _ => content.File,
     };
 
-    private static Seen Written(ControlWrite write, int directory)
+    private static Seen Written(ControlWrite write, int directory, string[] updated)
     {
         FileContent content = write.Content;
         string present = CgroupFiles.Read(directory, content.File, out long error);
@@ -82,10 +124,13 @@ internal static class CgroupProof
         FileValue was = FileValue.Read(content.File, wanted), its = FileValue.Read(content.File, line);
         if (IsSame(content.File, was, its)) return Seen.Held;
         string found = $"it is {(line.Trim().Length == 0 ? "empty" : line.Trim())}";
-        if (write.Tolerance.HasFlag(CgroupTolerance.Permission) && IsNone(its))
+        bool isNew = CgroupDefaults.Are(directory, content.File, its);
+        if (write.Tolerance.HasFlag(CgroupTolerance.Permission) && (isNew || IsNone(its)))
             return Seen.Unchecked($"{found}, as may be where the runtime has no right to write it");
-        // Limits are changed by update, and by whoever manages the machine. That there is none at all is another matter.
-        return new(IsNone(its) && !IsNone(was) ? Outcome.Broken : Outcome.Drifted, found);
+        // Limits are changed by update, and by whoever manages the machine. That there is none at all, or what a new cgroup has, is another
+        // matter, unless update has had a hand in it.
+        if (Array.IndexOf(updated, content.File) >= 0 || !(isNew || (IsNone(its) && !IsNone(was)))) return new(Outcome.Drifted, found);
+        return new(Outcome.Broken, isNew ? $"{found}, as in a new cgroup" : found);
     }
 
     private static string Keyed(string line, string key)
@@ -118,24 +163,27 @@ internal static class CgroupProof
     private static bool IsNone(FileValue value) =>
         value is Amount { Number: null or >= NoLimit } or Quota { Time: null } or Line { Text: "" };
 
-    private static void AddDevices(Report report, CgroupPlan plan, int index, int directory, bool unified, DeviceFilter filter)
+    private static void AddDevices(Report report, Subject subject, int index, int directory, bool unified, DeviceFilter filter)
     {
+        CgroupPlan plan = subject.Cgroups;
+        // `update` may have allowed all of them.
+        bool isUpdated = subject.State.DeviceRules is not null;
         CgroupStep[] steps = Array.FindAll(plan.Steps, step => step.Directory == index);
         string path = plan.Directories[index].Path;
         if (Array.Find(steps, static step => step is AttachDevices) is { } attach)
-            report.Add(Devices, attach.Pointer, $"the device program on {path}", Program(attach, directory, filter));
+            report.Add(Devices, attach.Pointer, $"the device program on {path}", Program(attach, directory, filter, isUpdated));
         if (!unified && Array.Find(steps, static step => step is ControlWrite && IsOfDevices(step)) is { } rule)
-            report.Add(Devices, rule.Pointer, $"the device rules of {path}", Rules(rule, directory, filter));
+            report.Add(Devices, rule.Pointer, $"the device rules of {path}", Rules(rule, directory, filter, isUpdated));
     }
 
-    private static Seen Program(CgroupStep attach, int directory, DeviceFilter filter)
+    private static Seen Program(CgroupStep attach, int directory, DeviceFilter filter, bool isUpdated)
     {
         Span<uint> ids = stackalloc uint[64];
         long count = Bpf.QueryDevices(directory, ids);
         if (count < 0) return Seen.Unchecked(ErrnoText.Full((int)-count));
         if (count == 0)
         {
-            return !attach.Tolerance.HasFlag(CgroupTolerance.Permission) ? new(Outcome.Broken, "there is none")
+            return !attach.Tolerance.HasFlag(CgroupTolerance.Permission) ? Subject.Other(isUpdated, "there is none")
                 : Seen.Unchecked("there is none, as may be where the runtime has no right to load one");
         }
         BpfInstruction[] wanted = DeviceProgram.Assemble(filter);
@@ -153,14 +201,14 @@ internal static class CgroupProof
             : new(Outcome.Drifted, "another program is there, as after a change of the rules");
     }
 
-    private static Seen Rules(CgroupStep rule, int directory, DeviceFilter filter)
+    private static Seen Rules(CgroupStep rule, int directory, DeviceFilter filter, bool isUpdated)
     {
         string list = CgroupFiles.Read(directory, "devices.list", out _);
         if (list.StartsWith('a'))
         {
             if (!filter.DefaultAllow && rule.Tolerance.HasFlag(CgroupTolerance.Permission))
                 return Seen.Unchecked("every device is allowed, as may be where the runtime has no right to write rules");
-            return !filter.DefaultAllow ? new(Outcome.Broken, "every device is allowed")
+            return !filter.DefaultAllow ? Subject.Other(isUpdated, "every device is allowed")
                 : filter.Exceptions().Count == 0 ? Seen.Held : Seen.Unchecked("the kernel does not show exceptions to what is allowed");
         }
         if (filter.DefaultAllow) return new(Outcome.Drifted, "what is not listed is refused");

@@ -26,6 +26,12 @@ internal sealed class ExpectedMount(PlanStep step, string path)
     /// <summary>MS_SHARED, MS_PRIVATE … of the last word; 0 where none is given.</summary>
     public ulong Propagation { get; private set; }
 
+    /// <summary>The same of all mounts below.</summary>
+    public ulong TreePropagation { get; private set; }
+
+    /// <summary>Of a file system that is mounted: its parameters, of which the last one counts.</summary>
+    public List<KeyValuePair<string, string?>> Options { get; } = [.. (step as MountFilesystemStep)?.Options ?? []];
+
     /// <summary>All of them, in the order in which they are mounted.</summary>
     public static List<ExpectedMount> Of(LaunchPlan plan)
     {
@@ -42,6 +48,12 @@ internal sealed class ExpectedMount(PlanStep step, string path)
                         .WithTree(bind.Attributes.TreeSet, bind.Attributes.TreeClear, bind.Attributes.PropagationWords));
                     break;
                 case SetMountAttributesStep set: Change(mounts, set); break;
+                case ReconfigureFilesystemStep change:
+                    mounts.FindLast(one => one.Path == change.Path)?.Reconfigure(change.Options);
+                    break;
+                case RootPropagationStep root when (root.Flags & Mounts.MS_REC) != 0:
+                    mounts.ForEach(one => one.Propagation = one.TreePropagation = root.Flags & ~Mounts.MS_REC);
+                    break;
                 default: break;
             }
         }
@@ -72,20 +84,33 @@ internal sealed class ExpectedMount(PlanStep step, string path)
         ExpectedMount? mount = mounts.FindLast(one => one.Path == set.Path);
         if (mount is null && set.Path != ".") mounts.Add(mount = new(set, set.Path));
         mount?.With(set.Set, set.Clear, set.Propagation);
-        if (!set.Recursive) return;
-        foreach (ExpectedMount below in mounts.FindAll(one => ContainerPath.IsBelow(one.Path, set.Path)))
-            below.WithTree(set.Set, set.Clear, set.Propagation);
+        foreach (ExpectedMount below in mounts.FindAll(one => one.Path != set.Path && ContainerPath.IsBelow(one.Path, set.Path)))
+        {
+            if (set.Recursive) below.WithTree(set.Set, set.Clear, 0);
+            below.Propagate(set.Propagation, recursiveOnly: true);
+        }
+        if (set.Recursive) mount?.WithTree(set.Set, set.Clear, 0);
     }
+
+    // Of a tmpfs a remount changes how much it holds, and no more (shmem_reconfigure() in the kernel).
+    private void Reconfigure(List<KeyValuePair<string, string?>> options) => Options.AddRange(step is MountFilesystemStep { Type: "tmpfs" }
+        ? options.FindAll(static option => option.Key is "size" or "nr_inodes") : options);
 
     private ExpectedMount With(ulong set, ulong clear, ulong propagation)
     {
         Set = (Set & ~clear) | set;
-        while (propagation != 0)
-        {
-            propagation = Init.Propagation.Next(propagation, out ulong flag, out _);
-            Propagation = flag;
-        }
+        Propagate(propagation, recursiveOnly: false);
         return this;
+    }
+
+    private void Propagate(ulong words, bool recursiveOnly)
+    {
+        while (words != 0)
+        {
+            words = Init.Propagation.Next(words, out ulong flag, out bool recursive);
+            if (recursive) TreePropagation = flag;
+            if (recursive || !recursiveOnly) Propagation = flag;
+        }
     }
 
     private ExpectedMount WithTree(ulong set, ulong clear, ulong propagation)

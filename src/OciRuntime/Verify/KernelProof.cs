@@ -54,7 +54,7 @@ internal static class KernelProof
     private static bool IsOthersToo(Subject subject, NamespaceKind kind)
     {
         if ((subject.Namespaces.New & kind.Flag) == 0 || subject.Init.Stat($"ns/{kind.File}", out Statx its) < 0) return true;
-        HashSet<int> inside = [.. subject.Pids()];
+        HashSet<int> inside = subject.Members().Own;
         foreach (string name in Files.ListDirectory("/proc"))
         {
             if (int.TryParse(name, NumberStyles.None, CultureInfo.InvariantCulture, out int pid) && !inside.Contains(pid)

@@ -1,3 +1,4 @@
+using System.Globalization;
 using OciRuntime.Linux;
 using OciRuntime.Plan;
 using OciRuntime.Spec;
@@ -5,7 +6,7 @@ using OciRuntime.Spec;
 namespace OciRuntime.Verify;
 
 /// <summary>
-/// Resource limits and the OOM score of each process; scheduling and personality of the first; the CPUs of those that entered.
+/// Resource limits and the OOM score of each process; umask, scheduling and personality of the first; the CPUs of those that entered.
 /// </summary>
 internal static class LimitProof
 {
@@ -19,9 +20,17 @@ internal static class LimitProof
         {
             Rlimit limit = limits[i];
             string pointer = new Origin("/process/rlimits", i).ToString();
-            yield return new(new(Title, pointer, $"{limit.Type} at most {Number(limit.Hard)}"), process =>
-                Hard(process, ResourceNames.Number(limit.Type)) is not { } its ? Seen.Unchecked("the kernel does not show it")
-                    : its <= limit.Hard ? Seen.Held : Subject.Other(mayRaise, $"it may be {Number(its)}"))
+            string begin = limit.Soft < limit.Hard ? $", {Number(limit.Soft)} to begin with" : "";
+            yield return new(new(Title, pointer, $"{limit.Type} at most {Number(limit.Hard)}{begin}"), process =>
+            {
+                if (Limits(process, ResourceNames.Number(limit.Type)) is not (ulong soft, ulong hard))
+                    return Seen.Unchecked("the kernel does not show it");
+                if (hard > limit.Hard) return Subject.Other(mayRaise, $"it may be {Number(hard)}");
+                if (soft <= limit.Soft) return Seen.Held;
+                // Many a program begins with that, for its files.
+                return subject.IsUnstarted(process) ? new(Outcome.Broken, $"it is {Number(soft)}")
+                    : Seen.Unchecked($"it is {Number(soft)}: any program may raise its own as far as it may be");
+            })
             { MayDifferWhenEntered = true };
         }
         if (subject.Spec.Process.ExecCPUAffinity?.Final is { Length: > 0 } cpus)
@@ -49,19 +58,24 @@ internal static class LimitProof
     /// From its file, which has a line for each in the order of their numbers, and a name of 25 characters before the two columns:
     /// prlimit(2) takes a right over processes of others.
     /// </summary>
-    private static ulong? Hard(ProcessFiles process, int number)
+    private static (ulong Soft, ulong Hard)? Limits(ProcessFiles process, int number)
     {
         const int NameColumn = 26;
         string[] lines = (process.Text("limits", out _) ?? "").Split('\n');
         if (lines.Length <= number + 1 || lines[number + 1].Length < NameColumn) return null;
         string[] columns = lines[number + 1][NameColumn..].Split(' ', StringSplitOptions.RemoveEmptyEntries);
-        if (columns.Length < 2) return null;
-        return columns[1] == "unlimited" ? ulong.MaxValue : ulong.TryParse(columns[1], out ulong hard) ? hard : null;
+        return columns.Length >= 2 && Parse(columns[0]) is { } soft && Parse(columns[1]) is { } hard ? (soft, hard) : null;
     }
+
+    private static ulong? Parse(string column) =>
+        column == "unlimited" ? ulong.MaxValue : ulong.TryParse(column, NumberStyles.None, CultureInfo.InvariantCulture, out ulong value)
+            ? value : null;
 
     public static void Add(Report report, Subject subject)
     {
         ProcessFiles init = subject.Init;
+        if (subject.Plan.Find<UmaskStep>() is { } umask)
+            report.Add(Title, umask.Origin.ToString(), $"the umask {UmaskStep.Octal(umask.Mask)}", OfUmask(subject, umask.Mask));
         if (subject.Plan.Find<SchedulerStep>() is { } scheduler)
         {
             long result = Scheduling.Get(init.Pid, out SchedAttr its);
@@ -81,6 +95,15 @@ internal static class LimitProof
             report.Add(Scheduled, personality.Origin.ToString(), personality.Describe(),
                 OfFirst(subject, error, persona == personality.Persona, () => $"it is {text.Trim()}"));
         }
+    }
+
+    /// <summary>What it takes away from the modes of new files. More of that is stricter.</summary>
+    private static Seen OfUmask(Subject subject, uint mask)
+    {
+        if (subject.Init.Status("Umask") is not { } text) return Seen.Unchecked("the kernel does not show it");
+        uint its = Convert.ToUInt32(text, 8);
+        return (mask & ~its) == 0 ? Seen.Held : subject.IsWaiting ? new(Outcome.Broken, $"it is {text}")
+            : Seen.Unchecked($"it is {text}: any program may set its own");
     }
 
     // Any process may change its own, if only for the worse, or within RLIMIT_NICE and RLIMIT_RTPRIO.

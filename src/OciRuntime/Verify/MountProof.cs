@@ -1,7 +1,7 @@
-using OciRuntime.Cgroups;
 using OciRuntime.Host;
 using OciRuntime.Linux;
 using OciRuntime.Plan;
+using OciRuntime.Spec;
 
 namespace OciRuntime.Verify;
 
@@ -18,6 +18,7 @@ internal sealed class MountProof(Report report, Subject subject, FileTree tree, 
     private readonly bool _mayMount = subject.MayHave(Credentials.CAP_SYS_ADMIN)
         || subject.HasMadeOwn(Array.Find(NamespaceNames.Kinds, static kind => kind.Flag == Processes.CLONE_NEWNS)!);
     private readonly List<ExpectedMount> _expected = ExpectedMount.Of(subject.Plan);
+    private readonly FileSystemOptions _options = new(PrivilegeProof.Shown(subject, "uid_map"), PrivilegeProof.Shown(subject, "gid_map"));
     private readonly Dictionary<MountBindStep, List<(string Device, string Root)>> _origins = [];
 
     public void Add()
@@ -64,14 +65,34 @@ internal sealed class MountProof(Report report, Subject subject, FileTree tree, 
                     missing.Length == 0 ? Seen.Held : Other($"it lacks {missing}"));
             }
         }
-        ulong flags = subject.Plan.Find<RootPropagationStep>()?.Flags ?? 0;
-        bool shared = (flags & Mounts.MS_SHARED) != 0;
-        if (subject.Namespaces.Has(Processes.CLONE_NEWNS))
+        // A joined mount namespace is another's, and has what that gave it.
+        if (!subject.Namespaces.Has(Processes.CLONE_NEWNS)) return;
+        // Without a word for it, and with "slave", what the host mounts may come in, if the host lets it.
+        (ulong wanted, string words) = subject.Spec.Linux?.RootfsPropagation switch
         {
-            report.Add(RootTitle, "/linux/rootfsPropagation", shared ? "the root shared" : "the root not shared",
-                root.Mount.IsShared == shared ? Seen.Held : Other(shared ? "it is not" : "it is"));
-        }
+            "shared" or "rshared" => (Mounts.MS_SHARED, "the root shared"),
+            "private" or "rprivate" => (Mounts.MS_PRIVATE, "the root private"),
+            "unbindable" or "runbindable" => (Mounts.MS_UNBINDABLE, "the root unbindable"),
+            _ => (Mounts.MS_SLAVE, "the root not shared"),
+        };
+        string differs = Spreads(wanted, root.Mount);
+        report.Add(RootTitle, "/linux/rootfsPropagation", words, differs.Length == 0 ? Seen.Held : Other(differs));
     }
+
+    /// <summary>What is not as promised of a mount's propagation; "" for nothing.</summary>
+    /// <param name="wanted">MS_SHARED, MS_PRIVATE …; 0 where nothing is.</param>
+    /// <param name="entry">The mount.</param>
+    private static string Spreads(ulong wanted, MountEntry entry) => wanted switch
+    {
+        Mounts.MS_SHARED => entry.IsShared ? "" : "it is not shared",
+        0 => "",
+        _ when entry.IsShared => "it is shared",
+        // Of a mount that had no peers "slave" makes a private one (mount_namespaces(7)).
+        Mounts.MS_SLAVE => "",
+        _ when entry.IsSlave => "it is a slave: what is mounted on its master is on it, too",
+        Mounts.MS_UNBINDABLE => entry.IsUnbindable ? "" : "it can be bound",
+        _ => "",
+    };
 
     private bool IsHosts(Place root)
     {
@@ -121,10 +142,16 @@ internal sealed class MountProof(Report report, Subject subject, FileTree tree, 
         if (mount.Step is MountBindStep bind && Source(bind, place) is { Outcome: not Outcome.Held } seen) return seen;
         string differs = Differs(mount, place.Mount);
         if (differs.Length > 0) return Other(differs);
+        if (mount.Step is MountFilesystemStep { OnDevice: true } file && Device(file, place.Mount) is { Outcome: not Outcome.Held } device)
+            return device;
+        Seen ids = mount.Step is MountBindStep { IdMap: { } map } ? Ids(map, place) : Seen.Held;
+        if (ids.Outcome > Outcome.Unchecked) return ids;
+        bool mapsTree = mount.Step is MountBindStep { IdMap.Recursive: true };
         // What came in from the host by propagation has the attributes of the host.
         foreach (MountEntry below in tree.Mounts)
         {
-            if (mount.TreeSet == 0 || below.Id == place.Mount.Id || !ContainerPath.IsBelow(below.Point, place.Mount.Point)) continue;
+            if ((mount.TreeSet | mount.TreePropagation) == 0 && !mapsTree) break;
+            if (below.Id == place.Mount.Id || !ContainerPath.IsBelow(below.Point, place.Mount.Point)) continue;
             // Others have promises of their own.
             if (_expected.Exists(one => one != mount && one.Path.Length > mount.Path.Length
                 && ContainerPath.IsBelow(below.Point, Full(one.Path))))
@@ -133,8 +160,50 @@ internal sealed class MountProof(Report report, Subject subject, FileTree tree, 
             }
             string missing = ExpectedMount.Missing(mount.TreeSet, below.Options, below.FileSystemOptions);
             if (missing.Length > 0) return Subject.Other(!subject.IsWaiting, $"{below.Point} below it lacks {missing}");
+            // Those that the launch has put there to protect what is below are its own.
+            string spreads = IsProtective(below) ? "" : Spreads(mount.TreePropagation, below);
+            if (spreads.Length > 0) return Subject.Other(!subject.IsWaiting, $"{below.Point} below it: {spreads}");
+            if (mapsTree && !IsProtective(below) && !IsMapped(below))
+                return Subject.Other(!subject.IsWaiting, $"{below.Point} below it is not id-mapped");
+        }
+        return ids;
+    }
+
+    private static bool IsMapped(MountEntry entry) => entry.Options.Split(',').Contains("idmapped");
+
+    /// <summary>The kernel's word for it in the mount table, and where it has that (Linux 6.15) the map itself.</summary>
+    private Seen Ids(MountIdMap map, Place place)
+    {
+        if (!IsMapped(place.Mount)) return Other("it is not id-mapped");
+        long fd = subject.Init.OpenLink("ns/mnt", Files.O_RDONLY);
+        if (fd < 0) return Seen.Unchecked($"its ids are mapped; the map: {ErrnoText.Full((int)-fd)}");
+        using Fd mounts = new((int)fd);
+        long result = Mounts.IdMaps(place.Descriptor.Number, mounts.Number, out string[] uids, out string[] gids);
+        if (result == -Errno.ENOSYS) return Seen.Unchecked("its ids are mapped; this kernel does not show how");
+        if (result < 0) return Seen.Unchecked($"its ids are mapped; the map: {ErrnoText.Full((int)-result)}");
+        foreach ((string kind, string[] its, IdMapping[] wanted) in
+            ((string, string[], IdMapping[])[])[("uid", uids, map.Uids), ("gid", gids, map.Gids)])
+        {
+            string? text = map.IsContainers ? subject.IdMap($"{kind}_map", out string why) : IdMap.Text(wanted);
+            if (text is null) return Seen.Unchecked("its ids are mapped; the map of the user namespace cannot be read");
+            if (!NamespaceProof.IsSameMap(text, string.Join('\n', its)))
+                return Other($"its {kind} map is {string.Join(", ", its)}");
         }
         return Seen.Held;
+    }
+
+    /// <summary>Of a file system on a device, which has that one's number, if it does not have one of its own.</summary>
+    private Seen Device(MountFilesystemStep file, MountEntry entry)
+    {
+        if (entry.Device.StartsWith("0:", StringComparison.Ordinal)) return Seen.Held;
+        string source = file.Options.Find(static option => option.Key == "source").Value ?? "";
+        using Place? present = host.Find(source, followLast: true, out _, out string why);
+        if (present is null) return Seen.Unchecked($"{source}: {why}");
+        string number = $"{present.Stat.RdevMajor}:{present.Stat.RdevMinor}";
+        if (present.Stat.Type == Files.S_IFBLK && number == entry.Device) return Seen.Held;
+        // A name of the host's may be another device's by now.
+        return _mayMount || subject.IsWaiting ? Other($"it is the device {entry.Device}, and {source} is {number}")
+            : Seen.Unchecked($"it is the device {entry.Device}, and {source} is {number} now");
     }
 
     private bool IsThat(ExpectedMount mount, MountEntry entry) => mount.Step switch
@@ -148,29 +217,16 @@ internal sealed class MountProof(Report report, Subject subject, FileTree tree, 
         IsProtective(entry) || _expected.Exists(one => one.Path != mount.Path && Full(one.Path) == entry.Point);
 
     /// <summary>What is not as promised of a mount that is there; "" for nothing.</summary>
-    private static string Differs(ExpectedMount mount, MountEntry entry)
+    private string Differs(ExpectedMount mount, MountEntry entry)
     {
         if (mount.Step is MountFilesystemStep file)
         {
             bool isType = entry.Type == file.Type || entry.Type.StartsWith(file.Type + ".", StringComparison.Ordinal);
             if (!isType && file.Fallback is null) return $"a {entry.Type} is there";
-            if (isType && Size(file, entry) is { Length: > 0 } size) return size;
+            if (_options.Differ(file.Type, mount.Options, entry) is { Length: > 0 } other) return other;
         }
         string missing = ExpectedMount.Missing(mount.Set, entry.Options, entry.FileSystemOptions);
-        if (missing.Length > 0) return $"it lacks {missing}";
-        if (mount.Propagation == Mounts.MS_SHARED && !entry.IsShared) return "it is not shared";
-        return mount.Propagation is Mounts.MS_PRIVATE or Mounts.MS_SLAVE or Mounts.MS_UNBINDABLE && entry.IsShared ? "it is shared" : "";
-    }
-
-    /// <summary>The kernel shows the size of a tmpfs in KiB, in whole pages.</summary>
-    private static string Size(MountFilesystemStep file, MountEntry entry)
-    {
-        if (file.Type != "tmpfs" || file.Options.FindLast(static option => option.Key == "size").Value is not { } wanted) return "";
-        string? shown = Array.Find(entry.FileSystemOptions.Split(','), static word => word.StartsWith("size=", StringComparison.Ordinal));
-        if (FileValue.Read("size", wanted) is not Amount { Number: > 0 and var bytes }) return "";
-        ulong page = (ulong)Environment.SystemPageSize;
-        return shown is not null && FileValue.Read("size", shown[5..]) is Amount { Number: { } its } && its <= bytes + page ? ""
-            : $"it has {shown ?? "no size"}, not size={wanted}";
+        return missing.Length > 0 ? $"it lacks {missing}" : Spreads(mount.Propagation, entry);
     }
 
     private Seen Source(MountBindStep bind, Place place)

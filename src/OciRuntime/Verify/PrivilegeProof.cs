@@ -83,29 +83,38 @@ internal static class PrivilegeProof
     {
         CapabilitySets sets = subject.Sets;
         ulong reachable = subject.Reachable;
-        (string Field, string Name, ulong Most)[] all =
+        // A process may make heritable what it has (capset(2)), and ambient what it has made heritable.
+        (string Field, string Name, ulong Promised, ulong Most)[] all =
         [
-            ("CapBnd", "bounding", sets.Bounding), ("CapPrm", "permitted", reachable), ("CapEff", "effective", reachable),
-            // A process may make heritable what it has (capset(2)), and ambient what it has made heritable.
-            ("CapInh", "inheritable", reachable | sets.Inheritable), ("CapAmb", "ambient", reachable | sets.Ambient),
+            ("CapBnd", "bounding", sets.Bounding, sets.Bounding), ("CapPrm", "permitted", sets.Permitted, reachable),
+            ("CapEff", "effective", sets.Effective, reachable), ("CapInh", "inheritable", sets.Inheritable, reachable | sets.Inheritable),
+            ("CapAmb", "ambient", sets.Ambient, reachable | sets.Ambient),
         ];
-        string words = reachable == 0 ? "no capabilities" : $"no capabilities but {CapabilitySets.Names(reachable)}";
+        bool isRoot = subject.Plan.Find<SetUserStep>() is { User.Uid: 0 };
+        string words = sets.Permitted == 0 ? "no capabilities" : $"no capabilities but {CapabilitySets.Names(sets.Permitted)}";
+        if (reachable != sets.Permitted) words += $", to begin with: programs may give it {CapabilitySets.Names(reachable)}";
         string pointer = subject.Spec.Process!.Capabilities is null ? "" : "/process/capabilities";
         return new(new(Title, pointer, words), process =>
         {
             // In a user namespace that it has made itself a process has all of them, over nothing else.
             if (subject.UserNamespace is { } container && Files.LevelsBelow(process.OpenLink("ns/user", Files.O_RDONLY), container) > 0)
                 return Seen.Held;
-            ulong more = 0;
+            ulong more = 0, tooMany = 0;
             List<string> where = [];
-            foreach ((string field, string name, ulong most) in all)
+            foreach ((string field, string name, ulong promised, ulong most) in all)
             {
                 if (process.Capabilities(field) is not { } has) return Seen.Unchecked("the kernel does not show them");
-                if ((has & ~most) != 0) where.Add(name);
-                more |= has & ~most;
+                if ((has & ~promised) != 0) where.Add(name);
+                more |= has & ~promised;
+                tooMany |= has & ~most;
             }
-            return more == 0 ? Seen.Held
-                : new(Outcome.Broken, $"it has more ({string.Join(", ", where)}): {CapabilitySets.Names(more)}");
+            if (more == 0) return Seen.Held;
+            string found = $"it has more ({string.Join(", ", where)}): {CapabilitySets.Names(more)}";
+            if (tooMany != 0 || subject.IsUnstarted(process)) return new(Outcome.Broken, found);
+            // From one of its sets to another it moves them as it likes.
+            if ((more & ~sets.Permitted) == 0) return Seen.Unchecked($"{found}; all of that it was permitted");
+            return isRoot ? Seen.Unchecked($"{found}; each execve gives root all that is in the bounding set")
+                : new(Outcome.Drifted, $"{found}; a program with more privileges than its user's may have given it that");
         })
         { MayDifferWhenEntered = true };
     }
@@ -129,18 +138,30 @@ internal static class PrivilegeProof
         {
             if (process.Status("Uid") is not { } uid || process.Status("Gid") is not { } gid)
                 return Seen.Unchecked("the kernel does not show them");
-            bool same = (mayUser || AreAll(uid, uids(user.Uid))) && (mayGroup || AreAll(gid, gids(user.Gid)));
-            return same ? Seen.Held : new(Outcome.Broken, $"on the host its uids are {Spaced(uid)}, its gids {Spaced(gid)}");
+            bool sameUser = AreAll(uid, uids(user.Uid)), sameGroup = AreAll(gid, gids(user.Gid));
+            string found = $"on the host its uids are {Spaced(uid)}, its gids {Spaced(gid)}";
+            return sameUser && sameGroup ? Seen.Held
+                : subject.IsUnstarted(process) || !(sameUser || mayUser) || !(sameGroup || mayGroup) ? new(Outcome.Broken, found)
+                : Changed(process, found);
         })
         { MayDifferWhenEntered = true };
-        if (step.Groups == GroupPolicy.Keep || mayGroup) yield break;
+        if (step.Groups == GroupPolicy.Keep) yield break;
         HashSet<uint?> wanted = [.. user.AdditionalGids.Select(gids)];
         string words = wanted.Count == 0 ? "no other groups" : $"no other groups but {string.Join(' ', user.AdditionalGids)}";
-        yield return new(new(Ids, "/process/user/additionalGids", words), process =>
-            process.Status("Groups") is not { } groups ? Seen.Unchecked("the kernel does not show them")
-                : Numbers(groups).All(one => wanted.Contains(one)) ? Seen.Held
-                : new(Outcome.Broken, $"on the host its groups are {Spaced(groups)}"))
+        yield return new(new(Ids, "/process/user/additionalGids", $"{words}{(mayGroup ? free : "")}"), process =>
+        {
+            if (process.Status("Groups") is not { } groups) return Seen.Unchecked("the kernel does not show them");
+            if (Numbers(groups).All(one => wanted.Contains(one))) return Seen.Held;
+            string found = $"on the host its groups are {Spaced(groups)}";
+            if (step.Groups == GroupPolicy.MayBeDenied) return Seen.Unchecked($"{found}, as where the user namespace denies setgroups");
+            return subject.IsUnstarted(process) || !mayGroup ? new(Outcome.Broken, found) : Changed(process, found);
+        })
         { MayDifferWhenEntered = true };
+
+        // What begins as root and gives that up has less, whatever groups it takes with it: servers do so each time that they start.
+        Seen Changed(ProcessFiles process, string found) =>
+            user.Uid == 0 && process.Status("Uid") is { } now && !Numbers(now).Any(one => one == uids(0))
+                ? Seen.Unchecked($"{found}; it may have given its own up, as what begins as root does") : new(Outcome.Drifted, found);
     }
 
     private static bool AreAll(string field, uint? id) => Numbers(field).All(one => one == id);
@@ -149,6 +170,13 @@ internal static class PrivilegeProof
         .Select(static word => uint.Parse(word, NumberStyles.None, CultureInfo.InvariantCulture));
 
     private static string Spaced(string field) => string.Join(' ', Numbers(field).Distinct());
+
+    /// <summary>
+    /// From an id of the container to that of the first user namespace, in which parameters of file systems are shown; null where this
+    /// process cannot tell.
+    /// </summary>
+    public static Func<uint, uint?>? Shown(Subject subject, string file) =>
+        Host.UserNamespace.IsNested() ? null : Mapping(subject, file);
 
     /// <summary>From an id of the container to what this process sees; null where its map cannot be had.</summary>
     private static Func<uint, uint?>? Mapping(Subject subject, string file)

@@ -19,6 +19,7 @@ internal sealed class ProcessProof
         _subject = subject;
         _promises =
         [
+            .. CgroupProof.OfProcesses(subject, tree),
             .. NamespaceProof.OfProcesses(subject), .. PrivilegeProof.OfProcesses(subject), .. LimitProof.OfProcesses(subject),
             .. new DescriptorProof(subject, tree, host).OfProcesses(), .. RdtProof.OfProcesses(subject),
         ];
@@ -29,7 +30,8 @@ internal sealed class ProcessProof
 
     private void Add(Report report)
     {
-        foreach (ProcessFiles process in _subject.EachProcess())
+        Members members = _subject.Members();
+        foreach (ProcessFiles process in _subject.EachOf(members))
         {
             // A zombie has nothing any more.
             if (!process.IsAlive) continue;
@@ -38,6 +40,7 @@ internal sealed class ProcessProof
             if (LiveThread.IsNeeded(process)) CompareThread(process);
             else Compare(process, process.Pid);
         }
+        foreach (int pid in members.Doubtful) AddDoubtful(report, pid);
         bool[] differ = new bool[_promises.Count];
         foreach ((int number, int pid, Seen seen) in _found)
         {
@@ -51,6 +54,11 @@ internal sealed class ProcessProof
         }
         for (int i = 0; i < differ.Length; i++) if (!differ[i]) report.Add(_promises[i].Promise, Seen.Held);
     }
+
+    // What it may do is another container's affair, as likely as not.
+    private static void AddDoubtful(Report report, int pid) => report.Add(CgroupProof.Everyone, Seen.Unchecked(
+        "it is in none of them, and in another mount namespace: it may have been left behind by another container in this pid namespace"),
+        pid);
 
     private void Compare(ProcessFiles shown, int pid)
     {

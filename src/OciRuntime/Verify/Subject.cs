@@ -146,10 +146,19 @@ internal sealed class Subject(
     private bool IsInUserNamespace(ProcessFiles process) =>
         UserNamespace is { } user && process.Stat("ns/user", out Statx its) >= 0 && its.Identity == user.Identity;
 
+    /// <summary>The container has a mount namespace that nobody was in before.</summary>
+    private bool HasOwnMounts => (Namespaces.New & Processes.CLONE_NEWNS) != 0;
+
+    /// <summary>Who is in the container now.</summary>
+    public Members Members() => Verify.Members.Of(state, init, HasOwnMounts);
+
     /// <summary>All that is in the container, each held open while it is looked at.</summary>
-    public IEnumerable<ProcessFiles> EachProcess()
+    public IEnumerable<ProcessFiles> EachProcess() => EachOf(Members());
+
+    /// <summary>The same of those that were found before.</summary>
+    public IEnumerable<ProcessFiles> EachOf(Members members)
     {
-        int[] pids = Pids();
+        int[] pids = members.Pids;
         for (int from = 0; from < pids.Length; from += Batch)
         {
             List<ProcessFiles> open = [];
@@ -157,9 +166,9 @@ internal sealed class Subject(
             {
                 foreach (int pid in pids[from..Math.Min(from + Batch, pids.Length)])
                     if (ProcessFiles.Open(pid) is { } process) open.Add(process);
-                // A number may have become a stranger's before it was opened. What is listed still is one of the container's.
-                HashSet<int> now = [.. Pids()];
-                foreach (ProcessFiles process in open) if (now.Contains(process.Pid)) yield return process;
+                // A number may have become a stranger's before it was opened.
+                HashSet<int> now = Verify.Members.InCgroups(state);
+                foreach (ProcessFiles process in open) if (members.Has(process, now)) yield return process;
             }
             finally
             {
@@ -168,12 +177,14 @@ internal sealed class Subject(
         }
     }
 
-    /// <summary>The pids of all that is in the container now, in the caller's pid namespace.</summary>
-    public int[] Pids()
-    {
-        int[] pids = new CgroupControl(state.CgroupDirectories).Pids();
-        // An ordinary user may have had to do without a cgroup; then others are known by their pid namespace.
-        if (pids.Length > 0) return pids;
-        return state.PrivatePidNamespace ? NamespaceProcesses.Of(state.Init) : [state.Init.Pid];
-    }
+    /// <summary>
+    /// Whether the container can have moved its processes to other cgroups: who may mount sees all of them, and for the root user, who owns
+    /// them, a mount that can be written to is enough.
+    /// </summary>
+    /// <param name="tree">The container's files.</param>
+    public bool MayMove(FileTree tree) => !IsWaiting && (MayHaveOutside(Credentials.CAP_SYS_ADMIN) || tree.Untold.Length > 0
+        || tree.Mounts.Exists(static mount => mount.Type is "cgroup" or "cgroup2" && !mount.IsReadOnly));
+
+    /// <summary>A process of the container that nothing of the image has run in yet.</summary>
+    public bool IsUnstarted(ProcessFiles process) => IsWaiting && process.Pid == init.Pid;
 }

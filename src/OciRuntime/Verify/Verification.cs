@@ -32,10 +32,10 @@ internal static class Verification
             LimitProof.Add(report, subject);
             MemoryPolicyProof.Add(report, subject, tree);
             EnvironmentProof.Add(report, subject, tree);
+            CgroupProof.Add(report, subject, tree);
         }
         KernelProof.Add(report, subject);
         NetworkProof.Add(report, subject);
-        CgroupProof.Add(report, subject);
         RdtProof.Add(report, subject);
         PrivilegeProof.AddKeyring(report, subject);
         // The last one: it may leave a process attached until this one ends.

@@ -161,6 +161,7 @@ internal sealed class ReconfigureFilesystemStep(Origin origin, string path, List
     : PlanStep<ReconfigureFilesystemArguments>(StepChapter.Any, origin)
 {
     public string Path => path;
+    public List<KeyValuePair<string, string?>> Options => options;
 
     protected override string Words =>
         $"reconfigure the file system of {ContainerPath.Absolute(Path)}{new MountWords().AddOptions(options)}";

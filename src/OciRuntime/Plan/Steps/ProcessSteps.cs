@@ -165,6 +165,8 @@ internal sealed class CapabilitiesStep(Origin origin, CapabilitySets sets) : Pla
 
 internal sealed class UmaskStep(Origin origin, uint mask) : PlanStep<UmaskArguments>(StepChapter.Privileges, origin)
 {
+    public uint Mask => mask;
+
     protected override string Words => $"set the umask to {Octal(mask)}";
 
     /// <summary>A mode in four digits.</summary>
