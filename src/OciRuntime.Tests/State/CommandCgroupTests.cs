@@ -92,6 +92,24 @@ public sealed class CommandCgroupTests
         ShouldBeGone();
     }
 
+    /// <summary>A journal names cgroups before they are made, and these never could be.</summary>
+    [Test]
+    public void A_record_with_the_name_of_a_control_file_is_removed([Values] bool wasThere)
+    {
+        string[] files = Array.ConvertAll(_cgroups, static cgroup => Path.Combine(cgroup, "cgroup.procs"));
+        Create(null, change: s =>
+        {
+            s.Phase = ContainerPhase.Creating;
+            s.CgroupDirectories = files;
+            s.CgroupsCreated = wasThere ? [] : files;
+            s.CgroupsToEmpty = wasThere ? files : [];
+            s.DeviceProgram = "ocirun";
+        });
+        Status().Should().Be(ContainerStatus.Stopped);
+        Delete(force: true);
+        Directory.GetFileSystemEntries(_root.Root).Should().BeEmpty();
+    }
+
     [Test]
     public void A_frozen_container_dies_of_SIGKILL()
     {

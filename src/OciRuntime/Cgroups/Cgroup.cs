@@ -118,7 +118,7 @@ internal static class Cgroup
 
     // Limits must not fall on processes that are there already, and a process that enters a frozen cgroup
     // stops before it can say so (crun 1.27 hangs for ever then). A new cgroup is frozen when one above it is.
-    private static void RefuseUnusable(CgroupDirectory directory, int fd, bool existing, int inhabitant)
+    internal static void RefuseUnusable(CgroupDirectory directory, int fd, bool existing, int inhabitant)
     {
         try
         {

@@ -118,7 +118,7 @@ internal sealed partial class CgroupControl
     /// </summary>
     private static Fd? Found(long fd) => IsMissing(fd) ? null : Fd.Of(fd, "open the cgroup that freezes the container");
 
-    private static bool IsMissing(long result) => result is -Errno.ENOENT or -Errno.ENODEV or -Errno.EXDEV;
+    private static bool IsMissing(long result) => CgroupFiles.IsGone(result) || result == -Errno.EXDEV;
 
     private long OpenUnified()
     {

@@ -143,7 +143,8 @@ internal static class CgroupFiles
     public static long RemoveChild(int parent, ReadOnlySpan<byte> name) => Files.UnlinkAt(parent, name, Files.AT_REMOVEDIR);
 
     /// <summary>
-    /// Whether a result says that the cgroup does not exist, or no more: an open directory of one that has been removed reads ENODEV.
+    /// Whether a result says that there is no such cgroup, or no more: an open directory of one that has been removed reads ENODEV, and the
+    /// name may be that of a control file.
     /// </summary>
-    public static bool IsGone(long result) => result is -Errno.ENOENT or -Errno.ENODEV;
+    public static bool IsGone(long result) => result is -Errno.ENOENT or -Errno.ENODEV or -Errno.ENOTDIR;
 }

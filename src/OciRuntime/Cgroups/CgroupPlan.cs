@@ -159,6 +159,15 @@ internal sealed class CgroupPlan
         Rootless = Rootless,
     };
 
+    /// <summary>Some of its steps, with other cgroups in the place of its own.</summary>
+    public CgroupPlan In(CgroupDirectory[] directories, Predicate<CgroupStep> which) => new()
+    {
+        Directories = directories,
+        Steps = Array.FindAll(Steps, which),
+        ProgramName = ProgramName,
+        Rootless = Rootless,
+    };
+
     /// <summary>The plan without the steps that change anything.</summary>
     public CgroupPlan OnlyChecks() => new() { Directories = Directories, Steps = Array.FindAll(Steps, static s => s is CheckMemoryUse) };
 

@@ -27,6 +27,25 @@ internal sealed class CgroupRun(CgroupPlan plan, int[] directories)
         }
     }
 
+    /// <summary>Does all steps in order, those after one that failed, too.</summary>
+    /// <param name="failed">Takes what is wrong with one.</param>
+    public void Each(Action<OciException> failed)
+    {
+        for (int i = 0; i < plan.Steps.Length;)
+        {
+            try
+            {
+                i = One(i);
+            }
+            catch (OciException e)
+            {
+                failed(e);
+                i++;
+            }
+        }
+        CloseFile();
+    }
+
     /// <summary>Writes a control file, and leaves it open for the next write.</summary>
     public long Write(int directory, in FileContent content)
     {

@@ -29,9 +29,9 @@ internal static class CgroupChecks
         {
             AddUnified(report, host, unified);
         }
-        else if (Array.Find(host.Hierarchies, h => !h.Unified && !IsWritable(host.OwnDirectory(h))) is { } denied)
+        else if (Array.Find(host.Hierarchies, h => !IsWritable(host.OwnDirectory(h))) is { } denied)
         {
-            report.Add(NotOurs(host.OwnDirectory(denied)));
+            report.Add(NotOurs(host, host.OwnDirectory(denied)));
         }
         else
         {
@@ -46,19 +46,23 @@ internal static class CgroupChecks
         string own = IsRoot ? unified.MountPoint : host.OwnDirectory(unified);
         string[] there = ProcText.Text(own + "/cgroup.controllers").Split([' ', '\n'], StringSplitOptions.RemoveEmptyEntries);
         if (IsWritable(own)) AddControllers(report, there, [.. Usual, "io"], IsRoot ? "" : $" in {own}");
-        else report.Add(NotOurs(own));
+        else report.Add(NotOurs(host, own));
     }
 
     private static bool IsRoot => Processes.EffectiveUid() == 0;
 
     private static bool IsWritable(string cgroup) => Files.AccessAsEffective(cgroup, Files.W_OK) >= 0;
 
-    private static Finding NotOurs(string cgroup) => IsRoot
+    private static Finding NotOurs(CgroupHost host, string cgroup) => IsRoot
         ? new(Topic, "delegation", Verdict.Missing, $"{cgroup} is not ours to write to", "no cgroup can be made",
             "mount it writable, or --cgroup-manager disabled")
         : new(Topic, "delegation", Verdict.Limited, $"{cgroup} is not ours to write to",
             "containers stay in the caller's cgroup, and limits are refused",
-            "on v2 with systemd: systemd-run --user --scope -p Delegate=yes, or --systemd-cgroup");
+            host.Mode != CgroupMode.V2 ? "boot with cgroup v2 alone (with systemd: systemd.unified_cgroup_hierarchy=1): v1 is not given to "
+            + "users"
+            : UserChecks.IsSystemdThere ? "systemd-run --user --scope -p Delegate=yes, or --systemd-cgroup"
+            : "have root make a cgroup with this process in it, and give that directory and its cgroup.procs, cgroup.threads and "
+            + "cgroup.subtree_control to this user (chown)");
 
     private static void AddControllers(Report report, string[] there, string[] wanted, string where)
     {
@@ -67,6 +71,20 @@ internal static class CgroupChecks
             : new(Topic, "controllers", Verdict.Limited, $"without {string.Join(", ", missing)}{where}",
                 "a configuration with limits of theirs is refused",
                 where.Length > 0 ? "give them to users: systemctl edit user@.service, [Service] Delegate=cpu cpuset io memory pids"
-                : "the kernel's command line may have turned them off (cgroup_disable=, cgroup_enable=memory on some boards)"));
+                : string.Join("; ", missing.Select(WhereIs).GroupBy(static one => one.Reason, static one => one.Name)
+                .Select(static group => $"{string.Join(", ", group)}: {group.Key}"))));
+    }
+
+    /// <summary>The kernel tells of those that v1 knows (cgroups(7), /proc/cgroups): name, hierarchy, how many, whether it is on.</summary>
+    private static (string Name, string Reason) WhereIs(string name)
+    {
+        string old = name == "io" ? "blkio" : name;
+        string[]? line = Array.Find(Array.ConvertAll(ProcText.Text("/proc/cgroups").Split('\n'), static one => one.Split('\t')),
+            one => one.Length == 4 && one[0] == old);
+        return (name, line is [_, _, _, "0"] ? "turned off by the kernel's command line: take it out of cgroup_disable= there "
+            + "(memory on some boards: cgroup_enable=memory)"
+            : line is [_, not "0", _, _] ? "in use by a hierarchy of cgroup v1: unmount that, or boot with cgroup v2 alone"
+            : line is null ? "none that this kernel tells of: take one that is built with it"
+            : "in no hierarchy here: mount it");
     }
 }

@@ -11,13 +11,16 @@ internal sealed class ImageFiles : IDisposable
     private const int MaxLinks = 40, AnyExecute = 0b001_001_001;
 
     private readonly Fd _root;
+    private readonly string _where;
     private readonly List<string> _covered = [];
 
     /// <param name="root">Directory of the image.</param>
     /// <param name="covered">Where the configuration mounts what may bring programs along: absolute paths in the container.</param>
-    public ImageFiles(Fd root, IEnumerable<string> covered)
+    /// <param name="where">What that is, for messages.</param>
+    public ImageFiles(Fd root, IEnumerable<string> covered, string where = "in the image")
     {
         _root = root;
+        _where = where;
         List<string> places = [];
         foreach (string path in covered)
         {
@@ -32,7 +35,7 @@ internal sealed class ImageFiles : IDisposable
     public string FaultOf(string program)
     {
         long found = Find(program, out string place);
-        if (found == -Errno.ENOENT) return IsCertain(place) ? "is not in the image" : "";
+        if (found == -Errno.ENOENT) return IsCertain(place) ? $"is not {_where}" : "";
         if (found < 0) return "";
         using Fd file = new((int)found);
         if (Files.Stat(file.Number, out Statx stat) < 0) return "";
@@ -40,11 +43,16 @@ internal sealed class ImageFiles : IDisposable
         if (!stat.IsRegular) return "";
         // CAP_DAC_OVERRIDE does not help where nobody may (execve(2)).
         if ((stat.Mode & AnyExecute) == 0) return $"may not be executed by anybody (mode {Convert.ToString(stat.Mode & 0xfff, 8)})";
+        // Nor here (mount(2), MS_NOEXEC), and what is mounted from it is so, too.
+        if (Files.StatFs(file.Number, out Statfs fs) >= 0 && (fs.Flags & (long)Mounts.MOUNT_ATTR_NOEXEC) != 0)
+            return "is on a file system that is mounted noexec";
         ProgramFile? head = ProgramFile.Read(file);
+        if (head is { IsUnknown: true } && !ProgramFile.HasHandlers)
+            return "is no program: neither for this machine nor a script that begins with #!";
         if (head?.Interpreter is not { } interpreter) return "";
         long needed = Find(interpreter, out string there);
         if (needed >= 0) Files.Close((int)needed);
-        return needed == -Errno.ENOENT && IsCertain(there) ? $"needs {interpreter}, which is not in the image" : "";
+        return needed == -Errno.ENOENT && IsCertain(there) ? $"needs {interpreter}, which is not {_where}" : "";
     }
 
     /// <summary>The processor that a program is for, where it is none of this machine's; else "".</summary>

@@ -1,3 +1,4 @@
+using OciRuntime.Host;
 using OciRuntime.Linux;
 
 namespace OciRuntime.Checks;
@@ -21,9 +22,11 @@ internal static class LimitChecks
         string[] files = (ProcText.Setting("fs/file-nr") ?? "").Split('\t');
         Add(report, "open files", ProcText.Parse(files[0]), files.Length > 2 ? ProcText.Parse(files[2]) : null, "sysctl fs.file-max",
             "no file can be opened (ENFILE)");
+        if (OfCgroup() is { } own)
+            Add(report, "processes of this cgroup", own.Used, own.Most, $"pids.max of {own.Path}", "no process can be made (EAGAIN)");
         AddKeys(report, uid);
         report.Add(Inotify());
-        report.Add(OfThisProcess());
+        report.Add(OfThisProcess(uid));
     }
 
     /// <summary>Nobody is told how many a user has: so many more as a few programs want are made, and closed again.</summary>
@@ -56,11 +59,17 @@ internal static class LimitChecks
     }
 
     /// <summary>What its caller has tied it to, as services and shells do.</summary>
-    private static Finding OfThisProcess()
+    private static Finding OfThisProcess(uint uid)
     {
         const string Name = "this process";
         // A journal and a copy of config.json; descriptors of a lock, a socket, cgroups, mounts.
-        const ulong Bytes = 1 << 20, Descriptors = 64;
+        const ulong Bytes = 1 << 20, Descriptors = 64, Tasks = 16;
+        // The host's root is not held to it (getrlimit(2)).
+        if (uid != 0 && Own("RLIMIT_NPROC") < Tasks)
+        {
+            return new(Topic, Name, Verdict.Limited, $"its user can have {Own("RLIMIT_NPROC")} processes and threads at most",
+                "no container can be made once there are so many (EAGAIN): a launch has several", "ulimit -u unlimited");
+        }
         if (Own("RLIMIT_FSIZE") < Bytes)
         {
             return new(Topic, Name, Verdict.Limited, $"it can write files of {Own("RLIMIT_FSIZE")} bytes at most",
@@ -74,6 +83,33 @@ internal static class LimitChecks
 
     private static ulong Own(string limit) =>
         Processes.GetLimit(0, ResourceNames.Number(limit), out ResourceLimit own) < 0 ? ulong.MaxValue : own.Soft;
+
+    /// <summary>All limits that make the kernel say EAGAIN to a new process, with what they are (fork(2)).</summary>
+    public static string OfProcesses()
+    {
+        List<string> limits = [$"RLIMIT_NPROC of this user ({Own("RLIMIT_NPROC")}; ulimit -u)"];
+        if (OfCgroup() is { } cgroup) limits.Add($"pids.max of {cgroup.Path} ({cgroup.Most}, {cgroup.Used} are there)");
+        limits.Add($"sysctl kernel.pid_max ({ProcText.Number("kernel/pid_max")})");
+        limits.Add($"kernel.threads-max ({ProcText.Number("kernel/threads-max")})");
+        return $"raise the limit on processes that is reached: {string.Join(", ", limits)}";
+    }
+
+    /// <summary>The cgroup, of this process's and those above it, that has the least room left; null where none has a limit.</summary>
+    private static (string Path, long Used, long Most)? OfCgroup()
+    {
+        CgroupHost host = CgroupHost.Probe();
+        if ((host.Find("pids") ?? host.Unified) is not { } hierarchy) return null;
+        (string Path, long Used, long Most)? least = null;
+        for (string path = host.OwnDirectory(hierarchy); path.Length >= hierarchy.MountPoint.Length; path = path[..path.LastIndexOf('/')])
+        {
+            if (Files.ReadNumber($"{path}/pids.max") is { } most && Files.ReadNumber($"{path}/pids.current") is { } used
+                && (least is not { } other || most - used < other.Most - other.Used))
+            {
+                least = (path, used, most);
+            }
+        }
+        return least;
+    }
 
     /// <summary>A session keyring a container counts against the quota of the user who makes it (keyrings(7), /proc/key-users).</summary>
     private static void AddKeys(Report report, uint uid)

@@ -7,7 +7,11 @@ namespace OciRuntime.Checks;
 /// <summary>Each kind of namespaces, by making one, and what keeps users without privilege from theirs.</summary>
 internal static class NamespaceChecks
 {
-    private const string Topic = "namespaces";
+    /// <summary>Of a process whose own user is none of its user namespace's.</summary>
+    public const string MapOwn = "map this user in its user namespace: unshare --map-root-user, or write its uid_map and gid_map";
+
+    private const string Topic = "namespaces",
+        Allow = "give that sysctl another value, or users an AppArmor profile with \"userns,\" for the program where it is AppArmor's";
 
     public static void Add(Report report, HostFacts host)
     {
@@ -27,7 +31,7 @@ internal static class NamespaceChecks
                 $"refused: {ErrnoText.Full((int)-result)}{UserNamespace.Obstacle()}",
                 needed ? "no container can be made that has one of its own, as all usual ones do"
                 : "a configuration that asks for one fails",
-                Remedy((int)-result, kind)));
+                Remedy((int)-result, kind, host)));
             // The others would fail for the same reason.
             if (!privileged && (kind.Name == "user" || result is -Errno.EPERM or -Errno.EACCES)) break;
         }
@@ -55,8 +59,7 @@ internal static class NamespaceChecks
         string obstacle = UserNamespace.Obstacle();
         if (host.InUserNamespace) return new(Topic, Name, Verdict.Ok, "not asked about: this is a user namespace already");
         return obstacle.Length == 0 ? new(Topic, Name, Verdict.Ok, "nothing is known to keep them from user namespaces")
-            : new(Topic, Name, Verdict.Limited, obstacle[2..], "rootless containers fail",
-                "give that sysctl another value, or users an AppArmor profile with \"userns,\" for the program where it is AppArmor's");
+            : new(Topic, Name, Verdict.Limited, obstacle[2..], "rootless containers fail", Allow);
     }
 
     /// <summary>As a launch does: where root of the new user namespace has no power (AppArmor), one can be made and is of no use.</summary>
@@ -71,11 +74,25 @@ internal static class NamespaceChecks
         return status.IsKilled ? -Errno.EINTR : -status.ExitStatus;
     }
 
-    private static string Remedy(int errno, NamespaceKind kind) => errno switch
+    private static string Remedy(int errno, NamespaceKind kind, HostFacts host) => errno switch
     {
         Errno.ENOSPC => $"raise user.max_{kind.File}_namespaces, here or in a user namespace above",
         Errno.EINVAL => "a kernel that is built with them",
         Errno.ENOSYS => "a seccomp filter that allows clone3",
+        Errno.EAGAIN => LimitChecks.OfProcesses(),
+        Errno.EPERM or Errno.EACCES => Permission(host),
         _ => "",
     };
+
+    /// <summary>Each of these is a reason by itself; of a filter nobody is told what it denies, so it comes last.</summary>
+    private static string Permission(HostFacts host)
+    {
+        if (!UserNamespace.Maps(host.Uid)) return MapOwn;
+        if (Files.StatAt(Files.AT_FDCWD, "/", 0, out Statx root) >= 0 && (root.Attributes & Files.STATX_ATTR_MOUNT_ROOT) == 0)
+            return "run it outside of the chroot, in which the kernel allows no user namespace";
+        return UserNamespace.Obstacle().Length > 0 ? Allow
+            : ProcText.Status("Seccomp") != "2" ? ""
+            : "if the seccomp filter of this process denies it, run it without one, or with one that allows new namespaces (docker run "
+            + "--security-opt seccomp=unconfined)";
+    }
 }

@@ -10,6 +10,13 @@ namespace OciRuntime.Checks;
 /// <param name="ForeignMachine">The processor it is for, where it is none of this machine's; else "".</param>
 internal sealed record ProgramFile(string? Interpreter, string ForeignMachine)
 {
+    /// <summary>It is neither a script nor ELF (ENOEXEC), unless something is registered for it.</summary>
+    public bool IsUnknown { get; private init; }
+
+    /// <summary>Something is registered for programs of other kinds: an emulator, say (binfmt_misc).</summary>
+    public static bool HasHandlers =>
+        Files.ListDirectory("/proc/sys/fs/binfmt_misc").Exists(static name => name is not ("register" or "status" or "." or ".."));
+
     // The kernel reads 256 of a script (BINPRM_BUF_SIZE); the headers of ELF are at the beginning, too.
     private const int Most = 4096;
     private const int PT_INTERP = 3, ProgramHeader = 56;
@@ -20,7 +27,7 @@ internal sealed record ProgramFile(string? Interpreter, string ForeignMachine)
         (183, "AArch64", [Architecture.Arm64]), (21, "PowerPC 64", []), (22, "s390x", []), (243, "RISC-V", []), (258, "LoongArch", []),
     ];
 
-    /// <summary>Null when it cannot be read, or is neither a script nor ELF.</summary>
+    /// <summary>Null when it cannot be read, or is cut short.</summary>
     /// <param name="found">O_PATH, of anything: to open a FIFO would wait, and to open a device may do something.</param>
     public static ProgramFile? Read(Fd found)
     {
@@ -30,9 +37,11 @@ internal sealed record ProgramFile(string? Interpreter, string ForeignMachine)
         using Fd file = new((int)fd);
         Span<byte> buffer = stackalloc byte[Most];
         long length = Files.Read(file.Number, buffer);
-        if (length < 20) return null;
+        if (length < 0) return null;
         ReadOnlySpan<byte> head = buffer[..(int)length];
-        return head.StartsWith("#!"u8) ? new(OfScript(head), "") : head.StartsWith("\u007fELF"u8) ? OfElf(head) : null;
+        return head.StartsWith("#!"u8) ? new(OfScript(head), "")
+            : !head.StartsWith("\u007fELF"u8) ? new(null, "") { IsUnknown = true }
+            : length < 20 ? null : OfElf(head);
     }
 
     private static string? OfScript(ReadOnlySpan<byte> head)

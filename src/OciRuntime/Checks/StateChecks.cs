@@ -1,4 +1,5 @@
 using OciRuntime.Linux;
+using OciRuntime.State;
 
 namespace OciRuntime.Checks;
 
@@ -11,17 +12,29 @@ internal static class StateChecks
     private const long LeastBytes = 1 << 20;
 
     /// <param name="report">Where it goes.</param>
-    /// <param name="root">Its path, absolute and clean.</param>
-    public static void Add(Report report, string root)
+    /// <param name="root">As the other verbs resolve it.</param>
+    public static void Add(Report report, StateRoot root)
     {
-        string there = root;
-        while (there != "/" && Files.StatAt(Files.AT_FDCWD, there, 0, out _) < 0) there = Path.GetDirectoryName(there)!;
-        string where = there == root ? root : $"{root}, to be made in {there}";
+        try
+        {
+            // The rule is its own: who may have made it, and which links are followed.
+            root.TryOpen()?.Dispose();
+        }
+        catch (OciException e)
+        {
+            report.Add(Refused(e.Message));
+            return;
+        }
+        string there = root.Path;
+        Statx stat;
+        while (Files.StatAt(Files.AT_FDCWD, there, Files.AT_SYMLINK_NOFOLLOW, out stat) < 0 && there != "/")
+            there = Path.GetDirectoryName(there)!;
+        string where = there == root.Path ? root.Path : $"{root.Path}, to be made in {there}";
         string fault = FaultOf(there, out bool isInMemory);
+        if (fault.Length > 0 && stat.IsSymlink) fault = $"{there} is a symbolic link to what is not there";
         if (fault.Length > 0)
         {
-            report.Add(new(Topic, "directory", Verdict.Missing, $"{where}: {fault}", "no container can be made",
-                "mend that, or name another directory with --root"));
+            report.Add(Refused($"{where}: {fault}"));
         }
         else if (isInMemory)
         {
@@ -34,6 +47,9 @@ internal static class StateChecks
                 "mount a tmpfs there, or name a directory on one with --root"));
         }
     }
+
+    private static Finding Refused(string found) => new(Topic, "directory", Verdict.Missing, found, "no container can be made",
+        "mend that, or name another directory with --root");
 
     private static string FaultOf(string directory, out bool isInMemory)
     {

@@ -7,25 +7,36 @@ namespace OciRuntime.Checks;
 /// <summary>What an ordinary user needs besides, and programs that some commands call.</summary>
 internal static class UserChecks
 {
-    private const string Ids = "ids of an ordinary user", Helpers = "programs and services";
+    /// <summary>The topic of programs that are called.</summary>
+    public const string Helpers = "programs and services";
+
+    private const string Ids = "ids of an ordinary user";
     private const uint SetUserId = 0x800;
 
     public static void Add(Report report, HostFacts host)
     {
-        if (host.Uid != 0)
+        bool isMapped = UserNamespace.Maps(host.Uid);
+        if (!isMapped)
+        {
+            // Files and programs that are for the user of this number are not for this one.
+            report.Add(new(Ids, "own id", Verdict.Missing, "this process's user has no id in its user namespace (/proc/self/uid_map)",
+                "it can make no user namespace, and no container", NamespaceChecks.MapOwn));
+        }
+        else if (host.Uid != 0)
         {
             report.Add(Range(host.Uid, "/etc/subuid", "uid"));
             report.Add(Range(host.Uid, "/etc/subgid", "gid"));
         }
-        if (host.Uid != 0 || !host.InUserNamespace)
+        if (isMapped && (host.Uid != 0 || !host.InUserNamespace))
         {
             report.Add(Mapper("newuidmap", "cap_setuid", host.Uid != 0));
             report.Add(Mapper("newgidmap", "cap_setgid", host.Uid != 0));
         }
-        report.Add(Criu());
         report.Add(Systemd(host.Uid));
-        report.Add(new(Helpers, "AppArmor", Verdict.Ok, host.AppArmor ? "on" : "off"));
-        report.Add(new(Helpers, "SELinux", Verdict.Ok, host.Selinux ? "on" : "off"));
+        report.Add(AppArmor(host));
+        report.Add(new(Helpers, "SELinux", Verdict.Ok, !host.Selinux ? "off: a configuration with /process/selinuxLabel is refused"
+            : ProcText.Text("/sys/fs/selinux/enforce") == "0" ? "on, permissive: what its policy denies is logged, and done"
+            : "on, enforcing"));
     }
 
     private static Finding Range(uint uid, string file, string kind)
@@ -60,14 +71,26 @@ internal static class UserChecks
             $"setcap {capability}=ep {path}, or chmod u+s {path}");
     }
 
-    private static Finding Criu() => ProgramPath.Find("criu") is { } path ? new(Helpers, "criu", Verdict.Ok, path)
-        : new(Helpers, "criu", Verdict.Limited, "is not in PATH", "checkpoint and restore fail", "install criu");
+    private static Finding AppArmor(HostFacts host)
+    {
+        const string Name = "AppArmor";
+        if (!host.AppArmor) return new(Helpers, Name, Verdict.Ok, "off: a configuration with /process/apparmorProfile is refused");
+        string own = ProcText.Text("/proc/self/attr/apparmor/current").TrimEnd('\n', '\0');
+        if (own.Length == 0) own = ProcText.Text("/proc/self/attr/current").TrimEnd('\n', '\0');
+        return own.EndsWith(" (enforce)", StringComparison.Ordinal)
+            ? new(Helpers, Name, Verdict.Limited, $"on, and confines this process by the profile {own}",
+                "what the profile does not allow fails: changing to a container's profile, too", "call it from what is not confined")
+            : new(Helpers, Name, Verdict.Ok, "on, and does not confine this process");
+    }
+
+    /// <summary>As sd_booted(3) has it.</summary>
+    public static bool IsSystemdThere =>
+        Files.StatAt(Files.AT_FDCWD, "/run/systemd/system", Files.AT_SYMLINK_NOFOLLOW, out Statx stat) >= 0 && stat.IsDirectory;
 
     private static Finding Systemd(uint uid)
     {
         const string Name = "systemd";
-        // sd_booted(3).
-        if (Files.StatAt(Files.AT_FDCWD, "/run/systemd/system", Files.AT_SYMLINK_NOFOLLOW, out Statx stat) < 0 || !stat.IsDirectory)
+        if (!IsSystemdThere)
             return new(Helpers, Name, Verdict.Ok, "does not run here: --systemd-cgroup is not for this machine");
         try
         {

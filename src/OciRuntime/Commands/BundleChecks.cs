@@ -1,3 +1,4 @@
+using OciRuntime.Cgroups;
 using OciRuntime.Checks;
 using OciRuntime.Host;
 using OciRuntime.Init;
@@ -11,7 +12,7 @@ namespace OciRuntime.Commands;
 /// <summary>What of one configuration cannot work here: what a launch would refuse, and what it would only find on its way.</summary>
 internal static class BundleChecks
 {
-    private const string Cost = "create fails there";
+    private const string Cost = "create fails there", InImage = "have the program in the image, with what it needs, or name another";
 
     /// <param name="report">Where it goes.</param>
     /// <param name="host">What this process may do.</param>
@@ -34,32 +35,53 @@ internal static class BundleChecks
         foreach (string refusal in preparation.Refusals)
             report.Add(new(topic, settings.Config, Verdict.Missing, refusal, "create refuses it"));
         foreach (string warning in preparation.Warnings) report.Add(new(topic, settings.Config, Verdict.Limited, warning));
-        foreach ((string pointer, string path, Func<string, long> look) in Wanted(preparation))
+        List<Shortcoming> shortcomings = LaunchRehearsal.Find(preparation, host);
+        foreach (Shortcoming one in shortcomings)
         {
-            if (look(path) is < 0 and var error)
-                report.Add(new(topic, pointer, Verdict.Missing, $"{path}: {ErrnoText.Full((int)-error)}", Cost));
+            // Each needs the same right.
+            if (IsNode(one) && shortcomings.Find(IsNode) != one) continue;
+            string name = one is { Step: MountBindStep, Failure.Detail: InitDetail.Source } ? one.Pointer + "/source" : one.Pointer;
+            report.Add(new(topic, name.Length > 0 ? name : settings.Config, Verdict.Missing, one.Words, Cost,
+                Remedies.Of(one, host, preparation)));
+        }
+        // What has not answered once is not asked again.
+        bool answers = !shortcomings.Exists(static one => one.Failure.Errno == Errno.ETIMEDOUT);
+        foreach ((string pointer, string path, Func<string, string> look) in Wanted(preparation))
+        {
+            string fault = look(path);
+            if (fault.Length > 0)
+            {
+                report.Add(new(topic, pointer, Verdict.Missing, $"{path}: {fault}", Remedies.CostOf(pointer),
+                    Remedies.OfPath(pointer)));
+            }
+        }
+        AddNetworkDevices(report, topic, preparation.Spec);
+        foreach (OciException fault in CgroupTrial.Faults(preparation.Cgroups))
+        {
+            (string pointer, string words) = Split(fault.Message);
+            report.Add(new(topic, pointer.Length > 0 ? pointer : settings.Config, Verdict.Missing, words, Cost,
+                Remedies.OfCgroup(fault, preparation.Cgroups)));
         }
         AddLimits(report, topic, host, preparation.Spec.Process!.Rlimits);
         AddOomScore(report, topic, host, preparation.Plan);
-        if (IdMapTrial.IsPossible(host)) AddIdMaps(report, topic, preparation);
+        if (answers && IdMapTrial.IsPossible(host)) AddIdMaps(report, topic, preparation);
         AddProfile(report, topic, preparation.Spec.Process!.ApparmorProfile);
-        AddPrograms(report, topic, preparation);
+        if (answers) AddPrograms(report, topic, preparation);
         if (report.Count == before)
             report.Add(new(topic, settings.Config, Verdict.Ok, "nothing is known to be in its way; \"ocirun explain\" shows each step"));
     }
 
-    // What the configuration takes for granted on this host.
-    private static IEnumerable<(string Pointer, string Path, Func<string, long> Look)> Wanted(LaunchPreparation p)
+    private static bool IsNode(Shortcoming one) => one is { Step: DeviceNodeStep, Failure.Errno: Errno.EPERM };
+
+    // Paths that the configuration takes for granted on this host; what is wrong with one, or "".
+    private static IEnumerable<(string Pointer, string Path, Func<string, string> Look)> Wanted(LaunchPreparation p)
     {
-        for (int i = 0; i < p.Spec.Mounts.Length; i++)
-        {
-            Mount mount = p.Spec.Mounts[i];
-            if (SpecValidator.IsBind(mount) && mount.Source is { Length: > 0 } source)
-                yield return ($"/mounts/{i}/source", ContainerPath.OnHost(p.Bundle, source), Exists);
-        }
-        LinuxNamespace[] namespaces = p.Spec.Linux?.Namespaces ?? [];
-        for (int i = 0; i < namespaces.Length; i++)
-            if (namespaces[i].Path is { Length: > 0 } path) yield return ($"/linux/namespaces/{i}/path", path, Exists);
+        foreach (NamespacePath join in p.Plan.Joins) yield return (join.Origin.ToString(), join.Path, path => FaultOfNamespace(path, join));
+        bool hasAgent = p.Plan.Find<SeccompStep>() is { Filter.NeedsListener: true };
+        if (hasAgent && p.Spec.Linux!.Seccomp!.ListenerPath is { Length: > 0 } agent)
+            yield return (SeccompReceiver.Origin(p.Spec), agent, FaultOfSocket);
+        if (p.Spec.Annotations[Annotations.PidFdReceiver] is { } receiver)
+            yield return (Annotations.Pointer(Annotations.PidFdReceiver), receiver, FaultOfSocket);
         if (p.Spec.Hooks is not { } hooks) yield break;
         // "The path MUST resolve in the runtime namespace", also that of createContainer, which runs in the container's with the host's
         // files still there; but not in one that is joined.
@@ -71,7 +93,25 @@ internal static class BundleChecks
         ];
         foreach ((string name, Hook[] list) in outside)
         {
-            for (int i = 0; i < list.Length; i++) yield return ($"/hooks/{name}/{i}/path", list[i].Path, IsProgram);
+            for (int i = 0; i < list.Length; i++) yield return ($"/hooks/{name}/{i}/path", list[i].Path, FaultOfProgram);
+        }
+    }
+
+    private static (string Pointer, string Words) Split(string message)
+    {
+        int end = message.StartsWith('/') ? message.IndexOf(": ", StringComparison.Ordinal) : -1;
+        return end < 0 ? ("", message) : (message[..end], message[(end + 2)..]);
+    }
+
+    private static void AddNetworkDevices(Report report, string topic, RuntimeSpec spec)
+    {
+        if (spec.Linux is not { NetDevices.Count: > 0 } linux) return;
+        using NetlinkSocket socket = NetlinkSocket.Open();
+        foreach (KeyValuePair<string, NetDevice> device in linux.NetDevices)
+        {
+            if (NetworkLinks.Find(socket, device.Key, out _) != -Errno.ENODEV) continue;
+            report.Add(new(topic, NetworkDevices.Pointer(device.Key), Verdict.Missing,
+                $"the runtime's network namespace has no device {device.Key}", Cost, "make it (ip link add), or name another"));
         }
     }
 
@@ -88,7 +128,8 @@ internal static class BundleChecks
             if (!isAboveOwn && !isAboveAll) continue;
             Origin origin = new("/process/rlimits", i);
             string words = ResourceLimitStep.Refused(origin, limit, Errno.EPERM);
-            report.Add(new(topic, $"{origin}", Verdict.Missing, words[($"{origin}: ".Length)..], Cost));
+            report.Add(new(topic, $"{origin}", Verdict.Missing, words[($"{origin}: ".Length)..], Cost,
+                isAboveAll ? "raise sysctl fs.nr_open, or lower the limit" : "raise the hard limit of the caller, or lower this one"));
         }
     }
 
@@ -105,7 +146,8 @@ internal static class BundleChecks
         if (result >= 0) result = Files.WriteFileAt(Files.AT_FDCWD, File, Digits.Of(own));
         if (result >= 0) return;
         string words = step.Explain(plan, new StepFailure((int)-result, InitDetail.None));
-        report.Add(new(topic, step.Origin.ToString(), Verdict.Missing, words[($"{step.Origin}: ".Length)..], Cost));
+        report.Add(new(topic, step.Origin.ToString(), Verdict.Missing, words[($"{step.Origin}: ".Length)..], Cost,
+            "call it with CAP_SYS_RESOURCE in no user namespace, or give the score that the caller has, or a higher one"));
     }
 
     /// <summary>Each on a copy of its source that is mounted nowhere.</summary>
@@ -115,7 +157,9 @@ internal static class BundleChecks
         {
             if (step is not MountBindStep { IdMap: { } map } bind) continue;
             string fault = IdMapTrial.Fault(bind.Source, map, bind.Source);
-            if (fault.Length > 0) report.Add(new(topic, step.Origin.ToString(), Verdict.Missing, fault, Cost));
+            if (fault.Length == 0) continue;
+            report.Add(new(topic, step.Origin.ToString(), Verdict.Missing, fault, Cost,
+                "keep the source on a file system that can, or leave the mappings out"));
         }
     }
 
@@ -141,7 +185,8 @@ internal static class BundleChecks
         {
             string path = hooks.StartContainer[i].Path, fault = image.FaultOf(path);
             if (fault.Length == 0) continue;
-            report.Add(new(topic, $"/hooks/startContainer/{i}/path", Verdict.Missing, $"{path} {fault}", "start fails there"));
+            report.Add(new(topic, $"/hooks/startContainer/{i}/path", Verdict.Missing, $"{path} {fault}", "start fails there",
+                InImage));
         }
         if (hooks.StartContainer.Length > 0) return;
         Process process = p.Spec.Process!;
@@ -154,21 +199,17 @@ internal static class BundleChecks
             string found = candidates.Length == 1 ? $"{candidates[0]} {faults[0]}"
                 : $"{process.Args[0]} is in none of the directories of PATH: "
                     + string.Join(", ", candidates.Zip(faults, static (path, fault) => $"{path} {fault}"));
-            report.Add(new(topic, Pointer, Verdict.Missing, found, "the program cannot be executed"));
+            report.Add(new(topic, Pointer, Verdict.Missing, found, "the program cannot be executed", InImage));
             return;
         }
         string program = candidates[Array.IndexOf(faults, "")], machine = image.ForeignMachineOf(program);
-        if (machine.Length > 0 && !HasHandlers())
+        if (machine.Length > 0 && !ProgramFile.HasHandlers)
         {
             report.Add(new(topic, Pointer, Verdict.Limited, $"{program} is a program for {machine}",
                 "it cannot be executed, unless something is registered for such programs (binfmt_misc)",
                 "an image for this machine, or an emulator that is registered"));
         }
     }
-
-    // An emulator for programs of other machines is one.
-    private static bool HasHandlers() =>
-        Files.ListDirectory("/proc/sys/fs/binfmt_misc").Exists(static name => name is not ("register" or "status" or "." or ".."));
 
     private static bool IsMountNamespaceNew(RuntimeSpec spec) =>
         Array.Exists(spec.Linux?.Namespaces ?? [], static one => one.Type == "mount" && string.IsNullOrEmpty(one.Path));
@@ -177,8 +218,30 @@ internal static class BundleChecks
     private static bool MayBringPrograms(Mount mount) =>
         mount.Type is not ("proc" or "sysfs" or "tmpfs" or "devpts" or "mqueue" or "cgroup" or "cgroup2") || SpecValidator.IsBind(mount);
 
-    private static long Exists(string path) => Files.StatAt(Files.AT_FDCWD, path, 0, out _);
+    private static string FaultOfProgram(string path)
+    {
+        long error = Files.StatAt(Files.AT_FDCWD, path, 0, out Statx stat) is < 0 and var missing ? missing
+            : stat.IsDirectory ? -Errno.EISDIR : Files.AccessAsEffective(path, Files.X_OK);
+        if (error < 0) return ErrnoText.Full((int)-error);
+        using ImageFiles host = new(Fd.Open("/", Files.O_PATH | Files.O_DIRECTORY, "open /"), [], "on this host");
+        return host.FaultOf(path);
+    }
 
-    private static long IsProgram(string path) => Files.StatAt(Files.AT_FDCWD, path, 0, out Statx stat) is < 0 and var error ? error
-        : stat.IsDirectory ? -Errno.EISDIR : Files.AccessAsEffective(path, Files.X_OK);
+    // What is no socket refuses to be connected to (connect(2)).
+    private static string FaultOfSocket(string path) => Files.StatAt(Files.AT_FDCWD, path, 0, out Statx stat) is < 0 and var error
+        ? ErrnoText.Full((int)-error) : stat.Type == Files.S_IFSOCK ? "" : $"no socket: {ErrnoText.Full(Errno.ECONNREFUSED)}";
+
+    /// <summary>What is no namespace is not opened for it: to open a FIFO would wait, and to open a device may do something.</summary>
+    private static string FaultOfNamespace(string path, NamespacePath join)
+    {
+        long found = Files.OpenAt(Files.AT_FDCWD, path, Files.O_PATH);
+        if (found < 0) return ErrnoText.Full((int)-found);
+        using Fd file = new((int)found);
+        string other = $"is no {join.Type} namespace: {ErrnoText.Full(Errno.EINVAL)}";
+        if (Files.StatFs(file.Number, out Statfs fs) < 0 || fs.Type != Files.NSFS_MAGIC) return other;
+        long opened = Files.OpenAt(Files.AT_FDCWD, $"/proc/self/fd/{file.Number}", Files.O_RDONLY);
+        if (opened < 0) return ErrnoText.Full((int)-opened);
+        using Fd joined = new((int)opened);
+        return Files.Ioctl(joined.Number, Files.NS_GET_NSTYPE, 0) == (long)join.Flag ? "" : other;
+    }
 }

@@ -21,20 +21,21 @@ internal static class CheckCommand
     private static void AddAll(Report report, GlobalOptions g, CheckOptions o)
     {
         HostFacts host = HostFacts.Probe();
-        string root = StateRoot.Resolve(g.Root).Path;
+        StateRoot root = StateRoot.Resolve(g.Root);
         KernelChecks.Add(report, host);
         if (IdMapTrial.IsPossible(host)) report.Add(IdMapTrial.OfUsualPlaces());
         NamespaceChecks.Add(report, host);
         if (g.CgroupManager != CgroupManager.Disabled) CgroupChecks.Add(report);
         UserChecks.Add(report, host);
+        report.Add(CriuTrial.Run());
         LimitChecks.Add(report, host.Uid);
         StateChecks.Add(report, root);
         if (o.Bundle is not null)
         {
-            // What explain would show.
+            // As `run` in a terminal: who calls `create` gives it a socket for the terminal that the configuration may ask for.
             LaunchSettings settings = LaunchSession.Settings(g, new ExplainOptions { Bundle = o.Bundle, Config = o.Config }, "check",
-                waitForStart: true, detached: true, keep: true);
-            BundleChecks.Add(report, host, settings, $"{root}/{settings.Id}");
+                waitForStart: false, detached: false, keep: true);
+            BundleChecks.Add(report, host, settings, $"{root.Path}/{settings.Id}");
         }
     }
 }

@@ -22,7 +22,7 @@ internal static class IdMapTrial
     {
         const string Topic = "kernel", Name = "id-mapped mounts";
         List<string> able = [], unable = [];
-        string fault = "";
+        OciException? fault = null;
         HashSet<(uint, uint)> seen = [];
         List<MountEntry> mounts = MountTable.Read();
         foreach (string path in (ReadOnlySpan<string>)["/", "/var/lib", "/home", "/srv", "/tmp"])
@@ -32,9 +32,17 @@ internal static class IdMapTrial
             OciException? refusal = Try(path, null, path);
             // What the kernel says of a file system that takes none; anything else is no word on the file system.
             if (refusal is null or { Errno: Errno.EINVAL }) (refusal is null ? able : unable).Add($"{path} ({type})");
-            else fault = refusal.Message;
+            else fault = refusal;
         }
-        if (fault.Length > 0) return new(Topic, Name, Verdict.Limited, fault, "a configuration that maps the ids of a mount fails", "");
+        if (fault is not null)
+        {
+            return new(Topic, Name, Verdict.Limited, fault.Message, "a configuration that maps the ids of a mount fails", fault.Errno switch
+            {
+                Errno.ENOSPC => "raise user.max_user_namespaces",
+                Errno.EAGAIN => LimitChecks.OfProcesses(),
+                _ => "",
+            });
+        }
         return unable.Count == 0 ? new(Topic, Name, Verdict.Ok, string.Join(", ", able))
             : new(Topic, Name, Verdict.Limited, $"not of what is in {string.Join(", ", unable)}",
                 "a configuration that maps the ids of a mount from there fails, as pods with a user namespace of their own do",

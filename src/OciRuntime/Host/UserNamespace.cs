@@ -19,6 +19,22 @@ internal static class UserNamespace
         return stat.Inode != InitialInode;
     }
 
+    /// <summary>
+    /// Whether a uid is one of this user namespace's: nobody else can make another one in it (user_namespaces(7), EPERM of clone(2)). True
+    /// where there is no map to read.
+    /// </summary>
+    public static bool Maps(uint uid)
+    {
+        const int MaxMap = 1 << 16;
+        if (Files.ReadFileAt(Files.AT_FDCWD, "/proc/self/uid_map", MaxMap, out _) is not { } map) return true;
+        foreach (string line in Encoding.ASCII.GetString(map).Split('\n'))
+        {
+            string[] fields = line.Split(' ', StringSplitOptions.RemoveEmptyEntries);
+            if (fields.Length == 3 && uid - (ulong)uint.Parse(fields[0]) < uint.Parse(fields[2])) return true;
+        }
+        return false;
+    }
+
     /// <summary>Whether setgroups(2) was given up, for good, in that of the process whose file "setgroups" this is.</summary>
     public static bool DeniesSetgroups(string file, int directory = Files.AT_FDCWD) =>
         Files.ReadFileAt(directory, file, 16, out _) is { } word && word.AsSpan().StartsWith("deny"u8);

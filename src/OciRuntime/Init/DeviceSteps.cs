@@ -169,25 +169,31 @@ internal static unsafe class DeviceSteps
     /// <summary>In a user namespace mknod is refused (EPERM); the host's node is bound instead, if it is what is asked for.</summary>
     public static long Bind(ref InitState s, DeviceBindArguments* bind)
     {
+        long source = OpenSource(ref s, bind);
+        if (source < 0) return source;
+        long target = MountSteps.OpenTarget(ref s, bind->Target, directory: false);
+        return target < 0 ? MountSteps.Dropped(source, target) : MountSteps.Attach(ref s, source, (int)target, 0);
+    }
+
+    /// <summary>A mount of the host's node, if that is what is asked for.</summary>
+    public static long OpenSource(ref InitState s, DeviceBindArguments* bind)
+    {
         s.Detail = InitDetail.Source;
         long source = Mounts.OpenTree(Files.AT_FDCWD, bind->Source, Mounts.OPEN_TREE_CLONE | Files.AT_SYMLINK_NOFOLLOW);
         if (source < 0) return source;
-        long target = Files.Stat((int)source, out Statx stat);
-        if (target >= 0 && !bind->Device.Is(stat))
+        long result = Files.Stat((int)source, out Statx stat);
+        if (result >= 0 && !bind->Device.Is(stat))
         {
             s.Detail = InitDetail.NotADevice;
-            target = -Errno.ENODEV;
+            result = -Errno.ENODEV;
         }
         // As the container sees it: this process is in its user namespace.
-        if (target >= 0 && !IsAsAsked(stat, bind))
+        if (result >= 0 && !IsAsAsked(stat, bind))
         {
             s.Detail = InitDetail.OtherOwner;
-            target = -Errno.EPERM;
+            result = -Errno.EPERM;
         }
-        if (target >= 0) target = MountSteps.OpenTarget(ref s, bind->Target, directory: false);
-        if (target >= 0) return MountSteps.Attach(ref s, source, (int)target, 0);
-        Files.Close((int)source);
-        return target;
+        return result < 0 ? MountSteps.Dropped(source, result) : source;
     }
 
     private static bool IsAsAsked(in Statx stat, DeviceBindArguments* bind)

@@ -86,7 +86,8 @@ internal static unsafe class InitMain
         Processes.SetSignalMask(Processes.SIG_SETMASK, 0, out _);
     }
 
-    private static long Prepare(ref InitState s)
+    /// <summary>What comes before the first step.</summary>
+    public static long Prepare(ref InitState s)
     {
         long result = TakeStreams(ref s.Plan->Fds);
         // A copy of the parent's lock or of its end of the socket would outlive the parent.
@@ -134,7 +135,8 @@ internal static unsafe class InitMain
         return s.CloseHost();
     }
 
-    private static long Execute(ref InitState s, InitStep* step) => step->Op switch
+    /// <summary>Does a step.</summary>
+    public static long Execute(ref InitState s, InitStep* step) => step->Op switch
     {
         InitOp.OomScoreAdjust => ProcessSteps.OomScore(ref s, step->As<OomScoreAdjustArguments>()),
         InitOp.KeepHostProc => s.HostProc(),

@@ -252,7 +252,6 @@ internal static unsafe class MountSteps
         ulong resolve = strict ? Files.RESOLVE_NO_SYMLINKS : 0;
         s.Detail = InitDetail.Target;
         s.TargetWasMissing = false;
-        bool isProc = false;
         long fd = -Errno.ENOENT;
         if (target.NoFollow)
             fd = RootPath.Open(s.RootFd, target.Path, Files.O_PATH | Files.O_NOFOLLOW | (directory ? Files.O_DIRECTORY : 0), resolve);
@@ -262,16 +261,22 @@ internal static unsafe class MountSteps
                 : RootPath.OpenFile(ref s, target.Path, resolve);
         }
         if (fd == -Errno.ELOOP && strict) s.Detail = InitDetail.TargetIsSymlink;
-        if (fd < 0 || target.Proc == ProcPlace.Inside) return fd;
-        long result = Files.StatFs((int)fd, out Statfs fs);
-        if (result >= 0) result = fs.Type == Files.PROC_SUPER_MAGIC ? MountTree.IsInProc(ref s, (int)fd, out isProc) : 0;
+        return fd < 0 || target.Proc == ProcPlace.Inside ? fd : Judge(ref s, target, (int)fd, directory);
+    }
+
+    /// <summary>A destination that was opened, if it may be covered; else a negated errno, and it is closed.</summary>
+    public static long Judge(ref InitState s, in MountTarget target, int fd, bool directory)
+    {
+        bool isProc = false;
+        long result = Files.StatFs(fd, out Statfs fs);
+        if (result >= 0) result = fs.Type == Files.PROC_SUPER_MAGIC ? MountTree.IsInProc(ref s, fd, out isProc) : 0;
         bool inProc = result > 0 && !(isProc && target.Proc == ProcPlace.Itself);
         // An image's link to "/" would have the mount cover the root, where nobody can see it.
         bool isRoot = false;
-        if (result >= 0 && !inProc && directory) result = IsRoot(ref s, (int)fd, out isRoot);
+        if (result >= 0 && !inProc && directory) result = IsRoot(ref s, fd, out isRoot);
         if (result >= 0 && !inProc && !isRoot) return fd;
         s.Detail = isRoot ? InitDetail.TargetIsRoot : InitDetail.TargetInProc;
-        Files.Close((int)fd);
+        Files.Close(fd);
         return result < 0 ? result : -Errno.EPERM;
     }
 

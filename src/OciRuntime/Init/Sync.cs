@@ -42,18 +42,24 @@ internal static unsafe class Sync
     /// <summary>Reports the failed step and ends the child.</summary>
     public static void Fail(ref InitState s, long result)
     {
+        // Where nobody listens there is nobody to tell.
+        TellResult(ref s, result);
+        Processes.Exit(1);
+    }
+
+    /// <summary>Tells how a step went.</summary>
+    public static long TellResult(ref InitState s, long result)
+    {
         SyncMessage message = default;
         message.Kind = SyncKind.Error;
         message.Step = s.StepIndex;
-        message.Errno = (int)-result;
+        message.Errno = result < 0 ? (int)-result : 0;
         message.Detail = s.Detail;
         message.Op = s.Plan->Steps[s.StepIndex].Op;
         message.Value = s.Value;
         message.TextLength = s.TextLength;
         byte* text = (byte*)&message.Text;
         for (int i = 0; i < s.TextLength; i++) text[i] = s.Text[i];
-        // Where nobody listens there is nobody to tell.
-        Files.Write(s.ReportFd, (byte*)&message, sizeof(SyncMessage));
-        Processes.Exit(1);
+        return Files.Write(s.ReportFd, (byte*)&message, sizeof(SyncMessage));
     }
 }

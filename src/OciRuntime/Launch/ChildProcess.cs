@@ -41,13 +41,19 @@ internal sealed class ChildProcess : IDisposable
             parentEnd.Dispose();
             // The kernel calls nothing else busy here.
             if (pid == -Errno.EBUSY && cgroupFd >= 0) throw CgroupHints.NotEntered(cgroupFd, pid);
-            OciException plain = OciException.FromResult(pid, plan.CloneFlags == 0 ? "clone3 into the container's cgroup"
-                : $"/linux/namespaces: clone3 with new namespaces {string.Join(", ", NamespaceNames.Of(plan.CloneFlags))}");
-            throw new OciException(plain.Message
-                + (plan.IdMaps is null || plain.Errno is not (Errno.EPERM or Errno.EACCES or Errno.ENOSPC) ? "" : UserNamespace.Obstacle()),
-                plain.Errno);
+            throw NotCloned(plan, pid);
         }
         return new ChildProcess((int)pid, new Fd(pidfd), new Conversation(parentEnd, plan));
+    }
+
+    /// <summary>The clone was refused, for a negated errno.</summary>
+    public static OciException NotCloned(LaunchPlan plan, long pid)
+    {
+        OciException plain = OciException.FromResult(pid, plan.CloneFlags == 0 ? "clone3 into the container's cgroup"
+            : $"/linux/namespaces: clone3 with new namespaces {string.Join(", ", NamespaceNames.Of(plan.CloneFlags))}");
+        return new OciException(plain.Message
+            + (plan.IdMaps is null || plain.Errno is not (Errno.EPERM or Errno.EACCES or Errno.ENOSPC) ? "" : UserNamespace.Obstacle()),
+            plain.Errno);
     }
 
     /// <summary>The first child made the real init, a sibling, and ended: takes its place.</summary>

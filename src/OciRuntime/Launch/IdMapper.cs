@@ -18,7 +18,7 @@ internal static class IdMapper
     /// <summary>
     /// Both maps. The process is the caller's own child and not reaped yet: its number cannot become another's while a helper looks at it.
     /// </summary>
-    public static void Write(int pid, IdMapPlan plan, Interruption interruption)
+    public static void Write(int pid, IdMapPlan plan, Interruption? interruption)
     {
         if (plan.DenySetgroups) WriteFile(pid, "setgroups", "deny", plan.Gids.Pointer);
         Write(pid, plan.Uids, interruption);
@@ -38,7 +38,7 @@ internal static class IdMapper
         return words;
     }
 
-    private static void Write(int pid, IdMap map, Interruption interruption)
+    private static void Write(int pid, IdMap map, Interruption? interruption)
     {
         if (map.Helper is null) WriteFile(pid, map.File, map.Lines, map.Pointer);
         else RunHelper(map, map.Arguments(pid.ToString()), interruption);
@@ -95,7 +95,7 @@ internal static class IdMapper
         return ranges;
     }
 
-    private static void RunHelper(IdMap map, string[] arguments, Interruption interruption)
+    private static void RunHelper(IdMap map, string[] arguments, Interruption? interruption)
     {
         using Fd nothing = MemoryFile.Create([]);
         // No environment: it has the privilege that we lack, and needs nothing of ours.

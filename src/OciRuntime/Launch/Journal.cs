@@ -72,7 +72,9 @@ internal static class Journal
 
     private static bool IsMissing(string path)
     {
-        long result = Files.StatAt(Files.AT_FDCWD, path, 0, out _);
+        long result = Files.StatAt(Files.AT_FDCWD, path, 0, out Statx stat);
+        // A control file has the name: nothing is to be recorded that could not be made.
+        if (result >= 0 && !stat.IsDirectory) result = -Errno.ENOTDIR;
         // Where an ordinary user may not even look he makes nothing.
         if (result < 0 && result is not (-Errno.ENOENT or -Errno.EACCES)) throw OciException.FromResult(result, $"look for cgroup {path}");
         return result == -Errno.ENOENT;

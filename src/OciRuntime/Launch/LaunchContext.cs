@@ -156,9 +156,12 @@ internal sealed class LaunchContext(
     /// <summary>The kernel's errno becomes that of the child's step, which has the words for it.</summary>
     public void WriteTimeOffsets(string lines)
     {
-        long result = Files.WriteFileAt(Files.AT_FDCWD, $"/proc/{Child!.Pid}/timens_offsets", lines);
+        long result = WriteTimeOffsets(Child!.Pid, lines);
         Child.Conversation.Answer(result < 0 ? (int)-result : 0);
     }
+
+    /// <summary>The same for any process that has made a time namespace and is not in it yet; a negated errno where that fails.</summary>
+    public static long WriteTimeOffsets(int pid, string lines) => Files.WriteFileAt(Files.AT_FDCWD, $"/proc/{pid}/timens_offsets", lines);
 
     public void MakeDevice(DeviceMountStep device) => _devices.Provide(Child!, device, Compiled!);
 

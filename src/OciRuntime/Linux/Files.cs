@@ -72,12 +72,13 @@ internal static unsafe partial class Files
     public const ulong STATX_ATTR_MOUNT_ROOT = 0x2000;
     public const int X_OK = 1, W_OK = 2;
     public const long PROC_SUPER_MAGIC = 0x9fa0, TMPFS_MAGIC = 0x01021994, CGROUP_SUPER_MAGIC = 0x27e0eb, CGROUP2_SUPER_MAGIC = 0x63677270,
-        DEVPTS_SUPER_MAGIC = 0x1cd1, MQUEUE_MAGIC = 0x19800202, RAMFS_MAGIC = 0x858458f6, SELINUX_MAGIC = 0xf97cff8c;
+        DEVPTS_SUPER_MAGIC = 0x1cd1, MQUEUE_MAGIC = 0x19800202, RAMFS_MAGIC = 0x858458f6, SELINUX_MAGIC = 0xf97cff8c,
+        NSFS_MAGIC = 0x6e736673;
     private const long SYSFS_MAGIC = 0x62656572, DEBUGFS_MAGIC = 0x64626720, TRACEFS_MAGIC = 0x74726163, SECURITYFS_MAGIC = 0x73636673,
         BPF_FS_MAGIC = 0xcafe4a11,
         PSTOREFS_MAGIC = 0x6165676c, EFIVARFS_MAGIC = 0xde5e81e4, SMACK_MAGIC = 0x43415d53, AAFS_MAGIC = 0x5a3c69f0,
         CONFIGFS_MAGIC = 0x62656570,
-        BINFMTFS_MAGIC = 0x42494e4d, NSFS_MAGIC = 0x6e736673, RDTGROUP_SUPER_MAGIC = 0x7655821, FUSE_CTL_SUPER_MAGIC = 0x65735543,
+        BINFMTFS_MAGIC = 0x42494e4d, RDTGROUP_SUPER_MAGIC = 0x7655821, FUSE_CTL_SUPER_MAGIC = 0x65735543,
         NFSD_MAGIC = 0x6e667364;
     public const long ST_RDONLY = 1, ST_NOSUID = 2;
     public const int LOCK_EX = 2, LOCK_NB = 4;
@@ -199,6 +200,14 @@ internal static unsafe partial class Files
     {
         long result = Kernel.Call(SyscallNumber.Faccessat2, AT_FDCWD, (nint)path, mode, AT_EACCESS);
         return result is -Errno.ENOSYS or -Errno.EPERM ? Kernel.Call(SyscallNumber.Faccessat, AT_FDCWD, (nint)path, mode) : result;
+    }
+
+    /// <summary>The same of what is open; where the kernel has no call for that (Linux 5.8) nothing is known against it.</summary>
+    public static long AccessOf(int fd, int mode)
+    {
+        byte empty = 0;
+        long result = Kernel.Call(SyscallNumber.Faccessat2, fd, (nint)(&empty), mode, AT_EACCESS | AT_EMPTY_PATH);
+        return result == -Errno.ENOSYS ? 0 : result;
     }
 
     /// <summary>

@@ -34,6 +34,20 @@ internal sealed unsafe class CompiledPlan(LaunchPlan plan, InitPlan* native, Nat
         return pid;
     }
 
+    /// <summary>Clones a process that goes through the plan and changes nothing but itself. Returns its pid, or a negated errno.</summary>
+    /// <param name="sync">Its end of the conversation.</param>
+    /// <param name="ownsNamespaces">All of its namespaces belong to a new user namespace.</param>
+    /// <param name="mayLend">This process can open what that hides.</param>
+    /// <param name="pidfd">Its pidfd.</param>
+    public long Rehearse(int sync, bool ownsNamespaces, bool mayLend, out int pidfd)
+    {
+        Native->Fds.Sync = sync;
+        InitPlan* walked = Native;
+        long pid = Processes.Clone(plan.CloneFlags, out pidfd);
+        if (pid == 0) Rehearsal.Run(walked, ownsNamespaces, mayLend);
+        return pid;
+    }
+
     private void Follow(int pid, long since) => Timeline.Follow(new(pid, Native->Trace, PlanCompiler.TraceCapacity(plan), since)
     {
         Kind = TraceKind.Step,

@@ -23,8 +23,8 @@ public sealed partial class CheckOptions : VerbOptions
         is "ok", "limited" (some configurations fail) or "missing" (no container can be made, or not this one), with what that costs and
         what mends it. Nothing is changed, and what is made for a moment, a namespace for example, is gone at the end.
 
-        With --bundle it also says, all at once, what of that configuration create would refuse, which files, namespaces, hooks and
-        programs it names that are not there, and which ids, limits and profiles cannot be had.
+        With --bundle it also says, all at once, what of that configuration run would refuse or fail on: it goes through the launch's own
+        steps, in namespaces that end with it, and looks for the files, namespaces, hooks and programs that it names.
         """,
         [
             new("Can containers run here?", "ocirun check"),
