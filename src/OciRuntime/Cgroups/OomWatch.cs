@@ -58,9 +58,9 @@ internal sealed class OomWatch : IDisposable
         Fd signal = Fd.Of(Processes.EventFd(), "eventfd");
         OomWatch watch = new(signal, new Fd((int)CgroupFiles.OpenFile(directory, ControlFile.OomControl, Files.O_RDONLY)), 0);
         // A kernel without it (CONFIG_MEMCG_V1 off, or a mount that is read-only) has statistics all the same.
-        if (watch._control!.IsOpen
-            && CgroupFiles.Write(directory, "cgroup.event_control", $"{signal.Number} {watch._control.Number}") >= 0)
-            return watch;
+        bool isSet = watch._control!.IsOpen
+            && CgroupFiles.Write(directory, "cgroup.event_control", $"{signal.Number} {watch._control.Number}") >= 0;
+        if (isSet) return watch;
         watch.Dispose();
         return null;
     }
