@@ -141,12 +141,15 @@ public sealed class SweepTests
         tally.Hits.Should().BePositive();
     }
 
-    /// <summary>Whoever fails, or is killed, with its last call may still be there when it is looked at: once more, with patience.</summary>
+    /// <summary>
+    /// Whoever fails, or is killed, with its last call may still be there when it is looked at: once more, with patience.
+    /// </summary>
     private static bool EndsAfterwards(SweepVerb verb, string what, CallPoint point)
     {
         if (verb.Recover() is not null) return false;
         verb.Prepare();
-        return verb.Run(what, point) is { IsHit: true, Result.Succeeded: true } && Eventually.Becomes(verb.HasEnded, TimeSpan.FromSeconds(1));
+        return verb.Run(what, point) is { IsHit: true, Result.Succeeded: true }
+            && Eventually.Becomes(verb.HasEnded, TimeSpan.FromSeconds(1));
     }
 
     /// <summary>The comparison has eyes: without a call that a promise takes the container is not what it is with it.</summary>
@@ -291,8 +294,8 @@ public sealed class SweepTests
             + $" | {Share:F1} % | {Seconds:F0} s |";
 
         /// <summary>Of what is as it should be, in per cent.</summary>
-        private double Share =>
-            100.0 * ((Outcome[])[Outcome.Tolerated, Outcome.Clean, Outcome.Recovered]).Sum(outcome => _counts.GetValueOrDefault(outcome)) / Hits;
+        private double Share => 100.0 / Hits
+            * ((Outcome[])[Outcome.Tolerated, Outcome.Clean, Outcome.Recovered]).Sum(outcome => _counts.GetValueOrDefault(outcome));
 
         private double Seconds => Stopwatch.GetElapsedTime(_started).TotalSeconds;
 
