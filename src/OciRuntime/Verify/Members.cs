@@ -17,6 +17,7 @@ namespace OciRuntime.Verify;
 internal sealed class Members(ContainerState state, ProcessFiles init, bool hasOwnMounts)
 {
     private readonly Dictionary<int, (int Parent, int Session, ulong Start)> _all = [];
+    private readonly Dictionary<int, int> _children = [];
     private readonly List<int> _doubtful = [], _entered = [];
     private Statx _mounts, _pids;
 
@@ -103,13 +104,16 @@ internal sealed class Members(ContainerState state, ProcessFiles init, bool hasO
     /// <summary>The one above it, or itself, that is a child of the first process; 0 where there is none.</summary>
     private int ChildOfFirst(int pid)
     {
+        int begin = pid, found = 0;
         for (int hops = 0; hops <= _all.Count && _all.TryGetValue(pid, out (int Parent, int Session, ulong Start) its); hops++)
         {
-            if (its.Parent == state.Init.Pid) return pid;
+            // How deep its processes are below each other is up to the container.
+            if (_children.TryGetValue(pid, out found)) break;
+            found = its.Parent == state.Init.Pid ? pid : 0;
             // What is above it may have ended, so that another one is now, or have been made after the list.
-            if (!_all.ContainsKey(its.Parent) && its.Parent > 0 && (!Note(pid) || !Note(_all[pid].Parent))) return 0;
+            if (found != 0 || (!_all.ContainsKey(its.Parent) && its.Parent > 0 && (!Note(pid) || !Note(_all[pid].Parent)))) break;
             pid = _all[pid].Parent;
         }
-        return 0;
+        return _children[begin] = found;
     }
 }
