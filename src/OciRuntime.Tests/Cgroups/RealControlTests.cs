@@ -214,7 +214,7 @@ public sealed class RealControlTests : CgroupFixture
         Run(plan, "exec 3< /dev/kmsg").Should().Be("no");
         using OpenCgroups entry = OpenCgroups.Open(plan.Paths);
         for (int i = 1; i < Programs; i++)
-            DeviceProgram.Attach(entry.UnifiedFd, DeviceFilter.Build(null), $"ocirun{i}", replaceOld: false).Should().Be(0);
+            DeviceProgram.Attach(entry.UnifiedFd, DeviceFilter.Build(null), $"ocirun{i}").Should().Be(0);
         byte[] memory = new byte[Guard + Bpf.AttributeSize + Guard];
         uint[] ids = new uint[Programs + 2];
         // Room for all, and for one.
