@@ -48,6 +48,9 @@ internal unsafe struct InitPlan
     /// </summary>
     public NativeArray<ulong> ProtectiveMounts;
 
+    /// <summary>See <see cref="ForkIntoPidNamespaceArguments.Successor"/>.</summary>
+    public ulong* Successor;
+
     /// <summary>Memory shared with the parent in which the child notes when it does what; null without --trace.</summary>
     public TraceHeader* Trace;
 

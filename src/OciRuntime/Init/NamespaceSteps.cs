@@ -76,12 +76,15 @@ internal struct BecomeRootArguments : IStepArguments
     public GroupPolicy Groups;
 }
 
-internal struct ForkIntoPidNamespaceArguments : IStepArguments
+internal unsafe struct ForkIntoPidNamespaceArguments : IStepArguments
 {
     static InitOp IStepArguments.Op => InitOp.ForkIntoPidNamespace;
 
     /// <summary>CLONE_NEWPID where it is made now, or 0.</summary>
     public ulong Namespaces;
+
+    /// <summary>Where the runtime finds the pid should it never be told; null where it ends itself then.</summary>
+    public ulong* Successor;
 }
 
 /// <summary>Entering namespaces. The child is single-threaded, which the parent, a .NET process, never is.</summary>
@@ -228,6 +231,7 @@ internal static unsafe class NamespaceSteps
         if (pid < 0) return pid;
         if (pid > 0)
         {
+            if (fork->Successor != null) *fork->Successor = (ulong)pid;
             byte told = 1;
             long result = Sync.Tell(ref s, SyncKind.Forked, pid);
             if (result >= 0) result = Files.Write(pipe[1], &told, 1);
@@ -235,7 +239,7 @@ internal static unsafe class NamespaceSteps
         }
         byte go;
         Files.Close(pipe[1]);
-        // Of a process that the runtime has not been told of nobody would know.
+        // The runtime has not been told of this one.
         if (Files.Read(pipe[0], &go, 1) != 1) Processes.Exit(1);
         Files.Close(pipe[0]);
         return InitMain.TieToParent(ref s);

@@ -13,8 +13,11 @@ internal sealed class ChildProcess : IDisposable
     // What was killed ends in milliseconds, unless it waits in the kernel for somebody who does not answer, a FUSE server above all.
     private const int EndMilliseconds = 2000;
 
-    internal ChildProcess(int pid, Fd pidfd, Conversation conversation)
+    private readonly CompiledPlan? _compiled;
+
+    internal ChildProcess(int pid, Fd pidfd, Conversation conversation, CompiledPlan? compiled = null)
     {
+        _compiled = compiled;
         Pid = pid;
         PidFd = pidfd;
         Conversation = conversation;
@@ -43,7 +46,7 @@ internal sealed class ChildProcess : IDisposable
             if (pid == -Errno.EBUSY && cgroupFd >= 0) throw CgroupHints.NotEntered(cgroupFd, pid);
             throw NotCloned(plan, pid);
         }
-        return new ChildProcess((int)pid, new Fd(pidfd), new Conversation(parentEnd, plan));
+        return new ChildProcess((int)pid, new Fd(pidfd), new Conversation(parentEnd, plan), compiled);
     }
 
     /// <summary>The clone was refused, for a negated errno.</summary>
@@ -116,7 +119,22 @@ internal sealed class ChildProcess : IDisposable
     {
         // ESRCH: it has ended by itself.
         Processes.PidFdSendSignal(PidFd.Number, Processes.SIGKILL);
-        return End(EndMilliseconds) is not null;
+        bool hasEnded = End(EndMilliseconds) is not null;
+        if (_compiled?.Successor is { } pid and not 0 && pid != Pid && Processes.IsChild(pid)) EndSuccessor(pid);
+        return hasEnded;
+    }
+
+    /// <summary>
+    /// The first child made it and could not say so, or was killed before. Nobody else would reap it, and until somebody does the first
+    /// process of its pid namespace cannot end (zap_pid_ns_processes() in the kernel).
+    /// </summary>
+    private static void EndSuccessor(int pid)
+    {
+        // ESRCH: it has ended, as it does by itself.
+        Processes.Kill(pid, Processes.SIGKILL);
+        using Fd pidFd = new((int)Processes.PidFdOpen(pid));
+        // A tracer in the container may keep its status, as it may the first one's.
+        if (pidFd.IsOpen && ContainerTeardown.WaitForEnd(pidFd.Number, EndMilliseconds)) Processes.Reap(pid, out _, Processes.WNOHANG);
     }
 
     /// <summary>

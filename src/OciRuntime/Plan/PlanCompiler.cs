@@ -25,6 +25,8 @@ internal sealed unsafe class PlanCompiler
         _native->TakenFds = Copy<int>(descriptors.Preserved.Taken);
         int paths = plan.Steps.FindAll(static step => step.Op is InitOp.MaskPath or InitOp.ReadonlyPath).Count;
         if (paths > 0) _native->ProtectiveMounts = Share(paths);
+        // What another process leaves behind when it ends, whoever adopts it reaps.
+        if (Kernel.IsShared && plan.Find<ForkIntoPidNamespaceStep>() is not null) _native->Successor = Share(1).Items;
         if (Timeline.IsOn) _native->Trace = Trace.Allocate(TraceCapacity(plan), isShared: true);
         _native->Arguments = Texts(plan.Arguments);
         _native->Environment = Listed(_arena.Texts(CollectionsMarshal.AsSpan(plan.Environment), extra: 1), plan.Environment.Count);
@@ -47,6 +49,9 @@ internal sealed unsafe class PlanCompiler
 
     /// <summary>For how many entries --trace has room: a step is one, and few of them make more than a few calls that take time.</summary>
     public static int TraceCapacity(LaunchPlan plan) => 4 * plan.Steps.Count + 1024;
+
+    /// <summary>See <see cref="ForkIntoPidNamespaceArguments.Successor"/>.</summary>
+    public ulong* Successor => _native->Successor;
 
     /// <summary>The program's environment.</summary>
     public NativeArray<NativeText> Environment => _native->Environment;

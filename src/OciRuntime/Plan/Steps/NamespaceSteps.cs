@@ -173,8 +173,8 @@ internal sealed class ForkIntoPidNamespaceStep(Origin origin) : PlanStep<ForkInt
         _ => SeccompStep.DenialHint(plan, this, failure),
     };
 
-    protected override ForkIntoPidNamespaceArguments Compile(PlanCompiler compiler) =>
-        new() { Namespaces = IsNew ? Processes.CLONE_NEWPID : 0 };
+    protected override unsafe ForkIntoPidNamespaceArguments Compile(PlanCompiler compiler) =>
+        new() { Namespaces = IsNew ? Processes.CLONE_NEWPID : 0, Successor = compiler.Successor };
 }
 
 internal sealed class UndumpableStep()
