@@ -162,6 +162,7 @@ def compare(runtime, count):
         yield f"{verb}, median of the last {count // 4}, ms", statistics.median(beside_many[-count // 4:])
         yield f"{verb}, p99 beside {FEW}, ms", percentile(beside_few, 0.99)
         yield f"{verb}, p99 of all, ms", percentile(beside_many, 0.99)
+        yield f"{verb}, p99 of all, times that beside {FEW}", percentile(beside_many, 0.99) / percentile(beside_few, 0.99)
         yield f"{verb}, p99 of the last {count // 4}, ms", percentile(beside_many[-count // 4:], 0.99)
     while runtime.ids:
         runtime.remove()
