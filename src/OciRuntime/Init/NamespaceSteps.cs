@@ -231,7 +231,7 @@ internal static unsafe class NamespaceSteps
         if (pid < 0) return pid;
         if (pid > 0)
         {
-            if (fork->Successor != null) *fork->Successor = (ulong)pid;
+            if (fork->Successor is not null) *fork->Successor = (ulong)pid;
             byte told = 1;
             long result = Sync.Tell(ref s, SyncKind.Forked, pid);
             if (result >= 0) result = Files.Write(pipe[1], &told, 1);

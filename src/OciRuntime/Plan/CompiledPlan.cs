@@ -63,7 +63,7 @@ internal sealed unsafe class CompiledPlan(LaunchPlan plan, InitPlan* native, Nat
     }
 
     /// <summary>The process that the first one has cloned, told or not; 0 for none, or where that is not of interest.</summary>
-    public int Successor => Native->Successor == null ? 0 : (int)*Native->Successor;
+    public int Successor => Native->Successor is null ? 0 : (int)*Native->Successor;
 
     /// <summary>Gives the memory back, in a process that goes on: nobody clones or looks at anything any more.</summary>
     public void Free()
@@ -71,7 +71,7 @@ internal sealed unsafe class CompiledPlan(LaunchPlan plan, InitPlan* native, Nat
         NativeArray<ulong> shared = Native->ProtectiveMounts;
         // It cannot fail for what was mapped.
         if (shared.Count > 0) Processes.UnmapMemory((byte*)shared.Items, shared.Count * sizeof(ulong));
-        if (Native->Successor != null) Processes.UnmapMemory((byte*)Native->Successor, sizeof(ulong));
+        if (Native->Successor is not null) Processes.UnmapMemory((byte*)Native->Successor, sizeof(ulong));
         arena.Free();
     }
 
