@@ -41,9 +41,11 @@ end_jobs() {
 end_in_time() {
   local parent
   sleep $((test_seconds > SECONDS ? test_seconds - SECONDS : 0))
-  # If this is nobody's any more, the run was killed, and its number may be another's.
-  read -r _ _ _ parent _ <"/proc/$BASHPID/stat"
-  if [[ $parent == "$$" ]]; then kill $$; fi
+  # If this is nobody's any more, the run was killed, and its number may be another's. A shell that is just about to wait hears of it the next time.
+  while read -r _ _ _ parent _ <"/proc/$BASHPID/stat" && [[ $parent == "$$" ]]; do
+    kill $$
+    sleep 1
+  done
 }
 # Nobody is to hear how it ends.
 beside end_in_time 2>/dev/null
