@@ -7,6 +7,7 @@ namespace OciRuntime.Tests.Cli;
 /// <summary>
 /// `./build.sh test` with tests of a few lines: its last line is the result, and nothing goes on after it, however it ends.
 /// </summary>
+[Category("Waits")]
 public sealed class TestRunTests
 {
     private const int SIGINT = 2, SIGTERM = 15;
@@ -53,7 +54,6 @@ public sealed class TestRunTests
         NothingGoesOn(result);
     }
 
-    [Category("Waits")]
     [Test]
     public void A_part_that_hangs_is_ended_in_time()
     {
