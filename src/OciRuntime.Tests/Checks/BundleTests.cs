@@ -123,8 +123,7 @@ public sealed class BundleTests
             [$"--bounding-set=-{capability}", $"--inh-caps=-{capability}", Ocirun.Binary.Path, "--root", $"{bundle.Directory}/state"];
         CommandResult check =
             Command.Run(Requires.Tool("setpriv"), [.. without, "check", "--format", "json", "--bundle", bundle.Directory]);
-        JsonObject finding = check.Json["findings"]!.AsArray().Select(static one => one!.AsObject())
-            .First(one => (string?)one["verdict"] == "missing" && ((string)one["topic"]!).StartsWith("bundle"));
+        JsonObject finding = OfBundle(check)[0];
         ((string?)finding["name"]).Should().Be(pointer, "{0}", finding.ToJsonString());
         ((string?)finding["remedy"]).Should().StartWith($"call it with CAP_{capability.ToUpperInvariant()}");
         Command.Run(Requires.Tool("setpriv"), [.. without, "run", "--bundle", bundle.Directory, "x"]).ExitCode.Should().NotBe(0);

@@ -34,12 +34,7 @@ public sealed class BrokenPromiseTests
         using TestBundle bundle = new TestBundle().Args("sleep", "1000").WithCgroup();
         bundle.Process["noNewPrivileges"] = false;
         using TestContainer container = new(bundle);
-        container.Create().ShouldSucceed();
-        Verified.AllHeld(Report(container));
-        Verified.Promise(container, promised);
-        Verified.Worst(container, pointer).Should().Be("broken");
-        container.Start().ShouldSucceed();
-        Verified.Worst(container, pointer).Should().Be(afterwards);
+        IsBroken(container, pointer, promised, afterwards);
     }
 
     /// <summary>What no program can have changed.</summary>
@@ -57,12 +52,7 @@ public sealed class BrokenPromiseTests
         bundle.AddNamespace("time");
         bundle.Linux["timeOffsets"] = JsonNode.Parse("""{ "boottime": { "secs": 100, "nanosecs": 5 } }""");
         using TestContainer container = new(bundle);
-        container.Create().ShouldSucceed();
-        Verified.AllHeld(Report(container));
-        Verified.Promise(container, promised);
-        Verified.Worst(container, pointer).Should().Be("broken");
-        container.Start().ShouldSucceed();
-        Verified.Worst(container, pointer).Should().Be("broken");
+        IsBroken(container, pointer, promised, "broken");
     }
 
     [Test]
@@ -303,6 +293,17 @@ public sealed class BrokenPromiseTests
                 return false;
             }
         }
+    }
+
+    /// <summary>All is held; of a promise that was never made true the container is told to lack it, before its start and after.</summary>
+    private static void IsBroken(TestContainer container, string pointer, string promised, string afterwards)
+    {
+        container.Create().ShouldSucceed();
+        Verified.AllHeld(Report(container));
+        Verified.Promise(container, promised);
+        Verified.Worst(container, pointer).Should().Be("broken");
+        container.Start().ShouldSucceed();
+        Verified.Worst(container, pointer).Should().Be(afterwards);
     }
 
     private static CommandResult Report(TestContainer container) => container.Invoke("verify", "--format", "json");

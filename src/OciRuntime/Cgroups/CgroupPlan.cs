@@ -150,14 +150,7 @@ internal sealed class CgroupPlan
     }
 
     /// <summary>The plan with the steps only that may be late, or without them.</summary>
-    public CgroupPlan Part(bool late) => new()
-    {
-        Directories = Directories,
-        Steps = Array.FindAll(Steps, step => step.MayBeLate == late),
-        ProgramName = ProgramName,
-        Optional = Optional,
-        Rootless = Rootless,
-    };
+    public CgroupPlan Part(bool late) => In(Directories, step => step.MayBeLate == late);
 
     /// <summary>Some of its steps, with other cgroups in the place of its own.</summary>
     public CgroupPlan In(CgroupDirectory[] directories, Predicate<CgroupStep> which) => new()
@@ -165,11 +158,12 @@ internal sealed class CgroupPlan
         Directories = directories,
         Steps = Array.FindAll(Steps, which),
         ProgramName = ProgramName,
+        Optional = Optional,
         Rootless = Rootless,
     };
 
     /// <summary>The plan without the steps that change anything.</summary>
-    public CgroupPlan OnlyChecks() => new() { Directories = Directories, Steps = Array.FindAll(Steps, static s => s is CheckMemoryUse) };
+    public CgroupPlan OnlyChecks() => In(Directories, static step => step is CheckMemoryUse);
 
     /// <summary>One line for `explain`.</summary>
     public string Describe(CgroupStep step) => step.Describe(Directories[step.Directory]);

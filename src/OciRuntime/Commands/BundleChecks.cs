@@ -58,7 +58,7 @@ internal static class BundleChecks
         AddNetworkDevices(report, topic, preparation.Spec);
         foreach (OciException fault in CgroupTrial.Faults(preparation.Cgroups))
         {
-            (string pointer, string words) = Split(fault.Message);
+            (string pointer, string words) = Shortcoming.Split(fault.Message);
             report.Add(new(topic, pointer.Length > 0 ? pointer : settings.Config, Verdict.Missing, words, Cost,
                 Remedies.OfCgroup(fault, preparation.Cgroups)));
         }
@@ -97,12 +97,6 @@ internal static class BundleChecks
         }
     }
 
-    private static (string Pointer, string Words) Split(string message)
-    {
-        int end = message.StartsWith('/') ? message.IndexOf(": ", StringComparison.Ordinal) : -1;
-        return end < 0 ? ("", message) : (message[..end], message[(end + 2)..]);
-    }
-
     private static void AddNetworkDevices(Report report, string topic, RuntimeSpec spec)
     {
         if (spec.Linux is not { NetDevices.Count: > 0 } linux) return;
@@ -126,9 +120,9 @@ internal static class BundleChecks
                 && limit.Hard > own.Hard;
             bool isAboveAll = limit.Type == "RLIMIT_NOFILE" && limit.Hard > (ulong?)Files.ReadNumber("/proc/sys/fs/nr_open");
             if (!isAboveOwn && !isAboveAll) continue;
-            Origin origin = new("/process/rlimits", i);
-            string words = ResourceLimitStep.Refused(origin, limit, Errno.EPERM);
-            report.Add(new(topic, $"{origin}", Verdict.Missing, words[($"{origin}: ".Length)..], Cost,
+            (string pointer, string words) =
+                Shortcoming.Split(ResourceLimitStep.Refused(new Origin("/process/rlimits", i), limit, Errno.EPERM));
+            report.Add(new(topic, pointer, Verdict.Missing, words, Cost,
                 isAboveAll ? "raise sysctl fs.nr_open, or lower the limit" : "raise the hard limit of the caller, or lower this one"));
         }
     }
@@ -145,8 +139,8 @@ internal static class BundleChecks
         long result = Files.WriteFileAt(Files.AT_FDCWD, File, Digits.Of(step.Score));
         if (result >= 0) result = Files.WriteFileAt(Files.AT_FDCWD, File, Digits.Of(own));
         if (result >= 0) return;
-        string words = step.Explain(plan, new StepFailure((int)-result, InitDetail.None));
-        report.Add(new(topic, step.Origin.ToString(), Verdict.Missing, words[($"{step.Origin}: ".Length)..], Cost,
+        (string pointer, string words) = Shortcoming.Split(step.Explain(plan, new StepFailure((int)-result, InitDetail.None)));
+        report.Add(new(topic, pointer, Verdict.Missing, words, Cost,
             "call it with CAP_SYS_RESOURCE in no user namespace, or give the score that the caller has, or a higher one"));
     }
 

@@ -12,7 +12,15 @@ namespace OciRuntime.Launch;
 /// <param name="Pointer">Where config.json asks for it, or "".</param>
 /// <param name="Words">The message that the launch would end with, but for the pointer.</param>
 /// <param name="Failure">What the kernel said.</param>
-internal sealed record Shortcoming(PlanStep? Step, string Pointer, string Words, StepFailure Failure);
+internal sealed record Shortcoming(PlanStep? Step, string Pointer, string Words, StepFailure Failure)
+{
+    /// <summary>Takes a message apart that may begin with a pointer, which is "" then.</summary>
+    public static (string Pointer, string Words) Split(string message)
+    {
+        int end = message.StartsWith('/') ? message.IndexOf(": ", StringComparison.Ordinal) : -1;
+        return end < 0 ? ("", message) : (message[..end], message[(end + 2)..]);
+    }
+}
 
 /// <summary>
 /// Has a child go through the steps of a launch that are its own affair, in namespaces that end with it, and look for what the others need:
@@ -129,9 +137,8 @@ internal static class LaunchRehearsal
 
     private static Shortcoming Refused(OciException e)
     {
-        int end = e.Message.IndexOf(": ", StringComparison.Ordinal);
-        string pointer = e.Message.StartsWith('/') && end > 0 ? e.Message[..end] : "";
-        return new(null, pointer, Without(pointer, e.Message), new(e.Errno, InitDetail.None));
+        (string pointer, string words) = Shortcoming.Split(e.Message);
+        return new(null, pointer, words, new(e.Errno, InitDetail.None));
     }
 
     private static string Without(string pointer, string message) =>
